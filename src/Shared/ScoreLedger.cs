@@ -1,0 +1,118 @@
+namespace FuncScaler;
+
+/// <summary>
+/// Adds up what the contest's score is made of. Slots are counted from the call of CreateSlot to the call of DestroySlot, initialisation
+/// included; slots still alive count up to the time that is asked for. Not safe for concurrent use; all times are µs on one clock.
+/// </summary>
+/// <remarks>Source of the formula: the contest's scoring rules (docs/contest.md).</remarks>
+public sealed class ScoreLedger
+{
+    /// <summary>Below this share of successful requests the whole score is zero.</summary>
+    public const double RequiredSuccessRate = 0.9995;
+
+    private double _closedSlotMbUs;
+    private double _liveMb;
+    private double _liveMbTimesStart;
+    private double _executionMbUs;
+    private double _executionUs;
+    private double _assignUs;
+    private double _idleUs;
+
+    /// <summary>Requests counted, failed ones included.</summary>
+    public long Requests { get; private set; }
+
+    /// <summary>Requests that failed.</summary>
+    public long FailedRequests { get; private set; }
+
+    /// <summary>Slots created so far.</summary>
+    public long SlotsCreated { get; private set; }
+
+    /// <summary>Slots that exist now.</summary>
+    public long LiveSlots { get; private set; }
+
+    /// <summary>The largest number of slots that existed at one time.</summary>
+    public long PeakLiveSlots { get; private set; }
+
+    /// <summary>A slot's creation began at <paramref name="nowUs"/>.</summary>
+    public void SlotCreated(long nowUs, int memoryMb)
+    {
+        SlotsCreated++;
+        LiveSlots++;
+        PeakLiveSlots = Math.Max(PeakLiveSlots, LiveSlots);
+        _liveMb += memoryMb;
+        _liveMbTimesStart += (double)memoryMb * nowUs;
+    }
+
+    /// <summary>A slot whose creation began at <paramref name="createdUs"/> was given back at <paramref name="nowUs"/>.</summary>
+    public void SlotDestroyed(long createdUs, long nowUs, int memoryMb)
+    {
+        LiveSlots--;
+        _liveMb -= memoryMb;
+        _liveMbTimesStart -= (double)memoryMb * createdUs;
+        _closedSlotMbUs += (double)memoryMb * (nowUs - createdUs);
+    }
+
+    /// <summary>A request was served.</summary>
+    /// <param name="durationUs">Its execution, µs.</param>
+    /// <param name="memoryMb">Its function's memory, MB.</param>
+    /// <param name="assignUs">What its caller waited for Assign, µs.</param>
+    /// <param name="idleUs">What its caller waited for Idle, µs.</param>
+    public void RequestServed(long durationUs, int memoryMb, long assignUs, long idleUs)
+    {
+        Requests++;
+        _executionUs += durationUs;
+        _executionMbUs += (double)durationUs * memoryMb;
+        _assignUs += assignUs;
+        _idleUs += idleUs;
+    }
+
+    /// <summary>A request failed; it adds nothing to the execution sums.</summary>
+    public void RequestFailed()
+    {
+        Requests++;
+        FailedRequests++;
+    }
+
+    /// <summary>The sums, with live slots counted up to <paramref name="nowUs"/>.</summary>
+    public Score ScoreAt(long nowUs) => new(
+        Requests,
+        FailedRequests,
+        ExecutionGbSeconds: _executionMbUs / 1024e6,
+        SlotGbSeconds: (_closedSlotMbUs + (_liveMb * nowUs) - _liveMbTimesStart) / 1024e6,
+        ExecutionSeconds: _executionUs / 1e6,
+        AssignSeconds: _assignUs / 1e6,
+        IdleSeconds: _idleUs / 1e6);
+}
+
+/// <summary>A result, as the contest counts it.</summary>
+/// <param name="Requests">All requests.</param>
+/// <param name="FailedRequests">The failed ones among them.</param>
+/// <param name="ExecutionGbSeconds">Memory times execution, GBs.</param>
+/// <param name="SlotGbSeconds">Memory times the life of the slots, GBs.</param>
+/// <param name="ExecutionSeconds">Execution, s.</param>
+/// <param name="AssignSeconds">What callers waited for Assign, s.</param>
+/// <param name="IdleSeconds">What callers waited for Idle, s.</param>
+public readonly record struct Score(
+    long Requests,
+    long FailedRequests,
+    double ExecutionGbSeconds,
+    double SlotGbSeconds,
+    double ExecutionSeconds,
+    double AssignSeconds,
+    double IdleSeconds)
+{
+    /// <summary>The share of requests that did not fail, 0 to 1; 1 when there was none.</summary>
+    public double SuccessRate => Requests == 0 ? 1 : 1 - ((double)FailedRequests / Requests);
+
+    /// <summary>The resource half, 0 to 50: how much of the paid memory time was execution.</summary>
+    public double ResourceScore => SlotGbSeconds > 0 ? 50 * Math.Min(1, ExecutionGbSeconds / SlotGbSeconds) : 0;
+
+    /// <summary>The cold-start half, 0 to 50: how much of the callers' time was execution.</summary>
+    public double LatencyScore =>
+        ExecutionSeconds + AssignSeconds + IdleSeconds > 0
+            ? 50 * ExecutionSeconds / (ExecutionSeconds + AssignSeconds + IdleSeconds)
+            : 0;
+
+    /// <summary>The score, 0 to 100: both halves, or 0 below <see cref="ScoreLedger.RequiredSuccessRate"/>.</summary>
+    public double Total => SuccessRate < ScoreLedger.RequiredSuccessRate ? 0 : ResourceScore + LatencyScore;
+}
