@@ -1,0 +1,114 @@
+using FuncScaler.Contract;
+using FuncScaler.UnaryGrpc;
+
+namespace FuncScaler.SlotBackends.Runtime;
+
+/// <summary>
+/// The contract's Scaler service on a <see cref="ScalerRuntime"/>: checks what comes in and says what is wrong with it. Every host serves
+/// this class, whichever way requests reach it.
+/// </summary>
+public sealed class ScalerService(ScalerRuntime runtime)
+{
+    /// <summary>The most memory a slot can be asked for, MB (1 TB).</summary>
+    public const ulong LargestMemoryMb = 1 << 20;
+
+    private static readonly UnaryMethod<AssignRequest, AssignReply> AssignMethod = new(ScalerContract.Assign);
+    private static readonly UnaryMethod<IdleRequest, IdleReply> IdleMethod = new(ScalerContract.Idle);
+
+    /// <summary>Serves both methods.</summary>
+    public void AddTo(UnaryRoutes routes) => routes
+        .Add(AssignMethod, (request, call) => AssignAsync(request, call.TimeRemaining, call.Cancellation))
+        .Add(IdleMethod, (request, _) => ValueTask.FromResult(Idle(request)));
+
+    /// <summary>Gives a request an instance.</summary>
+    /// <param name="request">The contract's request.</param>
+    /// <param name="timeout">How long the caller is ready to wait; null when it did not say.</param>
+    /// <param name="cancellationToken">The caller has gone away.</param>
+    /// <exception cref="GrpcException">No instance, and why.</exception>
+    public async ValueTask<AssignReply> AssignAsync(AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken)
+    {
+        if (request.RequestId.Length == 0)
+        {
+            throw Invalid("request_id is empty: give each request an id of its own");
+        }
+
+        var meta = request.MetaData ?? throw Invalid("meta_data is missing: send the function's key, runtime, timeout and memory");
+        if (meta.Key.Length == 0)
+        {
+            throw Invalid("meta_data.key is empty: it names the function");
+        }
+
+        if (meta.MemoryInMb is 0 or > LargestMemoryMb)
+        {
+            throw Invalid($"meta_data.memory_in_mb is {meta.MemoryInMb}: give the memory of an instance, from 1 to {LargestMemoryMb} MB");
+        }
+
+        if (meta.TimeoutInSecs > 31_536_000)
+        {
+            throw Invalid($"meta_data.timeout_in_secs is {meta.TimeoutInSecs}: give at most a year (31536000), or 0 for none");
+        }
+
+        var function = new FunctionMeta(new MetaKey(meta.Key), meta.Runtime, (int)meta.TimeoutInSecs, (int)meta.MemoryInMb);
+        try
+        {
+            var assigned = await runtime.AssignAsync(function, new RequestId(request.RequestId), timeout, cancellationToken).ConfigureAwait(false);
+            if (cancellationToken.IsCancellationRequested)
+            {
+                // Granted in the moment the caller went away: nobody would ever release it.
+                runtime.Release(function.Key, new RequestId(request.RequestId), assigned.Instance, default);
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
+            return new AssignReply
+            {
+                Status = Status.Ok,
+                Assigment = new Assignment { RequestId = request.RequestId, MetaKey = meta.Key, InstanceId = assigned.Instance.Value },
+            };
+        }
+        catch (AssignRejectedException e)
+        {
+            throw new GrpcException(
+                e.Reason switch
+                {
+                    RejectReason.DeadlineExceeded => GrpcStatus.DeadlineExceeded,
+                    RejectReason.Cancelled => GrpcStatus.Cancelled,
+                    RejectReason.BackendRefused => GrpcStatus.FailedPrecondition,
+                    _ => GrpcStatus.Unavailable,
+                },
+                $"no instance of function {meta.Key} for request {request.RequestId}: {e.Message}",
+                e);
+        }
+    }
+
+    /// <summary>Takes an instance back.</summary>
+    /// <exception cref="GrpcException">There is no such assignment.</exception>
+    public IdleReply Idle(IdleRequest request)
+    {
+        var assignment = request.Assigment ?? throw Invalid("assigment is missing: send back what Assign answered");
+        if (assignment.RequestId.Length == 0 || assignment.MetaKey.Length == 0 || assignment.InstanceId.Length == 0)
+        {
+            throw Invalid("assigment needs request_id, meta_key and instance_id: send back what Assign answered");
+        }
+
+        var result = new ReleaseResult(
+            (long)Math.Min(request.Result?.DurationInMs ?? 0, 31_536_000_000UL) * 1000,
+            request.Result?.NeedDestroy ?? false);
+        var outcome = runtime.Release(
+            new MetaKey(assignment.MetaKey),
+            new RequestId(assignment.RequestId),
+            new InstanceId(assignment.InstanceId),
+            result);
+        return outcome switch
+        {
+            ReleaseOutcome.Released => new IdleReply { Status = Status.Ok },
+            ReleaseOutcome.InstanceMismatch => throw new GrpcException(
+                GrpcStatus.InvalidArgument,
+                $"request {assignment.RequestId} of function {assignment.MetaKey} holds another instance than {assignment.InstanceId}; nothing was changed"),
+            _ => throw new GrpcException(
+                GrpcStatus.NotFound,
+                $"request {assignment.RequestId} of function {assignment.MetaKey} holds no instance: never assigned, released before, or expired; nothing was changed"),
+        };
+    }
+
+    private static GrpcException Invalid(string detail) => new(GrpcStatus.InvalidArgument, detail);
+}
