@@ -1,0 +1,157 @@
+using System.Net;
+using System.Net.Sockets;
+using FuncScaler.Policies;
+using FuncScaler.SlotBackends;
+using FuncScaler.SlotBackends.Runtime;
+using FuncScaler.UnaryGrpc;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace FuncScaler.ScalerHost;
+
+/// <summary>Settings of a <see cref="ScalerServer"/>.</summary>
+public sealed record ScalerServerOptions
+{
+    /// <summary>Where to listen; loopback unless told otherwise.</summary>
+    public IPAddress Address { get; init; } = IPAddress.Loopback;
+
+    /// <summary>The port of the gRPC Scaler service; 0 for any free one.</summary>
+    public int GrpcPort { get; init; } = 9001;
+
+    /// <summary>The port of the JSON API; 0 for any free one, null for none.</summary>
+    public int? HttpPort { get; init; } = 8080;
+
+    public PolicyChoice Policy { get; init; } = PolicyCatalog.Parse(PolicyCatalog.Default);
+
+    public ScalerRuntimeOptions Runtime { get; init; } = new();
+
+    /// <summary>How long a stop waits for instances in use.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>Leave instances alive when stopping.</summary>
+    public bool KeepInstances { get; init; }
+
+    public LogLevel LogLevel { get; init; } = LogLevel.Warning;
+}
+
+/// <summary>The scaler as a service: gRPC and JSON in front, the runtime behind.</summary>
+public sealed class ScalerServer : IAsyncDisposable
+{
+    private const string ScalerServiceName = "serverless.simulator.Scaler";
+
+    private readonly WebApplication _app;
+    private readonly ScalerServerOptions _options;
+    private readonly ServingStates _serving = new();
+    private bool _stopped;
+
+    /// <param name="backend">Where slots come from; disposed with the server.</param>
+    /// <param name="options">Settings.</param>
+    /// <param name="time">The clock.</param>
+    public ScalerServer(ISlotBackend backend, ScalerServerOptions options, TimeProvider time)
+    {
+        _options = options;
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
+        builder.Logging.SetMinimumLevel(options.LogLevel);
+        builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.ListenUnaryGrpc(options.Address, options.GrpcPort);
+            if (options.HttpPort is { } httpPort)
+            {
+                kestrel.Listen(options.Address, httpPort);
+            }
+        });
+        _app = builder.Build();
+        Runtime = new ScalerRuntime(backend, options.Policy, options.Runtime, time, _app.Services.GetRequiredService<ILogger<ScalerRuntime>>());
+        var service = new ScalerService(Runtime);
+        var routes = new UnaryRoutes();
+        service.AddTo(routes);
+        routes.AddHealth(_serving.Set("", false).Set(ScalerServiceName, false));
+        _app.UseUnaryGrpc(routes);
+        MapJson(_app, new ScalerJsonApi(service, Runtime));
+    }
+
+    public ScalerRuntime Runtime { get; }
+
+    /// <summary>The port of the gRPC service, once started.</summary>
+    public int GrpcPort { get; private set; }
+
+    /// <summary>The port of the JSON API, once started; null when there is none.</summary>
+    public int? HttpPort { get; private set; }
+
+    /// <summary>Starts listening.</summary>
+    /// <exception cref="CommandException">A port is taken, or may not be opened.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _app.StartAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException e) when (e.InnerException is AddressInUseException)
+        {
+            throw new CommandException(
+                CommandException.Failed,
+                $"{e.Message.TrimEnd('.')}: stop what listens there, or choose other ports with --grpc-port and --http-port.",
+                e);
+        }
+        catch (SocketException e)
+        {
+            throw new CommandException(
+                CommandException.Failed,
+                $"Cannot listen on {_options.Address} ports {_options.GrpcPort} and {_options.HttpPort}: {e.Message}.",
+                e);
+        }
+
+        var ports = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses
+            .Select(a => new Uri(a).Port).ToArray();
+        GrpcPort = ports[0];
+        HttpPort = ports.Length > 1 ? ports[1] : null;
+    }
+
+    /// <summary>Says by the health service that requests are welcome.</summary>
+    public void SetServing(bool serving) => _serving.Set("", serving).Set(ScalerServiceName, serving);
+
+    /// <summary>Stops: turns new requests away, gives instances back (or leaves them), then stops listening.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (_stopped)
+        {
+            return;
+        }
+
+        _stopped = true;
+        SetServing(false);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(_options.DrainTimeout);
+        await Runtime.StopAsync(_options.KeepInstances, patience.Token).ConfigureAwait(false);
+        using var lastCalls = new CancellationTokenSource(TimeSpan.FromSeconds(2));
+        await _app.StopAsync(lastCalls.Token).ConfigureAwait(false);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        await Runtime.DisposeAsync().ConfigureAwait(false);
+        await _app.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static void MapJson(WebApplication app, ScalerJsonApi api)
+    {
+        app.MapPost("/api/assign", async (HttpContext http) => Send(await api.AssignAsync(http.Request.Body, http.RequestAborted).ConfigureAwait(false)));
+        app.MapPost("/api/release", async (HttpContext http) => Send(await api.ReleaseAsync(http.Request.Body, http.RequestAborted).ConfigureAwait(false)));
+        app.MapGet("/api/stats", () => Send(api.Stats()));
+        app.MapGet("/healthz", () => Results.Text("ok"));
+    }
+
+    private static IResult Send(JsonAnswer answer) => Results.Text(answer.Json, "application/json", statusCode: answer.StatusCode);
+}
