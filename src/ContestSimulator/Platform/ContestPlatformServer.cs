@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using FuncScaler.ContestSimulator.Traces;
@@ -277,7 +276,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
             run = Open(document);
             replay = new ContestReplay(_platform, _scaler, run, _options);
         }
-        catch (Exception error) when (error is JsonException or BadHttpRequestException)
+        catch (Exception error) when (error is JsonException or Microsoft.AspNetCore.Http.BadHttpRequestException)
         {
             await RefuseAsync(
                 http,

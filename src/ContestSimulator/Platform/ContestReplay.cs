@@ -21,7 +21,6 @@ public sealed class ContestReplay
     private readonly ContestPlatformOptions _options;
     private readonly CallStatistics _statistics = new();
     private readonly TaskCompletionSource _allEnded = new();
-    private readonly CancellationTokenSource _stop = new();
     private readonly Meta[] _metas;
     private readonly string _requestIdPrefix;
 
@@ -61,7 +60,7 @@ public sealed class ContestReplay
     /// </returns>
     public async Task<RunReport> RunAsync(IProgress<RunProgress>? progress, CancellationToken cancellation)
     {
-        using var registration = cancellation.UnsafeRegister(static stop => ((CancellationTokenSource)stop!).Cancel(), _stop);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         lock (_platform.Gate)
         {
             _started = true;
@@ -70,15 +69,15 @@ public sealed class ContestReplay
             _platform.State.StartRun(_startUs, _run.Trace.Functions);
         }
 
-        var reporting = progress is null ? Task.CompletedTask : ReportProgressAsync(progress);
+        var reporting = progress is null ? Task.CompletedTask : ReportProgressAsync(progress, stop.Token);
         string? error = null;
         try
         {
-            await SendAllAsync().ConfigureAwait(false);
+            await SendAllAsync(stop).ConfigureAwait(false);
             await _allEnded.Task.ConfigureAwait(false);
-            await _platform.DelayUntilAsync(_platform.NowUs + ToUs(_options.Tail), _stop.Token).ConfigureAwait(false);
+            await _platform.DelayUntilAsync(_platform.NowUs + ToUs(_options.Tail), stop.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             error = EndedEarly + (_fault?.Message ?? "cancelled");
         }
@@ -86,10 +85,10 @@ public sealed class ContestReplay
         {
             error = EndedEarly + unreadable.Message;
         }
-        catch (Exception fault)
+        catch (Exception defect)
         {
-            _fault = fault;
-            error = EndedEarly + fault.Message;
+            _fault = defect;
+            error = EndedEarly + defect.Message;
         }
 
         RunReport report;
@@ -100,7 +99,7 @@ public sealed class ContestReplay
         }
 
         // What an early end leaves under way is cut off, and must be gone before another run begins.
-        _stop.Cancel();
+        stop.Cancel();
         await _allEnded.Task.ConfigureAwait(false);
         await reporting.ConfigureAwait(false);
         if (_fault is { } fault)
@@ -153,7 +152,7 @@ public sealed class ContestReplay
         }
     }
 
-    private async Task SendAllAsync()
+    private async Task SendAllAsync(CancellationTokenSource stop)
     {
         try
         {
@@ -163,8 +162,8 @@ public sealed class ContestReplay
             {
                 firstUs ??= request.StartUs;
                 var sinceFirstUs = request.StartUs - firstUs.Value;
-                await _platform.DelayUntilAsync(_startUs + sinceFirstUs, _stop.Token).ConfigureAwait(false);
-                _stop.Token.ThrowIfCancellationRequested();
+                await _platform.DelayUntilAsync(_startUs + sinceFirstUs, stop.Token).ConfigureAwait(false);
+                stop.Token.ThrowIfCancellationRequested();
                 lock (_platform.Gate)
                 {
                     _sent++;
@@ -173,7 +172,7 @@ public sealed class ContestReplay
                 }
 
                 Interlocked.Increment(ref _underway);
-                _ = ServeAsync(new RequestId($"{_requestIdPrefix}{++number}"), request);
+                _ = ServeAsync(new RequestId($"{_requestIdPrefix}{++number}"), request, stop);
             }
         }
         finally
@@ -183,11 +182,11 @@ public sealed class ContestReplay
     }
 
     /// <summary>Sees one request through; never throws.</summary>
-    private async Task ServeAsync(RequestId id, TraceRequest request)
+    private async Task ServeAsync(RequestId id, TraceRequest request, CancellationTokenSource stop)
     {
         try
         {
-            if (!await TryServeAsync(id, request).ConfigureAwait(false))
+            if (!await TryServeAsync(id, request, stop.Token).ConfigureAwait(false))
             {
                 lock (_platform.Gate)
                 {
@@ -195,7 +194,7 @@ public sealed class ContestReplay
                 }
             }
         }
-        catch (Exception) when (_stop.IsCancellationRequested)
+        catch (Exception) when (stop.IsCancellationRequested)
         {
             // Cut off by the run's early end.
         }
@@ -203,7 +202,7 @@ public sealed class ContestReplay
         {
             // A defect of the platform, not of the scaler: the run's caller gets it.
             Interlocked.CompareExchange(ref _fault, fault, null);
-            _stop.Cancel();
+            stop.Cancel();
         }
         finally
         {
@@ -211,7 +210,7 @@ public sealed class ContestReplay
         }
     }
 
-    private async Task<bool> TryServeAsync(RequestId id, TraceRequest request)
+    private async Task<bool> TryServeAsync(RequestId id, TraceRequest request, CancellationToken stop)
     {
         var function = _run.Trace.Functions[request.Function];
         var assign = new AssignRequest
@@ -225,7 +224,7 @@ public sealed class ContestReplay
         AssignReply granted;
         try
         {
-            granted = await _scaler.CallAsync(AssignMethod, assign, _options.CallTimeout, _stop.Token).ConfigureAwait(false);
+            granted = await _scaler.CallAsync(AssignMethod, assign, _options.CallTimeout, stop).ConfigureAwait(false);
         }
         catch (GrpcException error)
         {
@@ -253,7 +252,7 @@ public sealed class ContestReplay
             isWarm = _statistics.Granted(sentUs, assignUs, check, function.InitDurationUs);
         }
 
-        await _platform.DelayUntilAsync(answeredUs + request.DurationUs, _stop.Token).ConfigureAwait(false);
+        await _platform.DelayUntilAsync(answeredUs + request.DurationUs, stop).ConfigureAwait(false);
 
         bool survived;
         lock (_platform.Gate)
@@ -266,7 +265,7 @@ public sealed class ContestReplay
         IdleReply released;
         try
         {
-            released = await _scaler.CallAsync(IdleMethod, idle, _options.CallTimeout, _stop.Token).ConfigureAwait(false);
+            released = await _scaler.CallAsync(IdleMethod, idle, _options.CallTimeout, stop).ConfigureAwait(false);
         }
         catch (GrpcException error)
         {
@@ -336,13 +335,13 @@ public sealed class ContestReplay
         }
     }
 
-    private async Task ReportProgressAsync(IProgress<RunProgress> progress)
+    private async Task ReportProgressAsync(IProgress<RunProgress> progress, CancellationToken stop)
     {
         try
         {
             while (true)
             {
-                await Task.Delay(_options.ProgressInterval, _options.TimeProvider, _stop.Token).ConfigureAwait(false);
+                await Task.Delay(_options.ProgressInterval, _options.TimeProvider, stop).ConfigureAwait(false);
                 progress.Report(ProgressOf(Snapshot()));
             }
         }

@@ -102,68 +102,90 @@ public sealed record RunMeasurements
     public double SendDelayP99Ms { get; init; }
 }
 
-/// <summary>The contest's result document: its fields, in its order. Units and meanings are in docs/contest.md.</summary>
-/// <param name="SuccessRate">Percent, 0 to 100.</param>
-/// <param name="EndTime">RFC 3339, or "not end yet".</param>
-/// <param name="StartTime">RFC 3339; empty before the first run.</param>
-/// <param name="InvocationLatencyInSecs">Scheduling, execution and idle time, s.</param>
-/// <param name="InvocationScheduleTimeInSecs">What callers waited for Assign, s.</param>
-/// <param name="InvocationIdleTimeInSecs">What callers waited for Idle, s.</param>
-public sealed record ResultDocument(
-    string Id,
-    string RequestFilePath,
-    string MetaFilePath,
-    string StartTime,
-    string EndTime,
-    long TotalRequestsCount,
-    long FailedRequestsCount,
-    double SuccessRate,
-    double InvocationLatencyInSecs,
-    double InvocationExecutionTimeInSecs,
-    double InvocationExecutionTimeInGBs,
-    double InvocationScheduleTimeInSecs,
-    double InvocationIdleTimeInSecs,
-    double TotalSlotTimeInGBs,
-    long TotalLiveSlotCount,
-    double Score)
+/// <summary>The contest's result document: its fields, in its order.</summary>
+public sealed record ResultDocument
 {
     /// <summary>The <see cref="EndTime"/> of a run that goes on.</summary>
     public const string NotEndYet = "not end yet";
 
     private const string Rfc3339 = "yyyy-MM-dd'T'HH:mm:ss.fffK";
 
+    /// <summary>The run's name.</summary>
+    public string Id { get; init; } = string.Empty;
+
+    /// <summary>Where the requests came from; may be empty.</summary>
+    public string RequestFilePath { get; init; } = string.Empty;
+
+    /// <summary>Where the functions came from; may be empty.</summary>
+    public string MetaFilePath { get; init; } = string.Empty;
+
+    /// <summary>When the run began, RFC 3339 in UTC; empty before the first run.</summary>
+    public string StartTime { get; init; } = string.Empty;
+
+    /// <summary>When it ended, RFC 3339 in UTC, or <see cref="NotEndYet"/>.</summary>
+    public string EndTime { get; init; } = NotEndYet;
+
+    /// <summary>Requests that came to an end, the failed ones included.</summary>
+    public long TotalRequestsCount { get; init; }
+
+    /// <summary>Requests that failed.</summary>
+    public long FailedRequestsCount { get; init; }
+
+    /// <summary>The share of requests that did not fail, percent, 0 to 100; 100 when there was none.</summary>
+    public double SuccessRate { get; init; }
+
+    /// <summary>Scheduling, execution and idle time together, s.</summary>
+    public double InvocationLatencyInSecs { get; init; }
+
+    /// <summary>Execution of the requests that were served, s.</summary>
+    public double InvocationExecutionTimeInSecs { get; init; }
+
+    /// <summary>The same times the functions' memory, GBs.</summary>
+    public double InvocationExecutionTimeInGBs { get; init; }
+
+    /// <summary>What the callers of served requests waited for Assign, s.</summary>
+    public double InvocationScheduleTimeInSecs { get; init; }
+
+    /// <summary>What the callers of served requests waited for Idle, s.</summary>
+    public double InvocationIdleTimeInSecs { get; init; }
+
+    /// <summary>Memory times the life of the slots, GBs; live slots up to the end of the run, or up to now.</summary>
+    public double TotalSlotTimeInGBs { get; init; }
+
+    /// <summary>Slots that existed at the end of the run, or exist now.</summary>
+    public long TotalLiveSlotCount { get; init; }
+
+    /// <summary>The score, 0 to 100.</summary>
+    public double Score { get; init; }
+
     /// <summary>Why the figures are partial, or what is missing; left out of the JSON when null.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Error { get; init; }
 
     /// <summary>What is answered before the first run: whoever polls for the end of one goes on polling.</summary>
-    public static ResultDocument NoRunYet { get; } =
-        new(string.Empty, string.Empty, string.Empty, string.Empty, NotEndYet, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-        {
-            Error = "no run yet: POST /start begins one",
-        };
+    public static ResultDocument NoRunYet { get; } = new() { Error = "no run yet: POST /start begins one" };
 
     internal static ResultDocument Of(RunReport report)
     {
         var score = report.Score;
-        return new ResultDocument(
-            report.Id,
-            report.RequestFilePath,
-            report.MetaFilePath,
-            Format(report.StartTime),
-            report.EndTime is { } end ? Format(end) : NotEndYet,
-            score.Requests,
-            score.FailedRequests,
-            100 * score.SuccessRate,
-            score.AssignSeconds + score.ExecutionSeconds + score.IdleSeconds,
-            score.ExecutionSeconds,
-            score.ExecutionGbSeconds,
-            score.AssignSeconds,
-            score.IdleSeconds,
-            score.SlotGbSeconds,
-            report.LiveSlots,
-            score.Total)
+        return new ResultDocument
         {
+            Id = report.Id,
+            RequestFilePath = report.RequestFilePath,
+            MetaFilePath = report.MetaFilePath,
+            StartTime = Format(report.StartTime),
+            EndTime = report.EndTime is { } end ? Format(end) : NotEndYet,
+            TotalRequestsCount = score.Requests,
+            FailedRequestsCount = score.FailedRequests,
+            SuccessRate = 100 * score.SuccessRate,
+            InvocationLatencyInSecs = score.AssignSeconds + score.ExecutionSeconds + score.IdleSeconds,
+            InvocationExecutionTimeInSecs = score.ExecutionSeconds,
+            InvocationExecutionTimeInGBs = score.ExecutionGbSeconds,
+            InvocationScheduleTimeInSecs = score.AssignSeconds,
+            InvocationIdleTimeInSecs = score.IdleSeconds,
+            TotalSlotTimeInGBs = score.SlotGbSeconds,
+            TotalLiveSlotCount = report.LiveSlots,
+            Score = score.Total,
             Error = report.Error,
         };
     }
