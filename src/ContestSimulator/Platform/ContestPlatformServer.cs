@@ -1,0 +1,385 @@
+using System.Net.Sockets;
+using System.Text.Json;
+using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.UnaryGrpc;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace FuncScaler.ContestSimulator.Platform;
+
+/// <summary>
+/// The contest's platform container in one object: the Platform gRPC service for the scaler, the HTTP control server, and the replay.
+/// One run at a time. Safe for concurrent use.
+/// </summary>
+/// <remarks>The control server: POST /start, GET / (the result), GET /report (the result and what was measured besides), GET /healthz.</remarks>
+public sealed partial class ContestPlatformServer : IAsyncDisposable
+{
+    private const int MaxStartBodyBytes = 64 * 1024;
+    private static readonly TimeSpan ConnectRetry = TimeSpan.FromMilliseconds(200);
+
+    private readonly ContestPlatformOptions _options;
+    private readonly ILoggerFactory _loggers;
+    private readonly ILogger _log;
+    private readonly PlatformService _platform;
+    private readonly HttpUnaryChannel _scaler;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Lock _gate = new();
+    private WebApplication? _grpc;
+    private WebApplication? _control;
+    private ContestReplay? _active;
+    private Task _background = Task.CompletedTask;
+    private RunReport? _last;
+
+    /// <param name="options">How it behaves and where it listens.</param>
+    /// <param name="loggers">Where its logs go; nowhere when null.</param>
+    public ContestPlatformServer(ContestPlatformOptions options, ILoggerFactory? loggers = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _options = options;
+        _loggers = loggers ?? NullLoggerFactory.Instance;
+        _log = _loggers.CreateLogger<ContestPlatformServer>();
+        _platform = new PlatformService(options);
+        _scaler = new HttpUnaryChannel(options.ScalerAddress);
+    }
+
+    /// <summary>The port of the Platform service, once started.</summary>
+    public int PlatformPort { get; private set; }
+
+    /// <summary>The port of the control server, once started.</summary>
+    public int ControlPort { get; private set; }
+
+    /// <summary>The report of the current run, else of the last one; null before the first.</summary>
+    public RunReport? Report
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _active?.Snapshot() ?? _last;
+            }
+        }
+    }
+
+    /// <summary>Opens both ports. To be called once.</summary>
+    /// <exception cref="ContestPlatformException">A port cannot be opened.</exception>
+    public async Task StartAsync(CancellationToken cancellation = default)
+    {
+        var routes = new UnaryRoutes();
+        _platform.AddTo(routes);
+        _grpc = Build(kestrel => kestrel.ListenUnaryGrpc(_options.ListenAddress, _options.PlatformPort));
+        _grpc.UseUnaryGrpc(routes);
+        PlatformPort = await ListenAsync(_grpc, _options.PlatformPort, cancellation).ConfigureAwait(false);
+
+        _control = Build(kestrel =>
+        {
+            kestrel.Limits.MaxRequestBodySize = MaxStartBodyBytes;
+            kestrel.Listen(_options.ListenAddress, _options.ControlPort, listen => listen.Protocols = HttpProtocols.Http1);
+        });
+        _control.Run(AnswerAsync);
+        ControlPort = await ListenAsync(_control, _options.ControlPort, cancellation).ConfigureAwait(false);
+        LogListening(_log, _options.ListenAddress, PlatformPort, ControlPort);
+    }
+
+    /// <summary>Ends the current run, if any, and closes both ports; slots are gone with it.</summary>
+    public async Task StopAsync(CancellationToken cancellation = default)
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        Task background;
+        lock (_gate)
+        {
+            background = _background;
+        }
+
+        await background.ConfigureAwait(false);
+        // The control server first: a contestant's scaler stops when it is gone, while it can still give its slots back.
+        foreach (var server in new[] { _control, _grpc })
+        {
+            if (server is not null)
+            {
+                await server.StopAsync(cancellation).ConfigureAwait(false);
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        foreach (var server in new[] { _control, _grpc })
+        {
+            if (server is not null)
+            {
+                await server.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+
+        await _scaler.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Makes a run and returns its result; an early end is in the result's <see cref="RunReport.Error"/>.</summary>
+    /// <exception cref="ContestPlatformException">Another run goes on, or the scaler accepts no connections.</exception>
+    /// <exception cref="TraceFormatException">Two functions of the trace have the same key.</exception>
+    public async Task<RunReport> RunAsync(ContestRun run, IProgress<RunProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        var replay = new ContestReplay(_platform, _scaler, run, _options);
+        if (!TryBegin(replay))
+        {
+            throw new ContestPlatformException("A run goes on: wait for its end before another is started.");
+        }
+
+        return await MakeAsync(replay, run, progress, cancellation).ConfigureAwait(false);
+    }
+
+    private bool TryBegin(ContestReplay replay)
+    {
+        lock (_gate)
+        {
+            if (_active is not null || _stopping.IsCancellationRequested)
+            {
+                return false;
+            }
+
+            _active = replay;
+            return true;
+        }
+    }
+
+    private async Task<RunReport> MakeAsync(
+        ContestReplay replay, ContestRun run, IProgress<RunProgress>? progress, CancellationToken cancellation)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _stopping.Token);
+        LogRunBegins(_log, run.Id, run.Trace.Name);
+        try
+        {
+            await WaitForScalerAsync(ended.Token).ConfigureAwait(false);
+            var report = await replay.RunAsync(progress, ended.Token).ConfigureAwait(false);
+            LogRunEnded(_log, run.Id, report.Score.Requests, report.Score.FailedRequests, report.Score.Total, report.Error ?? "none");
+            return report;
+        }
+        catch (Exception error)
+        {
+            replay.Abandon(error is OperationCanceledException ? "cancelled before the first request" : error.Message);
+            LogRunFailed(_log, error, run.Id);
+            throw;
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                _last = replay.Snapshot();
+                _active = null;
+            }
+        }
+    }
+
+    /// <summary>Returns once the scaler accepts a connection.</summary>
+    private async Task WaitForScalerAsync(CancellationToken cancellation)
+    {
+        var address = _options.ScalerAddress;
+        using var patience = new CancellationTokenSource(_options.ScalerWait, _options.TimeProvider);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, patience.Token);
+        Exception? last = null;
+        while (true)
+        {
+            try
+            {
+                using var client = new TcpClient();
+                await client.ConnectAsync(address.Host, address.Port, either.Token).ConfigureAwait(false);
+                return;
+            }
+            catch (SocketException error)
+            {
+                last = error;
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                throw Unreachable(last);
+            }
+
+            try
+            {
+                await Task.Delay(ConnectRetry, _options.TimeProvider, either.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                throw Unreachable(last);
+            }
+        }
+
+        ContestPlatformException Unreachable(Exception? reason) => new(
+            $"The scaler at {address.Host}:{address.Port} accepted no connection within {_options.ScalerWait.TotalSeconds:0.###} s"
+            + $"{(reason is null ? string.Empty : $" ({reason.Message})")}: start it, or correct the address.",
+            reason!);
+    }
+
+    private WebApplication Build(Action<KestrelServerOptions> listen)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddSingleton(_loggers);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            listen(kestrel);
+        });
+        return builder.Build();
+    }
+
+    private async Task<int> ListenAsync(WebApplication server, int port, CancellationToken cancellation)
+    {
+        try
+        {
+            await server.StartAsync(cancellation).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is IOException or SocketException)
+        {
+            throw new ContestPlatformException(
+                $"Port {port} on {_options.ListenAddress} cannot be opened ({error.GetBaseException().Message}): "
+                + "stop what uses it, or choose another.",
+                error);
+        }
+
+        var addresses = server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
+        return new Uri(addresses.Single()).Port;
+    }
+
+    private Task AnswerAsync(HttpContext http)
+    {
+        var (method, path) = (http.Request.Method, http.Request.Path.Value);
+        return (path, method) switch
+        {
+            ("/" or "", "GET") => AnswerAsync(http, StatusCodes.Status200OK, Report?.ToResultJson() ?? NoRunYet()),
+            ("/report", "GET") => AnswerAsync(http, StatusCodes.Status200OK, Report?.ToDetailedJson() ?? NoRunYet()),
+            ("/healthz", "GET") => AnswerAsync(http, StatusCodes.Status200OK, """{"status":"ok"}"""),
+            ("/start", "POST") => StartRunAsync(http),
+            ("/" or "" or "/report" or "/healthz" or "/start", _) => RefuseAsync(
+                http, StatusCodes.Status405MethodNotAllowed, $"{path} takes {(path == "/start" ? "POST" : "GET")}, not {method}"),
+            _ => RefuseAsync(
+                http, StatusCodes.Status404NotFound, "there is GET /, GET /report, GET /healthz and POST /start"),
+        };
+
+        static string NoRunYet() => JsonSerializer.Serialize(ResultDocument.NoRunYet, ContestJson.Default.ResultDocument);
+    }
+
+    private async Task StartRunAsync(HttpContext http)
+    {
+        ContestRun run;
+        ContestReplay replay;
+        try
+        {
+            var document = await ReadStartAsync(http).ConfigureAwait(false);
+            run = Open(document);
+            replay = new ContestReplay(_platform, _scaler, run, _options);
+        }
+        catch (Exception error) when (error is JsonException or Microsoft.AspNetCore.Http.BadHttpRequestException)
+        {
+            await RefuseAsync(
+                http,
+                StatusCodes.Status400BadRequest,
+                "the body is not a JSON object with the strings id, requestFilePath and metaFilePath: " + error.Message).ConfigureAwait(false);
+            return;
+        }
+        catch (Exception error) when (error is TraceFormatException or ContestPlatformException
+            or IOException or InvalidDataException or UnauthorizedAccessException or ArgumentException)
+        {
+            await RefuseAsync(http, StatusCodes.Status400BadRequest, error.Message).ConfigureAwait(false);
+            return;
+        }
+
+        if (!TryStartInBackground(replay, run))
+        {
+            await RefuseAsync(
+                http,
+                StatusCodes.Status409Conflict,
+                $"run \"{Report?.Id}\" goes on: poll GET / until its endTime is no longer \"{ResultDocument.NotEndYet}\"").ConfigureAwait(false);
+            return;
+        }
+
+        await AnswerAsync(
+            http,
+            StatusCodes.Status200OK,
+            JsonSerializer.Serialize(new StartedDocument(run.Id), ContestJson.Default.StartedDocument)).ConfigureAwait(false);
+    }
+
+    private bool TryStartInBackground(ContestReplay replay, ContestRun run)
+    {
+        if (!TryBegin(replay))
+        {
+            return false;
+        }
+
+        var background = Task.Run(async () =>
+        {
+            try
+            {
+                await MakeAsync(replay, run, null, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (Exception)
+            {
+                // Logged, and in the result's error field: nobody waits for this task but StopAsync.
+            }
+        });
+        lock (_gate)
+        {
+            _background = background;
+        }
+
+        return true;
+    }
+
+    private static async Task<StartDocument> ReadStartAsync(HttpContext http)
+    {
+        if (http.Request.ContentLength == 0)
+        {
+            return new StartDocument(null, null, null);
+        }
+
+        var document = await JsonSerializer.DeserializeAsync(
+            http.Request.Body, ContestJson.Default.StartDocument, http.RequestAborted).ConfigureAwait(false);
+        return document ?? throw new JsonException("it is null");
+    }
+
+    /// <summary>Opens what a /start names, and reads as far as the first request, so that a wrong path is refused at once.</summary>
+    private ContestRun Open(StartDocument document)
+    {
+        var (requests, metas) = (document.RequestFilePath ?? string.Empty, document.MetaFilePath ?? string.Empty);
+        ITrace trace;
+        if (requests.Length == 0 && metas.Length == 0)
+        {
+            trace = _options.DefaultTrace
+                ?? throw new ContestPlatformException("requestFilePath and metaFilePath are missing: the platform was given no trace of its own");
+        }
+        else if (requests.Length == 0 || metas.Length == 0)
+        {
+            throw new ContestPlatformException("requestFilePath and metaFilePath go together: name both");
+        }
+        else
+        {
+            trace = (_options.OpenTrace
+                ?? throw new ContestPlatformException("the platform replays the trace it was given: leave requestFilePath and metaFilePath out"))
+                (metas, requests);
+        }
+
+        foreach (var _ in trace.ReadRequests())
+        {
+            break;
+        }
+
+        return new ContestRun(string.IsNullOrEmpty(document.Id) ? trace.Name : document.Id, trace, requests, metas);
+    }
+
+    private static Task RefuseAsync(HttpContext http, int status, string error) =>
+        AnswerAsync(http, status, JsonSerializer.Serialize(new ErrorDocument(error), ContestJson.Default.ErrorDocument));
+
+    private static Task AnswerAsync(HttpContext http, int status, string json)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = "application/json";
+        return http.Response.WriteAsync(json + "\n", http.RequestAborted);
+    }
+}
