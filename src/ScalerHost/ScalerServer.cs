@@ -4,6 +4,7 @@ using FuncScaler.Policies;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Runtime;
 using FuncScaler.UnaryGrpc;
+using FuncScaler.UnaryGrpc.Health;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;

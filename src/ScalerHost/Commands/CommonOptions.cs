@@ -1,0 +1,64 @@
+using System.CommandLine;
+using FuncScaler.Policies;
+
+namespace FuncScaler.ScalerHost.Commands;
+
+/// <summary>Options that several commands share, so that they read and mean the same everywhere.</summary>
+internal static class CommonOptions
+{
+    public static Option<string> Policy() => new("--policy")
+    {
+        Description = "How instances are kept: " + string.Join("; ", PolicyCatalog.All.Select(p => $"{p.Usage}, {p.Summary}")),
+        HelpName = "P",
+        DefaultValueFactory = _ => PolicyCatalog.Default,
+    };
+
+    public static Option<int> Port(string name, string description, int otherwise)
+    {
+        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => otherwise };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && result.GetValue(option) is < 0 or > 65535)
+            {
+                result.AddError($"{name} is a port: give a number from 0 (any free one) to 65535.");
+            }
+        });
+        return option;
+    }
+
+    public static Option<double?> Seconds(string name, string description)
+    {
+        var option = new Option<double?>(name) { Description = description, HelpName = "S" };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && result.GetValue(option) is not >= 0 and not <= 1e9)
+            {
+                result.AddError($"{name} is a number of seconds: give 0 or more.");
+            }
+        });
+        return option;
+    }
+
+    /// <exception cref="CommandException">There is no such policy.</exception>
+    public static PolicyChoice ParsePolicy(string text)
+    {
+        try
+        {
+            return PolicyCatalog.Parse(text);
+        }
+        catch (FormatException e)
+        {
+            throw new CommandException(CommandException.BadUsage, e.Message, e);
+        }
+    }
+
+    /// <summary>Reads "host:port" or an http(s) address.</summary>
+    /// <exception cref="CommandException">It is neither.</exception>
+    public static Uri ParseAddress(string option, string text)
+    {
+        var full = text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text;
+        return Uri.TryCreate(full, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.Host.Length > 0
+            ? uri!
+            : throw new CommandException(CommandException.BadUsage, $"{option} '{text}' is no address: write host:port, for example 127.0.0.1:50051.");
+    }
+}

@@ -1,0 +1,232 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using FuncScaler.ContestSimulator.Platform;
+using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
+using FuncScaler.Policies;
+using FuncScaler.SlotBackends.Runtime;
+using FuncScaler.SlotBackends.Simulator;
+using Microsoft.Extensions.Logging;
+using Spectre.Console;
+
+namespace FuncScaler.ScalerHost.Commands;
+
+/// <summary><c>funcscaler contest</c>: platform and scaler over real sockets in one go, then the score.</summary>
+internal static class ContestCommand
+{
+    /// <summary>The presets of a run without arguments: stand-ins for the contest's three data sets.</summary>
+    private static readonly string[] DemoPresets = ["sparse", "dense", "faas"];
+
+    private const double DemoSeconds = 35;
+    private const double DemoTailSeconds = 5;
+    private const double PresetSeconds = 60;
+    private const double OfficialTailSeconds = 300;
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    public static Command Create()
+    {
+        var trace = new TraceOptions();
+        var policy = CommonOptions.Policy();
+        var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
+        var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300 with --data, else 5]");
+        var scaler = new Option<string?>("--scaler") { Description = "Score the scaler at this address instead of our own", HelpName = "ADDR" };
+        var port = CommonOptions.Port("--port", "With --scaler: the port of the Platform service it calls", 50051);
+        var output = new Option<string?>("--out") { Description = "Write result_<data set>.json into this folder", HelpName = "DIR" };
+        var json = new Option<bool>("--json") { Description = "Print the results as one JSON array, and nothing else, on standard output" };
+        var command = new Command("contest", "Play the contest: replay a trace in real time against the scaler over gRPC, and score it");
+        trace.AddTo(command);
+        foreach (var option in new Option[] { policy, noWait, tail, scaler, port, output, json })
+        {
+            command.Options.Add(option);
+        }
+
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var choice = CommonOptions.ParsePolicy(parsed.GetValue(policy)!);
+            var scalerAddress = parsed.GetValue(scaler) is { } text ? CommonOptions.ParseAddress("--scaler", text) : null;
+            var chosen = trace.Choose(parsed, PresetSeconds);
+            var runs = chosen is null
+                ? MakeDemo(parsed.GetValue(trace.Seed))
+                : [new ContestRun(chosen.Trace.Name, chosen.Trace, PathOf(chosen, "requests"), PathOf(chosen, "metas"))];
+            if (scalerAddress is not null && runs.Count > 1)
+            {
+                throw new CommandException(CommandException.BadUsage, "--scaler needs one trace: give --data or --preset.");
+            }
+
+            var tailSeconds = parsed.GetValue(tail) ?? (chosen?.Folder is not null ? OfficialTailSeconds : DemoTailSeconds);
+            var folder = parsed.GetValue(output);
+            if (folder is not null)
+            {
+                Directory.CreateDirectory(folder);
+            }
+
+            var jobs = runs.Select(run => new ContestJob(
+                run,
+                (progress, token) => scalerAddress is null
+                    ? RunOwnScalerAsync(run, choice, !parsed.GetValue(noWait), tailSeconds, progress, token)
+                    : RunPlatformAsync(run, scalerAddress, parsed.GetValue(port), tailSeconds, progress, token))).ToList();
+            var reports = await ContestProgress.RunAsync(jobs, cancellationToken).ConfigureAwait(false);
+            if (folder is not null)
+            {
+                foreach (var report in reports)
+                {
+                    await File.WriteAllTextAsync(Path.Combine(folder, $"result_{FileName(report.Id)}.json"), report.ToResultJson() + "\n", cancellationToken)
+                        .ConfigureAwait(false);
+                }
+            }
+
+            if (parsed.GetValue(json))
+            {
+                Console.WriteLine(new JsonArray([.. reports.Select(r => JsonNode.Parse(r.ToResultJson()))]).ToJsonString(Indented));
+            }
+            else
+            {
+                Print(reports, scalerAddress is null ? $"policy {choice.Name}" : $"scaler {scalerAddress.Authority}");
+            }
+
+            foreach (var misuse in reports.SelectMany(r => r.Misuses.Select(m => (r.Id, Misuse: m))))
+            {
+                await Console.Error.WriteLineAsync($"{misuse.Id}: {misuse.Misuse.Kind} {misuse.Misuse.Count} times, first: {misuse.Misuse.Example}").ConfigureAwait(false);
+            }
+
+            foreach (var failed in reports.Where(r => r.Error is not null))
+            {
+                await Console.Error.WriteLineAsync($"error: {failed.Id}: {failed.Error}").ConfigureAwait(false);
+            }
+
+            return reports.All(r => r.Error is null) ? 0 : CommandException.Failed;
+        });
+        return command;
+    }
+
+    private static List<ContestRun> MakeDemo(long seed) =>
+    [
+        .. DemoPresets.Select(name =>
+        {
+            // The busiest stretch of an hour: a quiet one would show nothing.
+            var hour = Presets.Create(name, seed, 3600);
+            var window = TraceStatistics.BusiestWindow(hour, DemoSeconds);
+            return new ContestRun(name, new BoundedTrace(name, new TraceSlice(hour, window.OffsetSeconds, DemoSeconds), DemoSeconds));
+        }),
+    ];
+
+    private static async Task<RunReport> RunOwnScalerAsync(
+        ContestRun run,
+        PolicyChoice policy,
+        bool waiting,
+        double tailSeconds,
+        IProgress<RunProgress> progress,
+        CancellationToken cancellationToken)
+    {
+        // The platform needs the scaler's address and the scaler the platform's: the scaler's port is settled by listening first.
+        var backendAddress = new LateAddress();
+        var scaler = new ScalerServer(
+            new SimulatorBackend(backendAddress, new SimulatorBackendOptions(), TimeProvider.System),
+            new ScalerServerOptions
+            {
+                GrpcPort = 0,
+                HttpPort = null,
+                Policy = policy,
+                Runtime = new ScalerRuntimeOptions { Pool = ServeCommand.MakePoolOptions(waiting) },
+                DrainTimeout = TimeSpan.FromSeconds(2),
+                LogLevel = LogLevel.Error,
+            },
+            TimeProvider.System);
+        await using (scaler.ConfigureAwait(false))
+        {
+            await scaler.StartAsync(cancellationToken).ConfigureAwait(false);
+            var platform = new ContestPlatformServer(PlatformOptions(new Uri($"http://127.0.0.1:{scaler.GrpcPort}"), 0, tailSeconds));
+            await using (platform.ConfigureAwait(false))
+            {
+                await platform.StartAsync(cancellationToken).ConfigureAwait(false);
+                backendAddress.Set(SimulatorChannel.Open($"127.0.0.1:{platform.PlatformPort}"));
+                scaler.SetServing(true);
+                var report = await platform.RunAsync(run, progress, cancellationToken).ConfigureAwait(false);
+
+                // While the platform is still there to take its slots back.
+                await scaler.StopAsync(CancellationToken.None).ConfigureAwait(false);
+                return report;
+            }
+        }
+    }
+
+    private static async Task<RunReport> RunPlatformAsync(
+        ContestRun run,
+        Uri scaler,
+        int port,
+        double tailSeconds,
+        IProgress<RunProgress> progress,
+        CancellationToken cancellationToken)
+    {
+        var platform = new ContestPlatformServer(PlatformOptions(scaler, port, tailSeconds));
+        await using (platform.ConfigureAwait(false))
+        {
+            await platform.StartAsync(cancellationToken).ConfigureAwait(false);
+            return await platform.RunAsync(run, progress, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static ContestPlatformOptions PlatformOptions(Uri scaler, int port, double tailSeconds) => new()
+    {
+        ScalerAddress = scaler,
+        PlatformPort = port,
+        ControlPort = 0,
+        Tail = TimeSpan.FromSeconds(tailSeconds),
+    };
+
+    private static void Print(IReadOnlyList<RunReport> reports, string title)
+    {
+        var console = AnsiConsole.Console;
+        if (Console.IsOutputRedirected)
+        {
+            console.Profile.Width = 160;
+        }
+
+        var table = new Table { Title = new TableTitle(title), Border = TableBorder.Rounded };
+        table.AddColumn("data set");
+        foreach (var column in new[] { "requests", "successRate", "score", "resource part", "cold-start part", "cold starts", "cold Assign - init, p50", "warm Assign + Idle, mean" })
+        {
+            table.AddColumn(new TableColumn(column).RightAligned());
+        }
+
+        foreach (var report in reports)
+        {
+            var measured = report.Measured;
+            table.AddRow(
+                Markup.Escape(report.Id),
+                Number(report.Score.Requests, "N0"),
+                Number(100 * report.Score.SuccessRate, "0.##") + " %",
+                Number(report.Score.Total, "0.00"),
+                Number(report.Score.ResourceScore, "0.00"),
+                Number(report.Score.LatencyScore, "0.00"),
+                Number(measured.ColdStarts, "N0"),
+                measured.ColdStartsFromCreation > 0 ? Number(measured.ColdAssignLessInitP50Ms, "0.0") + " ms" : "-",
+                measured.WarmRequests > 0 ? Number(measured.WarmAssignMeanMs + measured.WarmIdleMeanMs, "0.00") + " ms" : "-");
+        }
+
+        if (reports.Count > 1)
+        {
+            table.AddRow(
+                "mean",
+                "",
+                "",
+                Number(reports.Average(r => r.Score.Total), "0.00"),
+                Number(reports.Average(r => r.Score.ResourceScore), "0.00"),
+                Number(reports.Average(r => r.Score.LatencyScore), "0.00"),
+                "",
+                "",
+                "");
+        }
+
+        console.Write(table);
+    }
+
+    private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+
+    private static string PathOf(ChosenTrace chosen, string file) => chosen.Folder is null ? "" : Path.Combine(chosen.Folder, file);
+
+    private static string FileName(string id) => string.Join('_', id.Split(Path.GetInvalidFileNameChars()));
+}

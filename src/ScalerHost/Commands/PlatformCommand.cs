@@ -1,0 +1,83 @@
+using System.CommandLine;
+using System.Net;
+using FuncScaler.ContestSimulator.Platform;
+using FuncScaler.ContestSimulator.Traces;
+
+namespace FuncScaler.ScalerHost.Commands;
+
+/// <summary><c>funcscaler platform</c>: the contest's platform side alone, to score any scaler.</summary>
+internal static class PlatformCommand
+{
+    public static Command Create()
+    {
+        var trace = new TraceOptions();
+        var scaler = new Option<string>("--scaler") { Description = "The scaler's gRPC address", HelpName = "ADDR", DefaultValueFactory = _ => "127.0.0.1:9001" };
+        var listen = new Option<string>("--listen")
+        {
+            Description = "The IP address to listen on; neither port asks who calls",
+            HelpName = "IP",
+            DefaultValueFactory = _ => "127.0.0.1",
+        };
+        var port = CommonOptions.Port("--port", "The port of the Platform service; 0 for any free one", 50051);
+        var controlPort = CommonOptions.Port("--control-port", "The port of POST /start and GET /; 0 for any free one", 9000);
+        var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]");
+        var start = new Option<bool>("--start") { Description = "Start at once, print the result, and stop, instead of waiting for POST /start" };
+        var command = new Command("platform", "Run the contest's platform alone: Platform gRPC, POST /start, GET / with the result");
+        trace.AddTo(command);
+        foreach (var option in new Option[] { scaler, listen, port, controlPort, tail, start })
+        {
+            command.Options.Add(option);
+        }
+
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            if (!IPAddress.TryParse(parsed.GetValue(listen), out var address))
+            {
+                throw new CommandException(CommandException.BadUsage, $"--listen '{parsed.GetValue(listen)}' is no IP address: write for example 127.0.0.1 or 0.0.0.0.");
+            }
+
+            var chosen = trace.Choose(parsed);
+            if (chosen is null && parsed.GetValue(start))
+            {
+                throw new CommandException(CommandException.BadUsage, "--start needs a trace: give --data or --preset.");
+            }
+
+            var server = new ContestPlatformServer(new ContestPlatformOptions
+            {
+                ScalerAddress = CommonOptions.ParseAddress("--scaler", parsed.GetValue(scaler)!),
+                ListenAddress = address,
+                PlatformPort = parsed.GetValue(port),
+                ControlPort = parsed.GetValue(controlPort),
+                Tail = TimeSpan.FromSeconds(parsed.GetValue(tail) ?? 300),
+                DefaultTrace = chosen?.Trace,
+                OpenTrace = ContestTrace.Open,
+            });
+            await using (server.ConfigureAwait(false))
+            {
+                await server.StartAsync(cancellationToken).ConfigureAwait(false);
+                if (parsed.GetValue(start))
+                {
+                    var run = new ContestRun(chosen!.Trace.Name, chosen.Trace);
+                    var report = await ContestProgress.RunAsync(
+                        [new ContestJob(run, (progress, token) => server.RunAsync(run, progress, token))],
+                        cancellationToken).ConfigureAwait(false);
+                    Console.WriteLine(report[0].ToResultJson());
+                    return report[0].Error is null ? 0 : CommandException.Failed;
+                }
+
+                Console.WriteLine($"platform: gRPC on {address}:{server.PlatformPort}, control on http://{address}:{server.ControlPort}, scaler {parsed.GetValue(scaler)}");
+                try
+                {
+                    await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
+                }
+                catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+                {
+                    // Asked to stop.
+                }
+            }
+
+            return 0;
+        });
+        return command;
+    }
+}

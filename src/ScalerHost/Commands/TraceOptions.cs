@@ -1,0 +1,82 @@
+using System.CommandLine;
+using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
+
+namespace FuncScaler.ScalerHost.Commands;
+
+/// <summary>The options that choose a trace and a slice of it.</summary>
+internal sealed class TraceOptions
+{
+    public Option<string?> Data { get; } = new("--data")
+    {
+        Description = "A contest data set: a folder with the files metas and requests, each plain or .gz",
+        HelpName = "DIR",
+    };
+
+    public Option<string?> Preset { get; } = new("--preset")
+    {
+        Description = "A generated trace: " + string.Join(", ", ContestSimulator.Traces.Presets.Presets.Names),
+        HelpName = "NAME",
+    };
+
+    public Option<long> Seed { get; } = new("--seed") { Description = "Which of a preset's traces", HelpName = "N", DefaultValueFactory = _ => 1 };
+
+    public Option<double?> From { get; } = CommonOptions.Seconds("--from", "Skip this much of the trace's beginning, s");
+
+    public Option<double?> Length { get; } = CommonOptions.Seconds("--length", "Take this much of the trace, s");
+
+    public void AddTo(Command command)
+    {
+        command.Options.Add(Data);
+        command.Options.Add(Preset);
+        command.Options.Add(Seed);
+        command.Options.Add(From);
+        command.Options.Add(Length);
+    }
+
+    /// <summary>The trace that was chosen; null when none was.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="presetLengthSeconds">How much of a preset is taken when no length is given; null for all of it.</param>
+    /// <exception cref="CommandException">The options contradict each other, or name no preset.</exception>
+    /// <exception cref="TraceFormatException">The trace cannot be read.</exception>
+    public ChosenTrace? Choose(ParseResult parsed, double? presetLengthSeconds = null)
+    {
+        var data = parsed.GetValue(Data);
+        var preset = parsed.GetValue(Preset);
+        var from = parsed.GetValue(From) ?? 0;
+        var length = parsed.GetValue(Length);
+        if (data is not null && preset is not null)
+        {
+            throw new CommandException(CommandException.BadUsage, "Give either --data or --preset, not both.");
+        }
+
+        if (data is not null)
+        {
+            return new ChosenTrace(Slice(ContestTrace.Open(data), from, length), data);
+        }
+
+        if (preset is null)
+        {
+            return null;
+        }
+
+        if (!ContestSimulator.Traces.Presets.Presets.Names.Contains(preset))
+        {
+            throw new CommandException(
+                CommandException.BadUsage,
+                $"There is no preset '{preset}'. Choose one of: {string.Join(", ", ContestSimulator.Traces.Presets.Presets.Names)}.");
+        }
+
+        length ??= presetLengthSeconds;
+        ITrace trace = ContestSimulator.Traces.Presets.Presets.Create(preset, parsed.GetValue(Seed), from + length);
+        return new ChosenTrace(from > 0 ? Slice(trace, from, length) : trace, null);
+    }
+
+    private static ITrace Slice(ITrace trace, double from, double? length) =>
+        from > 0 || length is not null ? new TraceSlice(trace, from, length) : trace;
+}
+
+/// <summary>A trace that was chosen on the command line.</summary>
+/// <param name="Trace">The trace.</param>
+/// <param name="Folder">Where it was read from; null when it was generated.</param>
+internal sealed record ChosenTrace(ITrace Trace, string? Folder);
