@@ -1,0 +1,54 @@
+namespace FuncScaler.Policies;
+
+/// <summary>
+/// Decides for one function how long instances are kept, when they are created ahead of time, and whether a request waits or gets a new
+/// one. Called by the function's <see cref="SlotPool"/>, one call at a time; a policy keeps no clock and does no I/O.
+/// </summary>
+public interface IKeepAlivePolicy
+{
+    /// <summary>Whether waiting requests take whatever comes first; false ties each miss to its own new instance.</summary>
+    bool Waits => true;
+
+    /// <summary>Whether <see cref="Standby"/> is to be called at all.</summary>
+    bool HasStandby => false;
+
+    /// <summary>A request arrived; called before it is served.</summary>
+    void RequestArrived(in PoolView pool)
+    {
+    }
+
+    /// <summary>
+    /// A request found no idle instance and is now among <see cref="PoolView.Waiters"/>: how many slots to create at once. The pool
+    /// creates one all the same where nothing else could ever serve the request.
+    /// </summary>
+    int CreateOnMiss(in PoolView pool) => pool.Waiters > pool.InFlight ? 1 : 0;
+
+    /// <summary>
+    /// Until when to keep an idle instance, µs on the pool's clock; a time that is not later than <see cref="PoolView.NowUs"/> gives it
+    /// back at once. Asked when it becomes idle, and again when that time has come.
+    /// </summary>
+    long KeepUntilUs(in PoolView pool, in IdleSlot slot);
+
+    /// <summary>A slot was created that no waiting request needs any more: initialise it and keep it idle (true) or give it back (false).</summary>
+    bool KeepSurplus(in PoolView pool) => true;
+
+    /// <summary>What to have ready beyond what requests ask for. Called after every change of the pool and at the review it asked for.</summary>
+    StandbyPlan Standby(in PoolView pool) => StandbyPlan.None;
+}
+
+/// <summary>An idle instance, as a policy sees it.</summary>
+/// <param name="Ticket">The slot.</param>
+/// <param name="Rank">Its rank: 1 is used by the next request if none is active, k only when k requests are active.</param>
+/// <param name="SinceUs">When it became idle, µs.</param>
+/// <param name="Uses">How many requests it has served.</param>
+public readonly record struct IdleSlot(SlotTicket Ticket, int Rank, long SinceUs, int Uses);
+
+/// <summary>Instances to have ready ahead of requests.</summary>
+/// <param name="CreateNow">Slots to create now.</param>
+/// <param name="ReviewAtUs">When to ask again at the latest, µs; <see cref="long.MaxValue"/> for not before the next change.</param>
+/// <param name="ReviewIdle">Whether to ask again, now, how long each idle instance is kept.</param>
+public readonly record struct StandbyPlan(int CreateNow, long ReviewAtUs, bool ReviewIdle = false)
+{
+    /// <summary>Nothing ahead of time.</summary>
+    public static StandbyPlan None { get; } = new(0, long.MaxValue);
+}

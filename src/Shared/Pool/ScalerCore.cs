@@ -1,0 +1,188 @@
+using FuncScaler.Policies;
+
+namespace FuncScaler;
+
+/// <summary>
+/// The pools of all functions behind one deterministic face: routes events to the function's <see cref="SlotPool"/>, keeps their wake-up
+/// times, and takes in what no function owns. Not safe for concurrent use; hosts serialise their calls.
+/// </summary>
+public sealed class ScalerCore
+{
+    private static readonly FunctionMeta NoFunction = new(new MetaKey(""), "", 0, 1);
+
+    private readonly PolicyChoice _policy;
+    private readonly SlotPoolOptions _options;
+    private readonly SlotRegistry _registry = new();
+    private readonly Dictionary<MetaKey, SlotPool> _pools = [];
+    private readonly PriorityQueue<SlotPool, long> _wakes = new();
+    private readonly SlotPool _orphans;
+    private bool _draining;
+
+    /// <param name="policy">How every function is served.</param>
+    /// <param name="options">Limits of each pool.</param>
+    public ScalerCore(PolicyChoice policy, SlotPoolOptions options)
+    {
+        _policy = policy;
+        _options = options;
+        _orphans = new SlotPool(NoFunction, new DirectPolicy(), options, _registry, Ledger);
+        _pools.Add(NoFunction.Key, _orphans);
+    }
+
+    /// <summary>What the run has cost so far, as the scaler sees it.</summary>
+    public ScoreLedger Ledger { get; } = new();
+
+    /// <summary>The pools of the functions seen so far.</summary>
+    public IEnumerable<SlotPool> Pools => _pools.Values.Where(p => p != _orphans);
+
+    /// <summary>Slots in all inventories, orphans included.</summary>
+    public int SlotCount => _pools.Values.Sum(p => p.SlotCount);
+
+    /// <summary>When <see cref="Tick"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
+    public long NextWakeUs => _wakes.TryPeek(out _, out var atUs) ? atUs : long.MaxValue;
+
+    /// <summary>The function's pool; null when it was never asked for.</summary>
+    public SlotPool? Find(MetaKey function) => _pools.GetValueOrDefault(function);
+
+    /// <inheritdoc cref="SlotPool.Assign"/>
+    /// <remarks>Settings of the function that differ from those before take effect at once.</remarks>
+    public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
+    {
+        var start = effects.Count;
+        if (!_pools.TryGetValue(function.Key, out var pool))
+        {
+            pool = new SlotPool(function, _policy.Create(function), _options, _registry, Ledger);
+            _pools.Add(function.Key, pool);
+            if (_draining)
+            {
+                pool.Drain(nowUs, effects);
+            }
+        }
+        else if (!ReferenceEquals(pool.Function, function) && pool.Function != function)
+        {
+            pool.UpdateFunction(nowUs, function, effects);
+        }
+
+        pool.Assign(nowUs, request, deadlineUs, effects);
+        TakeWakes(effects, start);
+    }
+
+    /// <inheritdoc cref="SlotPool.Release"/>
+    public ReleaseOutcome Release(long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
+    {
+        if (!_pools.TryGetValue(function, out var pool))
+        {
+            return ReleaseOutcome.UnknownAssignment;
+        }
+
+        var start = effects.Count;
+        var outcome = pool.Release(nowUs, request, instance, result, effects);
+        TakeWakes(effects, start);
+        return outcome;
+    }
+
+    /// <inheritdoc cref="SlotPool.Abandon"/>
+    public void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects) =>
+        Route(function, effects, (pool, e) => pool.Abandon(nowUs, request, e));
+
+    /// <inheritdoc cref="SlotPool.SlotCreated"/>
+    public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects) =>
+        Route(function, effects, (pool, e) => pool.SlotCreated(nowUs, ticket, backendId, e));
+
+    /// <inheritdoc cref="SlotPool.SlotReady"/>
+    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        Route(function, effects, (pool, e) => pool.SlotReady(nowUs, ticket, e));
+
+    /// <inheritdoc cref="SlotPool.SlotFailed"/>
+    public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
+        Route(function, effects, (pool, e) => pool.SlotFailed(nowUs, ticket, failure, e));
+
+    /// <inheritdoc cref="SlotPool.SlotDestroyed"/>
+    public void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        Route(function, effects, (pool, e) => pool.SlotDestroyed(nowUs, ticket, e));
+
+    /// <summary>Does what is due, in all pools.</summary>
+    public void Tick(long nowUs, List<Effect> effects)
+    {
+        while (_wakes.TryPeek(out var pool, out var atUs) && atUs <= nowUs)
+        {
+            _wakes.Dequeue();
+            var start = effects.Count;
+            pool.Tick(nowUs, effects);
+            TakeWakes(effects, start);
+        }
+    }
+
+    /// <summary>
+    /// Compares all inventories with the backend's list; slots that nobody owns are adopted and destroyed.
+    /// </summary>
+    /// <param name="nowUs">The time.</param>
+    /// <param name="askedUs">When the list was asked for, µs.</param>
+    /// <param name="listed">Every slot the backend knows, or at least all of ours that it still knows.</param>
+    /// <param name="effects">Where effects are added.</param>
+    public void Reconcile(long nowUs, long askedUs, IReadOnlyCollection<ListedSlot> listed, List<Effect> effects)
+    {
+        var byId = new Dictionary<BackendSlotId, ListedSlot>();
+        foreach (var slot in listed)
+        {
+            byId[slot.Id] = slot;
+        }
+
+        var start = effects.Count;
+        foreach (var pool in _pools.Values)
+        {
+            pool.Reconcile(nowUs, askedUs, byId, effects);
+        }
+
+        foreach (var slot in byId.Values)
+        {
+            if (!_registry.TryGetOwner(slot.Id, out _))
+            {
+                _orphans.Adopt(nowUs, slot.Id, effects);
+            }
+        }
+
+        TakeWakes(effects, start);
+    }
+
+    /// <summary>Stops all pools: new requests are rejected, idle instances destroyed, busy ones when they are released.</summary>
+    public void Drain(long nowUs, List<Effect> effects)
+    {
+        _draining = true;
+        var start = effects.Count;
+        foreach (var pool in _pools.Values)
+        {
+            pool.Drain(nowUs, effects);
+        }
+
+        TakeWakes(effects, start);
+    }
+
+    private void Route(MetaKey function, List<Effect> effects, Action<SlotPool, List<Effect>> action)
+    {
+        if (_pools.TryGetValue(function, out var pool))
+        {
+            var start = effects.Count;
+            action(pool, effects);
+            TakeWakes(effects, start);
+        }
+    }
+
+    /// <summary>Hosts need only <see cref="NextWakeUs"/>: the pools' own wishes end here.</summary>
+    private void TakeWakes(List<Effect> effects, int start)
+    {
+        var kept = start;
+        for (var i = start; i < effects.Count; i++)
+        {
+            if (effects[i].Kind != EffectKind.WakeAt)
+            {
+                effects[kept++] = effects[i];
+            }
+            else if (effects[i].AtUs != long.MaxValue)
+            {
+                _wakes.Enqueue(_pools[effects[i].Function.Key], effects[i].AtUs);
+            }
+        }
+
+        effects.RemoveRange(kept, effects.Count - kept);
+    }
+}

@@ -1,0 +1,40 @@
+namespace FuncScaler;
+
+/// <summary>Limits of a <see cref="SlotPool"/>. All times in µs.</summary>
+public sealed record SlotPoolOptions
+{
+    /// <summary>
+    /// Whether a waiting request takes whatever comes first, a release or any new instance. When false each miss is tied to its own new
+    /// instance, as in the contest's template and in most papers.
+    /// </summary>
+    public bool Waiting { get; init; } = true;
+
+    /// <summary>
+    /// How long to wait for the backend's answer to CreateSlot before another slot is tried; a later answer is still used. Default 30 s.
+    /// </summary>
+    public long CreateTimeoutUs { get; init; } = 30_000_000;
+
+    /// <summary>How long to wait for the backend's answer to Init. Default 600 s: the contest knows inits of 120 s.</summary>
+    public long InitTimeoutUs { get; init; } = 600_000_000;
+
+    /// <summary>After this long without an answer DestroySlot is asked again. Default 60 s.</summary>
+    public long DestroyTimeoutUs { get; init; } = 60_000_000;
+
+    /// <summary>The first pause after a failed create or destroy; doubles with each failure in a row. Default 100 ms.</summary>
+    public long RetryDelayUs { get; init; } = 100_000;
+
+    /// <summary>The longest pause between tries. Default 10 s.</summary>
+    public long MaxRetryDelayUs { get; init; } = 10_000_000;
+
+    /// <summary>
+    /// An assignment that was not released within twice the function's timeout plus this is taken to be lost, and its instance is
+    /// destroyed. Functions without a timeout are exempt. 0 turns it off. Default 60 s.
+    /// </summary>
+    public long AssignmentGraceUs { get; init; } = 60_000_000;
+
+    /// <summary>The most slots of one function at a time, in whatever state; 0 for no limit.</summary>
+    public int MaxSlots { get; init; }
+
+    /// <summary>What instance ids begin with; the host makes it unique per process.</summary>
+    public string InstancePrefix { get; init; } = "i-";
+}

@@ -1,0 +1,23 @@
+namespace FuncScaler;
+
+/// <summary>
+/// Gives out tickets and knows which backend slot belongs to which ticket, across all pools of a scaler: a backend that hands out one
+/// slot twice is found here, before two pools would use it. Not safe for concurrent use.
+/// </summary>
+public sealed class SlotRegistry
+{
+    private readonly Dictionary<BackendSlotId, SlotTicket> _owners = [];
+    private long _lastTicket;
+
+    /// <summary>The slots known by their backend id.</summary>
+    public int Count => _owners.Count;
+
+    public SlotTicket NextTicket() => new(++_lastTicket);
+
+    /// <summary>Claims a backend slot; false when another ticket holds it.</summary>
+    public bool TryClaim(BackendSlotId slot, SlotTicket ticket) => _owners.TryAdd(slot, ticket) || _owners[slot] == ticket;
+
+    public void Forget(BackendSlotId slot) => _owners.Remove(slot);
+
+    public bool TryGetOwner(BackendSlotId slot, out SlotTicket ticket) => _owners.TryGetValue(slot, out ticket);
+}

@@ -1,0 +1,102 @@
+namespace FuncScaler.Statistics;
+
+/// <summary>
+/// What is learned of one function while it runs: idle gaps per slot rank, durations, create and init times.
+/// </summary>
+/// <remarks>
+/// Rank k is the k-th slot that concurrency asks for: with last-in first-out reuse it is in use exactly while k or more requests are
+/// active, so its idle gaps are the times from concurrency falling below k to reaching k again, whatever the pool does meanwhile. That
+/// splits concurrency into independent single-slot problems. Ranks above <see cref="SingleRanks"/> share a histogram by power of two.
+/// </remarks>
+public sealed class FunctionStatistics
+{
+    /// <summary>Ranks with a histogram of their own.</summary>
+    public const int SingleRanks = 4;
+
+    private const long HalfLifeUs = 3_600_000_000;
+    private const int SharedRankGroups = 12;
+
+    private readonly LogHistogram?[] _gaps = new LogHistogram?[SingleRanks + SharedRankGroups];
+    private long[] _freedAtUs = [];
+    private int _ranksSeen;
+    private LogHistogram? _durations;
+
+    /// <summary>Requests that arrived.</summary>
+    public long Arrivals { get; private set; }
+
+    /// <summary>When the last request arrived, µs.</summary>
+    public long LastArrivalUs { get; private set; }
+
+    /// <summary>Requests active now: waiting or executing.</summary>
+    public int Active { get; private set; }
+
+    /// <summary>The most requests active at one time.</summary>
+    public int PeakActive { get; private set; }
+
+    /// <summary>Execution times.</summary>
+    public RunningTime Duration { get; } = new();
+
+    /// <summary>Times of CreateSlot.</summary>
+    public RunningTime Create { get; } = new();
+
+    /// <summary>Times of Init.</summary>
+    public RunningTime Init { get; } = new();
+
+    /// <summary>The estimated time of a cold start, create and init, µs; 0 before the first.</summary>
+    public double ColdStartUs => Create.MeanUs + Init.MeanUs;
+
+    /// <summary>The distribution of execution times; null before the first.</summary>
+    public LogHistogram? Durations => _durations;
+
+    /// <summary>The idle gaps of a rank (from 1), shared with its neighbours above <see cref="SingleRanks"/>; null before the first.</summary>
+    public LogHistogram? GapsOfRank(int rank) => _gaps[GroupOf(rank)];
+
+    /// <summary>A request arrived.</summary>
+    public void RequestArrived(long nowUs)
+    {
+        Arrivals++;
+        LastArrivalUs = nowUs;
+        Active++;
+        PeakActive = Math.Max(PeakActive, Active);
+        if (Active > _ranksSeen)
+        {
+            // The first use of this rank ends no gap.
+            _ranksSeen = Active;
+            return;
+        }
+
+        var group = GroupOf(Active);
+        (_gaps[group] ??= new LogHistogram(HalfLifeUs)).Add(nowUs - _freedAtUs[Active - 1], nowUs);
+    }
+
+    /// <summary>A request that arrived is no longer active: executed, rejected or abandoned.</summary>
+    public void RequestEnded(long nowUs)
+    {
+        if (_freedAtUs.Length < _ranksSeen)
+        {
+            Array.Resize(ref _freedAtUs, Math.Max(4, 2 * _ranksSeen));
+        }
+
+        _freedAtUs[Active - 1] = nowUs;
+        Active--;
+    }
+
+    /// <summary>An execution took this long.</summary>
+    public void Executed(long durationUs, long nowUs)
+    {
+        Duration.Add(durationUs);
+        (_durations ??= new LogHistogram(HalfLifeUs)).Add(durationUs, nowUs);
+    }
+
+    private static int GroupOf(int rank)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
+        if (rank <= SingleRanks)
+        {
+            return rank - 1;
+        }
+
+        var octave = System.Numerics.BitOperations.Log2((uint)(rank - 1) / SingleRanks);
+        return Math.Min(SingleRanks + octave, SingleRanks + SharedRankGroups - 1);
+    }
+}
