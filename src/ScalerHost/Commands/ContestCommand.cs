@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
-using FuncScaler.ContestSimulator.Traces.Presets;
 using FuncScaler.Policies;
 using FuncScaler.SlotBackends.Runtime;
 using FuncScaler.SlotBackends.Simulator;
@@ -89,7 +88,7 @@ internal static class ContestCommand
 
             foreach (var misuse in reports.SelectMany(r => r.Misuses.Select(m => (r.Id, Misuse: m))))
             {
-                await Console.Error.WriteLineAsync($"{misuse.Id}: {misuse.Misuse.Kind} {misuse.Misuse.Count} times, first: {misuse.Misuse.Example}").ConfigureAwait(false);
+                await Console.Error.WriteLineAsync($"{misuse.Id}: {misuse.Misuse.Kind} {misuse.Misuse.Count} times, first: {misuse.Misuse.FirstExample}").ConfigureAwait(false);
             }
 
             foreach (var failed in reports.Where(r => r.Error is not null))
