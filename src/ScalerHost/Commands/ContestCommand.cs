@@ -67,6 +67,11 @@ internal static class ContestCommand
                 (progress, token) => scalerAddress is null
                     ? RunOwnScalerAsync(run, choice, !parsed.GetValue(noWait), tailSeconds, progress, token)
                     : RunPlatformAsync(run, scalerAddress, parsed.GetValue(port), tailSeconds, progress, token))).ToList();
+            if (scalerAddress is null)
+            {
+                await WarmUpAsync(choice, cancellationToken).ConfigureAwait(false);
+            }
+
             var reports = await ContestProgress.RunAsync(jobs, cancellationToken).ConfigureAwait(false);
             if (folder is not null)
             {
@@ -111,6 +116,17 @@ internal static class ContestCommand
             return new ContestRun(name, new BoundedTrace(name, new TraceSlice(hour, window.OffsetSeconds, DemoSeconds), DemoSeconds));
         }),
     ];
+
+    /// <summary>
+    /// A second of requests against a scaler and a platform of their own, not counted: the first calls of a process run code that is not
+    /// compiled yet, and a contest is about scalers, not about compilers.
+    /// </summary>
+    private static async Task WarmUpAsync(PolicyChoice policy, CancellationToken cancellationToken)
+    {
+        var trace = new WarmUpTrace();
+        await RunOwnScalerAsync(new ContestRun(trace.Name, trace), policy, waiting: true, tailSeconds: 0, new Progress<RunProgress>(), cancellationToken)
+            .ConfigureAwait(false);
+    }
 
     private static async Task<RunReport> RunOwnScalerAsync(
         ContestRun run,
@@ -178,7 +194,11 @@ internal static class ContestCommand
 
     private static void Print(IReadOnlyList<RunReport> reports, string title)
     {
-        var console = AnsiConsole.Console;
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
+            Out = new AnsiConsoleOutput(Console.Out),
+        });
         if (Console.IsOutputRedirected)
         {
             console.Profile.Width = 160;
