@@ -9,6 +9,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -22,6 +23,7 @@ namespace FuncScaler.ContestSimulator.Platform;
 public sealed partial class ContestPlatformServer : IAsyncDisposable
 {
     private const int MaxStartBodyBytes = 64 * 1024;
+    private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan ConnectRetry = TimeSpan.FromMilliseconds(200);
 
     private readonly ContestPlatformOptions _options;
@@ -215,13 +217,15 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         ContestPlatformException Unreachable(Exception? reason) => new(
             $"The scaler at {address.Host}:{address.Port} accepted no connection within {_options.ScalerWait.TotalSeconds:0.###} s"
             + $"{(reason is null ? string.Empty : $" ({reason.Message})")}: start it, or correct the address.",
-            reason!);
+            reason);
     }
 
     private WebApplication Build(Action<KestrelServerOptions> listen)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(_loggers);
+        // An Init may take minutes; whoever stops the platform does not wait for it.
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTimeout);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
