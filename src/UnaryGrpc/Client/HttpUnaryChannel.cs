@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Collections.Concurrent;
-using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using Google.Protobuf;
@@ -263,31 +262,15 @@ public sealed class HttpUnaryChannel : IUnaryChannel
 
     private static bool TryReadStatus(HttpResponseHeaders headers, out GrpcStatus status, out string detail)
     {
-        status = GrpcStatus.Unknown;
-        detail = "";
-        if (Find(headers, GrpcHeaders.Status) is not { } text)
+        if (Find(headers, GrpcHeaders.Status) is { } text)
         {
-            return false;
-        }
-
-        if (text == "0")
-        {
-            status = GrpcStatus.Ok;
+            status = GrpcHeaders.ParseStatus(text, Find(headers, GrpcHeaders.Message), out detail);
             return true;
         }
 
-        detail = Find(headers, GrpcHeaders.Message) is { } message ? GrpcMessageText.Decode(message) : "";
-        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int code)
-            && code is >= 0 and <= (int)GrpcStatus.Unauthenticated)
-        {
-            status = (GrpcStatus)code;
-        }
-        else
-        {
-            detail = $"Unknown grpc-status '{text}'. {detail}".TrimEnd();
-        }
-
-        return true;
+        status = GrpcStatus.Unknown;
+        detail = "";
+        return false;
     }
 
     private static string? Find(HttpResponseHeaders headers, string name) =>

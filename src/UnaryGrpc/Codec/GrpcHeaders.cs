@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace FuncScaler.UnaryGrpc;
 
 internal static class GrpcHeaders
@@ -26,5 +28,25 @@ internal static class GrpcHeaders
         ReadOnlySpan<char> format = contentType.AsSpan(ContentType.Length + 1);
         int end = format.IndexOfAny(';', ' ');
         return (end < 0 ? format : format[..end]).Equals("proto", StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>What a grpc-status and its grpc-message say; a status that cannot be read is UNKNOWN.</summary>
+    public static GrpcStatus ParseStatus(string status, string? message, out string detail)
+    {
+        detail = "";
+        if (status == "0")
+        {
+            return GrpcStatus.Ok;
+        }
+
+        detail = message is null ? "" : GrpcMessageText.Decode(message);
+        if (int.TryParse(status, NumberStyles.None, CultureInfo.InvariantCulture, out int code)
+            && code <= (int)GrpcStatus.Unauthenticated)
+        {
+            return (GrpcStatus)code;
+        }
+
+        detail = $"Unknown grpc-status '{status}'. {detail}".TrimEnd();
+        return GrpcStatus.Unknown;
     }
 }

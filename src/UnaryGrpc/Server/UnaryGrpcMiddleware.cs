@@ -12,8 +12,6 @@ namespace FuncScaler.UnaryGrpc;
 internal sealed partial class UnaryGrpcMiddleware(
     RequestDelegate next, UnaryRoutes routes, UnaryGrpcServerOptions options, ILogger logger)
 {
-    private const string MessageOfHandlerFailure = "The handler failed.";
-
     private static readonly GrpcException DeadlinePassed = new(GrpcStatus.DeadlineExceeded, "The deadline passed.");
 
     public Task InvokeAsync(HttpContext context) => GrpcHeaders.IsGrpc(context.Request.ContentType) ? ServeAsync(context) : next(context);
@@ -66,7 +64,7 @@ internal sealed partial class UnaryGrpcMiddleware(
         catch (Exception exception) when (exception is not BadHttpRequestException)
         {
             Log.HandlerFailed(logger, exception, path);
-            WriteError(context, path, new GrpcException(GrpcStatus.Unknown, MessageOfHandlerFailure));
+            WriteError(context, path, new GrpcException(GrpcStatus.Unknown, UnaryRoute.MessageOfFailure));
         }
         finally
         {

@@ -67,6 +67,9 @@ public sealed class UnaryRoutes
 /// <summary>A handler without its types, so that the server's code exists once.</summary>
 internal abstract class UnaryRoute
 {
+    /// <summary>What a caller is told of an exception: nothing.</summary>
+    public const string MessageOfFailure = "The handler failed.";
+
     public abstract IMessage ParseRequest(byte flags, ReadOnlySequence<byte> payload, MessageEncoding encoding, int maxMessageBytes);
 
     public abstract ValueTask<IMessage> HandleAsync(IMessage request, UnaryCall call);
