@@ -19,6 +19,7 @@ internal static class ContestCommand
     private static readonly string[] DemoPresets = ["sparse", "dense", "faas"];
 
     private const double DemoSeconds = 35;
+    private const double DemoSearchSeconds = 4 * 3600;
     private const double DemoTailSeconds = 5;
     private const double PresetSeconds = 60;
     private const double OfficialTailSeconds = 300;
@@ -110,10 +111,10 @@ internal static class ContestCommand
     [
         .. DemoPresets.Select(name =>
         {
-            // The busiest stretch of an hour: a quiet one would show nothing.
-            var hour = Presets.Create(name, seed, 3600);
-            var window = TraceStatistics.BusiestWindow(hour, DemoSeconds);
-            return new ContestRun(name, new BoundedTrace(name, new TraceSlice(hour, window.OffsetSeconds, DemoSeconds), DemoSeconds));
+            // The busiest stretch of four hours: a quiet one would show nothing.
+            var trace = Presets.Create(name, seed, DemoSearchSeconds);
+            var window = TraceStatistics.BusiestWindow(trace, DemoSeconds);
+            return new ContestRun(name, new BoundedTrace(name, new TraceSlice(trace, window.OffsetSeconds, DemoSeconds), DemoSeconds));
         }),
     ];
 
