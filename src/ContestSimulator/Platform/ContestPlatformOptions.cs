@@ -18,7 +18,7 @@ public sealed record ContestPlatformOptions
     /// <summary>The deadline of each Assign and each Idle; at least 1 ms. A call that exceeds it fails its request.</summary>
     public TimeSpan CallTimeout { get; init; } = TimeSpan.FromSeconds(600);
 
-    /// <summary>How long a run waits at its start for the scaler to accept connections; at least 0.</summary>
+    /// <summary>How long a run waits at its start for the scaler to answer; at least 0.</summary>
     public TimeSpan ScalerWait { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How often progress is reported; at least 1 ms.</summary>

@@ -75,6 +75,7 @@ public sealed class ContestReplay
         {
             await SendAllAsync(stop).ConfigureAwait(false);
             await _allEnded.Task.ConfigureAwait(false);
+            stop.Token.ThrowIfCancellationRequested();
             await _platform.DelayUntilAsync(_platform.NowUs + ToUs(_options.Tail), stop.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)

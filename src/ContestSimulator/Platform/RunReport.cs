@@ -177,7 +177,7 @@ public sealed record ResultDocument
             EndTime = report.EndTime is { } end ? Format(end) : NotEndYet,
             TotalRequestsCount = score.Requests,
             FailedRequestsCount = score.FailedRequests,
-            SuccessRate = 100 * score.SuccessRate,
+            SuccessRate = score.Requests == 0 ? 100 : 100.0 * (score.Requests - score.FailedRequests) / score.Requests,
             InvocationLatencyInSecs = score.AssignSeconds + score.ExecutionSeconds + score.IdleSeconds,
             InvocationExecutionTimeInSecs = score.ExecutionSeconds,
             InvocationExecutionTimeInGBs = score.ExecutionGbSeconds,

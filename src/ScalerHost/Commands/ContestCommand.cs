@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
-using FuncScaler.ContestSimulator.Traces.Presets;
 using FuncScaler.Policies;
 using FuncScaler.SlotBackends.Runtime;
 using FuncScaler.SlotBackends.Simulator;
@@ -20,6 +19,7 @@ internal static class ContestCommand
     private static readonly string[] DemoPresets = ["sparse", "dense", "faas"];
 
     private const double DemoSeconds = 35;
+    private const double DemoSearchSeconds = 4 * 3600;
     private const double DemoTailSeconds = 5;
     private const double PresetSeconds = 60;
     private const double OfficialTailSeconds = 300;
@@ -68,6 +68,11 @@ internal static class ContestCommand
                 (progress, token) => scalerAddress is null
                     ? RunOwnScalerAsync(run, choice, !parsed.GetValue(noWait), tailSeconds, progress, token)
                     : RunPlatformAsync(run, scalerAddress, parsed.GetValue(port), tailSeconds, progress, token))).ToList();
+            if (scalerAddress is null)
+            {
+                await WarmUpAsync(choice, cancellationToken).ConfigureAwait(false);
+            }
+
             var reports = await ContestProgress.RunAsync(jobs, cancellationToken).ConfigureAwait(false);
             if (folder is not null)
             {
@@ -89,7 +94,7 @@ internal static class ContestCommand
 
             foreach (var misuse in reports.SelectMany(r => r.Misuses.Select(m => (r.Id, Misuse: m))))
             {
-                await Console.Error.WriteLineAsync($"{misuse.Id}: {misuse.Misuse.Kind} {misuse.Misuse.Count} times, first: {misuse.Misuse.Example}").ConfigureAwait(false);
+                await Console.Error.WriteLineAsync($"{misuse.Id}: {misuse.Misuse.Kind} {misuse.Misuse.Count} times, first: {misuse.Misuse.FirstExample}").ConfigureAwait(false);
             }
 
             foreach (var failed in reports.Where(r => r.Error is not null))
@@ -106,12 +111,23 @@ internal static class ContestCommand
     [
         .. DemoPresets.Select(name =>
         {
-            // The busiest stretch of an hour: a quiet one would show nothing.
-            var hour = Presets.Create(name, seed, 3600);
-            var window = TraceStatistics.BusiestWindow(hour, DemoSeconds);
-            return new ContestRun(name, new BoundedTrace(name, new TraceSlice(hour, window.OffsetSeconds, DemoSeconds), DemoSeconds));
+            // The busiest stretch of four hours: a quiet one would show nothing.
+            var trace = Presets.Create(name, seed, DemoSearchSeconds);
+            var window = TraceStatistics.BusiestWindow(trace, DemoSeconds);
+            return new ContestRun(name, new BoundedTrace(name, new TraceSlice(trace, window.OffsetSeconds, DemoSeconds), DemoSeconds));
         }),
     ];
+
+    /// <summary>
+    /// A second of requests against a scaler and a platform of their own, not counted: the first calls of a process run code that is not
+    /// compiled yet, and a contest is about scalers, not about compilers.
+    /// </summary>
+    private static async Task WarmUpAsync(PolicyChoice policy, CancellationToken cancellationToken)
+    {
+        var trace = new WarmUpTrace();
+        await RunOwnScalerAsync(new ContestRun(trace.Name, trace), policy, waiting: true, tailSeconds: 0, new Progress<RunProgress>(), cancellationToken)
+            .ConfigureAwait(false);
+    }
 
     private static async Task<RunReport> RunOwnScalerAsync(
         ContestRun run,
@@ -179,7 +195,11 @@ internal static class ContestCommand
 
     private static void Print(IReadOnlyList<RunReport> reports, string title)
     {
-        var console = AnsiConsole.Console;
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
+            Out = new AnsiConsoleOutput(Console.Out),
+        });
         if (Console.IsOutputRedirected)
         {
             console.Profile.Width = 160;

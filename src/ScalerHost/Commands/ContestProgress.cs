@@ -1,6 +1,5 @@
 using System.Globalization;
 using FuncScaler.ContestSimulator.Platform;
-using FuncScaler.ContestSimulator.Traces;
 using Spectre.Console;
 
 namespace FuncScaler.ScalerHost.Commands;

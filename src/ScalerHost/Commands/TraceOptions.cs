@@ -1,6 +1,5 @@
 using System.CommandLine;
 using FuncScaler.ContestSimulator.Traces;
-using FuncScaler.ContestSimulator.Traces.Presets;
 
 namespace FuncScaler.ScalerHost.Commands;
 
@@ -15,7 +14,7 @@ internal sealed class TraceOptions
 
     public Option<string?> Preset { get; } = new("--preset")
     {
-        Description = "A generated trace: " + string.Join(", ", ContestSimulator.Traces.Presets.Presets.Names),
+        Description = "A generated trace: " + string.Join(", ", Presets.Names),
         HelpName = "NAME",
     };
 
@@ -60,15 +59,15 @@ internal sealed class TraceOptions
             return null;
         }
 
-        if (!ContestSimulator.Traces.Presets.Presets.Names.Contains(preset))
+        if (!Presets.Names.Contains(preset))
         {
             throw new CommandException(
                 CommandException.BadUsage,
-                $"There is no preset '{preset}'. Choose one of: {string.Join(", ", ContestSimulator.Traces.Presets.Presets.Names)}.");
+                $"There is no preset '{preset}'. Choose one of: {string.Join(", ", Presets.Names)}.");
         }
 
         length ??= presetLengthSeconds;
-        ITrace trace = ContestSimulator.Traces.Presets.Presets.Create(preset, parsed.GetValue(Seed), from + length);
+        ITrace trace = Presets.Create(preset, parsed.GetValue(Seed), from + length);
         return new ChosenTrace(from > 0 ? Slice(trace, from, length) : trace, null);
     }
 
