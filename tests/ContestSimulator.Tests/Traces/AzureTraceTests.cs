@@ -98,6 +98,7 @@ public sealed class AzureTraceTests : TraceFolderTests
 
         Assert.Equal(trace.ReadRequests().ToArray(), trace.ReadRequests().ToArray());
         Assert.Equal(50, trace.ReadRequests().Count());
+        Assert.Equal("azure2019-d02", trace.Name);
         Assert.Throws<TraceFormatException>(() => AzureFunctions2019Trace.Open(Folder));
     }
 
@@ -186,6 +187,7 @@ public sealed class AzureTraceTests : TraceFolderTests
         var trace = AzureFunctions2019Trace.Open(SharedData.PathOf("azure2019"));
         var statistics = TraceStatistics.Measure(trace);
 
+        Assert.Equal("azure2019-200", trace.Name);
         Assert.Equal((1_770_353, 200), (statistics.Requests, statistics.Functions));
         Assert.InRange(statistics.SpanSeconds, 86_000, 86_400);
         Assert.InRange(statistics.MemoryMinMb, 128, 256);

@@ -126,7 +126,9 @@ public sealed class AzureFunctions2019Trace : ITrace
             TraceFile.Require(memoryPath, "the percentiles of memory");
         }
 
-        var name = Path.GetFileName(invocationsPath).Split('.')[0];
+        // "200" of 200_inv.csv; "d01" of invocations_per_function_md.anon.d01.csv.
+        var parts = Path.GetFileName(invocationsPath).Split('.');
+        var name = parts is [_, "anon", var day, ..] ? day : parts[0].Replace("_inv", "", StringComparison.Ordinal);
         return new AzureFunctions2019Trace("azure2019-" + name, invocationsPath, durationsPath, memoryPath, options ?? new AzureTraceOptions());
     }
 
