@@ -309,6 +309,27 @@ public abstract class UnaryChannelContract
         Assert.Equal(2, connections.Count);
     }
 
+    [Fact]
+    public async Task A_server_that_stops_ends_its_calls_as_UNAVAILABLE()
+    {
+        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        GrpcTestServer server = await ServeAsync(async (request, call) =>
+        {
+            started.SetResult();
+            await WaitForEndAsync(call, ended);
+            return ReplyTo(request);
+        });
+        await using IUnaryChannel channel = CreateChannel(server.Address);
+
+        ValueTask<AssignReply> pending = channel.CallAsync(Assign, Request(), null, CancellationToken.None);
+        await started.Task;
+        await server.DisposeAsync();
+
+        Assert.Equal(GrpcStatus.Unavailable, (await FailsAsync(pending)).Status);
+        await ended.Task;
+    }
+
     protected static AssignRequest Request(string id = "r") => new() { RequestId = id, MetaData = new Meta { Key = $"m-{id}" } };
 
     protected static AssignReply ReplyTo(AssignRequest request) => new()
