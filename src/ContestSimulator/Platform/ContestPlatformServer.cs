@@ -20,7 +20,9 @@ namespace FuncScaler.ContestSimulator.Platform;
 /// The contest's platform container in one object: the Platform gRPC service for the scaler, the HTTP control server, and the replay.
 /// One run at a time. Safe for concurrent use.
 /// </summary>
-/// <remarks>The control server: POST /start, GET / (the result), GET /report (the result and what was measured besides), GET /healthz.</remarks>
+/// <remarks>
+/// The control server: POST /start, GET / (the result), GET /report (the result and what was measured besides), GET /healthz.
+/// </remarks>
 public sealed partial class ContestPlatformServer : IAsyncDisposable
 {
     private const int MaxStartBodyBytes = 64 * 1024;
@@ -297,7 +299,8 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
             await RefuseAsync(
                 http,
                 StatusCodes.Status400BadRequest,
-                "the body is not a JSON object with the strings id, requestFilePath and metaFilePath: " + error.Message).ConfigureAwait(false);
+                "the body is not a JSON object with the strings id, requestFilePath and metaFilePath: " + error.Message)
+                .ConfigureAwait(false);
             return;
         }
         catch (Exception error) when (error is TraceFormatException or ContestPlatformException
@@ -312,7 +315,8 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
             await RefuseAsync(
                 http,
                 StatusCodes.Status409Conflict,
-                $"run \"{Report?.Id}\" goes on: poll GET / until its endTime is no longer \"{ResultDocument.NotEndYet}\"").ConfigureAwait(false);
+                $"run \"{Report?.Id}\" goes on: poll GET / until its endTime is no longer \"{ResultDocument.NotEndYet}\"")
+                .ConfigureAwait(false);
             return;
         }
 
@@ -368,7 +372,8 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         if (requests.Length == 0 && metas.Length == 0)
         {
             trace = _options.DefaultTrace
-                ?? throw new ContestPlatformException("requestFilePath and metaFilePath are missing: the platform was given no trace of its own");
+                ?? throw new ContestPlatformException(
+                    "requestFilePath and metaFilePath are missing: the platform was given no trace of its own");
         }
         else if (requests.Length == 0 || metas.Length == 0)
         {
@@ -377,7 +382,8 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         else
         {
             trace = (_options.OpenTrace
-                ?? throw new ContestPlatformException("the platform replays the trace it was given: leave requestFilePath and metaFilePath out"))
+                ?? throw new ContestPlatformException(
+                    "the platform replays the trace it was given: leave requestFilePath and metaFilePath out"))
                 (metas, requests);
         }
 
