@@ -281,7 +281,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
                 http, StatusCodes.Status404NotFound, "there is GET /, GET /report, GET /healthz and POST /start"),
         };
 
-        static string NoRunYet() => JsonSerializer.Serialize(ResultDocument.NoRunYet, ContestJson.Default.ResultDocument);
+        static string NoRunYet() => JsonSerializer.Serialize(ResultDocument.NoRunYet, ReadableJson.Context.ResultDocument);
     }
 
     private async Task StartRunAsync(HttpContext http)
@@ -323,7 +323,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         await AnswerAsync(
             http,
             StatusCodes.Status200OK,
-            JsonSerializer.Serialize(new StartedDocument(run.Id), ContestJson.Default.StartedDocument)).ConfigureAwait(false);
+            JsonSerializer.Serialize(new StartedDocument(run.Id), ReadableJson.Context.StartedDocument)).ConfigureAwait(false);
     }
 
     private bool TryStartInBackground(ContestReplay replay, ContestRun run)
@@ -360,7 +360,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         }
 
         var document = await JsonSerializer.DeserializeAsync(
-            http.Request.Body, ContestJson.Default.StartDocument, http.RequestAborted).ConfigureAwait(false);
+            http.Request.Body, ReadableJson.Context.StartDocument, http.RequestAborted).ConfigureAwait(false);
         return document ?? throw new JsonException("it is null");
     }
 
@@ -396,7 +396,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
     }
 
     private static Task RefuseAsync(HttpContext http, int status, string error) =>
-        AnswerAsync(http, status, JsonSerializer.Serialize(new ErrorDocument(error), ContestJson.Default.ErrorDocument));
+        AnswerAsync(http, status, JsonSerializer.Serialize(new ErrorDocument(error), ReadableJson.Context.ErrorDocument));
 
     private static Task AnswerAsync(HttpContext http, int status, string json)
     {
