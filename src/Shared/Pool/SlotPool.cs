@@ -342,7 +342,7 @@ public sealed class SlotPool
 
     /// <summary>
     /// Compares the inventory with the backend's own list. Slots of ours that it does not know are given up (a busy one when it is
-    /// released); a slot that answers a lost creation is taken as created.
+    /// released), also those whose CreateSlot went unanswered; a slot that answers a lost creation is taken as created.
     /// </summary>
     /// <param name="nowUs">The time.</param>
     /// <param name="askedUs">When the list was asked for: younger slots may be missing from it.</param>
@@ -359,7 +359,7 @@ public sealed class SlotPool
             }
         }
 
-        foreach (var slot in _slots.Values.Where(s => s.BackendId != default && s.AskedUs < askedUs && !listed.ContainsKey(s.BackendId)).ToList())
+        foreach (var slot in _slots.Values.Where(s => IsMissing(s, askedUs, listed)).ToList())
         {
             switch (slot.State)
             {
@@ -376,6 +376,8 @@ public sealed class SlotPool
                     Drop(slot);
                     break;
                 case SlotState.Creating:
+                    Drop(slot);
+                    break;
                 default:
                     break;
             }
@@ -501,6 +503,14 @@ public sealed class SlotPool
 
         Settle(effects);
     }
+
+    /// <summary>
+    /// Whether a list that was asked for at a time should have held the slot. A CreateSlot that was overdue by then and is not in the
+    /// list had no effect; should its answer come all the same, the slot is adopted and destroyed.
+    /// </summary>
+    private bool IsMissing(Slot slot, long askedUs, IReadOnlyDictionary<BackendSlotId, ListedSlot> listed) => slot.State == SlotState.Creating
+        ? slot.AskedUs + _options.CreateTimeoutUs <= askedUs
+        : slot.BackendId != default && slot.AskedUs < askedUs && !listed.ContainsKey(slot.BackendId);
 
     private PoolView View => new(this, _nowUs);
 
