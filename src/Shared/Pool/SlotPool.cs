@@ -207,15 +207,11 @@ public sealed class SlotPool
         Advance(nowUs);
         if (!_slots.TryGetValue(ticket, out var slot) || slot.State != SlotState.Creating)
         {
-            if (slot?.State == SlotState.Destroying && slot.BackendId == default && _registry.TryClaim(backendId, ticket))
+            if (!_registry.TryGetOwner(backendId, out _))
             {
                 // Given up before its id was known: now it can be destroyed by name.
-                slot.BackendId = backendId;
-                AskDestroy(slot, effects);
-            }
-            else if (!_registry.TryGetOwner(backendId, out _))
-            {
                 Adopt(backendId, "created under a ticket that was given up", effects);
+                Announce(effects);
             }
 
             return;

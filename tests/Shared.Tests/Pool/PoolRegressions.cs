@@ -17,4 +17,33 @@ public class PoolRegressions
         Assert.Equal("2 Creating", pool.States());
         Assert.Equal("destroy 3 late", pool.Created(1, "late"));
     }
+
+    [Fact]
+    public void The_destroy_of_a_slot_that_was_created_too_late_is_asked_again_when_unanswered()
+    {
+        var pool = new PoolDriver();
+        pool.Assign("r1", 10 * PoolDriver.Ms);
+        Assert.Equal("destroy 1 by ticket", pool.Failed(1, outcomeUnknown: true));
+        Assert.Equal("r1 rejected DeadlineExceeded", pool.Wait(5 * PoolDriver.Second));
+        Assert.Equal("", pool.Destroyed(1));
+
+        Assert.Equal("destroy 2 late", pool.Created(1, "late"));
+
+        Assert.Equal("destroy 2 late", pool.Wait(60 * PoolDriver.Second));
+    }
+
+    [Fact]
+    public void The_answer_to_a_destroy_by_ticket_does_not_count_for_the_slot_whose_id_came_later()
+    {
+        var pool = new PoolDriver();
+        pool.Assign("r1", 10 * PoolDriver.Ms);
+        Assert.Equal("destroy 1 by ticket", pool.Failed(1, outcomeUnknown: true));
+        Assert.Contains("destroy 2 late", pool.Created(1, "late"));
+
+        // The backend found nothing by the ticket, before the slot came into being; then the destroy by name fails.
+        pool.Destroyed(1);
+        pool.Failed(2);
+
+        Assert.Equal("r1 rejected DeadlineExceeded, destroy 2 late", pool.Wait(150 * PoolDriver.Ms));
+    }
 }
