@@ -231,7 +231,7 @@ public sealed class SlotPool
         slot.BackendId = backendId;
         Statistics.Create.Add(_nowUs - slot.CreateAskedUs);
         SetState(slot, slot.State, abandoned: slot.Doomed);
-        var needed = slot.BoundTo is not null || _waiters.Count > InitializingCount;
+        var needed = (slot.BoundTo is { } bound && _waiterIndex.ContainsKey(bound)) || _waiters.Count > InitializingCount;
         if (slot.Doomed || (!needed && (_draining || !(slot.Standby || _policy.KeepSurplus(View)))))
         {
             Destroy(slot, "no request needs it any more", effects);

@@ -42,6 +42,7 @@ internal sealed class PoolDriver
         while (WakeAtUs <= untilUs)
         {
             NowUs = Math.Max(NowUs, WakeAtUs);
+            WakeAtUs = long.MaxValue;
             done.Add(Do(e => Pool.Tick(NowUs, e)));
         }
 

@@ -1,3 +1,5 @@
+using FuncScaler.Policies;
+
 namespace FuncScaler.Tests.Pool;
 
 /// <summary>What once went wrong: each story was the shortest way to a defect that a property or a reading found.</summary>
@@ -45,5 +47,15 @@ public class PoolRegressions
         pool.Failed(2);
 
         Assert.Equal("r1 rejected DeadlineExceeded, destroy 2 late", pool.Wait(150 * PoolDriver.Ms));
+    }
+
+    [Fact]
+    public void A_slot_for_a_request_that_has_gone_is_not_initialised_where_the_policy_keeps_no_surplus()
+    {
+        var pool = new PoolDriver(new DirectPolicy());
+        Assert.Equal("create 1", pool.Assign("r1", 50 * PoolDriver.Ms));
+        Assert.Equal("r1 rejected DeadlineExceeded", pool.Wait(100 * PoolDriver.Ms));
+
+        Assert.Equal("destroy 1 s1", pool.Created(1));
     }
 }
