@@ -78,7 +78,7 @@ public sealed class SlotPool
     /// <summary>When Tick is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
     public long NextWakeUs => _nextWakeUs;
 
-    /// <summary>What the backend said when it last failed; null once it has created a slot again.</summary>
+    /// <summary>What the backend said when it last failed; null once an instance is ready again.</summary>
     public string? LastFailure { get; private set; }
 
     /// <summary>A snapshot of the inventory, for tests, statistics and persistence.</summary>
@@ -226,8 +226,6 @@ public sealed class SlotPool
             return;
         }
 
-        _failuresInARow = 0;
-        LastFailure = null;
         slot.BackendId = backendId;
         Statistics.Create.Add(_nowUs - slot.CreateAskedUs);
         SetState(slot, slot.State, abandoned: slot.Doomed);
@@ -257,6 +255,8 @@ public sealed class SlotPool
             return;
         }
 
+        _failuresInARow = 0;
+        LastFailure = null;
         Statistics.Init.Add(_nowUs - slot.AskedUs);
         if (slot.Doomed)
         {

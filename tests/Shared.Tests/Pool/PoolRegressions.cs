@@ -58,4 +58,26 @@ public class PoolRegressions
 
         Assert.Equal("destroy 1 s1", pool.Created(1));
     }
+
+    [Fact]
+    public void A_function_whose_init_keeps_failing_is_tried_at_ever_longer_intervals()
+    {
+        var pool = new PoolDriver();
+        Assert.Equal("create 1", pool.Assign("r1"));
+        pool.Created(1);
+        Assert.Equal("destroy 1 s1", pool.Failed(1, message: "no such file"));
+        pool.Destroyed(1);
+        Assert.Equal("create 2", pool.Wait(100 * PoolDriver.Ms));
+        pool.Created(2);
+        Assert.Equal("no such file", pool.Pool.LastFailure);
+        pool.Failed(2);
+        pool.Destroyed(2);
+
+        Assert.Equal("", pool.Wait(199 * PoolDriver.Ms));
+        Assert.Equal("create 3", pool.Wait(1 * PoolDriver.Ms));
+
+        pool.Created(3);
+        pool.Ready(3);
+        Assert.Null(pool.Pool.LastFailure);
+    }
 }
