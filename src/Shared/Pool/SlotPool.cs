@@ -30,6 +30,7 @@ public sealed class SlotPool
     private long _nextWakeUs = long.MaxValue;
     private long _announcedWakeUs = long.MaxValue;
     private long _createNotBeforeUs;
+    private long _lastFailureUs;
     private int _failuresInARow;
     private int _owedCreates;
     private bool _draining;
@@ -221,7 +222,7 @@ public sealed class SlotPool
         {
             // The backend hands out a slot that is in use. Using it twice would be worse than one more try; destroying it, worse still.
             Drop(slot);
-            RetryLater(new SlotFailure(FailureKind.Transient, $"the backend returned slot {backendId}, which is in use"), effects);
+            RetryLater(slot, new SlotFailure(FailureKind.Transient, $"the backend returned slot {backendId}, which is in use"), effects);
             Settle(effects);
             return;
         }
@@ -294,7 +295,7 @@ public sealed class SlotPool
 
                 if (!wasAbandoned)
                 {
-                    RetryLater(failure, effects);
+                    RetryLater(slot, failure, effects);
                 }
 
                 break;
@@ -304,7 +305,7 @@ public sealed class SlotPool
                 Destroy(slot, "its initialisation failed", effects);
                 if (!wasDoomed)
                 {
-                    RetryLater(failure, effects);
+                    RetryLater(slot, failure, effects);
                 }
 
                 break;
@@ -364,7 +365,7 @@ public sealed class SlotPool
                     break;
                 case SlotState.Initializing:
                     Drop(slot);
-                    RetryLater(new SlotFailure(FailureKind.Transient, "the backend does not know the slot any more"), effects);
+                    RetryLater(slot, new SlotFailure(FailureKind.Transient, "the backend does not know the slot any more"), effects);
                     break;
                 case SlotState.Idle:
                 case SlotState.Destroying:
@@ -529,7 +530,7 @@ public sealed class SlotPool
                 // The answer may still come, and a slot with it: the ticket stays in the inventory, but no request counts on it.
                 SetState(slot, SlotState.Creating, abandoned: true);
                 Unbind(slot);
-                RetryLater(new SlotFailure(FailureKind.Transient, "the backend does not answer CreateSlot"), effects);
+                RetryLater(slot, new SlotFailure(FailureKind.Transient, "the backend does not answer CreateSlot"), effects);
                 break;
 
             case SlotState.Initializing:
@@ -804,7 +805,7 @@ public sealed class SlotPool
         }
     }
 
-    private void RetryLater(SlotFailure failure, List<Effect> effects)
+    private void RetryLater(Slot slot, SlotFailure failure, List<Effect> effects)
     {
         LastFailure = failure.Message;
         if (failure.Kind == FailureKind.Permanent)
@@ -818,7 +819,13 @@ public sealed class SlotPool
             return;
         }
 
-        _failuresInARow++;
+        if (slot.CreateAskedUs >= _lastFailureUs)
+        {
+            // Those asked for before are of one wave with the last failure, and no sign that pausing did not help.
+            _failuresInARow++;
+        }
+
+        _lastFailureUs = _nowUs;
         _createNotBeforeUs = Math.Max(_createNotBeforeUs, _nowUs + Math.Max(failure.RetryAfterUs, RetryDelayUs(_failuresInARow)));
         _owedCreates++;
         WakeBy(_createNotBeforeUs);

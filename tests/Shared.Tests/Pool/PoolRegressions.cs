@@ -80,4 +80,22 @@ public class PoolRegressions
         pool.Ready(3);
         Assert.Null(pool.Pool.LastFailure);
     }
+
+    [Fact]
+    public void Creates_that_fail_together_count_as_one_failure_in_a_row()
+    {
+        var pool = new PoolDriver();
+        for (var i = 1; i <= 8; i++)
+        {
+            pool.Assign($"r{i}");
+        }
+
+        pool.Wait(10 * PoolDriver.Ms);
+        for (var i = 1; i <= 8; i++)
+        {
+            pool.Failed(i, FailureKind.Throttled);
+        }
+
+        Assert.StartsWith("create 9, create 10", pool.Wait(100 * PoolDriver.Ms), StringComparison.Ordinal);
+    }
 }
