@@ -30,6 +30,7 @@ public sealed class SlotPool
     private long _nextWakeUs = long.MaxValue;
     private long _announcedWakeUs = long.MaxValue;
     private long _createNotBeforeUs;
+    private long _standbyNotBeforeUs;
     private long _lastFailureUs;
     private int _failuresInARow;
     private int _owedCreates;
@@ -810,6 +811,9 @@ public sealed class SlotPool
         LastFailure = failure.Message;
         if (failure.Kind == FailureKind.Permanent)
         {
+            // Requests are told at once what the backend says; what nobody waits for can wait.
+            _standbyNotBeforeUs = _nowUs + _options.MaxRetryDelayUs;
+
             // A request that nothing else in flight or busy can serve is told at once; others may still be lucky.
             if (_waiters.Count > InFlightCount + BusyCount)
             {
@@ -845,7 +849,12 @@ public sealed class SlotPool
         if (_policy.HasStandby && !_draining)
         {
             var plan = _policy.Standby(View);
-            if (_nowUs >= _createNotBeforeUs)
+            var notBeforeUs = Math.Max(_createNotBeforeUs, _standbyNotBeforeUs);
+            if (plan.CreateNow > 0 && _nowUs < notBeforeUs)
+            {
+                WakeBy(notBeforeUs);
+            }
+            else
             {
                 for (var i = 0; i < plan.CreateNow && Create(standby: true, effects); i++)
                 {

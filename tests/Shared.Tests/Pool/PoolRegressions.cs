@@ -98,4 +98,28 @@ public class PoolRegressions
 
         Assert.StartsWith("create 9, create 10", pool.Wait(100 * PoolDriver.Ms), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void A_backend_that_refuses_for_good_is_not_asked_for_standby_instances_without_pause()
+    {
+        var pool = new PoolDriver(new OneReadyPolicy());
+        pool.Assign("r1");
+        Assert.Equal("1 Creating, 2 Creating", pool.States());
+        Assert.Equal("", pool.Failed(1, FailureKind.Permanent));
+
+        Assert.Equal("r1 rejected BackendRefused", pool.Failed(2, FailureKind.Permanent));
+
+        Assert.Equal("", pool.Wait(9 * PoolDriver.Second));
+        Assert.Equal("create 3", pool.Wait(1 * PoolDriver.Second));
+    }
+
+    /// <summary>One instance ready beyond those in use.</summary>
+    private sealed class OneReadyPolicy : IKeepAlivePolicy
+    {
+        public bool HasStandby => true;
+
+        public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => long.MaxValue;
+
+        public StandbyPlan Standby(in PoolView pool) => new(pool.Idle + pool.InFlight > pool.Waiters ? 0 : 1, long.MaxValue);
+    }
 }
