@@ -450,7 +450,9 @@ public sealed class SlotPool
             return;
         }
 
+        // The wake-up that was announced is used up by now, and what is due next needs another.
         _nextWakeUs = long.MaxValue;
+        _announcedWakeUs = long.MaxValue;
         for (var node = _waiters.First; node is not null;)
         {
             var next = node.Next;

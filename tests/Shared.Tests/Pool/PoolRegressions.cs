@@ -113,6 +113,17 @@ public class PoolRegressions
         Assert.Equal("create 3", pool.Wait(1 * PoolDriver.Second));
     }
 
+    [Fact]
+    public void Without_a_pause_between_tries_the_pool_still_says_when_to_wake_it()
+    {
+        var pool = new PoolDriver(options: new SlotPoolOptions { RetryDelayUs = 0 });
+        pool.Assign("r1", 40 * PoolDriver.Second);
+
+        Assert.Equal("create 2", pool.Wait(30 * PoolDriver.Second));
+
+        Assert.Equal("r1 rejected DeadlineExceeded", pool.Wait(10 * PoolDriver.Second));
+    }
+
     /// <summary>One instance ready beyond those in use.</summary>
     private sealed class OneReadyPolicy : IKeepAlivePolicy
     {
