@@ -486,7 +486,11 @@ public sealed class SlotPool
         {
             foreach (var slot in due)
             {
-                Overdue(slot, effects);
+                // What is done about one may settle another.
+                if (DueOf(slot) <= _nowUs)
+                {
+                    Overdue(slot, effects);
+                }
             }
         }
 

@@ -124,6 +124,22 @@ public class PoolRegressions
         Assert.Equal("r1 rejected DeadlineExceeded", pool.Wait(10 * PoolDriver.Second));
     }
 
+    [Fact]
+    public void An_idle_instance_that_is_destroyed_by_a_review_in_the_moment_its_keep_alive_ends_is_destroyed_once()
+    {
+        var pool = new PoolDriver(new ReviewingPolicy(), new SlotPoolOptions { InitTimeoutUs = 1_000_000 });
+        pool.Assign("r1");
+        pool.Assign("r2");
+        pool.Created(1);
+        pool.Created(2);
+        pool.Ready(2);
+        Assert.Equal("r2 gets i-2 Waited", pool.Release("r1", "i-2"));
+        Assert.Equal("", pool.Release("r2", "i-2"));
+
+        // The other slot's Init is overdue in the same moment.
+        Assert.Equal("destroy 1 s1, destroy 2 s2", pool.Wait(1 * PoolDriver.Second));
+    }
+
     /// <summary>One instance ready beyond those in use.</summary>
     private sealed class OneReadyPolicy : IKeepAlivePolicy
     {
@@ -132,5 +148,15 @@ public class PoolRegressions
         public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => long.MaxValue;
 
         public StandbyPlan Standby(in PoolView pool) => new(pool.Idle + pool.InFlight > pool.Waiters ? 0 : 1, long.MaxValue);
+    }
+
+    /// <summary>Keeps for a second and looks at what is idle with every change.</summary>
+    private sealed class ReviewingPolicy : IKeepAlivePolicy
+    {
+        public bool HasStandby => true;
+
+        public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => slot.SinceUs + 1_000_000;
+
+        public StandbyPlan Standby(in PoolView pool) => new(0, long.MaxValue, ReviewIdle: true);
     }
 }
