@@ -50,7 +50,7 @@ internal static class ContestCommand
             var chosen = trace.Choose(parsed, PresetSeconds);
             var runs = chosen is null
                 ? MakeDemo(parsed.GetValue(trace.Seed))
-                : [new ContestRun(chosen.Trace.Name, chosen.Trace, PathOf(chosen, "requests"), PathOf(chosen, "metas"))];
+                : [new ContestRun(chosen.Name, chosen.Trace, PathOf(chosen, "requests"), PathOf(chosen, "metas"))];
             if (scalerAddress is not null && runs.Count > 1)
             {
                 throw new CommandException(CommandException.BadUsage, "--scaler needs one trace: give --data or --preset.");

@@ -51,7 +51,8 @@ internal sealed class TraceOptions
 
         if (data is not null)
         {
-            return new ChosenTrace(Slice(ContestTrace.Open(data), from, length), data);
+            var whole = ContestTrace.Open(data);
+            return new ChosenTrace(whole.Name, Slice(whole, from, length), data);
         }
 
         if (preset is null)
@@ -68,7 +69,7 @@ internal sealed class TraceOptions
 
         length ??= presetLengthSeconds;
         ITrace trace = Presets.Create(preset, parsed.GetValue(Seed), from + length);
-        return new ChosenTrace(from > 0 ? Slice(trace, from, length) : trace, null);
+        return new ChosenTrace(preset, from > 0 ? Slice(trace, from, length) : trace, null);
     }
 
     private static ITrace Slice(ITrace trace, double from, double? length) =>
@@ -76,6 +77,7 @@ internal sealed class TraceOptions
 }
 
 /// <summary>A trace that was chosen on the command line.</summary>
-/// <param name="Trace">The trace.</param>
+/// <param name="Name">The data set's or preset's name, whatever slice of it was chosen: what results are called.</param>
+/// <param name="Trace">The trace, or the slice of it.</param>
 /// <param name="Folder">Where it was read from; null when it was generated.</param>
-internal sealed record ChosenTrace(ITrace Trace, string? Folder);
+internal sealed record ChosenTrace(string Name, ITrace Trace, string? Folder);
