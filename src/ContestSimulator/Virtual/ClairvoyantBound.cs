@@ -8,18 +8,19 @@ namespace FuncScaler.ContestSimulator.Virtual;
 /// </summary>
 /// <remarks>
 /// <para>
-/// For a price of waiting lambda (GBs per second) every function by itself must pay, beyond its execution, at least the cost of a cheapest
-/// pairing of its arrivals with earlier or later ends of its executions: a pair costs the memory held from the end to the arrival, or the
-/// wait from the arrival to the end; an arrival without a partner costs the memory of one create and init, made just in time, without any
-/// wait. A real schedule delays ends as well as arrivals; charging each wait at lambda minus the memory it holds back keeps the pairing a
-/// lower bound of it. Pairing on a line with linear costs is solved exactly in O(n log n), streaming, by keeping the convex cost as a
-/// function of the instances held as two heaps of its slopes. Over several prices this bounds the memory-time S that any schedule with
-/// total wait L must pay, and the score is maximised over that whole region, in steps that are rounded up.
+/// Take a price of waiting, lambda (GBs per second). Beyond its execution a function must then pay at least the cost of a cheapest pairing
+/// of its arrivals with ends of earlier requests' executions: a pair costs the memory held from the end to the arrival, or, where the end
+/// comes later, the wait at lambda minus the memory's own price; an arrival without a partner costs the memory of one create and init,
+/// made just in time, with no wait at all. A real schedule delays ends as well as arrivals; taking the memory's price off lambda makes up
+/// for that, so that the pairing stays a lower bound. Pairing on a line with linear costs is solved exactly, in one streaming pass, by
+/// keeping the least cost as a convex function of the instances in hand, as its slopes. Over several prices this bounds the memory time S
+/// of any schedule with a total wait of L, and the score is maximised over that whole region, each step rounded up.
 /// </para>
 /// <para>
-/// Proved for every policy under the cost model: one slot serves one function, create and init always take the same time, every request is
-/// served. Not proved against slots that are kept un-initialised and shared between functions, which could save part of a create. The
-/// resource and latency parts shown with the bound are those of one optimal point; they are not bounds by themselves.
+/// Proved for every scaler that serves a function's requests in order of arrival, under the cost model: a slot serves one function, create
+/// and init take the same time every time, every request is served. Not proved, hence a heuristic, for scalers that let a short request
+/// overtake a long one of the same function, or that share slots before Init between functions, which can save part of a create. The
+/// resource and cold-start parts shown with it are those of one point that reaches the bound, not bounds by themselves.
 /// </para>
 /// </remarks>
 public sealed class ClairvoyantBound
@@ -175,7 +176,7 @@ public sealed class ClairvoyantBound
 
             foreach (var state in _states)
             {
-                state.Ask(atSeconds, _memoryGb, _createCost);
+                state.Ask(atSeconds, _memoryGb, _createCost, underWay: _ends.Count);
             }
 
             if (usable)
@@ -208,7 +209,8 @@ public sealed class ClairvoyantBound
     /// </summary>
     private sealed class PriceState(double waitPriceGbs)
     {
-        private readonly PriorityQueue<double, double> _left = new();
+        // Ascending: the slope next to zero is the last. Few, as no more can wait than executions are under way.
+        private readonly List<double> _left = [];
         private readonly PriorityQueue<double, double> _right = new();
         private double _leftAdded;
         private double _rightAdded;
@@ -220,14 +222,14 @@ public sealed class ClairvoyantBound
         public void Free(double atSeconds, double memoryGb, double createCost)
         {
             Advance(atSeconds, memoryGb, createCost);
-            if (_left.TryPeek(out var slope, out _) && slope + _leftAdded > 0)
+            if (_left.Count > 0 && _left[^1] + _leftAdded > 0)
             {
                 // A waiting arrival takes it.
-                var gain = slope + _leftAdded;
+                var gain = _left[^1] + _leftAdded;
                 Cost -= gain;
-                _left.DequeueEnqueue(-_leftAdded, _leftAdded);
+                _left.RemoveAt(_left.Count - 1);
+                PushLeft(0);
                 PushRight(gain);
-                DropUselessLeft();
             }
             else
             {
@@ -235,22 +237,26 @@ public sealed class ClairvoyantBound
             }
         }
 
-        /// <summary>A request arrived: one instance less, or a new one for its create's cost.</summary>
-        public void Ask(double atSeconds, double memoryGb, double createCost)
+        /// <summary>
+        /// A request arrived: one instance less, or a new one for its create's cost. It can wait only for one of the executions under way
+        /// that no other waits for.
+        /// </summary>
+        public void Ask(double atSeconds, double memoryGb, double createCost, int underWay)
         {
             Advance(atSeconds, memoryGb, createCost);
-            if (_right.TryPeek(out var slope, out _) && slope + _rightAdded < createCost)
+            var least = createCost;
+            if (_right.TryPeek(out var slope, out _))
             {
-                var held = slope + _rightAdded;
-                Cost += held;
+                // Advance has left none that costs more than a create.
+                least = slope + _rightAdded;
                 _right.Dequeue();
-                PushRight(createCost);
-                PushLeft(held);
             }
-            else
+
+            Cost += least;
+            PushLeft(least);
+            if (_left.Count > underWay)
             {
-                Cost += createCost;
-                PushLeft(createCost);
+                _left.RemoveRange(0, _left.Count - underWay);
             }
         }
 
@@ -263,24 +269,23 @@ public sealed class ClairvoyantBound
             }
 
             _lastSeconds = atSeconds;
-            DropUselessLeft();
+            if (_left.Count > 0 && _left[^1] + _leftAdded <= 0)
+            {
+                _left.Clear();
+            }
 
-            // The right side is a heap of the smallest: once even that is not cheaper than a create, none is.
+            // The smallest of the right side is at hand: once even that is not cheaper than a create, none is.
             if (_right.TryPeek(out var slope, out _) && slope + _rightAdded >= createCost)
             {
                 _right.Clear();
             }
         }
 
-        private void DropUselessLeft()
+        private void PushLeft(double slope)
         {
-            if (_left.TryPeek(out var slope, out _) && slope + _leftAdded <= 0)
-            {
-                _left.Clear();
-            }
+            var at = _left.BinarySearch(slope - _leftAdded);
+            _left.Insert(at < 0 ? ~at : at, slope - _leftAdded);
         }
-
-        private void PushLeft(double slope) => _left.Enqueue(slope - _leftAdded, -(slope - _leftAdded));
 
         private void PushRight(double slope) => _right.Enqueue(slope - _rightAdded, slope - _rightAdded);
     }
