@@ -169,7 +169,11 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
                 return;
             }
 
-            _quiet = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (_quiet is null || _quiet.Task.IsCompleted)
+            {
+                _quiet = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+
             quiet = _quiet.Task;
         }
 
