@@ -126,7 +126,7 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
         lock (_gate)
         {
             askedUs = NowUs;
-            known = [.. _core.Pools.SelectMany(p => p.Slots)];
+            known = [.. _core.Slots];
         }
 
         var listed = await _backend.ListAsync(known, cancellationToken).ConfigureAwait(false);
@@ -186,7 +186,7 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
             List<SlotSnapshot> left;
             lock (_gate)
             {
-                left = [.. _core.Pools.SelectMany(p => p.Slots).Where(s => s.BackendId != default)];
+                left = [.. _core.Slots.Where(s => s.BackendId != default)];
             }
 
             LogForcedStop(left.Count);
