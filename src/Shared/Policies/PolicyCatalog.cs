@@ -43,6 +43,8 @@ public static class PolicyCatalog
         new("burst", "extra=N,reserve=N,trim=S,release=S,hot=N,within=S", "a miss creates two more; later two stay in reserve, then none", With(BurstPolicyOptions.Read, o => new BurstPolicy(o))),
         new("prealloc", "N,keep=S,silence=S", "creates the peak ahead, keeps it long, releases all after silence", With(PreallocPolicyOptions.Read, o => new PreallocPolicy(o))),
         new("provisioned", "N,keep=S", "N instances always ready (1 if not given), further ones as ttl", With(ProvisionedPolicyOptions.Read, o => new ProvisionedPolicy(o))),
+        new("hybrid-histogram", "hours=H,arima=on|off,cv=X,oob=X", "loads before the head and keeps past the tail of the idle times' histogram", With(HybridHistogramPolicyOptions.Read, o => new HybridHistogramPolicy(o))),
+        new("lsth", "short=H,long=H,weight=W,hours=H", "the same of a short and a long window's histograms, blended", With(LsthPolicyOptions.Read, o => new LsthPolicy(o))),
     ];
 
     /// <summary>Every policy: name, option, and what it does.</summary>
