@@ -45,6 +45,8 @@ public static class PolicyCatalog
         new("provisioned", "N,keep=S", "N instances always ready (1 if not given), further ones as ttl", With(ProvisionedPolicyOptions.Read, o => new ProvisionedPolicy(o))),
         new("hybrid-histogram", "hours=H,arima=on|off,cv=X,oob=X", "loads before the head and keeps past the tail of the idle times' histogram", With(HybridHistogramPolicyOptions.Read, o => new HybridHistogramPolicy(o))),
         new("lsth", "short=H,long=H,weight=W,hours=H", "the same of a short and a long window's histograms, blended", With(LsthPolicyOptions.Read, o => new LsthPolicy(o))),
+        new("greedy-dual", "GB", "keeps all until memory is short (31.25 GB), then evicts the lowest clock + uses x cost / size", r => GreedyDualPolicy.Choose(GreedyDualPolicyOptions.Read(r))),
+        new("fft", "interval=S,window=N,harmonics=N,trend=0|1|2", "as many instances as trend and harmonics of past concurrency forecast", With(FftPolicyOptions.Read, o => new FftPolicy(o))),
     ];
 
     /// <summary>Every policy: name, option, and what it does.</summary>
