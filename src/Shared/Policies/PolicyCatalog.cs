@@ -37,16 +37,26 @@ public static class PolicyCatalog
     private static readonly PolicyEntry[] Entries =
     [
         new("direct", "", "an instance for every request, destroyed on release", _ => Each(_ => new DirectPolicy())),
-        new("ttl", "S", "keeps idle instances S seconds (300 if not given)", With(r => new TtlPolicyOptions(Keep(r, 300)), o => new TtlPolicy(o))),
-        new("capped", "S", "ttl (60 s) with at most 10 idle instances, 1 from 2 GB on", With(r => new CappedPolicyOptions(Keep(r, 60)), o => new CappedPolicy(o))),
-        new("memory-ttl", "gc=S,tick=S", "keeps while idle seconds x MB stay under a limit that follows demand", With(MemoryTtlPolicyOptions.Read, o => new MemoryTtlPolicy(o))),
-        new("burst", "extra=N,reserve=N,trim=S,release=S,hot=N,within=S", "a miss creates two more; later two stay in reserve, then none", With(BurstPolicyOptions.Read, o => new BurstPolicy(o))),
-        new("prealloc", "N,keep=S,silence=S", "creates the peak ahead, keeps it long, releases all after silence", With(PreallocPolicyOptions.Read, o => new PreallocPolicy(o))),
-        new("provisioned", "N,keep=S", "N instances always ready (1 if not given), further ones as ttl", With(ProvisionedPolicyOptions.Read, o => new ProvisionedPolicy(o))),
-        new("hybrid-histogram", "hours=H,arima=on|off,cv=X,oob=X", "loads before the head and keeps past the tail of the idle times' histogram", With(HybridHistogramPolicyOptions.Read, o => new HybridHistogramPolicy(o))),
-        new("lsth", "short=H,long=H,weight=W,hours=H", "the same of a short and a long window's histograms, blended", With(LsthPolicyOptions.Read, o => new LsthPolicy(o))),
-        new("greedy-dual", "GB", "keeps all until memory is short (31.25 GB), then evicts the lowest clock + uses x cost / size", r => GreedyDualPolicy.Choose(GreedyDualPolicyOptions.Read(r))),
-        new("fft", "interval=S,window=N,harmonics=N,trend=0|1|2", "as many instances as trend and harmonics of past concurrency forecast", With(FftPolicyOptions.Read, o => new FftPolicy(o))),
+        new("ttl", "S", "keeps idle instances S seconds (300 if not given)",
+            With(r => new TtlPolicyOptions(Keep(r, 300)), o => new TtlPolicy(o))),
+        new("capped", "S", "ttl (60 s) with at most 10 idle instances, 1 from 2 GB on",
+            With(r => new CappedPolicyOptions(Keep(r, 60)), o => new CappedPolicy(o))),
+        new("memory-ttl", "gc=S,tick=S", "keeps while idle seconds x MB stay under a limit that follows demand",
+            With(MemoryTtlPolicyOptions.Read, o => new MemoryTtlPolicy(o))),
+        new("burst", "extra=N,reserve=N,trim=S,release=S,hot=N,within=S", "a miss creates two more; later two stay in reserve, then none",
+            With(BurstPolicyOptions.Read, o => new BurstPolicy(o))),
+        new("prealloc", "N,keep=S,silence=S", "creates the peak ahead, keeps it long, releases all after silence",
+            With(PreallocPolicyOptions.Read, o => new PreallocPolicy(o))),
+        new("provisioned", "N,keep=S", "N instances always ready (1 if not given), further ones as ttl",
+            With(ProvisionedPolicyOptions.Read, o => new ProvisionedPolicy(o))),
+        new("hybrid-histogram", "hours=H,arima=on|off,cv=X,oob=X", "loads before the head and keeps past the tail of the idle times' histogram",
+            With(HybridHistogramPolicyOptions.Read, o => new HybridHistogramPolicy(o))),
+        new("lsth", "short=H,long=H,weight=W,hours=H", "the same of a short and a long window's histograms, blended",
+            With(LsthPolicyOptions.Read, o => new LsthPolicy(o))),
+        new("greedy-dual", "GB", "keeps all until memory is short (31.25 GB), then evicts the lowest clock + uses x cost / size",
+            r => GreedyDualPolicy.Choose(GreedyDualPolicyOptions.Read(r))),
+        new("fft", "interval=S,window=N,harmonics=N,trend=0|1|2", "as many instances as trend and harmonics of past concurrency forecast",
+            With(FftPolicyOptions.Read, o => new FftPolicy(o))),
     ];
 
     /// <summary>Every policy: name, option, and what it does.</summary>
@@ -70,13 +80,15 @@ public static class PolicyCatalog
 
     private static PolicyChoice Each(Func<FunctionMeta, IKeepAlivePolicy> create) => new("", create);
 
-    private static Func<PolicyOptionReader, PolicyChoice> With<TOptions>(Func<PolicyOptionReader, TOptions> read, Func<TOptions, IKeepAlivePolicy> create) => reader =>
+    private static Func<PolicyOptionReader, PolicyChoice> With<TOptions>(
+        Func<PolicyOptionReader, TOptions> read, Func<TOptions, IKeepAlivePolicy> create) => reader =>
     {
         var options = read(reader);
         return Each(_ => create(options));
     };
 
-    private static double Keep(PolicyOptionReader reader, double otherwise) => reader.Number("keep", otherwise, 0, LongestSeconds, main: true);
+    private static double Keep(PolicyOptionReader reader, double otherwise) =>
+        reader.Number("keep", otherwise, 0, LongestSeconds, main: true);
 }
 
 /// <summary>A policy in the catalog.</summary>

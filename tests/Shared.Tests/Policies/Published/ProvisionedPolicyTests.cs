@@ -1,3 +1,5 @@
+using FuncScaler.Policies;
+
 namespace FuncScaler.Tests.Policies.Published;
 
 public class ProvisionedPolicyTests
@@ -52,5 +54,27 @@ public class ProvisionedPolicyTests
         bench.AdvanceTo(1000);
 
         Assert.Equal(1, bench.Pool(function).IdleCount);
+    }
+
+    // No request drives these creates: a refusal for good must not be answered by the next create at once.
+    [Fact]
+    public void A_backend_that_refuses_for_good_is_asked_again_after_a_pause()
+    {
+        var effects = new List<Effect>();
+        var core = new ScalerCore(PolicyCatalog.Parse("provisioned:2"), new SlotPoolOptions { MaxRetryDelayUs = 10_000_000 });
+        var function = PolicyBench.Function();
+        core.Assign(0, function, new RequestId("r"), long.MaxValue, effects);
+        var tickets = effects.Where(e => e.Kind == EffectKind.CreateSlot).Select(e => e.Ticket).ToList();
+        effects.Clear();
+        Assert.Equal(2, tickets.Count);
+
+        core.SlotFailed(1, function.Key, tickets[0], new SlotFailure(FailureKind.Permanent, "no such memory size"), effects);
+        core.SlotFailed(1, function.Key, tickets[1], new SlotFailure(FailureKind.Permanent, "no such memory size"), effects);
+        Assert.DoesNotContain(effects, e => e.Kind == EffectKind.CreateSlot);
+        Assert.Contains(effects, e => e.Kind == EffectKind.Reject);
+        Assert.Equal(10_000_001, core.NextWakeUs);
+        core.Tick(core.NextWakeUs, effects);
+
+        Assert.Equal(2, effects.Count(e => e.Kind == EffectKind.CreateSlot));
     }
 }
