@@ -73,8 +73,8 @@ public sealed record BurstPolicyOptions(
     internal static BurstPolicyOptions Read(PolicyOptionReader reader) => new(
         reader.Whole("extra", 2, 0, 1000),
         reader.Whole("reserve", 2, 0, 100_000),
-        reader.Number("trim", 60, 0, PolicyCatalog.LongestSeconds),
-        reader.Number("release", 60, 0, PolicyCatalog.LongestSeconds),
+        reader.Seconds("trim", 60),
+        reader.Seconds("release", 60),
         reader.Whole("hot", 1, 1, 1000),
-        reader.Number("within", 1, 0, PolicyCatalog.LongestSeconds));
+        reader.Seconds("within", 1));
 }

@@ -80,5 +80,5 @@ public sealed record MemoryTtlPolicyOptions(double CollectSeconds = 15, int Base
     internal long TickUs { get; } = (long)(TickSeconds * 1e6);
 
     internal static MemoryTtlPolicyOptions Read(PolicyOptionReader reader) =>
-        new(reader.Number("gc", 15, 0.001, PolicyCatalog.LongestSeconds), 128, reader.Number("tick", 5, 0.001, 3600));
+        new(reader.Seconds("gc", 15, least: 0.001), 128, reader.Number("tick", 5, 0.001, 3600));
 }

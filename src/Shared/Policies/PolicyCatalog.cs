@@ -31,9 +31,6 @@ public static class PolicyCatalog
     /// <summary>The policy used where none is named.</summary>
     public const string Default = "ttl:9";
 
-    /// <summary>The longest time any option takes: a year, in s.</summary>
-    internal const double LongestSeconds = 31_536_000;
-
     private static readonly PolicyEntry[] Entries =
     [
         new("direct", "", "an instance for every request, destroyed on release", _ => Each(_ => new DirectPolicy())),
@@ -87,8 +84,7 @@ public static class PolicyCatalog
         return Each(_ => create(options));
     };
 
-    private static double Keep(PolicyOptionReader reader, double otherwise) =>
-        reader.Number("keep", otherwise, 0, LongestSeconds, main: true);
+    private static double Keep(PolicyOptionReader reader, double otherwise) => reader.Seconds("keep", otherwise, main: true);
 }
 
 /// <summary>A policy in the catalog.</summary>

@@ -8,6 +8,8 @@ namespace FuncScaler.Policies;
 /// </summary>
 public sealed class PolicyOptionReader
 {
+    private const double LongestSeconds = 31_536_000;
+
     private readonly PolicyEntry _policy;
     private readonly Dictionary<string, string> _unread = [];
     private string? _bare;
@@ -50,9 +52,23 @@ public sealed class PolicyOptionReader
             return otherwise;
         }
 
-        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most
+        return TryNumber(text, least, most, out var value)
             ? value
             : throw Wrong($"'{text}' is not a value for {key}; that is a number {Range(least, most)}");
+    }
+
+    /// <summary>A time in seconds, at most a year; parameters as for <see cref="Number"/>.</summary>
+    /// <exception cref="FormatException">Not a number in that range.</exception>
+    public double Seconds(string key, double otherwise, double least = 0, bool main = false)
+    {
+        if (Take(key, main) is not { } text)
+        {
+            return otherwise;
+        }
+
+        return TryNumber(text, least, LongestSeconds, out var value)
+            ? value
+            : throw Wrong($"'{text}' is not a number of seconds {Range(least, LongestSeconds)}, a year, for {key}");
     }
 
     /// <summary>A whole number; parameters as for <see cref="Number"/>.</summary>
@@ -88,6 +104,9 @@ public sealed class PolicyOptionReader
             throw Wrong(_policy.Option.Length == 0 ? "it takes no option" : $"it has no option '{left}'");
         }
     }
+
+    private static bool TryNumber(string text, double least, double most, out double value) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value) && value >= least && value <= most;
 
     private static string Range(double least, double most) =>
         string.Create(CultureInfo.InvariantCulture, $"from {least:0.######} to {most:0.######}");

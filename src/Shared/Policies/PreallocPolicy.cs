@@ -51,6 +51,6 @@ public sealed record PreallocPolicyOptions(int Instances = 0, double KeepAliveSe
 
     internal static PreallocPolicyOptions Read(PolicyOptionReader reader) => new(
         reader.Whole("n", 0, 0, 100_000, main: true),
-        reader.Number("keep", 1300, 0, PolicyCatalog.LongestSeconds),
-        reader.Number("silence", 480, 0, PolicyCatalog.LongestSeconds));
+        reader.Seconds("keep", 1300),
+        reader.Seconds("silence", 480));
 }

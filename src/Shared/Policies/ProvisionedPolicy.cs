@@ -31,5 +31,5 @@ public sealed record ProvisionedPolicyOptions(int Instances = 1, double KeepAliv
 
     internal static ProvisionedPolicyOptions Read(PolicyOptionReader reader) => new(
         reader.Whole("n", 1, 0, 100_000, main: true),
-        reader.Number("keep", 300, 0, PolicyCatalog.LongestSeconds));
+        reader.Seconds("keep", 300));
 }
