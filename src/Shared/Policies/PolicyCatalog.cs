@@ -75,6 +75,28 @@ public static class PolicyCatalog
         return choice with { Name = text };
     }
 
+    /// <summary>
+    /// Takes a list of choices apart, such as <c>direct,burst:extra=1,trim=5,ttl:9</c>: a <c>key=value</c> belongs to the choice before it.
+    /// </summary>
+    public static IReadOnlyList<string> SplitList(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var choices = new List<string>();
+        foreach (var part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (choices.Count > 0 && part.Contains('=', StringComparison.Ordinal) && !part.Contains(':', StringComparison.Ordinal))
+            {
+                choices[^1] += "," + part;
+            }
+            else
+            {
+                choices.Add(part);
+            }
+        }
+
+        return choices;
+    }
+
     private static PolicyChoice Each(Func<FunctionMeta, IKeepAlivePolicy> create) => new("", create);
 
     private static Func<PolicyOptionReader, PolicyChoice> With<TOptions>(

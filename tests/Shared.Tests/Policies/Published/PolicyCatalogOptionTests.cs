@@ -34,6 +34,14 @@ public class PolicyCatalogOptionTests
     public void What_is_wrong_is_said_with_what_would_be_right(string text, string message) =>
         Assert.Contains(message, Assert.Throws<FormatException>(() => PolicyCatalog.Parse(text)).Message, StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("ttl:9", new[] { "ttl:9" })]
+    [InlineData("direct, ttl:9,capped", new[] { "direct", "ttl:9", "capped" })]
+    [InlineData("burst:extra=1,trim=5,ttl:keep=9,provisioned:2, keep=60", new[] { "burst:extra=1,trim=5", "ttl:keep=9", "provisioned:2,keep=60" })]
+    [InlineData("", new string[0])]
+    public void A_list_of_policies_keeps_each_ones_options_together(string text, string[] choices) =>
+        Assert.Equal(choices, PolicyCatalog.SplitList(text));
+
     [Fact]
     public void Every_policy_can_be_chosen_by_its_bare_name()
     {
