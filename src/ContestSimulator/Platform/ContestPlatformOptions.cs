@@ -40,7 +40,9 @@ public sealed record ContestPlatformOptions
     public ITrace? DefaultTrace { get; init; }
 
     /// <summary>Opens the trace of a /start from the paths of its metas and requests; null when /start may not name files.</summary>
-    /// <remarks>May throw <see cref="TraceFormatException"/>, <see cref="IOException"/> and <see cref="UnauthorizedAccessException"/>.</remarks>
+    /// <remarks>
+    /// May throw <see cref="TraceFormatException"/>, <see cref="IOException"/> and <see cref="UnauthorizedAccessException"/>.
+    /// </remarks>
     public Func<string, string, ITrace>? OpenTrace { get; init; }
 
     /// <summary>The clock of the replay, the slots and the latencies.</summary>

@@ -20,7 +20,9 @@ namespace FuncScaler.ContestSimulator.Platform;
 /// The contest's platform container in one object: the Platform gRPC service for the scaler, the HTTP control server, and the replay.
 /// One run at a time. Safe for concurrent use.
 /// </summary>
-/// <remarks>The control server: POST /start, GET / (the result), GET /report (the result and what was measured besides), GET /healthz.</remarks>
+/// <remarks>
+/// The control server: POST /start, GET / (the result), GET /report (the result and what was measured besides), GET /healthz.
+/// </remarks>
 public sealed partial class ContestPlatformServer : IAsyncDisposable
 {
     private const int MaxStartBodyBytes = 64 * 1024;
@@ -279,7 +281,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
                 http, StatusCodes.Status404NotFound, "there is GET /, GET /report, GET /healthz and POST /start"),
         };
 
-        static string NoRunYet() => JsonSerializer.Serialize(ResultDocument.NoRunYet, ContestJson.Default.ResultDocument);
+        static string NoRunYet() => JsonSerializer.Serialize(ResultDocument.NoRunYet, ReadableJson.Context.ResultDocument);
     }
 
     private async Task StartRunAsync(HttpContext http)
@@ -297,7 +299,8 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
             await RefuseAsync(
                 http,
                 StatusCodes.Status400BadRequest,
-                "the body is not a JSON object with the strings id, requestFilePath and metaFilePath: " + error.Message).ConfigureAwait(false);
+                "the body is not a JSON object with the strings id, requestFilePath and metaFilePath: " + error.Message)
+                .ConfigureAwait(false);
             return;
         }
         catch (Exception error) when (error is TraceFormatException or ContestPlatformException
@@ -312,14 +315,15 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
             await RefuseAsync(
                 http,
                 StatusCodes.Status409Conflict,
-                $"run \"{Report?.Id}\" goes on: poll GET / until its endTime is no longer \"{ResultDocument.NotEndYet}\"").ConfigureAwait(false);
+                $"run \"{Report?.Id}\" goes on: poll GET / until its endTime is no longer \"{ResultDocument.NotEndYet}\"")
+                .ConfigureAwait(false);
             return;
         }
 
         await AnswerAsync(
             http,
             StatusCodes.Status200OK,
-            JsonSerializer.Serialize(new StartedDocument(run.Id), ContestJson.Default.StartedDocument)).ConfigureAwait(false);
+            JsonSerializer.Serialize(new StartedDocument(run.Id), ReadableJson.Context.StartedDocument)).ConfigureAwait(false);
     }
 
     private bool TryStartInBackground(ContestReplay replay, ContestRun run)
@@ -356,7 +360,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         }
 
         var document = await JsonSerializer.DeserializeAsync(
-            http.Request.Body, ContestJson.Default.StartDocument, http.RequestAborted).ConfigureAwait(false);
+            http.Request.Body, ReadableJson.Context.StartDocument, http.RequestAborted).ConfigureAwait(false);
         return document ?? throw new JsonException("it is null");
     }
 
@@ -368,7 +372,8 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         if (requests.Length == 0 && metas.Length == 0)
         {
             trace = _options.DefaultTrace
-                ?? throw new ContestPlatformException("requestFilePath and metaFilePath are missing: the platform was given no trace of its own");
+                ?? throw new ContestPlatformException(
+                    "requestFilePath and metaFilePath are missing: the platform was given no trace of its own");
         }
         else if (requests.Length == 0 || metas.Length == 0)
         {
@@ -377,7 +382,8 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         else
         {
             trace = (_options.OpenTrace
-                ?? throw new ContestPlatformException("the platform replays the trace it was given: leave requestFilePath and metaFilePath out"))
+                ?? throw new ContestPlatformException(
+                    "the platform replays the trace it was given: leave requestFilePath and metaFilePath out"))
                 (metas, requests);
         }
 
@@ -390,7 +396,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
     }
 
     private static Task RefuseAsync(HttpContext http, int status, string error) =>
-        AnswerAsync(http, status, JsonSerializer.Serialize(new ErrorDocument(error), ContestJson.Default.ErrorDocument));
+        AnswerAsync(http, status, JsonSerializer.Serialize(new ErrorDocument(error), ReadableJson.Context.ErrorDocument));
 
     private static Task AnswerAsync(HttpContext http, int status, string json)
     {

@@ -21,6 +21,7 @@ internal sealed class VirtualShard
     private readonly FunctionTotals[] _totals;
     private readonly List<Effect> _effects = [];
     private long _order;
+    private int _callers;
     private long _active;
 
     public VirtualShard(IReadOnlyList<TraceFunction> functions, PolicyChoice policy, VirtualOptions options)
@@ -118,7 +119,7 @@ internal sealed class VirtualShard
     {
         if (!_idleCallers.TryPop(out var caller))
         {
-            caller = new Caller(new RequestId($"r{_order}"));
+            caller = new Caller(new RequestId($"r{_callers++}"));
         }
 
         _active++;

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using FuncScaler.ContestSimulator.Platform;
@@ -50,7 +49,7 @@ internal static class ContestCommand
             var chosen = trace.Choose(parsed, PresetSeconds);
             var runs = chosen is null
                 ? MakeDemo(parsed.GetValue(trace.Seed))
-                : [new ContestRun(chosen.Trace.Name, chosen.Trace, PathOf(chosen, "requests"), PathOf(chosen, "metas"))];
+                : [new ContestRun(chosen.Name, chosen.Trace, PathOf(chosen, "requests"), PathOf(chosen, "metas"))];
             if (scalerAddress is not null && runs.Count > 1)
             {
                 throw new CommandException(CommandException.BadUsage, "--scaler needs one trace: give --data or --preset.");
@@ -195,16 +194,6 @@ internal static class ContestCommand
 
     private static void Print(IReadOnlyList<RunReport> reports, string title)
     {
-        var console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Ansi = Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
-            Out = new AnsiConsoleOutput(Console.Out),
-        });
-        if (Console.IsOutputRedirected)
-        {
-            console.Profile.Width = 160;
-        }
-
         var table = new Table { Title = new TableTitle(title), Border = TableBorder.Rounded };
         table.AddColumn("data set");
         foreach (var column in new[] { "requests", "successRate", "score", "resource part", "cold-start part", "cold starts", "cold Assign - init, p50", "warm Assign + Idle, mean" })
@@ -217,14 +206,14 @@ internal static class ContestCommand
             var measured = report.Measured;
             table.AddRow(
                 Markup.Escape(report.Id),
-                Number(report.Score.Requests, "N0"),
-                Number(100 * report.Score.SuccessRate, "0.##") + " %",
-                Number(report.Score.Total, "0.00"),
-                Number(report.Score.ResourceScore, "0.00"),
-                Number(report.Score.LatencyScore, "0.00"),
-                Number(measured.ColdStarts, "N0"),
-                measured.ColdStartsFromCreation > 0 ? Number(measured.ColdAssignLessInitP50Ms, "0.0") + " ms" : "-",
-                measured.WarmRequests > 0 ? Number(measured.WarmAssignMeanMs + measured.WarmIdleMeanMs, "0.00") + " ms" : "-");
+                Tables.Number(report.Score.Requests, "N0"),
+                Tables.Number(100 * report.Score.SuccessRate, "0.##") + " %",
+                Tables.Number(report.Score.Total, "0.00"),
+                Tables.Number(report.Score.ResourceScore, "0.00"),
+                Tables.Number(report.Score.LatencyScore, "0.00"),
+                Tables.Number(measured.ColdStarts, "N0"),
+                measured.ColdStartsFromCreation > 0 ? Tables.Number(measured.ColdAssignLessInitP50Ms, "0.0") + " ms" : "-",
+                measured.WarmRequests > 0 ? Tables.Number(measured.WarmAssignMeanMs + measured.WarmIdleMeanMs, "0.00") + " ms" : "-");
         }
 
         if (reports.Count > 1)
@@ -233,18 +222,16 @@ internal static class ContestCommand
                 "mean",
                 "",
                 "",
-                Number(reports.Average(r => r.Score.Total), "0.00"),
-                Number(reports.Average(r => r.Score.ResourceScore), "0.00"),
-                Number(reports.Average(r => r.Score.LatencyScore), "0.00"),
+                Tables.Number(reports.Average(r => r.Score.Total), "0.00"),
+                Tables.Number(reports.Average(r => r.Score.ResourceScore), "0.00"),
+                Tables.Number(reports.Average(r => r.Score.LatencyScore), "0.00"),
                 "",
                 "",
                 "");
         }
 
-        console.Write(table);
+        Tables.Write(table);
     }
-
-    private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
 
     private static string PathOf(ChosenTrace chosen, string file) => chosen.Folder is null ? "" : Path.Combine(chosen.Folder, file);
 

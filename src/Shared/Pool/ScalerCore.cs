@@ -35,6 +35,9 @@ public sealed class ScalerCore : IPolicyHost
     /// <summary>The pools of the functions seen so far.</summary>
     public IEnumerable<SlotPool> Pools => _pools.Values.Where(p => p != _orphans);
 
+    /// <summary>A snapshot of all inventories, orphans included.</summary>
+    public IEnumerable<SlotSnapshot> Slots => _pools.Values.SelectMany(p => p.Slots);
+
     /// <summary>Slots in all inventories, orphans included.</summary>
     public int SlotCount => _pools.Values.Sum(p => p.SlotCount);
 

@@ -30,6 +30,8 @@ public sealed class SlotPool
     private long _nextWakeUs = long.MaxValue;
     private long _announcedWakeUs = long.MaxValue;
     private long _createNotBeforeUs;
+    private long _standbyNotBeforeUs;
+    private long _lastFailureUs;
     private int _failuresInARow;
     private int _owedCreates;
     private bool _draining;
@@ -78,7 +80,7 @@ public sealed class SlotPool
     /// <summary>When Tick is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
     public long NextWakeUs => _nextWakeUs;
 
-    /// <summary>What the backend said when it last failed; null once it has created a slot again.</summary>
+    /// <summary>What the backend said when it last failed; null once an instance is ready again.</summary>
     public string? LastFailure { get; private set; }
 
     /// <summary>A snapshot of the inventory, for tests, statistics and persistence.</summary>
@@ -207,15 +209,11 @@ public sealed class SlotPool
         Advance(nowUs);
         if (!_slots.TryGetValue(ticket, out var slot) || slot.State != SlotState.Creating)
         {
-            if (slot?.State == SlotState.Destroying && slot.BackendId == default && _registry.TryClaim(backendId, ticket))
+            if (!_registry.TryGetOwner(backendId, out _))
             {
                 // Given up before its id was known: now it can be destroyed by name.
-                slot.BackendId = backendId;
-                AskDestroy(slot, effects);
-            }
-            else if (!_registry.TryGetOwner(backendId, out _))
-            {
                 Adopt(backendId, "created under a ticket that was given up", effects);
+                Announce(effects);
             }
 
             return;
@@ -225,17 +223,15 @@ public sealed class SlotPool
         {
             // The backend hands out a slot that is in use. Using it twice would be worse than one more try; destroying it, worse still.
             Drop(slot);
-            RetryLater(new SlotFailure(FailureKind.Transient, $"the backend returned slot {backendId}, which is in use"), effects);
+            RetryLater(slot, new SlotFailure(FailureKind.Transient, $"the backend returned slot {backendId}, which is in use"), effects);
             Settle(effects);
             return;
         }
 
-        _failuresInARow = 0;
-        LastFailure = null;
         slot.BackendId = backendId;
         Statistics.Create.Add(_nowUs - slot.CreateAskedUs);
         SetState(slot, slot.State, abandoned: slot.Doomed);
-        var needed = slot.BoundTo is not null || _waiters.Count > InitializingCount;
+        var needed = (slot.BoundTo is { } bound && _waiterIndex.ContainsKey(bound)) || _waiters.Count > InitializingCount;
         if (slot.Doomed || (!needed && (_draining || !(slot.Standby || _policy.KeepSurplus(View)))))
         {
             Destroy(slot, "no request needs it any more", effects);
@@ -261,6 +257,8 @@ public sealed class SlotPool
             return;
         }
 
+        _failuresInARow = 0;
+        LastFailure = null;
         Statistics.Init.Add(_nowUs - slot.AskedUs);
         if (slot.Doomed)
         {
@@ -298,7 +296,7 @@ public sealed class SlotPool
 
                 if (!wasAbandoned)
                 {
-                    RetryLater(failure, effects);
+                    RetryLater(slot, failure, effects);
                 }
 
                 break;
@@ -308,7 +306,7 @@ public sealed class SlotPool
                 Destroy(slot, "its initialisation failed", effects);
                 if (!wasDoomed)
                 {
-                    RetryLater(failure, effects);
+                    RetryLater(slot, failure, effects);
                 }
 
                 break;
@@ -342,7 +340,7 @@ public sealed class SlotPool
 
     /// <summary>
     /// Compares the inventory with the backend's own list. Slots of ours that it does not know are given up (a busy one when it is
-    /// released); a slot that answers a lost creation is taken as created.
+    /// released), also those whose CreateSlot went unanswered; a slot that answers a lost creation is taken as created.
     /// </summary>
     /// <param name="nowUs">The time.</param>
     /// <param name="askedUs">When the list was asked for: younger slots may be missing from it.</param>
@@ -359,7 +357,7 @@ public sealed class SlotPool
             }
         }
 
-        foreach (var slot in _slots.Values.Where(s => s.BackendId != default && s.AskedUs < askedUs && !listed.ContainsKey(s.BackendId)).ToList())
+        foreach (var slot in _slots.Values.Where(s => IsMissing(s, askedUs, listed)).ToList())
         {
             switch (slot.State)
             {
@@ -368,7 +366,7 @@ public sealed class SlotPool
                     break;
                 case SlotState.Initializing:
                     Drop(slot);
-                    RetryLater(new SlotFailure(FailureKind.Transient, "the backend does not know the slot any more"), effects);
+                    RetryLater(slot, new SlotFailure(FailureKind.Transient, "the backend does not know the slot any more"), effects);
                     break;
                 case SlotState.Idle:
                 case SlotState.Destroying:
@@ -376,6 +374,8 @@ public sealed class SlotPool
                     Drop(slot);
                     break;
                 case SlotState.Creating:
+                    Drop(slot);
+                    break;
                 default:
                     break;
             }
@@ -457,7 +457,9 @@ public sealed class SlotPool
             return;
         }
 
+        // The wake-up that was announced is used up by now, and what is due next needs another.
         _nextWakeUs = long.MaxValue;
+        _announcedWakeUs = long.MaxValue;
         for (var node = _waiters.First; node is not null;)
         {
             var next = node.Next;
@@ -491,7 +493,11 @@ public sealed class SlotPool
         {
             foreach (var slot in due)
             {
-                Overdue(slot, effects);
+                // What is done about one may settle another.
+                if (DueOf(slot) <= _nowUs)
+                {
+                    Overdue(slot, effects);
+                }
             }
         }
 
@@ -508,6 +514,14 @@ public sealed class SlotPool
 
         Settle(effects);
     }
+
+    /// <summary>
+    /// Whether a list that was asked for at a time should have held the slot. A CreateSlot that was overdue by then and is not in the
+    /// list had no effect; should its answer come all the same, the slot is adopted and destroyed.
+    /// </summary>
+    private bool IsMissing(Slot slot, long askedUs, IReadOnlyDictionary<BackendSlotId, ListedSlot> listed) => slot.State == SlotState.Creating
+        ? slot.AskedUs + _options.CreateTimeoutUs <= askedUs
+        : slot.BackendId != default && slot.AskedUs < askedUs && !listed.ContainsKey(slot.BackendId);
 
     private PoolView View => new(this, _nowUs);
 
@@ -530,7 +544,7 @@ public sealed class SlotPool
                 // The answer may still come, and a slot with it: the ticket stays in the inventory, but no request counts on it.
                 SetState(slot, SlotState.Creating, abandoned: true);
                 Unbind(slot);
-                RetryLater(new SlotFailure(FailureKind.Transient, "the backend does not answer CreateSlot"), effects);
+                RetryLater(slot, new SlotFailure(FailureKind.Transient, "the backend does not answer CreateSlot"), effects);
                 break;
 
             case SlotState.Initializing:
@@ -805,11 +819,14 @@ public sealed class SlotPool
         }
     }
 
-    private void RetryLater(SlotFailure failure, List<Effect> effects)
+    private void RetryLater(Slot slot, SlotFailure failure, List<Effect> effects)
     {
         LastFailure = failure.Message;
         if (failure.Kind == FailureKind.Permanent)
         {
+            // Requests are told at once what the backend says; what nobody waits for can wait.
+            _standbyNotBeforeUs = _nowUs + _options.MaxRetryDelayUs;
+
             // A request that nothing else in flight or busy can serve is told at once; others may still be lucky.
             if (_waiters.Count > InFlightCount + BusyCount)
             {
@@ -819,7 +836,13 @@ public sealed class SlotPool
             return;
         }
 
-        _failuresInARow++;
+        if (slot.CreateAskedUs >= _lastFailureUs)
+        {
+            // Those asked for before are of one wave with the last failure, and no sign that pausing did not help.
+            _failuresInARow++;
+        }
+
+        _lastFailureUs = _nowUs;
         _createNotBeforeUs = Math.Max(_createNotBeforeUs, _nowUs + Math.Max(failure.RetryAfterUs, RetryDelayUs(_failuresInARow)));
         _owedCreates++;
         WakeBy(_createNotBeforeUs);
@@ -839,7 +862,12 @@ public sealed class SlotPool
         if (_policy.HasStandby && !_draining)
         {
             var plan = _policy.Standby(View);
-            if (_nowUs >= _createNotBeforeUs)
+            var notBeforeUs = Math.Max(_createNotBeforeUs, _standbyNotBeforeUs);
+            if (plan.CreateNow > 0 && _nowUs < notBeforeUs)
+            {
+                WakeBy(notBeforeUs);
+            }
+            else
             {
                 for (var i = 0; i < plan.CreateNow && Create(standby: true, effects); i++)
                 {

@@ -91,7 +91,11 @@ public sealed class FakeBackend(TimeProvider time) : ISlotBackend
     {
         var answer = Next(_inits, OnInit);
         await DelayAsync(answer, cancellationToken).ConfigureAwait(false);
-        ThrowIfFailing(answer);
+        if (!answer.TakesEffect)
+        {
+            ThrowIfFailing(answer);
+        }
+
         if (!_slots.TryGetValue(slot, out var entry))
         {
             throw new SlotBackendException(new SlotFailure(FailureKind.Transient, $"there is no slot {slot}"));
@@ -107,6 +111,7 @@ public sealed class FakeBackend(TimeProvider time) : ISlotBackend
             entry.Instance = instance;
         }
 
+        ThrowIfFailing(answer);
         return null;
     }
 
@@ -130,7 +135,9 @@ public sealed class FakeBackend(TimeProvider time) : ISlotBackend
     }
 
     public Task<IReadOnlyList<ListedSlot>?> ListAsync(IReadOnlyCollection<SlotSnapshot> known, CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<ListedSlot>?>(CanList ? [.. _slots.Select(s => new ListedSlot(s.Key, s.Value.Ticket))] : null);
+        cancellationToken.IsCancellationRequested
+            ? Task.FromCanceled<IReadOnlyList<ListedSlot>?>(cancellationToken)
+            : Task.FromResult<IReadOnlyList<ListedSlot>?>(CanList ? [.. _slots.Select(s => new ListedSlot(s.Key, s.Value.Ticket))] : null);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
@@ -155,8 +162,11 @@ public sealed class FakeBackend(TimeProvider time) : ISlotBackend
 
     private BackendSlotId NewId() => new($"fake-{Interlocked.Increment(ref _lastId)}");
 
-    private Task DelayAsync(FakeAnswer answer, CancellationToken cancellationToken) =>
-        answer.Delay == TimeSpan.Zero ? Task.CompletedTask : Task.Delay(answer.Delay, time, cancellationToken);
+    private Task DelayAsync(FakeAnswer answer, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return answer.Delay == TimeSpan.Zero ? Task.CompletedTask : Task.Delay(answer.Delay, time, cancellationToken);
+    }
 
     private sealed class Entry(SlotTicket ticket)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using FuncScaler.Policies;
 using Microsoft.Extensions.Logging;
 
@@ -125,7 +126,7 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
         lock (_gate)
         {
             askedUs = NowUs;
-            known = [.. _core.Pools.SelectMany(p => p.Slots)];
+            known = [.. _core.Slots];
         }
 
         var listed = await _backend.ListAsync(known, cancellationToken).ConfigureAwait(false);
@@ -168,7 +169,11 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
                 return;
             }
 
-            _quiet = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (_quiet is null || _quiet.Task.IsCompleted)
+            {
+                _quiet = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+
             quiet = _quiet.Task;
         }
 
@@ -181,7 +186,7 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
             List<SlotSnapshot> left;
             lock (_gate)
             {
-                left = [.. _core.Pools.SelectMany(p => p.Slots).Where(s => s.BackendId != default)];
+                left = [.. _core.Slots.Where(s => s.BackendId != default)];
             }
 
             LogForcedStop(left.Count);
@@ -213,12 +218,11 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    private static async Task<T> YieldFirst<T>(Func<Task<T>> call)
-    {
-        // The caller holds the lock; a backend may do work before its first await.
-        await Task.Yield();
-        return await call().ConfigureAwait(false);
-    }
+    /// <summary>
+    /// Leaves the caller, who holds the lock and goes through the effects: neither a backend's work before its first await nor its answer,
+    /// however quick, may run inside of that.
+    /// </summary>
+    private static ConfiguredTaskAwaitable LeaveCaller() => Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
 
     private long DeadlineUs(long nowUs, TimeSpan? timeout)
     {
@@ -334,9 +338,10 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
 
     private async Task CreateAsync(Effect effect)
     {
+        await LeaveCaller();
         try
         {
-            var id = await YieldFirst(() => _backend.CreateAsync(effect.Ticket, effect.Function, _stopping.Token)).ConfigureAwait(false);
+            var id = await _backend.CreateAsync(effect.Ticket, effect.Function, _stopping.Token).ConfigureAwait(false);
             Answer((core, nowUs, effects) => core.SlotCreated(nowUs, effect.Function.Key, effect.Ticket, id, effects));
         }
         catch (Exception e)
@@ -347,10 +352,10 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
 
     private async Task InitAsync(Effect effect)
     {
+        await LeaveCaller();
         try
         {
-            var address = await YieldFirst(() => _backend.InitAsync(effect.BackendSlot, effect.Instance, effect.Function, _stopping.Token))
-                .ConfigureAwait(false);
+            var address = await _backend.InitAsync(effect.BackendSlot, effect.Instance, effect.Function, _stopping.Token).ConfigureAwait(false);
             if (address is not null)
             {
                 _addresses[effect.Ticket] = address;
@@ -366,11 +371,11 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
 
     private async Task DestroyAsync(Effect effect)
     {
+        await LeaveCaller();
         try
         {
             _addresses.TryRemove(effect.Ticket, out _);
-            var known = await YieldFirst(() => _backend.DestroyAsync(effect.Ticket, effect.BackendSlot, effect.Message!, _stopping.Token))
-                .ConfigureAwait(false);
+            var known = await _backend.DestroyAsync(effect.Ticket, effect.BackendSlot, effect.Message!, _stopping.Token).ConfigureAwait(false);
             Answer((core, nowUs, effects) => core.SlotDestroyed(nowUs, effect.Function.Key, effect.Ticket, effects));
             if (!known && effect.BackendSlot != default)
             {

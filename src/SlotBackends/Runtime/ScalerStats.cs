@@ -1,3 +1,5 @@
+using FuncScaler.Statistics;
+
 namespace FuncScaler.SlotBackends.Runtime;
 
 /// <summary>A scaler's state, as <c>GET /api/stats</c> shows it.</summary>
@@ -83,8 +85,11 @@ public sealed partial class ScalerRuntime
             pool.Statistics.Duration.MeanUs / 1e3,
             pool.Statistics.Create.MeanUs / 1e3,
             pool.Statistics.Init.MeanUs / 1e3,
-            gaps?.QuantileUs(0.5) / 1e3,
-            gaps?.QuantileUs(0.95) / 1e3);
+            GapMs(0.5),
+            GapMs(0.95));
+
+        // The last bin has no upper bound, and JSON no infinity.
+        double? GapMs(double share) => gaps is null ? null : Math.Min(gaps.QuantileUs(share), LogHistogram.LowerBoundUs(LogHistogram.BinCount - 1)) / 1e3;
     }
 
     private sealed class Counters

@@ -53,7 +53,7 @@ public sealed class SimulatorBackend : ISlotBackend
 
     public async Task<Uri?> InitAsync(BackendSlotId slot, InstanceId instance, FunctionMeta function, CancellationToken cancellationToken)
     {
-        var sentBefore = false;
+        var mayHaveTakenEffect = false;
         var request = MakeInit(slot, instance, function);
         await CallAsync(
             _always,
@@ -62,13 +62,13 @@ public sealed class SimulatorBackend : ISlotBackend
             _options.InitTimeout,
             reply =>
             {
-                if (!(sentBefore && reply.Status == Status.InvalidArgument))
+                if (!(mayHaveTakenEffect && reply.Status == Status.InvalidArgument))
                 {
                     Check("Init", reply.Status, reply.ErrorMessage);
                 }
             },
             cancellationToken,
-            beforeRetry: () => sentBefore = true).ConfigureAwait(false);
+            onFailure: failure => mayHaveTakenEffect |= failure.OutcomeUnknown).ConfigureAwait(false);
         return null;
     }
 
@@ -214,7 +214,7 @@ public sealed class SimulatorBackend : ISlotBackend
         TimeSpan timeout,
         Action<TReply> check,
         CancellationToken cancellationToken,
-        Action? beforeRetry = null,
+        Action<SlotFailure>? onFailure = null,
         Func<GrpcStatus, bool>? onStatus = null)
         where TRequest : class, IMessage<TRequest>, new()
         where TReply : class, IMessage<TReply>, new()
@@ -235,8 +235,9 @@ public sealed class SimulatorBackend : ISlotBackend
                         return new TReply();
                     }
 
-                    beforeRetry?.Invoke();
-                    throw Translate(method.Name, e);
+                    var translated = Translate(method.Name, e);
+                    onFailure?.Invoke(translated.Failure);
+                    throw translated;
                 }
             },
             cancellationToken).ConfigureAwait(false);

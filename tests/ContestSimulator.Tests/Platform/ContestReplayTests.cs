@@ -1,5 +1,7 @@
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.Contract;
+using FuncScaler.UnaryGrpc;
 using static FuncScaler.Tests.Platform.ListTrace;
 
 namespace FuncScaler.Tests.Platform;
@@ -139,8 +141,8 @@ public sealed class ContestReplayTests
 
         Assert.Equal(2, world.Scaler.Assigns.Select(assign => assign.RequestId).Distinct().Count());
         var second = world.Scaler.Assigns.Last();
-        Assert.Equal(
-            ("g", "go", 10u, 512ul), (second.MetaData.Key, second.MetaData.Runtime, second.MetaData.TimeoutInSecs, second.MetaData.MemoryInMb));
+        var meta = second.MetaData;
+        Assert.Equal(("g", "go", 10u, 512ul), (meta.Key, meta.Runtime, meta.TimeoutInSecs, meta.MemoryInMb));
         Assert.Equal((ulong)new ManualTimeProvider().GetUtcNow().ToUnixTimeMilliseconds(), second.Timestamp);
     }
 
@@ -149,7 +151,8 @@ public sealed class ContestReplayTests
     {
         var world = new ReplayWorld();
         using var cancelling = new CancellationTokenSource();
-        var run = ReplayWorld.Begin(world.Replay(new ListTrace(ReplayWorld.Functions, [Request(0, 10), Request(500, 1000)])), null, cancelling.Token);
+        var replay = world.Replay(new ListTrace(ReplayWorld.Functions, [Request(0, 10), Request(500, 1000)]));
+        var run = ReplayWorld.Begin(replay, null, cancelling.Token);
         world.Time.Advance(TimeSpan.FromMilliseconds(700));
         Assert.False(run.IsCompleted);
         ManualTimeProvider.Inline(cancelling.Cancel);
@@ -222,9 +225,9 @@ public sealed class ContestReplayTests
         using var leaving = new CancellationTokenSource();
         world.Scaler.BeforeAssign = async (request, _) =>
         {
-            var create = new UnaryGrpc.UnaryMethod<Contract.CreateSlotRequest, Contract.CreateSlotReply>(Contract.ScalerContract.CreateSlot);
-            var memory = new Contract.ResourceConfig { MemoryInMegabytes = 1024 };
-            var call = world.Scaler.Platform.CallAsync(create, new Contract.CreateSlotRequest { ResourceConfig = memory }, null, leaving.Token);
+            var method = new UnaryMethod<CreateSlotRequest, CreateSlotReply>(ScalerContract.CreateSlot);
+            var create = new CreateSlotRequest { ResourceConfig = new ResourceConfig { MemoryInMegabytes = 1024 } };
+            var call = world.Scaler.Platform.CallAsync(method, create, null, leaving.Token);
             leaving.Cancel();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.AsTask());
         };

@@ -163,7 +163,8 @@ internal sealed class FakeScaler(TimeProvider time, Fault fault = Fault.None)
 
     private async Task DestroyAsync(Instance instance)
     {
-        var reply = await Platform.CallAsync(DestroySlot, new DestroySlotRequest { Id = instance.SlotId }, null, default).ConfigureAwait(false);
+        var destroy = new DestroySlotRequest { Id = instance.SlotId };
+        var reply = await Platform.CallAsync(DestroySlot, destroy, null, default).ConfigureAwait(false);
         Assert.Equal(Status.Ok, reply.Status);
     }
 

@@ -3,7 +3,9 @@ using Google.Protobuf;
 
 namespace FuncScaler.Tests.Platform;
 
-/// <summary>A channel to handlers in the same process: no thread is changed and no time passes, so that a manual clock decides everything.</summary>
+/// <summary>
+/// A channel to handlers in the same process: no thread is changed and no time passes, so that a manual clock decides everything.
+/// </summary>
 internal sealed class InProcessChannel : IUnaryChannel
 {
     private readonly Dictionary<string, Func<object, CancellationToken, Task<object>>> _handlers = new(StringComparer.Ordinal);

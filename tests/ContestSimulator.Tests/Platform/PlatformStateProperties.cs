@@ -78,7 +78,7 @@ public sealed class PlatformStateProperties
                 case 7:
                     Release(which, with);
                     break;
-                case 8 when with == 0:
+                case 8 when with % 16 == 0:
                     StartRun();
                     break;
             }

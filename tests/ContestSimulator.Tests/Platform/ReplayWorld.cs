@@ -34,7 +34,8 @@ internal sealed class ReplayWorld
     public ContestReplay Replay(ITrace trace) => new(Platform, _toScaler, new ContestRun("run", trace, "requests", "metas"), Options);
 
     /// <summary>Begins a run without leaving this thread; it goes on whenever the time is advanced.</summary>
-    public static Task<RunReport> Begin(ContestReplay replay, IProgress<RunProgress>? progress = null, CancellationToken cancellation = default)
+    public static Task<RunReport> Begin(
+        ContestReplay replay, IProgress<RunProgress>? progress = null, CancellationToken cancellation = default)
     {
         Task<RunReport>? run = null;
         ManualTimeProvider.Inline(() => run = replay.RunAsync(progress, cancellation));

@@ -58,6 +58,10 @@ public sealed class ResultDocumentTests
     }
 
     [Fact]
+    public void Quotes_stay_readable() =>
+        Assert.Contains("""no \"id\" field""", (Report with { Error = "no \"id\" field" }).ToResultJson(), StringComparison.Ordinal);
+
+    [Fact]
     public void Too_many_failures_leave_no_score() =>
         Assert.Equal(0, (Report with { Score = Report.Score with { FailedRequests = 3 } }).ToResult().Score);
 

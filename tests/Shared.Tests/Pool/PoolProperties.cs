@@ -1,0 +1,76 @@
+namespace FuncScaler.Tests.Pool;
+
+/// <summary>Whatever callers and backend do, in whatever order: the promises of <see cref="SlotPool"/> and <see cref="ScalerCore"/> hold.</summary>
+public class PoolProperties
+{
+    /// <summary>What a run must have come by, or the generator does not reach what it is for.</summary>
+    private static readonly string[] Interesting =
+    [
+        "Abandon of a granted request",
+        "Abandon of a waiting request",
+        "Assign of a request that holds an instance",
+        "Assign of a request that waits",
+        "Assignment expired",
+        "CreateSlot overdue",
+        "CreateSlot without an answer",
+        "DestroySlot by ticket",
+        "DestroySlot without an answer",
+        "Fair with nobody waiting",
+        "Fair with requests waiting",
+        "Function changed while a slot is Busy",
+        "Function changed while a slot is Creating",
+        "Function changed while a slot is Destroying",
+        "Function changed while a slot is Idle",
+        "Function changed while a slot is Initializing",
+        "Grant Cold",
+        "Grant Waited",
+        "Grant Warm",
+        "Init without an answer",
+        "Reject BackendRefused",
+        "Reject Cancelled",
+        "Reject DeadlineExceeded",
+        "Reject ShuttingDown",
+        "Release answered with InstanceMismatch",
+        "Release answered with UnknownAssignment",
+        "Release of a broken instance",
+        "Release of an expired assignment",
+        "SlotCreated after its failure for a slot Destroying, id unknown",
+        "SlotCreated after its failure for a slot given up",
+        "SlotCreated duplicate for a slot Busy",
+        "SlotCreated duplicate for a slot Initializing",
+        "SlotCreated late for a slot Creating, overdue",
+        "SlotCreated late for a slot given up",
+        "SlotCreated lying for a slot Creating",
+        "SlotFailed Permanent for a slot Creating",
+        "SlotFailed Permanent for a slot Initializing",
+        "SlotFailed Throttled for a slot Creating",
+        "SlotFailed Throttled for a slot Destroying",
+        "SlotFailed Transient for a slot Busy",
+        "SlotFailed Transient for a slot Creating",
+        "SlotFailed Transient for a slot Destroying",
+        "SlotFailed Transient for a slot Initializing",
+        "SlotFailed Transient for a slot given up",
+        "SlotFailed Transient, outcome unknown, for a slot Creating",
+        "SlotFailed Transient, outcome unknown, for a slot Destroying",
+        "SlotReady for a slot Busy",
+        "SlotReady for a slot Destroying",
+        "SlotReady for a slot given up",
+        "The list lacks a slot Busy",
+        "The list lacks a slot Creating",
+        "The list lacks a slot Destroying",
+        "The list lacks a slot Idle",
+        "The list lacks a slot Initializing",
+    ];
+
+    [Fact]
+    public void The_invariants_hold_whatever_happens()
+    {
+        var seen = new Dictionary<string, int>();
+        Properties.Check(Scenario.Any, scenario => new World(scenario, seen).Run(), tests: 400);
+        Assert.Equal([], Interesting.Except(seen.Keys));
+    }
+
+    [Fact]
+    public void The_same_events_lead_to_the_same_effects() =>
+        Properties.Check(Scenario.Any, scenario => Assert.Equal(new World(scenario).Run().Trace, new World(scenario).Run().Trace), tests: 40);
+}

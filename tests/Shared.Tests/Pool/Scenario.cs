@@ -1,0 +1,104 @@
+using FsCheck;
+using FsCheck.Fluent;
+using FuncScaler.Policies;
+
+namespace FuncScaler.Tests.Pool;
+
+/// <summary>A run of the simulated world, in full: the same scenario always goes the same way.</summary>
+/// <param name="Seed">Of latencies, faults and random policies.</param>
+/// <param name="Policy">How functions are served.</param>
+/// <param name="Core">Several functions in a core, or one pool by itself.</param>
+/// <param name="Waiting">Whether requests take whatever comes first.</param>
+/// <param name="MaxSlots">The limit per function; 0 for none.</param>
+/// <param name="Grace">Whether assignments expire.</param>
+/// <param name="Tickets">Whether the backend keeps the tickets of its slots.</param>
+/// <param name="FaultPercent">How many backend calls go wrong.</param>
+/// <param name="DrainWhileBusy">Whether it is stopped while requests wait and execute.</param>
+/// <param name="Steps">What callers, operators and chance do; each number stands for one action and the pause before it.</param>
+internal sealed record Scenario(
+    int Seed,
+    ScenarioPolicy Policy,
+    bool Core,
+    bool Waiting,
+    int MaxSlots,
+    bool Grace,
+    bool Tickets,
+    int FaultPercent,
+    bool DrainWhileBusy,
+    int[] Steps)
+{
+    public static Arbitrary<Scenario> Any { get; } = Arb.From(
+        from seed in Gen.Choose(0, 1_000_000_000)
+        from policy in Gen.Elements(Enum.GetValues<ScenarioPolicy>())
+        from core in Gen.Elements(true, true, false)
+        from waiting in Gen.Elements(true, true, false)
+        from maxSlots in Gen.Elements(0, 0, 1, 3)
+        from grace in Gen.Elements(true, false)
+        from tickets in Gen.Elements(true, false)
+        from faults in Gen.Elements(0, 10, 30, 60)
+        from drain in Gen.Elements(true, false)
+        from count in Gen.Choose(1, 160)
+        from steps in Gen.ArrayOf(Gen.Choose(0, 1_000_000_000), count)
+        select new Scenario(seed, policy, core, waiting, maxSlots, grace, tickets, faults, drain, steps),
+        Shrink);
+
+    public SlotPoolOptions Options => new()
+    {
+        Waiting = Waiting,
+        MaxSlots = MaxSlots,
+        CreateTimeoutUs = 2_000_000,
+        InitTimeoutUs = 4_000_000,
+        DestroyTimeoutUs = 1_000_000,
+        RetryDelayUs = Seed % 5 == 0 ? 0 : 100_000,
+        MaxRetryDelayUs = 2_000_000,
+        AssignmentGraceUs = Grace ? 3_000_000 : 0,
+    };
+
+    public IKeepAlivePolicy MakePolicy(FunctionMeta function) => Policy switch
+    {
+        ScenarioPolicy.Direct => new DirectPolicy(),
+        ScenarioPolicy.Ttl => new TtlPolicy(new TtlPolicyOptions(1.5)),
+        ScenarioPolicy.Capped => new CappedPolicy(new CappedPolicyOptions(3, MaxIdle: 2)),
+        _ => new RandomPolicy(new Dice(Seed + function.Key.Value.Length)),
+    };
+
+    public override string ToString() =>
+        $"new Scenario({Seed}, ScenarioPolicy.{Policy}, {Text(Core)}, {Text(Waiting)}, {MaxSlots}, {Text(Grace)}, {Text(Tickets)}, "
+        + $"{FaultPercent}, {Text(DrainWhileBusy)}, [{string.Join(", ", Steps)}])";
+
+    private static string Text(bool value) => value ? "true" : "false";
+
+    private static IEnumerable<Scenario> Shrink(Scenario scenario)
+    {
+        for (var length = scenario.Steps.Length / 2; length > 0; length /= 2)
+        {
+            for (var start = 0; start + length <= scenario.Steps.Length; start += length)
+            {
+                yield return scenario with { Steps = [.. scenario.Steps[..start], .. scenario.Steps[(start + length)..]] };
+            }
+        }
+
+        if (scenario.FaultPercent > 0)
+        {
+            yield return scenario with { FaultPercent = 0 };
+        }
+
+        if (scenario.Core)
+        {
+            yield return scenario with { Core = false };
+        }
+
+        if (scenario.MaxSlots > 0)
+        {
+            yield return scenario with { MaxSlots = 0 };
+        }
+    }
+}
+
+internal enum ScenarioPolicy
+{
+    Ttl,
+    Direct,
+    Capped,
+    Random,
+}

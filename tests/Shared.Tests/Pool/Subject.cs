@@ -1,0 +1,174 @@
+using FuncScaler.Policies;
+
+namespace FuncScaler.Tests.Pool;
+
+/// <summary>What the simulated world drives: one pool as its own host would, or the core with all its pools.</summary>
+internal abstract class Subject
+{
+    public abstract ScoreLedger Ledger { get; }
+
+    /// <summary>Every pool, that of the orphans included.</summary>
+    public abstract IEnumerable<SlotPool> Pools { get; }
+
+    /// <summary>When the host was told to wake it next.</summary>
+    public abstract long WakeAtUs { get; }
+
+    public abstract void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects);
+
+    public abstract ReleaseOutcome Release(
+        long nowUs, MetaKey function, RequestId request, InstanceId instance, ReleaseResult result, List<Effect> effects);
+
+    public abstract void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects);
+
+    public abstract void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId id, List<Effect> effects);
+
+    public abstract void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects);
+
+    public abstract void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects);
+
+    public abstract void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects);
+
+    public abstract void Tick(long nowUs, List<Effect> effects);
+
+    public abstract void Reconcile(long nowUs, long askedUs, IReadOnlyCollection<ListedSlot> listed, List<Effect> effects);
+
+    public abstract void Drain(long nowUs, List<Effect> effects);
+}
+
+internal sealed class CoreSubject(PolicyChoice policy, SlotPoolOptions options) : Subject
+{
+    private readonly ScalerCore _core = new(policy, options);
+
+    public override ScoreLedger Ledger => _core.Ledger;
+
+    public override IEnumerable<SlotPool> Pools => _core.Pools.Append(_core.Find(new MetaKey(""))!);
+
+    public override long WakeAtUs => _core.NextWakeUs;
+
+    public override void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects) =>
+        _core.Assign(nowUs, function, request, deadlineUs, effects);
+
+    public override ReleaseOutcome Release(
+        long nowUs, MetaKey function, RequestId request, InstanceId instance, ReleaseResult result, List<Effect> effects) =>
+        _core.Release(nowUs, function, request, instance, result, effects);
+
+    public override void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects) =>
+        _core.Abandon(nowUs, function, request, effects);
+
+    public override void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId id, List<Effect> effects) =>
+        _core.SlotCreated(nowUs, function, ticket, id, effects);
+
+    public override void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        _core.SlotReady(nowUs, function, ticket, effects);
+
+    public override void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
+        _core.SlotFailed(nowUs, function, ticket, failure, effects);
+
+    public override void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        _core.SlotDestroyed(nowUs, function, ticket, effects);
+
+    public override void Tick(long nowUs, List<Effect> effects) => _core.Tick(nowUs, effects);
+
+    public override void Reconcile(long nowUs, long askedUs, IReadOnlyCollection<ListedSlot> listed, List<Effect> effects) =>
+        _core.Reconcile(nowUs, askedUs, listed, effects);
+
+    public override void Drain(long nowUs, List<Effect> effects) => _core.Drain(nowUs, effects);
+}
+
+/// <summary>A pool by itself, woken by its WakeAt effects alone: of those only the latest counts, as it says.</summary>
+internal sealed class PoolSubject(FunctionMeta function, PolicyChoice policy, SlotPoolOptions options) : Subject, IPolicyHost
+{
+    private readonly SlotRegistry _registry = new();
+    private SlotPool? _pool;
+    private long _wakeAtUs = long.MaxValue;
+
+    /// <summary>There is no other function.</summary>
+    public void RequestReview(MetaKey function)
+    {
+    }
+
+    public SlotPool Pool => _pool ??= new SlotPool(function, policy.Begin(this)(function), options, _registry, new ScoreLedger());
+
+    public override ScoreLedger Ledger => Pool.Ledger;
+
+    public override IEnumerable<SlotPool> Pools => [Pool];
+
+    public override long WakeAtUs => _wakeAtUs;
+
+    public override void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
+    {
+        if (function != Pool.Function)
+        {
+            Pool.UpdateFunction(nowUs, function, effects);
+        }
+
+        Pool.Assign(nowUs, request, deadlineUs, effects);
+        TakeWakes(effects);
+    }
+
+    public override ReleaseOutcome Release(
+        long nowUs, MetaKey function, RequestId request, InstanceId instance, ReleaseResult result, List<Effect> effects)
+    {
+        if (function != Pool.Function.Key)
+        {
+            return ReleaseOutcome.UnknownAssignment;
+        }
+
+        var outcome = Pool.Release(nowUs, request, instance, result, effects);
+        TakeWakes(effects);
+        return outcome;
+    }
+
+    public override void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects) =>
+        Do(effects, () => Pool.Abandon(nowUs, request, effects));
+
+    public override void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId id, List<Effect> effects) =>
+        Do(effects, () => Pool.SlotCreated(nowUs, ticket, id, effects));
+
+    public override void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        Do(effects, () => Pool.SlotReady(nowUs, ticket, effects));
+
+    public override void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
+        Do(effects, () => Pool.SlotFailed(nowUs, ticket, failure, effects));
+
+    public override void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        Do(effects, () => Pool.SlotDestroyed(nowUs, ticket, effects));
+
+    public override void Tick(long nowUs, List<Effect> effects)
+    {
+        if (_wakeAtUs <= nowUs)
+        {
+            // The timer has fired; an early call would leave it set.
+            _wakeAtUs = long.MaxValue;
+        }
+
+        Do(effects, () => Pool.Tick(nowUs, effects));
+    }
+
+    public override void Reconcile(long nowUs, long askedUs, IReadOnlyCollection<ListedSlot> listed, List<Effect> effects) => Do(effects, () =>
+    {
+        Pool.Reconcile(nowUs, askedUs, listed.ToDictionary(s => s.Id), effects);
+        foreach (var slot in listed.Where(s => !_registry.TryGetOwner(s.Id, out _)))
+        {
+            Pool.Adopt(nowUs, slot.Id, effects);
+        }
+    });
+
+    public override void Drain(long nowUs, List<Effect> effects) => Do(effects, () => Pool.Drain(nowUs, effects));
+
+    private void Do(List<Effect> effects, Action action)
+    {
+        action();
+        TakeWakes(effects);
+    }
+
+    private void TakeWakes(List<Effect> effects)
+    {
+        foreach (var effect in effects.Where(e => e.Kind == EffectKind.WakeAt))
+        {
+            _wakeAtUs = effect.AtUs;
+        }
+
+        effects.RemoveAll(e => e.Kind == EffectKind.WakeAt);
+    }
+}

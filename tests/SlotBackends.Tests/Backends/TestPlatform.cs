@@ -1,0 +1,150 @@
+using System.Collections.Concurrent;
+using FuncScaler.Contract;
+using FuncScaler.Tests.Contracts;
+using FuncScaler.UnaryGrpc;
+
+namespace FuncScaler.Tests.Backends;
+
+/// <summary>What a scripted call of the <see cref="TestPlatform"/> does.</summary>
+internal enum Fault
+{
+    None,
+
+    /// <summary>Status Throttle in the reply.</summary>
+    Throttle,
+
+    /// <summary>The gRPC status RESOURCE_EXHAUSTED.</summary>
+    Exhausted,
+
+    /// <summary>Status InternalError in the reply.</summary>
+    InternalError,
+
+    /// <summary>Status InvalidArgument in the reply.</summary>
+    Refused,
+
+    /// <summary>Takes effect, and the answer is UNAVAILABLE, as from a proxy that lost its peer.</summary>
+    AnswerLost,
+
+    /// <summary>UNAVAILABLE, without effect.</summary>
+    RequestLost,
+
+    /// <summary>Ok, but without a slot.</summary>
+    Empty,
+
+    /// <summary>NOT_FOUND as a gRPC status.</summary>
+    NotFoundStatus,
+
+    /// <summary>Waits until the caller has gone away.</summary>
+    Hang,
+}
+
+/// <summary>The contest's Platform service with scripted faults, on a free loopback port.</summary>
+internal sealed class TestPlatform : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<string, string> _slots = new();
+    private GrpcTestServer? _server;
+    private int _lastSlot;
+
+    public ConcurrentQueue<Fault> Creates { get; } = new();
+
+    public ConcurrentQueue<Fault> Inits { get; } = new();
+
+    public ConcurrentQueue<Fault> Destroys { get; } = new();
+
+    /// <summary>Every call that arrived, in order.</summary>
+    public ConcurrentQueue<object> Requests { get; } = new();
+
+    /// <summary>The slots that exist, with the instance each was initialised as, or "".</summary>
+    public IReadOnlyDictionary<string, string> Slots => _slots;
+
+    public string RefusalReason { get; set; } = "refused";
+
+    public Uri Address => _server!.Address;
+
+    public static async Task<TestPlatform> StartAsync()
+    {
+        var platform = new TestPlatform();
+        platform._server = await GrpcTestServer.StartAsync(new UnaryRoutes()
+            .Add(new UnaryMethod<CreateSlotRequest, CreateSlotReply>(ScalerContract.CreateSlot), platform.CreateAsync)
+            .Add(new UnaryMethod<InitRequest, InitReply>(ScalerContract.Init), platform.InitAsync)
+            .Add(new UnaryMethod<DestroySlotRequest, DestroySlotReply>(ScalerContract.DestroySlot), platform.DestroyAsync));
+        return platform;
+    }
+
+    public void Lose(string slot) => _slots.TryRemove(slot, out _);
+
+    public ValueTask DisposeAsync() => _server!.DisposeAsync();
+
+    private async ValueTask<CreateSlotReply> CreateAsync(CreateSlotRequest request, UnaryCall call)
+    {
+        var fault = await BeginAsync(request, Creates, call);
+        var reply = new CreateSlotReply { Status = StatusOf(fault), ErrorMessage = fault == Fault.None ? "" : RefusalReason };
+        if (fault is Fault.None or Fault.AnswerLost)
+        {
+            var id = $"slot-{Interlocked.Increment(ref _lastSlot)}";
+            _slots[id] = "";
+            reply.Slot = new Slot { Id = id, ResourceConfig = request.ResourceConfig };
+        }
+
+        return End(fault, reply);
+    }
+
+    private async ValueTask<InitReply> InitAsync(InitRequest request, UnaryCall call)
+    {
+        var fault = await BeginAsync(request, Inits, call);
+        var status = StatusOf(fault);
+        if (fault is Fault.None or Fault.AnswerLost)
+        {
+            status = !_slots.ContainsKey(request.SlotId) ? Status.NotFound
+                : _slots.TryUpdate(request.SlotId, request.InstanceId, "") ? Status.Ok
+                : Status.InvalidArgument;
+        }
+
+        return End(fault, new InitReply { Status = status, ErrorMessage = status == Status.InvalidArgument ? "slot is already allocated" : "" });
+    }
+
+    private async ValueTask<DestroySlotReply> DestroyAsync(DestroySlotRequest request, UnaryCall call)
+    {
+        var fault = await BeginAsync(request, Destroys, call);
+        var status = StatusOf(fault);
+        if (fault is Fault.None or Fault.AnswerLost)
+        {
+            status = _slots.TryRemove(request.Id, out _) ? Status.Ok : Status.NotFound;
+        }
+
+        return End(fault, new DestroySlotReply { Status = status });
+    }
+
+    private async ValueTask<Fault> BeginAsync(object request, ConcurrentQueue<Fault> script, UnaryCall call)
+    {
+        Requests.Enqueue(request);
+        script.TryDequeue(out var fault);
+        switch (fault)
+        {
+            case Fault.Exhausted:
+                throw new GrpcException(GrpcStatus.ResourceExhausted, "too many calls");
+            case Fault.RequestLost:
+                throw new GrpcException(GrpcStatus.Unavailable, "not now");
+            case Fault.NotFoundStatus:
+                throw new GrpcException(GrpcStatus.NotFound, "no such slot");
+            case Fault.Hang:
+                await Task.Delay(Timeout.InfiniteTimeSpan, call.Cancellation);
+                break;
+            default:
+                break;
+        }
+
+        return fault;
+    }
+
+    private static TReply End<TReply>(Fault fault, TReply reply) =>
+        fault == Fault.AnswerLost ? throw new GrpcException(GrpcStatus.Unavailable, "the answer was lost") : reply;
+
+    private static Status StatusOf(Fault fault) => fault switch
+    {
+        Fault.Throttle => Status.Throttle,
+        Fault.InternalError => Status.InternalError,
+        Fault.Refused => Status.InvalidArgument,
+        _ => Status.Ok,
+    };
+}
