@@ -143,7 +143,7 @@ public static class HtmlReportWriter
             html.Write($"""<line x1="{tick}%" x2="{tick}%" y1="0" y2="4"/><text x="{tick}%" y="16" text-anchor="{(tick == 0 ? "start" : tick == 100 ? "end" : "middle")}">{tick}</text>""");
         }
 
-        html.Raw("</g></svg><span class=\"sum\"></span></li>\n</ol>\n</section>\n");
+        html.Raw("</g></svg><span class=\"sum\"></span></li>\n</ol>\n");
     }
 
     private static void WriteBar(
@@ -151,7 +151,7 @@ public static class HtmlReportWriter
     {
         html.Write(
             $"""
-            <li class="{rowClass ?? "policy"}"><span class="name"><bdi>{name}</bdi></span><svg class="bar" role="img"><title>{name}: {score:0.0} of 100, resource {resource:0.0} of 50, latency {latency:0.0} of 50</title>
+            <li class="{rowClass ?? "row"}"><span class="name"><bdi>{name}</bdi></span><svg class="bar" role="img"><title>{name}: {score:0.0} of 100, resource {resource:0.0} of 50, latency {latency:0.0} of 50</title>
             """);
         foreach (var tick in (int[])[0, 25, 50, 75, 100])
         {
