@@ -53,23 +53,32 @@ internal static class ParetoChart
         var placer = new LabelPlacer(new Box(plot.X + 2, plot.Y, plot.Width + 12, plot.Height - 2), FontSize);
         const string reference = "10-minute keep-alive = 100 %";
         var referenceWidth = placer.WidthOf(reference);
-        var referenceBox = new Box(right - referenceWidth, Y(1) - 17, referenceWidth, 13);
-        // Above the line at the right, unless a point lies there: then at the left.
-        if (drawn.Any(p => referenceBox.Grow(12).Holds(X(p), Y(p.WastedMemoryRelative))))
-        {
-            referenceBox = referenceBox with { X = plot.X + 4 };
-        }
+        // At an end of its line, clear of points; a crowded plot has to do without.
+        Box[] places =
+        [
+            .. from referenceX in (double[])[right - referenceWidth, plot.X + 4]
+               from referenceY in (double[])[Y(1) - 17, Y(1) + 4]
+               let place = new Box(referenceX, referenceY, referenceWidth, 13)
+               where !drawn.Any(p => place.Grow(10).Holds(X(p), Y(p.WastedMemoryRelative)))
+               select place,
+        ];
 
         html.Write(
             $"""
             </g>
             <line class="axis" x1="{plot.X}" x2="{right}" y1="{bottom}" y2="{bottom}"/>
             <line class="reference" x1="{plot.X}" x2="{right}" y1="{Y(1)}" y2="{Y(1)}"/>
-            <text class="note" x="{referenceBox.X}" y="{referenceBox.Y + 10}">{reference}</text>
             <text class="axis-title" x="{right}" y="{height - 8}" text-anchor="end">p75 of functions’ cold-start share, %</text>
 
             """);
-        placer.Block(referenceBox);
+        placer.Avoid(plot.X, Y(1), right, Y(1));
+        if (places is [var referenceBox, ..])
+        {
+            html.Write($"""<text class="note" x="{referenceBox.X}" y="{referenceBox.Y + 10}">{reference}</text>""");
+            html.Raw("\n");
+            placer.Block(referenceBox);
+        }
+
         foreach (var point in drawn)
         {
             placer.Block(Box.At(X(point), Y(point.WastedMemoryRelative), Radius));
