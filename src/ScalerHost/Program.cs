@@ -9,6 +9,7 @@ var root = new RootCommand("FuncScaler decides how many instances of a serverles
     ServeCommand.Create(),
     PlatformCommand.Create(),
     ContestCommand.Create(),
+    SimulateCommand.Create(),
     GenerateCommand.Create(),
 };
 

@@ -11,7 +11,6 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -62,6 +61,9 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
         builder.Logging.SetMinimumLevel(options.LogLevel);
+
+        // A start that fails ends in an exception, which the command reports in a sentence of its own.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -148,11 +150,16 @@ public sealed class ScalerServer : IAsyncDisposable
 
     private static void MapJson(WebApplication app, ScalerJsonApi api)
     {
-        app.MapPost("/api/assign", async (HttpContext http) => Send(await api.AssignAsync(http.Request.Body, http.RequestAborted).ConfigureAwait(false)));
-        app.MapPost("/api/release", async (HttpContext http) => Send(await api.ReleaseAsync(http.Request.Body, http.RequestAborted).ConfigureAwait(false)));
-        app.MapGet("/api/stats", () => Send(api.Stats()));
-        app.MapGet("/healthz", () => Results.Text("ok"));
+        app.MapPost("/api/assign", async http => await SendAsync(http, await api.AssignAsync(http.Request.Body, http.RequestAborted)));
+        app.MapPost("/api/release", async http => await SendAsync(http, await api.ReleaseAsync(http.Request.Body, http.RequestAborted)));
+        app.MapGet("/api/stats", http => SendAsync(http, api.Stats()));
+        app.MapGet("/healthz", http => http.Response.WriteAsync("ok"));
     }
 
-    private static IResult Send(JsonAnswer answer) => Results.Text(answer.Json, "application/json", statusCode: answer.StatusCode);
+    private static Task SendAsync(HttpContext http, JsonAnswer answer)
+    {
+        http.Response.StatusCode = answer.StatusCode;
+        http.Response.ContentType = "application/json";
+        return http.Response.WriteAsync(answer.Json, http.RequestAborted);
+    }
 }

@@ -10,13 +10,14 @@ public sealed class ScoreLedger
     /// <summary>Below this share of successful requests the whole score is zero.</summary>
     public const double RequiredSuccessRate = 0.9995;
 
-    private double _closedSlotMbUs;
-    private double _liveMb;
-    private double _liveMbTimesStart;
-    private double _executionMbUs;
-    private double _executionUs;
-    private double _assignUs;
-    private double _idleUs;
+    // Whole numbers: sums that do not depend on the order of adding, so that parts of a run can be added up.
+    private Int128 _closedSlotMbUs;
+    private Int128 _liveMbTimesStart;
+    private long _liveMb;
+    private long _executionMbUs;
+    private long _executionUs;
+    private long _assignUs;
+    private long _idleUs;
 
     /// <summary>Requests counted, failed ones included.</summary>
     public long Requests { get; private set; }
@@ -40,7 +41,7 @@ public sealed class ScoreLedger
         LiveSlots++;
         PeakLiveSlots = Math.Max(PeakLiveSlots, LiveSlots);
         _liveMb += memoryMb;
-        _liveMbTimesStart += (double)memoryMb * nowUs;
+        _liveMbTimesStart += (Int128)memoryMb * nowUs;
     }
 
     /// <summary>A slot whose creation began at <paramref name="createdUs"/> was given back at <paramref name="nowUs"/>.</summary>
@@ -48,8 +49,8 @@ public sealed class ScoreLedger
     {
         LiveSlots--;
         _liveMb -= memoryMb;
-        _liveMbTimesStart -= (double)memoryMb * createdUs;
-        _closedSlotMbUs += (double)memoryMb * (nowUs - createdUs);
+        _liveMbTimesStart -= (Int128)memoryMb * createdUs;
+        _closedSlotMbUs += (Int128)memoryMb * (nowUs - createdUs);
     }
 
     /// <summary>A request was served.</summary>
@@ -61,7 +62,7 @@ public sealed class ScoreLedger
     {
         Requests++;
         _executionUs += durationUs;
-        _executionMbUs += (double)durationUs * memoryMb;
+        _executionMbUs += durationUs * memoryMb;
         _assignUs += assignUs;
         _idleUs += idleUs;
     }
@@ -73,12 +74,31 @@ public sealed class ScoreLedger
         FailedRequests++;
     }
 
+    /// <summary>
+    /// Adds what another ledger of the same run has counted, as for functions that were simulated apart. <see cref="PeakLiveSlots"/> of a
+    /// whole does not follow from its parts and is left as it is.
+    /// </summary>
+    public void Add(ScoreLedger other)
+    {
+        Requests += other.Requests;
+        FailedRequests += other.FailedRequests;
+        SlotsCreated += other.SlotsCreated;
+        LiveSlots += other.LiveSlots;
+        _closedSlotMbUs += other._closedSlotMbUs;
+        _liveMbTimesStart += other._liveMbTimesStart;
+        _liveMb += other._liveMb;
+        _executionMbUs += other._executionMbUs;
+        _executionUs += other._executionUs;
+        _assignUs += other._assignUs;
+        _idleUs += other._idleUs;
+    }
+
     /// <summary>The sums, with live slots counted up to <paramref name="nowUs"/>.</summary>
     public Score ScoreAt(long nowUs) => new(
         Requests,
         FailedRequests,
         ExecutionGbSeconds: _executionMbUs / 1024e6,
-        SlotGbSeconds: (_closedSlotMbUs + (_liveMb * nowUs) - _liveMbTimesStart) / 1024e6,
+        SlotGbSeconds: (double)(_closedSlotMbUs + ((Int128)_liveMb * nowUs) - _liveMbTimesStart) / 1024e6,
         ExecutionSeconds: _executionUs / 1e6,
         AssignSeconds: _assignUs / 1e6,
         IdleSeconds: _idleUs / 1e6);

@@ -47,7 +47,9 @@ public sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
     }
 
     /// <summary>Moves the time forward, firing every timer that falls due on the way, those set on the way included.</summary>
-    /// <remarks>Without a synchronisation context, so that awaiting code goes on before this returns, unless it asks for another thread.</remarks>
+    /// <remarks>
+    /// Without a synchronisation context, so that awaiting code goes on before this returns, unless it asks for another thread.
+    /// </remarks>
     public void Advance(TimeSpan by)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(by, TimeSpan.Zero);

@@ -105,7 +105,8 @@ public sealed class GrpcWebTests
     public async Task A_request_is_answered_by_the_handler_of_its_path()
     {
         AssignReply reply = GrpcWeb.DecodeReply(AssignReply.Parser, Sequence(await AnswerAsync(
-            Assign.Path, (request, call) => ValueTask.FromResult(new AssignReply { ErrorMessage = request.RequestId + call.GetMetadata("x-who") }))));
+            Assign.Path,
+            (request, call) => ValueTask.FromResult(new AssignReply { ErrorMessage = request.RequestId + call.GetMetadata("x-who") }))));
 
         Assert.Equal("r-me", reply.ErrorMessage);
     }

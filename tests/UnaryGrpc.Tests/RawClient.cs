@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 
@@ -69,7 +70,7 @@ internal sealed record RawAnswer(
             Assert.Equal("application/grpc", ContentHeaders.ContentType!.ToString());
             Assert.Empty(Body);
             Assert.Empty(Trailers);
-            return (GrpcStatus)int.Parse(Assert.Single(Headers.GetValues("grpc-status")), System.Globalization.CultureInfo.InvariantCulture);
+            return (GrpcStatus)int.Parse(Assert.Single(Headers.GetValues("grpc-status")), CultureInfo.InvariantCulture);
         }
     }
 

@@ -377,7 +377,12 @@ public sealed class ServerProtocolTests
         using var reset = new CancellationTokenSource();
 
         Task<RawAnswer> pending = client.SendAsync(
-            HttpMethod.Post, Assign.Path, new ByteArrayContent(Frames.Plain(Request)), HttpVersion.Version20, "application/grpc", reset.Token);
+            HttpMethod.Post,
+            Assign.Path,
+            new ByteArrayContent(Frames.Plain(Request)),
+            HttpVersion.Version20,
+            "application/grpc",
+            reset.Token);
         await started.Task;
         if (dropConnection)
         {

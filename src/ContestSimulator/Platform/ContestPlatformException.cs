@@ -12,7 +12,7 @@ public sealed class ContestPlatformException : InvalidOperationException
     {
     }
 
-    public ContestPlatformException(string message, Exception innerException)
+    public ContestPlatformException(string message, Exception? innerException)
         : base(message, innerException)
     {
     }

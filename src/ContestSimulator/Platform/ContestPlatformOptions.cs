@@ -18,7 +18,7 @@ public sealed record ContestPlatformOptions
     /// <summary>The deadline of each Assign and each Idle; at least 1 ms. A call that exceeds it fails its request.</summary>
     public TimeSpan CallTimeout { get; init; } = TimeSpan.FromSeconds(600);
 
-    /// <summary>How long a run waits at its start for the scaler to accept connections; at least 0.</summary>
+    /// <summary>How long a run waits at its start for the scaler to answer; at least 0.</summary>
     public TimeSpan ScalerWait { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How often progress is reported; at least 1 ms.</summary>
@@ -40,7 +40,9 @@ public sealed record ContestPlatformOptions
     public ITrace? DefaultTrace { get; init; }
 
     /// <summary>Opens the trace of a /start from the paths of its metas and requests; null when /start may not name files.</summary>
-    /// <remarks>May throw <see cref="TraceFormatException"/>, <see cref="IOException"/> and <see cref="UnauthorizedAccessException"/>.</remarks>
+    /// <remarks>
+    /// May throw <see cref="TraceFormatException"/>, <see cref="IOException"/> and <see cref="UnauthorizedAccessException"/>.
+    /// </remarks>
     public Func<string, string, ITrace>? OpenTrace { get; init; }
 
     /// <summary>The clock of the replay, the slots and the latencies.</summary>

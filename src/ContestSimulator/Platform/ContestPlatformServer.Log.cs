@@ -5,7 +5,7 @@ namespace FuncScaler.ContestSimulator.Platform;
 
 public sealed partial class ContestPlatformServer
 {
-    [LoggerMessage(100, LogLevel.Information, "The platform listens on {Address}: gRPC on port {PlatformPort}, control on port {ControlPort}")]
+    [LoggerMessage(100, LogLevel.Information, "Listening on {Address}: gRPC on port {PlatformPort}, control on port {ControlPort}")]
     private static partial void LogListening(ILogger logger, IPAddress address, int platformPort, int controlPort);
 
     [LoggerMessage(101, LogLevel.Information, "Run {Id} of trace {Trace} begins")]

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.UnaryGrpc;
+using FuncScaler.UnaryGrpc.Health;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -9,6 +10,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -18,11 +20,16 @@ namespace FuncScaler.ContestSimulator.Platform;
 /// The contest's platform container in one object: the Platform gRPC service for the scaler, the HTTP control server, and the replay.
 /// One run at a time. Safe for concurrent use.
 /// </summary>
-/// <remarks>The control server: POST /start, GET / (the result), GET /report (the result and what was measured besides), GET /healthz.</remarks>
+/// <remarks>
+/// The control server: POST /start, GET / (the result), GET /report (the result and what was measured besides), GET /healthz.
+/// </remarks>
 public sealed partial class ContestPlatformServer : IAsyncDisposable
 {
     private const int MaxStartBodyBytes = 64 * 1024;
-    private static readonly TimeSpan ConnectRetry = TimeSpan.FromMilliseconds(200);
+    private const int WarmUpCalls = 64;
+    private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan HealthRetry = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan HealthTimeout = TimeSpan.FromSeconds(2);
 
     private readonly ContestPlatformOptions _options;
     private readonly ILoggerFactory _loggers;
@@ -123,7 +130,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
     }
 
     /// <summary>Makes a run and returns its result; an early end is in the result's <see cref="RunReport.Error"/>.</summary>
-    /// <exception cref="ContestPlatformException">Another run goes on, or the scaler accepts no connections.</exception>
+    /// <exception cref="ContestPlatformException">Another run goes on, or the scaler does not answer.</exception>
     /// <exception cref="TraceFormatException">Two functions of the trace have the same key.</exception>
     public async Task<RunReport> RunAsync(ContestRun run, IProgress<RunProgress>? progress = null, CancellationToken cancellation = default)
     {
@@ -178,50 +185,61 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Returns once the scaler accepts a connection.</summary>
+    /// <summary>
+    /// Returns once the scaler answers gRPC. It is asked for its health, which concerns no request; that it has no health service is an
+    /// answer too. Asking on for a moment opens the connection and compiles the code on the way, so that the first requests measure the
+    /// scaler and not this process.
+    /// </summary>
     private async Task WaitForScalerAsync(CancellationToken cancellation)
     {
-        var address = _options.ScalerAddress;
-        using var patience = new CancellationTokenSource(_options.ScalerWait, _options.TimeProvider);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, patience.Token);
-        Exception? last = null;
-        while (true)
+        var time = _options.TimeProvider;
+        var begin = time.GetTimestamp();
+        while (await AskHealthAsync(cancellation).ConfigureAwait(false) is { } trouble)
         {
-            try
+            if (time.GetElapsedTime(begin) >= _options.ScalerWait)
             {
-                using var client = new TcpClient();
-                await client.ConnectAsync(address.Host, address.Port, either.Token).ConfigureAwait(false);
-                return;
-            }
-            catch (SocketException error)
-            {
-                last = error;
-            }
-            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-            {
-                throw Unreachable(last);
+                throw new ContestPlatformException(
+                    $"The scaler at {_options.ScalerAddress.Authority} did not answer within {_options.ScalerWait.TotalSeconds:0.###} s "
+                    + $"({trouble.Detail}): start it, or correct the address.",
+                    trouble);
             }
 
-            try
-            {
-                await Task.Delay(ConnectRetry, _options.TimeProvider, either.Token).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-            {
-                throw Unreachable(last);
-            }
+            await Task.Delay(HealthRetry, time, cancellation).ConfigureAwait(false);
         }
 
-        ContestPlatformException Unreachable(Exception? reason) => new(
-            $"The scaler at {address.Host}:{address.Port} accepted no connection within {_options.ScalerWait.TotalSeconds:0.###} s"
-            + $"{(reason is null ? string.Empty : $" ({reason.Message})")}: start it, or correct the address.",
-            reason!);
+        for (var i = 0; i < WarmUpCalls; i++)
+        {
+            await AskHealthAsync(cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <returns>Null when the scaler is ready, else why not.</returns>
+    private async Task<GrpcException?> AskHealthAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            var health = await _scaler.CallAsync(ServingStates.Check, new HealthCheckRequest(), HealthTimeout, cancellation)
+                .ConfigureAwait(false);
+            return health.Status == HealthCheckResponse.Types.ServingStatus.NotServing
+                ? new GrpcException(GrpcStatus.Unavailable, "it says that it is not serving")
+                : null;
+        }
+        catch (GrpcException answer) when (answer.Status is GrpcStatus.Unimplemented or GrpcStatus.NotFound)
+        {
+            return null;
+        }
+        catch (GrpcException trouble)
+        {
+            return trouble;
+        }
     }
 
     private WebApplication Build(Action<KestrelServerOptions> listen)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(_loggers);
+        // An Init may take minutes; whoever stops the platform does not wait for it.
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTimeout);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -263,7 +281,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
                 http, StatusCodes.Status404NotFound, "there is GET /, GET /report, GET /healthz and POST /start"),
         };
 
-        static string NoRunYet() => JsonSerializer.Serialize(ResultDocument.NoRunYet, ContestJson.Default.ResultDocument);
+        static string NoRunYet() => JsonSerializer.Serialize(ResultDocument.NoRunYet, ReadableJson.Context.ResultDocument);
     }
 
     private async Task StartRunAsync(HttpContext http)
@@ -281,7 +299,8 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
             await RefuseAsync(
                 http,
                 StatusCodes.Status400BadRequest,
-                "the body is not a JSON object with the strings id, requestFilePath and metaFilePath: " + error.Message).ConfigureAwait(false);
+                "the body is not a JSON object with the strings id, requestFilePath and metaFilePath: " + error.Message)
+                .ConfigureAwait(false);
             return;
         }
         catch (Exception error) when (error is TraceFormatException or ContestPlatformException
@@ -296,14 +315,15 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
             await RefuseAsync(
                 http,
                 StatusCodes.Status409Conflict,
-                $"run \"{Report?.Id}\" goes on: poll GET / until its endTime is no longer \"{ResultDocument.NotEndYet}\"").ConfigureAwait(false);
+                $"run \"{Report?.Id}\" goes on: poll GET / until its endTime is no longer \"{ResultDocument.NotEndYet}\"")
+                .ConfigureAwait(false);
             return;
         }
 
         await AnswerAsync(
             http,
             StatusCodes.Status200OK,
-            JsonSerializer.Serialize(new StartedDocument(run.Id), ContestJson.Default.StartedDocument)).ConfigureAwait(false);
+            JsonSerializer.Serialize(new StartedDocument(run.Id), ReadableJson.Context.StartedDocument)).ConfigureAwait(false);
     }
 
     private bool TryStartInBackground(ContestReplay replay, ContestRun run)
@@ -340,7 +360,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         }
 
         var document = await JsonSerializer.DeserializeAsync(
-            http.Request.Body, ContestJson.Default.StartDocument, http.RequestAborted).ConfigureAwait(false);
+            http.Request.Body, ReadableJson.Context.StartDocument, http.RequestAborted).ConfigureAwait(false);
         return document ?? throw new JsonException("it is null");
     }
 
@@ -352,7 +372,8 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         if (requests.Length == 0 && metas.Length == 0)
         {
             trace = _options.DefaultTrace
-                ?? throw new ContestPlatformException("requestFilePath and metaFilePath are missing: the platform was given no trace of its own");
+                ?? throw new ContestPlatformException(
+                    "requestFilePath and metaFilePath are missing: the platform was given no trace of its own");
         }
         else if (requests.Length == 0 || metas.Length == 0)
         {
@@ -361,7 +382,8 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         else
         {
             trace = (_options.OpenTrace
-                ?? throw new ContestPlatformException("the platform replays the trace it was given: leave requestFilePath and metaFilePath out"))
+                ?? throw new ContestPlatformException(
+                    "the platform replays the trace it was given: leave requestFilePath and metaFilePath out"))
                 (metas, requests);
         }
 
@@ -374,7 +396,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
     }
 
     private static Task RefuseAsync(HttpContext http, int status, string error) =>
-        AnswerAsync(http, status, JsonSerializer.Serialize(new ErrorDocument(error), ContestJson.Default.ErrorDocument));
+        AnswerAsync(http, status, JsonSerializer.Serialize(new ErrorDocument(error), ReadableJson.Context.ErrorDocument));
 
     private static Task AnswerAsync(HttpContext http, int status, string json)
     {

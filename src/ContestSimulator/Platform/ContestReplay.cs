@@ -58,11 +58,17 @@ public sealed class ContestReplay
     /// The result. A cancellation or a malformed line in mid-trace ends the run early: the report is partial then, and its
     /// <see cref="RunReport.Error"/> says why. Requests under way at that time count neither as served nor as failed.
     /// </returns>
+    /// <exception cref="InvalidOperationException">It was called before.</exception>
     public async Task<RunReport> RunAsync(IProgress<RunProgress>? progress, CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         lock (_platform.Gate)
         {
+            if (_started)
+            {
+                throw new InvalidOperationException("A replay is used once.");
+            }
+
             _started = true;
             _startTime = _options.TimeProvider.GetUtcNow();
             _startUs = _platform.NowUs;
@@ -75,6 +81,7 @@ public sealed class ContestReplay
         {
             await SendAllAsync(stop).ConfigureAwait(false);
             await _allEnded.Task.ConfigureAwait(false);
+            stop.Token.ThrowIfCancellationRequested();
             await _platform.DelayUntilAsync(_platform.NowUs + ToUs(_options.Tail), stop.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)

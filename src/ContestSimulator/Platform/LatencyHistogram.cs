@@ -11,13 +11,13 @@ public sealed class LatencyHistogram
     // 128 buckets per power of two, 256 for the values below 256.
     private const int SubBucketBits = 7;
     private readonly long[] _counts = new long[(64 - SubBucketBits) << SubBucketBits];
-    private double _sumUs;
+    private long _sumUs;
 
     /// <summary>How many were added.</summary>
     public long Count { get; private set; }
 
     /// <summary>The mean, ms; 0 when there is none.</summary>
-    public double MeanMs => Count == 0 ? 0 : _sumUs / Count / 1e3;
+    public double MeanMs => Count == 0 ? 0 : (double)_sumUs / Count / 1e3;
 
     /// <summary>Adds one latency.</summary>
     /// <param name="valueUs">The latency, µs; a negative one counts as 0.</param>
@@ -27,6 +27,18 @@ public sealed class LatencyHistogram
         _counts[Bucket(valueUs)]++;
         _sumUs += valueUs;
         Count++;
+    }
+
+    /// <summary>Adds all latencies of another histogram.</summary>
+    public void Add(LatencyHistogram other)
+    {
+        for (var bucket = 0; bucket < _counts.Length; bucket++)
+        {
+            _counts[bucket] += other._counts[bucket];
+        }
+
+        _sumUs += other._sumUs;
+        Count += other.Count;
     }
 
     /// <summary>The smallest latency, ms, that at least this share of the latencies does not exceed; 0 when there is none.</summary>

@@ -1,6 +1,9 @@
 namespace FuncScaler.ContestSimulator.Platform;
 
-/// <summary>What a scaler can do wrong. The first group makes a request fail; the second is answered with an error and costs nothing more.</summary>
+/// <summary>
+/// What a scaler can do wrong. What is said of Assign, Idle, instances and execution makes a request fail; what is said of CreateSlot, Init
+/// and DestroySlot is answered with an error and costs nothing more.
+/// </summary>
 public enum Misuse
 {
     /// <summary>Assign ended with an RPC error, its deadline included.</summary>

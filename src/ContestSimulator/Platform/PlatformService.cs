@@ -119,7 +119,9 @@ public sealed class PlatformService
         };
     }
 
-    /// <summary>Destroys a slot: it is gone at once; answers after <see cref="ContestPlatformOptions.DestroyDelay"/>, a refusal at once.</summary>
+    /// <summary>
+    /// Destroys a slot, which is gone at once: answers after <see cref="ContestPlatformOptions.DestroyDelay"/>, a refusal at once.
+    /// </summary>
     public async Task<DestroySlotReply> DestroySlotAsync(DestroySlotRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -149,7 +151,8 @@ public sealed class PlatformService
         }
     }
 
-    private Task DelayAsync(TimeSpan delay) => DelayUntilAsync(NowUs + (delay.Ticks / TimeSpan.TicksPerMicrosecond), CancellationToken.None);
+    private Task DelayAsync(TimeSpan delay) =>
+        DelayUntilAsync(NowUs + (delay.Ticks / TimeSpan.TicksPerMicrosecond), CancellationToken.None);
 
     private ulong UnixMs() => (ulong)_time.GetUtcNow().ToUnixTimeMilliseconds();
 }

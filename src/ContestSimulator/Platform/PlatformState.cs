@@ -148,7 +148,7 @@ public sealed class PlatformState
         return new SlotReply(Status.Ok, null, slotId, function.InitDurationUs);
     }
 
-    /// <summary>The Init that was accepted for <paramref name="slotId"/> has ended; NotFound when the slot was destroyed meanwhile.</summary>
+    /// <summary>The Init that was accepted for <paramref name="slotId"/> has ended; NotFound when the slot is gone.</summary>
     public SlotReply CompleteInit(long nowUs, string slotId)
     {
         if (!_slots.TryGetValue(slotId, out var slot) || slot.Phase != Phase.Initialising)
@@ -268,7 +268,9 @@ public sealed class PlatformState
 
     /// <summary>Notes that something was done wrong; of each kind the first example is kept.</summary>
     public void Count(Misuse kind, string example) =>
-        _misuses[kind] = _misuses.TryGetValue(kind, out var seen) ? seen with { Count = seen.Count + 1 } : new MisuseCount(kind, 1, example);
+        _misuses[kind] = _misuses.TryGetValue(kind, out var seen)
+            ? seen with { Count = seen.Count + 1 }
+            : new MisuseCount(kind, 1, example);
 
     private SlotReply Refuse(Misuse kind, Status status, string message)
     {

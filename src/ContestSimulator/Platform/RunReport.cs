@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using FuncScaler.ContestSimulator.Traces;
@@ -49,11 +50,11 @@ public sealed record RunReport(
     public ResultDocument ToResult() => ResultDocument.Of(this);
 
     /// <summary>The contest's result document as JSON, indented.</summary>
-    public string ToResultJson() => JsonSerializer.Serialize(ToResult(), ContestJson.Default.ResultDocument);
+    public string ToResultJson() => JsonSerializer.Serialize(ToResult(), ReadableJson.Context.ResultDocument);
 
     /// <summary>The result document together with what was measured besides and what was done wrong, as JSON, indented.</summary>
     public string ToDetailedJson() =>
-        JsonSerializer.Serialize(new DetailedDocument(ToResult(), Sent, Measured, Misuses), ContestJson.Default.DetailedDocument);
+        JsonSerializer.Serialize(new DetailedDocument(ToResult(), Sent, Measured, Misuses), ReadableJson.Context.DetailedDocument);
 }
 
 /// <summary>What is measured besides the score. Calls that failed are in none of the figures.</summary>
@@ -177,7 +178,7 @@ public sealed record ResultDocument
             EndTime = report.EndTime is { } end ? Format(end) : NotEndYet,
             TotalRequestsCount = score.Requests,
             FailedRequestsCount = score.FailedRequests,
-            SuccessRate = 100 * score.SuccessRate,
+            SuccessRate = score.Requests == 0 ? 100 : 100.0 * (score.Requests - score.FailedRequests) / score.Requests,
             InvocationLatencyInSecs = score.AssignSeconds + score.ExecutionSeconds + score.IdleSeconds,
             InvocationExecutionTimeInSecs = score.ExecutionSeconds,
             InvocationExecutionTimeInGBs = score.ExecutionGbSeconds,
@@ -217,3 +218,13 @@ internal sealed record ErrorDocument(string Error);
 [JsonSerializable(typeof(StartedDocument))]
 [JsonSerializable(typeof(ErrorDocument))]
 internal sealed partial class ContestJson : JsonSerializerContext;
+
+/// <summary>The same with quotes as quotes: what it writes is read by people, and never embedded in HTML.</summary>
+internal static class ReadableJson
+{
+    public static ContestJson Context { get; } = new(new JsonSerializerOptions(ContestJson.Default.Options)
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        TypeInfoResolver = null,
+    });
+}

@@ -12,12 +12,12 @@ public static class ContestTraceWriter
     private const int FlushAtBytes = 1 << 16;
 
     /// <summary>
-    /// Writes the files <c>metas</c> and <c>requests</c> (or <c>requests.gz</c>). The format counts milliseconds: starts are rounded
+    /// Writes the files <c>metas</c> and <c>requests</c>, or both with <c>.gz</c>. The format counts milliseconds: starts are rounded
     /// down, durations to the nearest. Each file appears under its name only when it is complete.
     /// </summary>
     /// <param name="trace">What to write.</param>
     /// <param name="folder">Where to; made when it is not there.</param>
-    /// <param name="gzip">Compress the requests.</param>
+    /// <param name="gzip">Compress both files.</param>
     /// <param name="overwrite">Replace files that are there.</param>
     /// <returns>The number of requests written.</returns>
     /// <exception cref="IOException">A file is there and <paramref name="overwrite"/> is false, or writing fails.</exception>
@@ -39,11 +39,12 @@ public static class ContestTraceWriter
         var requestsPart = requests + ".part";
         try
         {
-            WriteFunctions(trace, metasPart);
+            WriteFunctions(trace, metasPart, gzip);
             var count = WriteRequests(trace, requestsPart, gzip);
             Array.ForEach(taken, File.Delete);
-            File.Move(metasPart, metas);
-            File.Move(requestsPart, gzip ? requests + ".gz" : requests);
+            var ending = gzip ? ".gz" : "";
+            File.Move(metasPart, metas + ending);
+            File.Move(requestsPart, requests + ending);
             return count;
         }
         finally
@@ -53,9 +54,10 @@ public static class ContestTraceWriter
         }
     }
 
-    private static void WriteFunctions(ITrace trace, string path)
+    private static void WriteFunctions(ITrace trace, string path, bool gzip)
     {
-        using var writer = new StreamWriter(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" };
+        using var output = Create(path, gzip);
+        using var writer = new StreamWriter(output, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" };
         foreach (var function in trace.Functions)
         {
             var meta = function.Meta;
@@ -70,8 +72,7 @@ public static class ContestTraceWriter
         var openings = trace.Functions
             .Select(f => Encoding.UTF8.GetBytes($"{{\"metaKey\": {Quoted(f.Meta.Key.Value)}, \"startTime\": "))
             .ToArray();
-        using Stream file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, FlushAtBytes);
-        using var output = gzip ? new GZipStream(file, CompressionLevel.Optimal) : file;
+        using var output = Create(path, gzip);
         var longestLine = (openings.Length == 0 ? 0 : openings.Max(o => o.Length)) + 128;
         var buffer = new byte[FlushAtBytes + longestLine];
         var used = 0;
@@ -107,6 +108,12 @@ public static class ContestTraceWriter
             Utf8Formatter.TryFormat(value, buffer.AsSpan(used), out var written);
             used += written;
         }
+    }
+
+    private static Stream Create(string path, bool gzip)
+    {
+        var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, FlushAtBytes);
+        return gzip ? new GZipStream(file, CompressionLevel.Optimal) : file;
     }
 
     private static string Quoted(string text) => $"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";

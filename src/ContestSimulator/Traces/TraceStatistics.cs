@@ -14,7 +14,7 @@ public readonly record struct GapQuantiles(long Count, double P50Ms, double P95M
 /// <param name="GbSeconds">Memory times execution, GBs.</param>
 /// <param name="InterArrival">From each start to the next.</param>
 /// <param name="IdleGap">The stretches in which none of its requests runs.</param>
-public sealed record FunctionStatistics(
+public sealed record TraceFunctionStatistics(
     MetaKey Key,
     long Requests,
     double ExecutionSeconds,
@@ -76,7 +76,7 @@ public sealed record TraceStatistics
     public required int MemoryMaxMb { get; init; }
 
     /// <summary>Per function, in the order of <see cref="ITrace.Functions"/>.</summary>
-    public required IReadOnlyList<FunctionStatistics> PerFunction { get; init; }
+    public required IReadOnlyList<TraceFunctionStatistics> PerFunction { get; init; }
 
     /// <summary>The mean execution, ms; 0 when there was none.</summary>
     public double MeanDurationMs => Requests == 0 ? 0 : ExecutionSeconds * 1000 / Requests;
@@ -167,8 +167,8 @@ public sealed record TraceStatistics
 
     private sealed class Tally
     {
-        private readonly LogHistogram _interArrivalUs = new();
-        private readonly LogHistogram _idleGapUs = new();
+        private readonly GapHistogram _interArrivalUs = new();
+        private readonly GapHistogram _idleGapUs = new();
         private long _requests;
         private long _lastStartUs;
         private long _latestEndUs;
@@ -190,10 +190,10 @@ public sealed record TraceStatistics
             _executionUs += request.DurationUs;
         }
 
-        public FunctionStatistics ToStatistics(FunctionMeta meta) => new(
+        public TraceFunctionStatistics ToStatistics(FunctionMeta meta) => new(
             meta.Key, _requests, _executionUs / 1e6, _executionUs / 1e6 * meta.MemoryGb, Quantiles(_interArrivalUs), Quantiles(_idleGapUs));
 
-        private static GapQuantiles Quantiles(LogHistogram us) =>
+        private static GapQuantiles Quantiles(GapHistogram us) =>
             new(us.Count, us.Quantile(0.5) / 1000, us.Quantile(0.95) / 1000, us.Quantile(0.99) / 1000);
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.IO.Compression;
 
 namespace FuncScaler.ContestSimulator.Traces;
@@ -16,6 +17,7 @@ internal sealed class Utf8LineReader : IDisposable
     private int _end;
     private bool _ended;
     private bool _started;
+    private long _bytesRead;
 
     public Utf8LineReader(string path)
     {
@@ -125,16 +127,41 @@ internal sealed class Utf8LineReader : IDisposable
         }
     }
 
+    /// <summary>
+    /// GZipStream takes the end of the file for the end of the data. The last four bytes of a whole file are the length of what is in it.
+    /// </summary>
+    private void RequireWhole(GZipStream gzip)
+    {
+        Span<byte> length = stackalloc byte[sizeof(uint)];
+        gzip.BaseStream.Seek(-Math.Min(length.Length, gzip.BaseStream.Length), SeekOrigin.End);
+        gzip.BaseStream.ReadAtLeast(length, length.Length, throwOnEndOfStream: false);
+        if (BinaryPrimitives.ReadUInt32LittleEndian(length) != (uint)_bytesRead)
+        {
+            throw TraceFile.LineError(
+                Path,
+                LineNumber + 1,
+                "the gzip data are cut short, or several compressed files stand one after another",
+                "fetch the file again, or compress it as one");
+        }
+    }
+
     private int ReadStream()
     {
         try
         {
-            return _stream.Read(_buffer, _end, _buffer.Length - _end);
+            var read = _stream.Read(_buffer, _end, _buffer.Length - _end);
+            _bytesRead += read;
+            if (read == 0 && _stream is GZipStream gzip)
+            {
+                RequireWhole(gzip);
+            }
+
+            return read;
         }
         catch (InvalidDataException e)
         {
             throw TraceFile.LineError(
-                Path, LineNumber + 1, $"the gzip data are corrupt or cut short ({e.Message})", "fetch or compress the file again", e);
+                Path, LineNumber + 1, $"the gzip data are corrupt ({e.Message})", "fetch or compress the file again", e);
         }
         catch (IOException e)
         {

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using FuncScaler.ContestSimulator.Platform;
@@ -19,6 +18,7 @@ internal static class ContestCommand
     private static readonly string[] DemoPresets = ["sparse", "dense", "faas"];
 
     private const double DemoSeconds = 35;
+    private const double DemoSearchSeconds = 4 * 3600;
     private const double DemoTailSeconds = 5;
     private const double PresetSeconds = 60;
     private const double OfficialTailSeconds = 300;
@@ -49,7 +49,7 @@ internal static class ContestCommand
             var chosen = trace.Choose(parsed, PresetSeconds);
             var runs = chosen is null
                 ? MakeDemo(parsed.GetValue(trace.Seed))
-                : [new ContestRun(chosen.Trace.Name, chosen.Trace, PathOf(chosen, "requests"), PathOf(chosen, "metas"))];
+                : [new ContestRun(chosen.Name, chosen.Trace, PathOf(chosen, "requests"), PathOf(chosen, "metas"))];
             if (scalerAddress is not null && runs.Count > 1)
             {
                 throw new CommandException(CommandException.BadUsage, "--scaler needs one trace: give --data or --preset.");
@@ -67,6 +67,11 @@ internal static class ContestCommand
                 (progress, token) => scalerAddress is null
                     ? RunOwnScalerAsync(run, choice, !parsed.GetValue(noWait), tailSeconds, progress, token)
                     : RunPlatformAsync(run, scalerAddress, parsed.GetValue(port), tailSeconds, progress, token))).ToList();
+            if (scalerAddress is null)
+            {
+                await WarmUpAsync(choice, cancellationToken).ConfigureAwait(false);
+            }
+
             var reports = await ContestProgress.RunAsync(jobs, cancellationToken).ConfigureAwait(false);
             if (folder is not null)
             {
@@ -105,12 +110,23 @@ internal static class ContestCommand
     [
         .. DemoPresets.Select(name =>
         {
-            // The busiest stretch of an hour: a quiet one would show nothing.
-            var hour = Presets.Create(name, seed, 3600);
-            var window = TraceStatistics.BusiestWindow(hour, DemoSeconds);
-            return new ContestRun(name, new BoundedTrace(name, new TraceSlice(hour, window.OffsetSeconds, DemoSeconds), DemoSeconds));
+            // The busiest stretch of four hours: a quiet one would show nothing.
+            var trace = Presets.Create(name, seed, DemoSearchSeconds);
+            var window = TraceStatistics.BusiestWindow(trace, DemoSeconds);
+            return new ContestRun(name, new BoundedTrace(name, new TraceSlice(trace, window.OffsetSeconds, DemoSeconds), DemoSeconds));
         }),
     ];
+
+    /// <summary>
+    /// A second of requests against a scaler and a platform of their own, not counted: the first calls of a process run code that is not
+    /// compiled yet, and a contest is about scalers, not about compilers.
+    /// </summary>
+    private static async Task WarmUpAsync(PolicyChoice policy, CancellationToken cancellationToken)
+    {
+        var trace = new WarmUpTrace();
+        await RunOwnScalerAsync(new ContestRun(trace.Name, trace), policy, waiting: true, tailSeconds: 0, new Progress<RunProgress>(), cancellationToken)
+            .ConfigureAwait(false);
+    }
 
     private static async Task<RunReport> RunOwnScalerAsync(
         ContestRun run,
@@ -178,12 +194,6 @@ internal static class ContestCommand
 
     private static void Print(IReadOnlyList<RunReport> reports, string title)
     {
-        var console = AnsiConsole.Console;
-        if (Console.IsOutputRedirected)
-        {
-            console.Profile.Width = 160;
-        }
-
         var table = new Table { Title = new TableTitle(title), Border = TableBorder.Rounded };
         table.AddColumn("data set");
         foreach (var column in new[] { "requests", "successRate", "score", "resource part", "cold-start part", "cold starts", "cold Assign - init, p50", "warm Assign + Idle, mean" })
@@ -196,14 +206,14 @@ internal static class ContestCommand
             var measured = report.Measured;
             table.AddRow(
                 Markup.Escape(report.Id),
-                Number(report.Score.Requests, "N0"),
-                Number(100 * report.Score.SuccessRate, "0.##") + " %",
-                Number(report.Score.Total, "0.00"),
-                Number(report.Score.ResourceScore, "0.00"),
-                Number(report.Score.LatencyScore, "0.00"),
-                Number(measured.ColdStarts, "N0"),
-                measured.ColdStartsFromCreation > 0 ? Number(measured.ColdAssignLessInitP50Ms, "0.0") + " ms" : "-",
-                measured.WarmRequests > 0 ? Number(measured.WarmAssignMeanMs + measured.WarmIdleMeanMs, "0.00") + " ms" : "-");
+                Tables.Number(report.Score.Requests, "N0"),
+                Tables.Number(100 * report.Score.SuccessRate, "0.##") + " %",
+                Tables.Number(report.Score.Total, "0.00"),
+                Tables.Number(report.Score.ResourceScore, "0.00"),
+                Tables.Number(report.Score.LatencyScore, "0.00"),
+                Tables.Number(measured.ColdStarts, "N0"),
+                measured.ColdStartsFromCreation > 0 ? Tables.Number(measured.ColdAssignLessInitP50Ms, "0.0") + " ms" : "-",
+                measured.WarmRequests > 0 ? Tables.Number(measured.WarmAssignMeanMs + measured.WarmIdleMeanMs, "0.00") + " ms" : "-");
         }
 
         if (reports.Count > 1)
@@ -212,18 +222,16 @@ internal static class ContestCommand
                 "mean",
                 "",
                 "",
-                Number(reports.Average(r => r.Score.Total), "0.00"),
-                Number(reports.Average(r => r.Score.ResourceScore), "0.00"),
-                Number(reports.Average(r => r.Score.LatencyScore), "0.00"),
+                Tables.Number(reports.Average(r => r.Score.Total), "0.00"),
+                Tables.Number(reports.Average(r => r.Score.ResourceScore), "0.00"),
+                Tables.Number(reports.Average(r => r.Score.LatencyScore), "0.00"),
                 "",
                 "",
                 "");
         }
 
-        console.Write(table);
+        Tables.Write(table);
     }
-
-    private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
 
     private static string PathOf(ChosenTrace chosen, string file) => chosen.Folder is null ? "" : Path.Combine(chosen.Folder, file);
 

@@ -57,7 +57,7 @@ internal static class PlatformCommand
                 await server.StartAsync(cancellationToken).ConfigureAwait(false);
                 if (parsed.GetValue(start))
                 {
-                    var run = new ContestRun(chosen!.Trace.Name, chosen.Trace);
+                    var run = new ContestRun(chosen!.Name, chosen.Trace);
                     var report = await ContestProgress.RunAsync(
                         [new ContestJob(run, (progress, token) => server.RunAsync(run, progress, token))],
                         cancellationToken).ConfigureAwait(false);

@@ -4,7 +4,8 @@ using FuncScaler.ContestSimulator.Traces;
 namespace FuncScaler.ScalerHost.Commands;
 
 /// <summary>The options that choose a trace and a slice of it.</summary>
-internal sealed class TraceOptions
+/// <param name="azure">Whether Azure's public traces can be chosen too.</param>
+internal sealed class TraceOptions(bool azure = false)
 {
     public Option<string?> Data { get; } = new("--data")
     {
@@ -18,7 +19,15 @@ internal sealed class TraceOptions
         HelpName = "NAME",
     };
 
-    public Option<long> Seed { get; } = new("--seed") { Description = "Which of a preset's traces", HelpName = "N", DefaultValueFactory = _ => 1 };
+    public Option<string?> Azure2019 { get; } = new("--azure2019")
+    {
+        Description = "Azure Functions 2019, per minute: the common path of its files, before _inv.csv, _run.csv and _mem.csv, or a folder of the originals",
+        HelpName = "PREFIX",
+    };
+
+    public Option<string?> Azure2021 { get; } = new("--azure2021") { Description = "Azure Functions 2021, per invocation: the file", HelpName = "FILE" };
+
+    public Option<long> Seed { get; } = new("--seed") { Description = "Which of a preset's traces, or of the placements within an Azure trace's minutes", HelpName = "N", DefaultValueFactory = _ => 1 };
 
     public Option<double?> From { get; } = CommonOptions.Seconds("--from", "Skip this much of the trace's beginning, s");
 
@@ -28,6 +37,12 @@ internal sealed class TraceOptions
     {
         command.Options.Add(Data);
         command.Options.Add(Preset);
+        if (azure)
+        {
+            command.Options.Add(Azure2019);
+            command.Options.Add(Azure2021);
+        }
+
         command.Options.Add(Seed);
         command.Options.Add(From);
         command.Options.Add(Length);
@@ -44,14 +59,26 @@ internal sealed class TraceOptions
         var preset = parsed.GetValue(Preset);
         var from = parsed.GetValue(From) ?? 0;
         var length = parsed.GetValue(Length);
-        if (data is not null && preset is not null)
+        var azure2019 = azure ? parsed.GetValue(Azure2019) : null;
+        var azure2021 = azure ? parsed.GetValue(Azure2021) : null;
+        if (new[] { data, preset, azure2019, azure2021 }.Count(source => source is not null) > 1)
         {
-            throw new CommandException(CommandException.BadUsage, "Give either --data or --preset, not both.");
+            throw new CommandException(
+                CommandException.BadUsage,
+                azure ? "Give one of --data, --preset, --azure2019 and --azure2021." : "Give either --data or --preset, not both.");
+        }
+
+        if ((azure2019 ?? azure2021) is { } path)
+        {
+            var options = new AzureTraceOptions { Seed = parsed.GetValue(Seed) };
+            ITrace opened = azure2019 is not null ? AzureFunctions2019Trace.Open(path, options) : AzureFunctions2021Trace.Open(path, options);
+            return new ChosenTrace(opened.Name, Slice(opened, from, length), path);
         }
 
         if (data is not null)
         {
-            return new ChosenTrace(Slice(ContestTrace.Open(data), from, length), data);
+            var whole = ContestTrace.Open(data);
+            return new ChosenTrace(whole.Name, Slice(whole, from, length), data);
         }
 
         if (preset is null)
@@ -68,7 +95,7 @@ internal sealed class TraceOptions
 
         length ??= presetLengthSeconds;
         ITrace trace = Presets.Create(preset, parsed.GetValue(Seed), from + length);
-        return new ChosenTrace(from > 0 ? Slice(trace, from, length) : trace, null);
+        return new ChosenTrace(preset, from > 0 ? Slice(trace, from, length) : trace, null);
     }
 
     private static ITrace Slice(ITrace trace, double from, double? length) =>
@@ -76,6 +103,7 @@ internal sealed class TraceOptions
 }
 
 /// <summary>A trace that was chosen on the command line.</summary>
-/// <param name="Trace">The trace.</param>
+/// <param name="Name">The data set's or preset's name, whatever slice of it was chosen: what results are called.</param>
+/// <param name="Trace">The trace, or the slice of it.</param>
 /// <param name="Folder">Where it was read from; null when it was generated.</param>
-internal sealed record ChosenTrace(ITrace Trace, string? Folder);
+internal sealed record ChosenTrace(string Name, ITrace Trace, string? Folder);

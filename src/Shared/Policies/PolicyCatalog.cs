@@ -2,10 +2,30 @@ using System.Globalization;
 
 namespace FuncScaler.Policies;
 
-/// <summary>A policy as chosen by its name and option, for example <c>ttl:300</c>: makes one policy per function.</summary>
+/// <summary>A policy as chosen by its name and option, for example <c>ttl:300</c>.</summary>
 /// <param name="Name">The choice in full, as printed in tables.</param>
-/// <param name="Create">Makes the policy of one function; all from one choice may share state.</param>
-public sealed record PolicyChoice(string Name, Func<FunctionMeta, IKeepAlivePolicy> Create);
+/// <param name="Begin">Called once per scaler; makes the policy of each function. What those share is made here.</param>
+public sealed record PolicyChoice(string Name, Func<IPolicyHost, Func<FunctionMeta, IKeepAlivePolicy>> Begin)
+{
+    /// <summary>A choice whose policies share nothing.</summary>
+    public PolicyChoice(string name, Func<FunctionMeta, IKeepAlivePolicy> create)
+        : this(name, _ => create)
+    {
+    }
+
+    /// <summary>Whether policies of different functions influence each other, so that functions cannot be simulated apart.</summary>
+    public bool SharesState { get; init; }
+}
+
+/// <summary>What a scaler offers to policies that look beyond one function.</summary>
+public interface IPolicyHost
+{
+    /// <summary>
+    /// Has <see cref="IKeepAlivePolicy.Standby"/> of another function's policy called once the present event is dealt with. Does nothing
+    /// for a function without a pool.
+    /// </summary>
+    void RequestReview(MetaKey function);
+}
 
 /// <summary>The policies by name.</summary>
 public static class PolicyCatalog
@@ -38,12 +58,12 @@ public static class PolicyCatalog
             throw new FormatException($"Policy '{name}' takes no option; write '{name}' instead of '{text}'.");
         }
 
-        return new PolicyChoice(text, entry.Make(option));
+        return entry.Make(option) with { Name = text };
     }
 
-    private static Func<string?, Func<FunctionMeta, IKeepAlivePolicy>> Fixed(Func<FunctionMeta, IKeepAlivePolicy> create) => _ => create;
+    private static Func<string?, PolicyChoice> Fixed(Func<FunctionMeta, IKeepAlivePolicy> create) => _ => new PolicyChoice("", create);
 
-    private static Func<string?, Func<FunctionMeta, IKeepAlivePolicy>> Seconds(double otherwise, Func<double, IKeepAlivePolicy> create) => option =>
+    private static Func<string?, PolicyChoice> Seconds(double otherwise, Func<double, IKeepAlivePolicy> create) => option =>
     {
         var seconds = otherwise;
         if (option is not null
@@ -52,7 +72,7 @@ public static class PolicyCatalog
             throw new FormatException($"'{option}' is not a number of seconds from 0 to a year (31536000).");
         }
 
-        return _ => create(seconds);
+        return new PolicyChoice("", _ => create(seconds));
     };
 }
 
@@ -60,8 +80,8 @@ public static class PolicyCatalog
 /// <param name="Name">Its name.</param>
 /// <param name="Option">What may follow the name after a colon; empty for nothing.</param>
 /// <param name="Summary">What it does, in a line.</param>
-/// <param name="Make">Makes the per-function factory from the option.</param>
-public sealed record PolicyEntry(string Name, string Option, string Summary, Func<string?, Func<FunctionMeta, IKeepAlivePolicy>> Make)
+/// <param name="Make">Makes the choice from the option; null for no option.</param>
+public sealed record PolicyEntry(string Name, string Option, string Summary, Func<string?, PolicyChoice> Make)
 {
     /// <summary>The name with its option, for example <c>ttl[:S]</c>.</summary>
     public string Usage => Option.Length == 0 ? Name : $"{Name}[:{Option}]";

@@ -6,23 +6,24 @@ namespace FuncScaler;
 /// The pools of all functions behind one deterministic face: routes events to the function's <see cref="SlotPool"/>, keeps their wake-up
 /// times, and takes in what no function owns. Not safe for concurrent use; hosts serialise their calls.
 /// </summary>
-public sealed class ScalerCore
+public sealed class ScalerCore : IPolicyHost
 {
     private static readonly FunctionMeta NoFunction = new(new MetaKey(""), "", 0, 1);
 
-    private readonly PolicyChoice _policy;
+    private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly SlotPoolOptions _options;
     private readonly SlotRegistry _registry = new();
     private readonly Dictionary<MetaKey, SlotPool> _pools = [];
     private readonly PriorityQueue<SlotPool, long> _wakes = new();
     private readonly SlotPool _orphans;
+    private readonly Queue<SlotPool> _reviews = new();
     private bool _draining;
 
     /// <param name="policy">How every function is served.</param>
     /// <param name="options">Limits of each pool.</param>
     public ScalerCore(PolicyChoice policy, SlotPoolOptions options)
     {
-        _policy = policy;
+        _makePolicy = policy.Begin(this);
         _options = options;
         _orphans = new SlotPool(NoFunction, new DirectPolicy(), options, _registry, Ledger);
         _pools.Add(NoFunction.Key, _orphans);
@@ -53,7 +54,7 @@ public sealed class ScalerCore
         var start = effects.Count;
         if (!_pools.TryGetValue(function.Key, out var pool))
         {
-            pool = new SlotPool(function, _policy.Create(function), _options, _registry, Ledger);
+            pool = new SlotPool(function, _makePolicy(function), _options, _registry, Ledger);
             _pools.Add(function.Key, pool);
             if (_draining)
             {
@@ -66,7 +67,7 @@ public sealed class ScalerCore
         }
 
         pool.Assign(nowUs, request, deadlineUs, effects);
-        TakeWakes(effects, start);
+        Finish(nowUs, effects, start);
     }
 
     /// <inheritdoc cref="SlotPool.Release"/>
@@ -79,29 +80,29 @@ public sealed class ScalerCore
 
         var start = effects.Count;
         var outcome = pool.Release(nowUs, request, instance, result, effects);
-        TakeWakes(effects, start);
+        Finish(nowUs, effects, start);
         return outcome;
     }
 
     /// <inheritdoc cref="SlotPool.Abandon"/>
     public void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects) =>
-        Route(function, effects, (pool, e) => pool.Abandon(nowUs, request, e));
+        Route(nowUs, function, effects, (pool, e) => pool.Abandon(nowUs, request, e));
 
     /// <inheritdoc cref="SlotPool.SlotCreated"/>
     public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects) =>
-        Route(function, effects, (pool, e) => pool.SlotCreated(nowUs, ticket, backendId, e));
+        Route(nowUs, function, effects, (pool, e) => pool.SlotCreated(nowUs, ticket, backendId, e));
 
     /// <inheritdoc cref="SlotPool.SlotReady"/>
     public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
-        Route(function, effects, (pool, e) => pool.SlotReady(nowUs, ticket, e));
+        Route(nowUs, function, effects, (pool, e) => pool.SlotReady(nowUs, ticket, e));
 
     /// <inheritdoc cref="SlotPool.SlotFailed"/>
     public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
-        Route(function, effects, (pool, e) => pool.SlotFailed(nowUs, ticket, failure, e));
+        Route(nowUs, function, effects, (pool, e) => pool.SlotFailed(nowUs, ticket, failure, e));
 
     /// <inheritdoc cref="SlotPool.SlotDestroyed"/>
     public void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
-        Route(function, effects, (pool, e) => pool.SlotDestroyed(nowUs, ticket, e));
+        Route(nowUs, function, effects, (pool, e) => pool.SlotDestroyed(nowUs, ticket, e));
 
     /// <summary>Does what is due, in all pools.</summary>
     public void Tick(long nowUs, List<Effect> effects)
@@ -111,7 +112,7 @@ public sealed class ScalerCore
             _wakes.Dequeue();
             var start = effects.Count;
             pool.Tick(nowUs, effects);
-            TakeWakes(effects, start);
+            Finish(nowUs, effects, start);
         }
     }
 
@@ -144,7 +145,7 @@ public sealed class ScalerCore
             }
         }
 
-        TakeWakes(effects, start);
+        Finish(nowUs, effects, start);
     }
 
     /// <summary>Stops all pools: new requests are rejected, idle instances destroyed, busy ones when they are released.</summary>
@@ -157,22 +158,38 @@ public sealed class ScalerCore
             pool.Drain(nowUs, effects);
         }
 
-        TakeWakes(effects, start);
+        Finish(nowUs, effects, start);
     }
 
-    private void Route(MetaKey function, List<Effect> effects, Action<SlotPool, List<Effect>> action)
+    /// <inheritdoc/>
+    public void RequestReview(MetaKey function)
+    {
+        if (_pools.TryGetValue(function, out var pool) && !_reviews.Contains(pool))
+        {
+            _reviews.Enqueue(pool);
+        }
+    }
+
+    private void Route(long nowUs, MetaKey function, List<Effect> effects, Action<SlotPool, List<Effect>> action)
     {
         if (_pools.TryGetValue(function, out var pool))
         {
             var start = effects.Count;
             action(pool, effects);
-            TakeWakes(effects, start);
+            Finish(nowUs, effects, start);
         }
     }
 
-    /// <summary>Hosts need only <see cref="NextWakeUs"/>: the pools' own wishes end here.</summary>
-    private void TakeWakes(List<Effect> effects, int start)
+    /// <summary>What ends every event: reviews that policies asked for, and wake-up times, of which hosts need only the next.</summary>
+    private void Finish(long nowUs, List<Effect> effects, int start)
     {
+        // A review may ask for further ones; each pool is reviewed once at most, so that two policies cannot keep each other busy.
+        for (var left = _reviews.Count > 0 ? _pools.Count : 0; left > 0 && _reviews.TryDequeue(out var pool); left--)
+        {
+            pool.Review(nowUs, effects);
+        }
+
+        _reviews.Clear();
         var kept = start;
         for (var i = start; i < effects.Count; i++)
         {

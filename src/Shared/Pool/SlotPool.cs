@@ -440,6 +440,13 @@ public sealed class SlotPool
         Settle(effects);
     }
 
+    /// <summary>Lets the policy look again, as after every change, although nothing has changed in this pool.</summary>
+    public void Review(long nowUs, List<Effect> effects)
+    {
+        Advance(nowUs);
+        Settle(effects);
+    }
+
     /// <summary>Does what is due at this time.</summary>
     public void Tick(long nowUs, List<Effect> effects)
     {

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net.Http;
 using FuncScaler.UnaryGrpc;
 using Google.Protobuf;
 using Grpc.Core;

@@ -151,7 +151,8 @@ internal sealed partial class UnaryGrpcMiddleware(
         {
             ReadResult read = await body.ReadAsync(deadline);
             ReadOnlySequence<byte> buffer = read.Buffer;
-            if (request is null && MessageFrame.TryRead(buffer, options.MaxMessageBytes, out byte flags, out ReadOnlySequence<byte> payload))
+            if (request is null
+                && MessageFrame.TryRead(buffer, options.MaxMessageBytes, out byte flags, out ReadOnlySequence<byte> payload))
             {
                 request = route.ParseRequest(flags, payload, encoding, options.MaxMessageBytes);
                 buffer = buffer.Slice(payload.End);

@@ -76,13 +76,18 @@ internal sealed class CoreSubject(PolicyChoice policy, SlotPoolOptions options) 
 }
 
 /// <summary>A pool by itself, woken by its WakeAt effects alone: of those only the latest counts, as it says.</summary>
-internal sealed class PoolSubject(FunctionMeta function, PolicyChoice policy, SlotPoolOptions options) : Subject
+internal sealed class PoolSubject(FunctionMeta function, PolicyChoice policy, SlotPoolOptions options) : Subject, IPolicyHost
 {
     private readonly SlotRegistry _registry = new();
     private SlotPool? _pool;
     private long _wakeAtUs = long.MaxValue;
 
-    public SlotPool Pool => _pool ??= new SlotPool(function, policy.Create(function), options, _registry, new ScoreLedger());
+    /// <summary>There is no other function.</summary>
+    public void RequestReview(MetaKey function)
+    {
+    }
+
+    public SlotPool Pool => _pool ??= new SlotPool(function, policy.Begin(this)(function), options, _registry, new ScoreLedger());
 
     public override ScoreLedger Ledger => Pool.Ledger;
 

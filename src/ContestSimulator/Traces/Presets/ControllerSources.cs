@@ -1,5 +1,17 @@
 namespace FuncScaler.ContestSimulator.Traces;
 
+/// <summary>How long the controllers' Init is.</summary>
+internal static class ControllerInits
+{
+    /// <summary>13 to 56 ms, or those of the long edition.</summary>
+    public static long[] Draw(int count, PresetEdition edition, TraceRandom random) =>
+        edition == PresetEdition.Long ? LongEdition.DrawInitsMs(count, random) : Draw(count, 13, 56, random);
+
+    /// <summary>One from each of <paramref name="count"/> equal parts of the range, both ends of which belong to it.</summary>
+    public static long[] Draw(int count, long leastMs, long greatestMs, TraceRandom random) =>
+        [.. FunctionSet.Strata(count, random).Select(u => leastMs + (long)(u * (greatestMs - leastMs + 1)))];
+}
+
 /// <summary>Calls at a fixed period, at several phases of it, with jitter that does not add up.</summary>
 internal sealed class TimerSource : RequestSource
 {

@@ -37,15 +37,12 @@ internal sealed class DensePreset : PresetModel
             .. Enumerable.Range(0, Controllers).Select(i => new DurationModel((17.25 + i) * factor, 0.22)),
             new DurationModel(40 * factor, 0.2),
         ];
+        string[] keys = [.. Enumerable.Range(0, Controllers + 1).Select(i => $"{(i == Timer ? "timer" : "lockstep")}-{random.NextHex(8)}")];
+        var initsMs = ControllerInits.Draw(keys.Length, edition, random);
         _functions =
         [
-            .. Enumerable.Range(0, Controllers + 1).Select(i => new TraceFunction(
-                new FunctionMeta(
-                    new MetaKey($"{(i == Timer ? "timer" : "lockstep")}-{random.NextHex(8)}"),
-                    "go",
-                    60 + random.NextIndex(900),
-                    i == Timer ? 512 : 256),
-                1000 * (edition == PresetEdition.Long ? LongEdition.SampleInitMs(random) : (long)random.Next(13, 57)))),
+            .. keys.Select((key, i) => new TraceFunction(
+                new FunctionMeta(new MetaKey(key), "go", 60 + random.NextIndex(900), i == Timer ? 512 : 256), 1000 * initsMs[i])),
         ];
     }
 

@@ -158,13 +158,18 @@ internal static class FunctionSet
         return true;
     }
 
-    /// <summary>What a trace tells of the functions, with keys that mean nothing.</summary>
-    public static TraceFunction[] ToTraceFunctions(IEnumerable<DrawnFunction> functions, int timeoutSeconds, PresetEdition edition, TraceRandom random) =>
-    [
-        .. functions.Select(f => new TraceFunction(
-            new FunctionMeta(new MetaKey(random.NextHex(40)), f.Runtime, timeoutSeconds, f.MemoryMb),
-            1000 * (edition == PresetEdition.Long ? LongEdition.SampleInitMs(random) : f.InitMs))),
-    ];
+    /// <summary>What a trace tells of the functions, with keys that mean nothing; both editions have the same keys.</summary>
+    public static TraceFunction[] ToTraceFunctions(
+        IReadOnlyList<DrawnFunction> functions, int timeoutSeconds, PresetEdition edition, TraceRandom random)
+    {
+        var keys = functions.Select(_ => new MetaKey(random.NextHex(40))).ToArray();
+        var longInitsMs = edition == PresetEdition.Long ? LongEdition.DrawInitsMs(functions.Count, random) : null;
+        return
+        [
+            .. functions.Select((f, i) => new TraceFunction(
+                new FunctionMeta(keys[i], f.Runtime, timeoutSeconds, f.MemoryMb), 1000 * (longInitsMs?[i] ?? f.InitMs))),
+        ];
+    }
 
     private static int Pick((int MemoryMb, double Weight)[] weights, double share)
     {

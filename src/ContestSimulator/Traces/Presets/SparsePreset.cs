@@ -37,11 +37,12 @@ internal sealed class SparsePreset : PresetModel
             ("rare", 512, new(40 * factor, 0.3)),
         ];
         _durations = [.. kinds.Select(k => k.Duration)];
+        string[] keys = [.. kinds.Select(k => $"{k.Name}-{random.NextHex(8)}")];
+        var initsMs = ControllerInits.Draw(kinds.Length, edition, random);
         _functions =
         [
-            .. kinds.Select(k => new TraceFunction(
-                new FunctionMeta(new MetaKey($"{k.Name}-{random.NextHex(8)}"), "go", 60 + random.NextIndex(900), k.MemoryMb),
-                1000 * (edition == PresetEdition.Long ? LongEdition.SampleInitMs(random) : (long)random.Next(13, 57)))),
+            .. kinds.Select((k, i) => new TraceFunction(
+                new FunctionMeta(new MetaKey(keys[i]), "go", 60 + random.NextIndex(900), k.MemoryMb), 1000 * initsMs[i])),
         ];
     }
 

@@ -3,7 +3,7 @@ using System.Numerics;
 namespace FuncScaler.ContestSimulator.Traces;
 
 /// <summary>Counts of non-negative numbers in buckets of 1/64 of an octave, so that a quantile is within 0.8 % of the exact one.</summary>
-internal sealed class LogHistogram
+internal sealed class GapHistogram
 {
     private const int SubBits = 6;
     private const int Sub = 1 << SubBits;

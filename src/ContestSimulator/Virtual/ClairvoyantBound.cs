@@ -1,0 +1,292 @@
+using FuncScaler.ContestSimulator.Traces;
+
+namespace FuncScaler.ContestSimulator.Virtual;
+
+/// <summary>
+/// What no scaler can exceed on a trace, not even one that knows the future: the highest score that the trace leaves room for, waiting
+/// and prewarming allowed.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Take a price of waiting, lambda (GBs per second). Beyond its execution a function must then pay at least the cost of a cheapest pairing
+/// of its arrivals with ends of earlier requests' executions: a pair costs the memory held from the end to the arrival, or, where the end
+/// comes later, the wait at lambda minus the memory's own price; an arrival without a partner costs the memory of one create and init,
+/// made just in time, with no wait at all. A real schedule delays ends as well as arrivals; taking the memory's price off lambda makes up
+/// for that, so that the pairing stays a lower bound. Pairing on a line with linear costs is solved exactly, in one streaming pass, by
+/// keeping the least cost as a convex function of the instances in hand, as its slopes. Over several prices this bounds the memory time S
+/// of any schedule with a total wait of L, and the score is maximised over that whole region, each step rounded up.
+/// </para>
+/// <para>
+/// Proved for every scaler that serves a function's requests in order of arrival, under the cost model: a slot serves one function, create
+/// and init take the same time every time, every request is served. Not proved, hence a heuristic, for scalers that let a short request
+/// overtake a long one of the same function, or that share slots before Init between functions, which can save part of a create. The
+/// resource and cold-start parts shown with it are those of one point that reaches the bound, not bounds by themselves.
+/// </para>
+/// </remarks>
+public sealed class ClairvoyantBound
+{
+    private const int ScoreSteps = 20_000;
+
+    private readonly double[] _prices;
+    private readonly double[] _overheads;
+
+    private ClairvoyantBound(double[] prices, double[] overheads)
+    {
+        _prices = prices;
+        _overheads = overheads;
+    }
+
+    /// <summary>The bound on the score, 0 to 100.</summary>
+    public double Score { get; private init; }
+
+    /// <summary>The resource half at a point that reaches <see cref="Score"/>.</summary>
+    public double ResourceScore { get; private init; }
+
+    /// <summary>The cold-start half at that point.</summary>
+    public double LatencyScore { get; private init; }
+
+    /// <summary>Slot memory time at that point, GBs.</summary>
+    public double SlotGbSeconds { get; private init; }
+
+    /// <summary>Execution, GBs.</summary>
+    public double ExecutionGbSeconds { get; private init; }
+
+    /// <summary>What requests wait at that point, wire included, s.</summary>
+    public double ScheduleSeconds { get; private init; }
+
+    public long Requests { get; private init; }
+
+    /// <summary>The least sum of slot memory time beyond execution and waits at a price, GBs: for each price used.</summary>
+    public IEnumerable<(double PriceGbs, double OverheadGbSeconds)> Overheads => _prices.Zip(_overheads);
+
+    /// <summary>Computes the bound in one pass over the trace.</summary>
+    /// <exception cref="TraceFormatException">The trace is malformed.</exception>
+    public static ClairvoyantBound Of(ITrace trace, VirtualOptions options, CancellationToken cancellationToken = default)
+    {
+        // From free waiting to waiting that nothing is worth: a factor of two per step, and the bound lies between steps on the safe side.
+        double[] prices = [0, .. Enumerable.Range(-12, 30).Select(i => Math.Pow(2, i / 1.5))];
+        var functions = new FunctionPairing?[trace.Functions.Count];
+        long requests = 0;
+        double executionGbSeconds = 0, executionSeconds = 0;
+        foreach (var request in trace.ReadRequests())
+        {
+            if (++requests % 65536 == 0)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
+            var function = trace.Functions[request.Function];
+            var pairing = functions[request.Function] ??= new FunctionPairing(
+                function.Meta.MemoryGb,
+                (options.CreateUs + (2 * options.PlatformRpcUs) + function.InitDurationUs) / 1e6,
+                prices);
+            pairing.Arrive(request.StartUs / 1e6, request.DurationUs / 1e6, usable: request.StatusCode == 200);
+            executionSeconds += request.DurationUs / 1e6;
+            executionGbSeconds += request.DurationUs / 1e6 * function.Meta.MemoryGb;
+        }
+
+        var overheads = new double[prices.Length];
+        foreach (var pairing in functions)
+        {
+            pairing?.AddTo(overheads);
+        }
+
+        var wireSeconds = requests * (options.AssignRpcUs + options.IdleRpcUs) / 1e6;
+        var (score, slot, wait) = Maximise(prices, overheads, executionGbSeconds, executionSeconds, wireSeconds);
+        return new ClairvoyantBound(prices, overheads)
+        {
+            Score = score,
+            ResourceScore = slot > 0 ? 50 * executionGbSeconds / slot : 0,
+            LatencyScore = executionSeconds > 0 ? 50 * executionSeconds / (executionSeconds + wireSeconds + wait) : 0,
+            SlotGbSeconds = slot,
+            ExecutionGbSeconds = executionGbSeconds,
+            ScheduleSeconds = wireSeconds + wait,
+            Requests = requests,
+        };
+    }
+
+    private static (double Score, double SlotGbSeconds, double WaitSeconds) Maximise(
+        double[] prices,
+        double[] overheads,
+        double executionGbSeconds,
+        double executionSeconds,
+        double wireSeconds)
+    {
+        if (executionSeconds <= 0 || executionGbSeconds <= 0)
+        {
+            return (0, 0, 0);
+        }
+
+        double SlotAt(double wait)
+        {
+            var least = executionGbSeconds;
+            for (var i = 0; i < prices.Length; i++)
+            {
+                least = Math.Max(least, executionGbSeconds + overheads[i] - (prices[i] * wait));
+            }
+
+            return least;
+        }
+
+        // Beyond this wait the cold-start half alone is below a tenth of a point, and the resource half cannot exceed 50.
+        var longest = 500 * (executionSeconds + wireSeconds);
+        double best = 0, bestSlot = executionGbSeconds, bestWait = 0, previous = 0;
+        for (var step = 0; step <= ScoreSteps; step++)
+        {
+            // Fine where little is waited. The score of a step takes the wait at its beginning and the memory at its end: never too low.
+            var wait = step == 0 ? 0 : longest * Math.Pow(10, -9 + (9.0 * step / ScoreSteps));
+            var slot = SlotAt(wait);
+            var score = (50 * executionGbSeconds / slot) + (50 * executionSeconds / (executionSeconds + wireSeconds + previous));
+            if (score > best)
+            {
+                (best, bestSlot, bestWait) = (score, slot, previous);
+            }
+
+            previous = wait;
+        }
+
+        return (best, bestSlot, bestWait);
+    }
+
+    /// <summary>The cheapest pairing of one function, for every price at once.</summary>
+    private sealed class FunctionPairing
+    {
+        private readonly double _memoryGb;
+        private readonly double _createCost;
+        private readonly PriceState[] _states;
+        private readonly PriorityQueue<byte, double> _ends = new();
+
+        public FunctionPairing(double memoryGb, double coldSeconds, double[] prices)
+        {
+            _memoryGb = memoryGb;
+            _createCost = memoryGb * coldSeconds;
+            _states = [.. prices.Select(p => new PriceState(Math.Max(0, p - memoryGb)))];
+        }
+
+        public void Arrive(double atSeconds, double durationSeconds, bool usable)
+        {
+            while (_ends.TryPeek(out _, out var end) && end <= atSeconds)
+            {
+                _ends.Dequeue();
+                foreach (var state in _states)
+                {
+                    state.Free(end, _memoryGb, _createCost);
+                }
+            }
+
+            foreach (var state in _states)
+            {
+                state.Ask(atSeconds, _memoryGb, _createCost, underWay: _ends.Count);
+            }
+
+            if (usable)
+            {
+                _ends.Enqueue(0, atSeconds + durationSeconds);
+            }
+        }
+
+        public void AddTo(double[] overheads)
+        {
+            while (_ends.TryDequeue(out _, out var end))
+            {
+                foreach (var state in _states)
+                {
+                    state.Free(end, _memoryGb, _createCost);
+                }
+            }
+
+            for (var i = 0; i < _states.Length; i++)
+            {
+                overheads[i] += _states[i].Cost;
+            }
+        }
+    }
+
+    /// <summary>
+    /// The least cost so far as a convex function of the instances in hand (negative: arrivals that wait), kept as its value at zero and
+    /// its slopes to either side, each side with a common addition. Slopes that can decide nothing any more are dropped, so that memory
+    /// follows concurrency and not the trace's length.
+    /// </summary>
+    private sealed class PriceState(double waitPriceGbs)
+    {
+        // Ascending: the slope next to zero is the last. Few, as no more can wait than executions are under way.
+        private readonly List<double> _left = [];
+        private readonly PriorityQueue<double, double> _right = new();
+        private double _leftAdded;
+        private double _rightAdded;
+        private double _lastSeconds = double.NaN;
+
+        public double Cost { get; private set; }
+
+        /// <summary>An execution ended: one instance more, for whoever wants it.</summary>
+        public void Free(double atSeconds, double memoryGb, double createCost)
+        {
+            Advance(atSeconds, memoryGb, createCost);
+            if (_left.Count > 0 && _left[^1] + _leftAdded > 0)
+            {
+                // A waiting arrival takes it.
+                var gain = _left[^1] + _leftAdded;
+                Cost -= gain;
+                _left.RemoveAt(_left.Count - 1);
+                PushLeft(0);
+                PushRight(gain);
+            }
+            else
+            {
+                PushRight(0);
+            }
+        }
+
+        /// <summary>
+        /// A request arrived: one instance less, or a new one for its create's cost. It can wait only for one of the executions under way
+        /// that no other waits for.
+        /// </summary>
+        public void Ask(double atSeconds, double memoryGb, double createCost, int underWay)
+        {
+            Advance(atSeconds, memoryGb, createCost);
+            var least = createCost;
+            if (_right.TryPeek(out var slope, out _))
+            {
+                // Advance has left none that costs more than a create.
+                least = slope + _rightAdded;
+                _right.Dequeue();
+            }
+
+            Cost += least;
+            PushLeft(least);
+            if (_left.Count > underWay)
+            {
+                _left.RemoveRange(0, _left.Count - underWay);
+            }
+        }
+
+        private void Advance(double atSeconds, double memoryGb, double createCost)
+        {
+            if (!double.IsNaN(_lastSeconds))
+            {
+                _rightAdded += (atSeconds - _lastSeconds) * memoryGb;
+                _leftAdded -= (atSeconds - _lastSeconds) * waitPriceGbs;
+            }
+
+            _lastSeconds = atSeconds;
+            if (_left.Count > 0 && _left[^1] + _leftAdded <= 0)
+            {
+                _left.Clear();
+            }
+
+            // The smallest of the right side is at hand: once even that is not cheaper than a create, none is.
+            if (_right.TryPeek(out var slope, out _) && slope + _rightAdded >= createCost)
+            {
+                _right.Clear();
+            }
+        }
+
+        private void PushLeft(double slope)
+        {
+            var at = _left.BinarySearch(slope - _leftAdded);
+            _left.Insert(at < 0 ? ~at : at, slope - _leftAdded);
+        }
+
+        private void PushRight(double slope) => _right.Enqueue(slope - _rightAdded, slope - _rightAdded);
+    }
+}

@@ -1,0 +1,164 @@
+using System.Diagnostics;
+using FuncScaler.ContestSimulator.Platform;
+using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.Policies;
+
+namespace FuncScaler.ContestSimulator.Virtual;
+
+/// <summary>
+/// Plays a trace against a policy in virtual time: hours of trace in seconds, by the very pools and policies that serve real requests.
+/// The same input gives the same result to the last digit, on however many processors.
+/// </summary>
+public static class VirtualContest
+{
+    /// <summary>Shards of a run whose policy lets functions be simulated apart; fixed, so that results do not depend on the machine.</summary>
+    private const int ShardCount = 8;
+
+    private const int WindowRequests = 1 << 15;
+    private const long TailStepUs = 60_000_000;
+
+    /// <summary>Plays the whole trace and its tail.</summary>
+    /// <param name="trace">What arrives.</param>
+    /// <param name="policy">How it is served.</param>
+    /// <param name="options">The cost model.</param>
+    /// <param name="progress">Told the number of requests played so far, now and then.</param>
+    /// <param name="cancellationToken">Ends it early.</param>
+    /// <exception cref="TraceFormatException">The trace is malformed.</exception>
+    public static VirtualResult Run(
+        ITrace trace,
+        PolicyChoice policy,
+        VirtualOptions options,
+        IProgress<long>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        var watch = Stopwatch.StartNew();
+        var shards = new VirtualShard[policy.SharesState ? 1 : Math.Min(ShardCount, Math.Max(1, trace.Functions.Count))];
+        for (var i = 0; i < shards.Length; i++)
+        {
+            shards[i] = new VirtualShard(trace.Functions, policy, options);
+        }
+
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, options.Parallelism), CancellationToken = cancellationToken };
+        var peak = new PeakCounter();
+        long played = 0;
+        var inWindow = 0;
+        long? originUs = null;
+        foreach (var request in trace.ReadRequests())
+        {
+            originUs ??= request.StartUs;
+            var shifted = request with { StartUs = request.StartUs - originUs.Value };
+            if (inWindow == WindowRequests)
+            {
+                // Up to, not into, the time of the next arrival: it may be one of several at the same time.
+                RunAll(shards, parallel, shifted.StartUs - 1, onlyWhileActive: false);
+                peak.Take(shards);
+                played += inWindow;
+                inWindow = 0;
+                progress?.Report(played);
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
+            shards[shifted.Function % shards.Length].Inbox.Add(shifted);
+            inWindow++;
+        }
+
+        RunAll(shards, parallel, long.MaxValue, onlyWhileActive: true);
+        var endUs = shards.Max(s => s.LastEndUs);
+        RunAll(shards, parallel, endUs + options.TailUs, onlyWhileActive: false);
+        peak.Take(shards);
+        progress?.Report(played + inWindow);
+        return Summarise(trace, policy, shards, endUs, endUs + options.TailUs, peak.Peak, watch.Elapsed);
+    }
+
+    private static void RunAll(VirtualShard[] shards, ParallelOptions parallel, long untilUs, bool onlyWhileActive)
+    {
+        if (parallel.MaxDegreeOfParallelism == 1 || shards.Length == 1)
+        {
+            foreach (var shard in shards)
+            {
+                shard.Run(untilUs, onlyWhileActive);
+            }
+        }
+        else
+        {
+            Parallel.ForEach(shards, parallel, shard => shard.Run(untilUs, onlyWhileActive));
+        }
+    }
+
+    private static VirtualResult Summarise(
+        ITrace trace,
+        PolicyChoice policy,
+        VirtualShard[] shards,
+        long endUs,
+        long billedToUs,
+        long peak,
+        TimeSpan elapsed)
+    {
+        var ledger = new ScoreLedger();
+        var times = new LatencyHistogram();
+        foreach (var shard in shards)
+        {
+            ledger.Add(shard.Ledger);
+            times.Add(shard.ScheduleTimes);
+            shard.Close(billedToUs);
+        }
+
+        var functions = new FunctionOutcome[trace.Functions.Count];
+        for (var i = 0; i < functions.Length; i++)
+        {
+            var meta = trace.Functions[i].Meta;
+            ref readonly var totals = ref shards[i % shards.Length].TotalsOf(i);
+            functions[i] = new FunctionOutcome(
+                meta,
+                totals.Requests,
+                totals.ColdStarts,
+                totals.ExecutionUs / 1e6 * meta.MemoryGb,
+                (double)totals.SlotMbUs / 1024e6,
+                totals.WaitUs / 1e6,
+                totals.PeakSlots);
+        }
+
+        return new VirtualResult
+        {
+            Policy = policy.Name,
+            Trace = trace.Name,
+            Score = ledger.ScoreAt(billedToUs),
+            ColdStarts = shards.Sum(s => s.ColdStarts),
+            Waited = shards.Sum(s => s.Waited),
+            SlotsCreated = ledger.SlotsCreated,
+            PeakInstances = peak,
+            ScheduleTimes = times,
+            Functions = functions,
+            EndUs = endUs,
+            Elapsed = elapsed,
+        };
+    }
+
+    /// <summary>The most slots at one time over all shards, from what came and went in each.</summary>
+    private sealed class PeakCounter
+    {
+        private readonly List<(long AtUs, int Change)> _changes = [];
+        private long _live;
+
+        public long Peak { get; private set; }
+
+        public void Take(VirtualShard[] shards)
+        {
+            foreach (var shard in shards)
+            {
+                _changes.AddRange(shard.SlotChanges);
+                shard.SlotChanges.Clear();
+            }
+
+            // At one time those that go first: the order within a time must not depend on the shards.
+            _changes.Sort();
+            foreach (var (_, change) in _changes)
+            {
+                _live += change;
+                Peak = Math.Max(Peak, _live);
+            }
+
+            _changes.Clear();
+        }
+    }
+}

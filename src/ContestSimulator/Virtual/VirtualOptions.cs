@@ -1,0 +1,31 @@
+namespace FuncScaler.ContestSimulator.Virtual;
+
+/// <summary>The contest's cost model, for virtual time. All times in µs.</summary>
+public sealed record VirtualOptions
+{
+    /// <summary>What CreateSlot takes on the platform. (observed: 100 ms)</summary>
+    public long CreateUs { get; init; } = 100_000;
+
+    /// <summary>What DestroySlot takes on the platform. (observed: 20 ms)</summary>
+    public long DestroyUs { get; init; } = 20_000;
+
+    /// <summary>
+    /// What a call of the platform costs besides. (observed: a cold Assign takes 104.5 ms more than its Init, at the median, for two calls)
+    /// </summary>
+    public long PlatformRpcUs { get; init; } = 2_000;
+
+    /// <summary>What a caller waits for the wire and the scaler in a warm Assign.</summary>
+    public long AssignRpcUs { get; init; } = 200;
+
+    /// <summary>What a caller waits for the wire and the scaler in Idle.</summary>
+    public long IdleRpcUs { get; init; } = 100;
+
+    /// <summary>How long live slots go on costing after the last request. (observed: 300 s)</summary>
+    public long TailUs { get; init; } = 300_000_000;
+
+    /// <summary>Limits of each pool.</summary>
+    public SlotPoolOptions Pool { get; init; } = new();
+
+    /// <summary>How many processors one run may use; functions are simulated apart where the policy lets them be. At least 1.</summary>
+    public int Parallelism { get; init; } = 1;
+}

@@ -1,0 +1,313 @@
+using FuncScaler.ContestSimulator.Platform;
+using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.Policies;
+
+namespace FuncScaler.ContestSimulator.Virtual;
+
+/// <summary>
+/// A discrete-event simulation of some functions of a trace: the scaler's own core and policies, a caller for each request, and the
+/// contest's platform, on one virtual clock. Deterministic: events at the same time run in the order they were made.
+/// </summary>
+internal sealed class VirtualShard
+{
+    private readonly IReadOnlyList<TraceFunction> _functions;
+    private readonly VirtualOptions _options;
+    private readonly ScalerCore _core;
+    private readonly PriorityQueue<Happening, EventTime> _events = new();
+    private readonly Dictionary<RequestId, Caller> _waiting = [];
+    private readonly Stack<Caller> _idleCallers = new();
+    private readonly Dictionary<SlotTicket, PlatformSlot> _slots = [];
+    private readonly Dictionary<MetaKey, int> _indexes = [];
+    private readonly FunctionTotals[] _totals;
+    private readonly List<Effect> _effects = [];
+    private long _order;
+    private int _callers;
+    private long _active;
+
+    public VirtualShard(IReadOnlyList<TraceFunction> functions, PolicyChoice policy, VirtualOptions options)
+    {
+        _functions = functions;
+        _options = options;
+        _core = new ScalerCore(policy, options.Pool);
+        _totals = new FunctionTotals[functions.Count];
+        for (var i = 0; i < functions.Count; i++)
+        {
+            _indexes[functions[i].Meta.Key] = i;
+        }
+    }
+
+    private enum HappeningKind
+    {
+        Created,
+        Initialised,
+        Destroyed,
+        Idle,
+    }
+
+    /// <summary>Requests of this shard in the window to come, in order of arrival.</summary>
+    public List<TraceRequest> Inbox { get; } = [];
+
+    /// <summary>Slots that came (+1) and went (-1) since this list was last emptied.</summary>
+    public List<(long AtUs, int Change)> SlotChanges { get; } = [];
+
+    public ScoreLedger Ledger { get; } = new();
+
+    public LatencyHistogram ScheduleTimes { get; } = new();
+
+    public long ColdStarts { get; private set; }
+
+    public long Waited { get; private set; }
+
+    /// <summary>When the last request so far ended at its caller, µs.</summary>
+    public long LastEndUs { get; private set; }
+
+    /// <summary>Requests that arrived and have not ended.</summary>
+    public long Active => _active;
+
+    public ref readonly FunctionTotals TotalsOf(int function) => ref _totals[function];
+
+    /// <summary>Runs what happens before <paramref name="untilUs"/>, or at it, and all of <see cref="Inbox"/>.</summary>
+    /// <param name="untilUs">The end of the window, µs.</param>
+    /// <param name="onlyWhileActive">Stop as soon as no request is under way.</param>
+    public void Run(long untilUs, bool onlyWhileActive = false)
+    {
+        var next = 0;
+        var requests = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(Inbox);
+        while (!onlyWhileActive || _active > 0 || next < requests.Length)
+        {
+            var arrivalUs = next < requests.Length ? requests[next].StartUs + (_options.AssignRpcUs / 2) : long.MaxValue;
+            var eventUs = _events.TryPeek(out _, out var time) ? time.AtUs : long.MaxValue;
+            var wakeUs = _core.NextWakeUs;
+            var nowUs = Math.Min(eventUs, Math.Min(arrivalUs, wakeUs));
+            if (nowUs > untilUs && arrivalUs == long.MaxValue)
+            {
+                break;
+            }
+
+            // An instance that becomes free, or must go, at the very time of an arrival still serves it.
+            if (eventUs == nowUs)
+            {
+                Handle(_events.Dequeue(), nowUs);
+            }
+            else if (arrivalUs == nowUs)
+            {
+                Arrive(requests[next++], nowUs);
+            }
+            else
+            {
+                _core.Tick(nowUs, _effects);
+                RunEffects(nowUs);
+            }
+        }
+
+        Inbox.Clear();
+    }
+
+    /// <summary>Counts the slots that still live up to the end of the run.</summary>
+    public void Close(long endUs)
+    {
+        foreach (var slot in _slots.Values)
+        {
+            if (!slot.Gone)
+            {
+                _totals[slot.Function].SlotMbUs += (Int128)(endUs - slot.AskedUs) * slot.MemoryMb;
+            }
+        }
+    }
+
+    private void Arrive(in TraceRequest request, long nowUs)
+    {
+        if (!_idleCallers.TryPop(out var caller))
+        {
+            caller = new Caller(new RequestId($"r{_callers++}"));
+        }
+
+        _active++;
+        caller.Function = request.Function;
+        caller.ArrivedUs = request.StartUs;
+        caller.DurationUs = request.DurationUs;
+        caller.Broken = request.StatusCode != 200;
+        _core.Assign(nowUs, _functions[request.Function].Meta, caller.Request, long.MaxValue, _effects);
+        if (_effects is [{ Kind: EffectKind.Grant } grant])
+        {
+            _effects.Clear();
+            Begin(caller, grant, nowUs);
+            return;
+        }
+
+        _waiting.Add(caller.Request, caller);
+        RunEffects(nowUs);
+    }
+
+    private void Begin(Caller caller, in Effect grant, long nowUs)
+    {
+        caller.Instance = grant.Instance;
+        var beginUs = nowUs + _options.AssignRpcUs - (_options.AssignRpcUs / 2);
+        caller.AssignUs = beginUs - caller.ArrivedUs;
+        ref var totals = ref _totals[caller.Function];
+        if (grant.GrantKind == GrantKind.Cold)
+        {
+            ColdStarts++;
+            totals.ColdStarts++;
+        }
+        else if (grant.GrantKind == GrantKind.Waited)
+        {
+            Waited++;
+        }
+
+        totals.WaitUs += caller.AssignUs - _options.AssignRpcUs;
+        Schedule(beginUs + caller.DurationUs + (_options.IdleRpcUs / 2), new Happening(HappeningKind.Idle, caller, null));
+    }
+
+    private void Handle(in Happening happening, long nowUs)
+    {
+        switch (happening.Kind)
+        {
+            case HappeningKind.Idle:
+                End(happening.Caller!, nowUs);
+                break;
+            case HappeningKind.Created:
+                _core.SlotCreated(nowUs, happening.Slot!.Key, happening.Slot.Ticket, happening.Slot.Id, _effects);
+                break;
+            case HappeningKind.Initialised:
+                _core.SlotReady(nowUs, happening.Slot!.Key, happening.Slot.Ticket, _effects);
+                break;
+            case HappeningKind.Destroyed:
+                _slots.Remove(happening.Slot!.Ticket);
+                _core.SlotDestroyed(nowUs, happening.Slot.Key, happening.Slot.Ticket, _effects);
+                break;
+            default:
+                throw new InvalidOperationException($"Nothing is known of {happening.Kind}.");
+        }
+
+        RunEffects(nowUs);
+    }
+
+    private void End(Caller caller, long nowUs)
+    {
+        var meta = _functions[caller.Function].Meta;
+        _core.Release(nowUs, meta.Key, caller.Request, caller.Instance, new ReleaseResult(caller.DurationUs, caller.Broken), _effects);
+        Ledger.RequestServed(caller.DurationUs, meta.MemoryMb, caller.AssignUs, _options.IdleRpcUs);
+        ScheduleTimes.Add(caller.AssignUs + _options.IdleRpcUs);
+        ref var totals = ref _totals[caller.Function];
+        totals.Requests++;
+        totals.ExecutionUs += caller.DurationUs;
+        LastEndUs = Math.Max(LastEndUs, nowUs + _options.IdleRpcUs - (_options.IdleRpcUs / 2));
+        _active--;
+        _idleCallers.Push(caller);
+    }
+
+    private void RunEffects(long nowUs)
+    {
+        for (var i = 0; i < _effects.Count; i++)
+        {
+            var effect = _effects[i];
+            switch (effect.Kind)
+            {
+                case EffectKind.Grant:
+                    if (_waiting.Remove(effect.Request, out var caller))
+                    {
+                        Begin(caller, effect, nowUs);
+                    }
+
+                    break;
+                case EffectKind.CreateSlot:
+                    Create(effect, nowUs);
+                    break;
+                case EffectKind.InitSlot:
+                    var started = _slots[effect.Ticket];
+                    Schedule(nowUs + _options.PlatformRpcUs + _functions[started.Function].InitDurationUs, new Happening(HappeningKind.Initialised, null, started));
+                    break;
+                case EffectKind.DestroySlot:
+                    Destroy(effect, nowUs);
+                    break;
+                case EffectKind.Reject:
+                    throw new InvalidOperationException($"Nobody set a deadline, yet request {effect.Request} was rejected: {effect.Message}");
+                case EffectKind.WakeAt:
+                default:
+                    break;
+            }
+        }
+
+        _effects.Clear();
+    }
+
+    private void Create(in Effect effect, long nowUs)
+    {
+        var slot = new PlatformSlot(
+            effect.Ticket, new BackendSlotId($"s{effect.Ticket.Value}"), effect.Function.Key, _indexes[effect.Function.Key], effect.MemoryMb, nowUs);
+        _slots.Add(effect.Ticket, slot);
+        Ledger.SlotCreated(nowUs, effect.MemoryMb);
+        SlotChanges.Add((nowUs, 1));
+        ref var totals = ref _totals[slot.Function];
+        totals.LiveSlots++;
+        totals.PeakSlots = Math.Max(totals.PeakSlots, totals.LiveSlots);
+        Schedule(nowUs + _options.CreateUs + _options.PlatformRpcUs, new Happening(HappeningKind.Created, null, slot));
+    }
+
+    private void Destroy(in Effect effect, long nowUs)
+    {
+        var slot = _slots[effect.Ticket];
+        slot.Gone = true;
+        Ledger.SlotDestroyed(slot.AskedUs, nowUs, slot.MemoryMb);
+        SlotChanges.Add((nowUs, -1));
+        ref var totals = ref _totals[slot.Function];
+        totals.LiveSlots--;
+        totals.SlotMbUs += (Int128)(nowUs - slot.AskedUs) * slot.MemoryMb;
+        Schedule(nowUs + _options.DestroyUs + _options.PlatformRpcUs, new Happening(HappeningKind.Destroyed, null, slot));
+    }
+
+    private void Schedule(long atUs, in Happening happening) => _events.Enqueue(happening, new EventTime(atUs, _order++));
+
+    internal struct FunctionTotals
+    {
+        public long Requests;
+        public long ColdStarts;
+        public long ExecutionUs;
+        public long WaitUs;
+        public Int128 SlotMbUs;
+        public int LiveSlots;
+        public int PeakSlots;
+    }
+
+    private readonly record struct Happening(HappeningKind Kind, Caller? Caller, PlatformSlot? Slot);
+
+    private readonly record struct EventTime(long AtUs, long Order) : IComparable<EventTime>
+    {
+        public int CompareTo(EventTime other) => AtUs != other.AtUs ? AtUs.CompareTo(other.AtUs) : Order.CompareTo(other.Order);
+    }
+
+    private sealed class Caller(RequestId request)
+    {
+        public RequestId Request { get; } = request;
+
+        public InstanceId Instance { get; set; }
+
+        public int Function { get; set; }
+
+        public long ArrivedUs { get; set; }
+
+        public long AssignUs { get; set; }
+
+        public long DurationUs { get; set; }
+
+        public bool Broken { get; set; }
+    }
+
+    private sealed class PlatformSlot(SlotTicket ticket, BackendSlotId id, MetaKey key, int function, int memoryMb, long askedUs)
+    {
+        public SlotTicket Ticket { get; } = ticket;
+
+        public BackendSlotId Id { get; } = id;
+
+        public MetaKey Key { get; } = key;
+
+        public int Function { get; } = function;
+
+        public int MemoryMb { get; } = memoryMb;
+
+        public long AskedUs { get; } = askedUs;
+
+        public bool Gone { get; set; }
+    }
+}

@@ -1,0 +1,201 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json.Nodes;
+using FuncScaler.Contract;
+using FuncScaler.Policies;
+using FuncScaler.ScalerHost;
+using FuncScaler.SlotBackends.Simulator;
+using FuncScaler.UnaryGrpc;
+using Microsoft.Extensions.Logging;
+
+namespace FuncScaler.Tests;
+
+/// <summary>The service as callers see it: JSON and gRPC over real sockets, on a platform that may die.</summary>
+public sealed class ScalerServerTests : IAsyncLifetime
+{
+    private static readonly UnaryMethod<AssignRequest, AssignReply> Assign = new(ScalerContract.Assign);
+    private static readonly UnaryMethod<IdleRequest, IdleReply> Idle = new(ScalerContract.Idle);
+
+    private readonly MiniPlatform _platform = new();
+    private ScalerServer _scaler = null!;
+    private HttpUnaryChannel _grpc = null!;
+    private HttpClient _http = null!;
+
+    public async Task InitializeAsync()
+    {
+        await _platform.StartAsync();
+        await StartScalerAsync(keep: false);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _grpc.DisposeAsync();
+        _http.Dispose();
+        await _scaler.DisposeAsync();
+        await _platform.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Json_assigns_and_releases_and_shows_the_state()
+    {
+        var assigned = await PostAsync("/api/assign", """{"requestId": "r1", "metaData": {"key": "f", "runtime": "go", "timeoutInSecs": 60, "memoryInMb": "128"}}""");
+        Assert.Equal(HttpStatusCode.OK, assigned.Status);
+        Assert.Equal("Ok", (string)assigned.Body["status"]!);
+        var assignment = assigned.Body["assigment"]!;
+        Assert.Equal(_platform.Slots.Single().Value, (string)assignment["instanceId"]!);
+
+        var released = await PostAsync("/api/release", new JsonObject { ["assigment"] = assignment.DeepClone(), ["result"] = new JsonObject { ["durationInMs"] = 5 } }.ToJsonString());
+        Assert.Equal(HttpStatusCode.OK, released.Status);
+        var stats = (await _http.GetFromJsonAsync<JsonObject>("/api/stats"))!;
+        Assert.Equal(1, (int)stats["requests"]!["cold"]!);
+        Assert.Equal(1, (int)stats["slots"]!["idle"]!);
+        Assert.Equal("f", (string)stats["functions"]![0]!["key"]!);
+        Assert.Equal("ok", await _http.GetStringAsync("/healthz"));
+    }
+
+    [Theory]
+    [InlineData("/api/assign", "{", HttpStatusCode.BadRequest, "not a AssignRequest")]
+    [InlineData("/api/assign", "{}", HttpStatusCode.BadRequest, "request_id is empty")]
+    [InlineData("/api/assign", """{"requestId": "r", "metaData": {"key": "f"}}""", HttpStatusCode.BadRequest, "memory_in_mb is 0")]
+    [InlineData("/api/release", """{"assigment": {"requestId": "r", "metaKey": "f", "instanceId": "i"}}""", HttpStatusCode.NotFound, "holds no instance")]
+    public async Task Json_errors_say_what_is_wrong(string path, string body, HttpStatusCode status, string message)
+    {
+        var answer = await PostAsync(path, body);
+
+        Assert.Equal(status, answer.Status);
+        Assert.Contains(message, (string)answer.Body["error"]!, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_release_that_matches_nothing_is_not_found_and_changes_nothing()
+    {
+        var reply = await AssignAsync("r1");
+        var wrong = reply.Assigment.Clone();
+        wrong.InstanceId = "another";
+
+        Assert.Equal(GrpcStatus.InvalidArgument, (await Assert.ThrowsAsync<GrpcException>(() => IdleAsync(wrong))).Status);
+        await IdleAsync(reply.Assigment);
+        Assert.Equal(GrpcStatus.NotFound, (await Assert.ThrowsAsync<GrpcException>(() => IdleAsync(reply.Assigment))).Status);
+        Assert.Equal(1, _scaler.Runtime.GetStats().Slots.Idle);
+    }
+
+    [Fact]
+    public async Task Requests_to_a_dead_platform_are_answered_within_their_deadline_with_the_reason()
+    {
+        await _platform.KillAsync();
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(async i =>
+        {
+            var error = await Assert.ThrowsAsync<GrpcException>(() => AssignAsync($"r{i}", timeout: TimeSpan.FromSeconds(2)));
+
+            // Our answer, not the client's own time-out: it carries the backend's words.
+            Assert.Equal(GrpcStatus.DeadlineExceeded, error.Status);
+            Assert.Contains("the backend said: CreateSlot failed: Unavailable", error.Detail, StringComparison.Ordinal);
+        }));
+        Assert.Equal(0, _scaler.Runtime.GetStats().Requests.Waiting);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_platform_that_dies_and_returns_is_served_again_and_nothing_leaks(bool slotsSurvive)
+    {
+        var held = await AssignAsync("held");
+        await IdleAsync((await AssignAsync("other")).Assigment);
+        _platform.CreateGate = new TaskCompletionSource();
+        var waiting = AssignAsync("waiting", memoryMb: 256, key: "g");
+        await _platform.KillAsync();
+        if (!slotsSurvive)
+        {
+            _platform.Slots.Clear();
+        }
+
+        _platform.CreateGate = MiniPlatform.Open();
+        await _platform.StartAsync();
+
+        var reply = await waiting;
+        Assert.Contains(reply.Assigment.InstanceId, _platform.Slots.Values);
+        await IdleAsync(reply.Assigment);
+        await IdleAsync(held.Assigment);
+
+        // An instance that the platform has forgotten serves nobody any more, once the two have compared notes.
+        await _scaler.Runtime.ReconcileAsync(CancellationToken.None);
+        var next = await AssignAsync("next");
+        Assert.Contains(next.Assigment.InstanceId, _platform.Slots.Values);
+        await IdleAsync(next.Assigment);
+        await _scaler.StopAsync(CancellationToken.None);
+        Assert.Empty(_platform.Slots);
+    }
+
+    [Fact]
+    public async Task A_stop_gives_every_instance_back()
+    {
+        var first = await AssignAsync("r1");
+        var second = await AssignAsync("r2");
+        await IdleAsync(first.Assigment);
+
+        var stop = _scaler.StopAsync(CancellationToken.None);
+        Assert.Equal(GrpcStatus.Unavailable, (await Assert.ThrowsAsync<GrpcException>(() => AssignAsync("r3"))).Status);
+        Assert.False(stop.IsCompleted);
+        await IdleAsync(second.Assigment);
+        await stop;
+
+        Assert.Empty(_platform.Slots);
+    }
+
+    [Fact]
+    public async Task A_stop_that_keeps_leaves_instances_alone()
+    {
+        await DisposeScalerAsync();
+        await StartScalerAsync(keep: true);
+        await IdleAsync((await AssignAsync("r1")).Assigment);
+
+        await _scaler.StopAsync(CancellationToken.None);
+
+        Assert.Single(_platform.Slots);
+    }
+
+    private async Task StartScalerAsync(bool keep)
+    {
+        _scaler = new ScalerServer(
+            new SimulatorBackend(SimulatorChannel.Open(_platform.Address), new SimulatorBackendOptions(), TimeProvider.System),
+            new ScalerServerOptions
+            {
+                GrpcPort = 0,
+                HttpPort = 0,
+                Policy = PolicyCatalog.Parse("ttl:300"),
+                KeepInstances = keep,
+                LogLevel = LogLevel.None,
+            },
+            TimeProvider.System);
+        await _scaler.StartAsync(CancellationToken.None);
+        _grpc = new HttpUnaryChannel($"127.0.0.1:{_scaler.GrpcPort}");
+        _http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{_scaler.HttpPort}") };
+    }
+
+    private async Task DisposeScalerAsync()
+    {
+        await _grpc.DisposeAsync();
+        _http.Dispose();
+        await _scaler.DisposeAsync();
+    }
+
+    private Task<AssignReply> AssignAsync(string request, int memoryMb = 128, string key = "f", TimeSpan? timeout = null) => _grpc.CallAsync(
+        Assign,
+        new AssignRequest { RequestId = request, MetaData = new Meta { Key = key, Runtime = "go", TimeoutInSecs = 60, MemoryInMb = (ulong)memoryMb } },
+        timeout ?? TimeSpan.FromSeconds(60),
+        CancellationToken.None).AsTask();
+
+    private Task<IdleReply> IdleAsync(Assignment assignment) => _grpc.CallAsync(
+        Idle,
+        new IdleRequest { Assigment = assignment, Result = new Result { StatusCode = 200, DurationInMs = 5 } },
+        TimeSpan.FromSeconds(60),
+        CancellationToken.None).AsTask();
+
+    private async Task<(HttpStatusCode Status, JsonObject Body)> PostAsync(string path, string body)
+    {
+        using var content = new StringContent(body, Encoding.UTF8, "application/json");
+        using var response = await _http.PostAsync(new Uri(path, UriKind.Relative), content);
+        return (response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync())!.AsObject());
+    }
+}
