@@ -20,7 +20,7 @@ public class PolicyCatalogTests
         var choice = PolicyCatalog.Parse(text);
 
         Assert.Equal(text, choice.Name);
-        Assert.IsType(type, choice.Create(Function));
+        Assert.IsType(type, NoHost.Make(choice, Function));
     }
 
     [Theory]
@@ -31,7 +31,7 @@ public class PolicyCatalogTests
     [InlineData("capped:5", 5)]
     public void The_option_is_how_many_seconds_are_kept(string text, double seconds)
     {
-        var pool = new PoolDriver(PolicyCatalog.Parse(text).Create(Function));
+        var pool = new PoolDriver(NoHost.Make(PolicyCatalog.Parse(text), Function));
         pool.ColdStart("r1", 1);
         pool.Release("r1", "i-1");
 
@@ -80,12 +80,12 @@ public class PolicyCatalogTests
     }
 
     [Fact]
-    public void The_default_is_a_choice() => Assert.NotNull(PolicyCatalog.Parse(PolicyCatalog.Default).Create(Function));
+    public void The_default_is_a_choice() => Assert.NotNull(NoHost.Make(PolicyCatalog.Parse(PolicyCatalog.Default), Function));
 
     [Fact]
     public void Every_entry_can_be_chosen_by_its_name_and_says_what_it_does() => Assert.All(PolicyCatalog.All, entry =>
     {
-        Assert.NotNull(PolicyCatalog.Parse(entry.Name).Create(Function));
+        Assert.NotNull(NoHost.Make(PolicyCatalog.Parse(entry.Name), Function));
         Assert.NotEmpty(entry.Summary);
     });
 }
