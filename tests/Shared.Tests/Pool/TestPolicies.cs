@@ -27,6 +27,16 @@ internal sealed class RandomPolicy(Dice dice) : IKeepAlivePolicy
         ReviewIdle: dice.Percent(25));
 }
 
+/// <summary>For policies that do not look beyond their function.</summary>
+internal sealed class NoHost : IPolicyHost
+{
+    public static IKeepAlivePolicy Make(PolicyChoice choice, FunctionMeta function) => choice.Begin(new NoHost())(function);
+
+    public void RequestReview(MetaKey function)
+    {
+    }
+}
+
 /// <summary>Another policy, and what it said last about each idle instance.</summary>
 internal sealed class RecordingPolicy(IKeepAlivePolicy policy, Dictionary<SlotTicket, long> keepUntilUs) : IKeepAlivePolicy
 {

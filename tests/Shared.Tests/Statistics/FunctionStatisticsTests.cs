@@ -1,0 +1,166 @@
+using FsCheck.Fluent;
+using FuncScaler.Statistics;
+
+namespace FuncScaler.Tests.Statistics;
+
+public class FunctionStatisticsTests
+{
+    [Fact]
+    public void The_gap_of_rank_one_is_the_time_without_any_request()
+    {
+        var statistics = new FunctionStatistics();
+        statistics.RequestArrived(0);
+        statistics.RequestEnded(1_000_000);
+        Assert.Null(statistics.GapsOfRank(1));
+        statistics.RequestArrived(5_000_000);
+
+        var gaps = statistics.GapsOfRank(1)!;
+        Assert.Equal(1, gaps.Count);
+        Assert.Equal(1, gaps.Share(LogHistogram.BinOf(4_000_000)), 6);
+    }
+
+    [Fact]
+    public void Higher_ranks_have_gaps_of_their_own()
+    {
+        var statistics = new FunctionStatistics();
+        statistics.RequestArrived(0);
+        statistics.RequestArrived(0);
+        statistics.RequestEnded(1_000_000);
+        statistics.RequestArrived(3_000_000);
+
+        Assert.Null(statistics.GapsOfRank(1));
+        Assert.Equal(1, statistics.GapsOfRank(2)!.Share(LogHistogram.BinOf(2_000_000)), 6);
+        Assert.Equal((2, 2, 3), (statistics.Active, statistics.PeakActive, statistics.Arrivals));
+        Assert.Equal(3_000_000, statistics.LastArrivalUs);
+    }
+
+    [Theory]
+    [InlineData(4, 5, false)]
+    [InlineData(5, 8, true)]
+    [InlineData(8, 9, false)]
+    [InlineData(9, 16, true)]
+    [InlineData(16, 17, false)]
+    [InlineData(1_000_000, 2_000_000, true)]
+    public void Ranks_above_the_single_ones_share_by_power_of_two(int rank, int other, bool shared)
+    {
+        var statistics = new FunctionStatistics();
+        for (var i = 0; i < 20; i++)
+        {
+            statistics.RequestArrived(0);
+        }
+
+        for (var i = 0; i < 20; i++)
+        {
+            statistics.RequestEnded(1_000);
+        }
+
+        for (var i = 0; i < 20; i++)
+        {
+            statistics.RequestArrived(2_000);
+        }
+
+        Assert.Equal(shared, ReferenceEquals(statistics.GapsOfRank(rank), statistics.GapsOfRank(other)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => statistics.GapsOfRank(0));
+    }
+
+    [Fact]
+    public void Gaps_per_rank_are_those_of_the_intervals_when_so_many_requests_are_active() => Properties.Check(
+        (from count in Gen.Choose(1, 80)
+         from requests in Gen.ArrayOf(
+             from start in Gen.Choose(0, 20_000)
+             from length in Gen.Choose(1, 4_000)
+             select (StartUs: start * 1_000L, EndUs: (start + length) * 1_000L), count)
+         select requests).ToArbitrary(),
+        requests =>
+        {
+            var statistics = new FunctionStatistics();
+            var events = requests.Select(r => (AtUs: r.StartUs, Change: 1))
+                .Concat(requests.Select(r => (AtUs: r.EndUs, Change: -1)))
+                .OrderBy(e => e.AtUs).ThenBy(e => e.Change)
+                .ToList();
+            foreach (var (atUs, change) in events)
+            {
+                if (change > 0)
+                {
+                    statistics.RequestArrived(atUs);
+                }
+                else
+                {
+                    statistics.RequestEnded(atUs);
+                }
+            }
+
+            var expected = ExpectedGaps(events);
+            Assert.Equal(0, statistics.Active);
+            Assert.Equal(expected.Count, statistics.PeakActive);
+            for (var rank = 1; rank <= FunctionStatistics.SingleRanks; rank++)
+            {
+                var gaps = expected.Count >= rank ? expected[rank - 1] : [];
+                Assert.Equal(gaps.Count, statistics.GapsOfRank(rank)?.Count ?? 0);
+                foreach (var bin in gaps.GroupBy(LogHistogram.BinOf))
+                {
+                    // Of less than a half-life: ageing shifts shares by a little.
+                    Assert.Equal((double)bin.Count() / gaps.Count, statistics.GapsOfRank(rank)!.Share(bin.Key), 0.01);
+                }
+            }
+
+            var shared = expected.Skip(FunctionStatistics.SingleRanks).Take(4).Sum(g => g.Count);
+            Assert.Equal(shared, statistics.GapsOfRank(FunctionStatistics.SingleRanks + 1)?.Count ?? 0);
+        },
+        tests: 200);
+
+    [Fact]
+    public void Times_and_durations_are_kept()
+    {
+        var statistics = new FunctionStatistics();
+        Assert.Equal(0, statistics.ColdStartUs);
+        Assert.Null(statistics.Durations);
+
+        statistics.Create.Add(100_000);
+        statistics.Init.Add(300_000);
+        statistics.Executed(50_000, 0);
+        statistics.Executed(150_000, 0);
+
+        Assert.Equal(400_000, statistics.ColdStartUs);
+        Assert.Equal(100_000, statistics.Duration.MeanUs);
+        Assert.Equal(2, statistics.Durations!.Count);
+    }
+
+    /// <summary>By definition: rank k is idle from when fewer than k requests are active until k are again.</summary>
+    private static List<List<long>> ExpectedGaps(List<(long AtUs, int Change)> events)
+    {
+        var gaps = new List<List<long>>();
+        for (var rank = 1; ; rank++)
+        {
+            var active = 0;
+            var used = false;
+            long freedUs = 0;
+            var ofRank = new List<long>();
+            foreach (var (atUs, change) in events)
+            {
+                var wasUsed = active >= rank;
+                active += change;
+                if (!wasUsed && active >= rank)
+                {
+                    if (used)
+                    {
+                        ofRank.Add(atUs - freedUs);
+                    }
+
+                    used = true;
+                }
+                else if (wasUsed && active < rank)
+                {
+                    freedUs = atUs;
+                }
+            }
+
+            if (!used)
+            {
+                return gaps;
+            }
+
+            gaps.Add(ofRank);
+        }
+    }
+}
