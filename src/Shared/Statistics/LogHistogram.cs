@@ -116,6 +116,26 @@ public sealed class LogHistogram
         return UpperBounds[last];
     }
 
+    /// <summary>
+    /// The mean of what is left of a value that has reached this age, µs, over the aged observations beyond it; the age itself again where
+    /// none is, as for a distribution without a scale.
+    /// </summary>
+    public double MeanBeyondUs(long ageUs)
+    {
+        double weight = 0, sum = 0;
+        for (var bin = BinOf(ageUs); bin < BinCount; bin++)
+        {
+            if (_bins[bin] > 0)
+            {
+                var middle = bin == BinCount - 1 ? 2 * LowerBoundUs(bin) : (LowerBoundUs(bin) + UpperBounds[bin]) / 2;
+                weight += _bins[bin];
+                sum += _bins[bin] * Math.Max(middle - ageUs, middle * 0.05);
+            }
+        }
+
+        return weight > 0 ? sum / weight : Math.Max(ageUs, 1000);
+    }
+
     private static double[] MakeUpperBounds()
     {
         var bounds = new double[BinCount];
