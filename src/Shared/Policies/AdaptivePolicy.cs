@@ -9,16 +9,20 @@ namespace FuncScaler.Policies;
 public sealed class AdaptivePolicy : IKeepAlivePolicy
 {
     private const int MaxBusyLooked = 64;
-    private const double PriorWeight = 2;
     private const double DefaultColdUs = 500_000;
 
+    private readonly AdaptivePolicyOptions _options;
     private readonly AdaptiveState _shared;
     private readonly PeriodTracker _period = new();
     private readonly RankPlans?[] _plans = new RankPlans?[FunctionStatistics.GroupCount];
     private long _prewarmedForUs = long.MinValue;
     private long _gapPlannedUs = long.MinValue;
 
-    internal AdaptivePolicy(AdaptiveState shared) => _shared = shared;
+    internal AdaptivePolicy(AdaptivePolicyOptions options, AdaptiveState shared)
+    {
+        _options = options;
+        _shared = shared;
+    }
 
     public bool HasStandby => true;
 
@@ -136,7 +140,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         {
             // Waiters before this one, created for or not, come first for what is released.
             var before = waiter - create;
-            waitUs = WaitFor(residuals, before);
+            waitUs = _options.WaitFactor * WaitFor(residuals, before);
             var worth = price * (waitUs - Math.Min(waitUs, coldUs)) / 1e6;
             if (worth > pool.Function.MemoryGb * coldUs / 1e6)
             {
@@ -269,8 +273,8 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         var informed = own > 0 || prior is not null;
         if (informed)
         {
-            var priorWeight = prior is null ? 0 : PriorWeight;
-            var total = own + priorWeight + 0.5;
+            var priorWeight = prior is null ? 0 : _options.PriorWeight;
+            var total = own + priorWeight + _options.NeverWeight;
             for (var bin = 0; bin < shares.Length; bin++)
             {
                 shares[bin] = (((gaps?.Share(bin) ?? 0) * own) + ((prior?.Share(bin) ?? 0) * priorWeight)) / total;
@@ -290,11 +294,12 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     }
 
     /// <summary>How long a request of this rank would wait for one of those before it, µs.</summary>
-    private static double WaitOfRank(int rank, in PoolView pool) => pool.Statistics.Duration.MeanUs / rank;
+    private double WaitOfRank(int rank, in PoolView pool) =>
+        _options.WaitFactor * (pool.Statistics.Durations?.MeanBeyondUs(0) ?? pool.Statistics.Duration.MeanUs) / (rank - 1);
 
     private void EnterLedgers(in PoolView pool, RankPlans plans, int rank, long gapUs)
     {
-        if (pool.LatencyPriceGbs is not null)
+        if ((_options.PriceGbs ?? pool.LatencyPriceGbs) is not null)
         {
             return;
         }
@@ -352,11 +357,11 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         return _shared.MeanColdUs > 0 ? _shared.MeanColdUs : DefaultColdUs;
     }
 
-    private int Rung(in PoolView pool) => pool.LatencyPriceGbs is null ? _shared.Prices.Rung : 0;
+    private int Rung(in PoolView pool) => (_options.PriceGbs ?? pool.LatencyPriceGbs) is null ? _shared.Prices.Rung : 0;
 
     private double Price(in PoolView pool) => PriceOf(Rung(pool), pool);
 
-    private static double PriceOf(int rung, in PoolView pool) => pool.LatencyPriceGbs ?? AdaptivePrices.Ladder[rung];
+    private double PriceOf(int rung, in PoolView pool) => _options.PriceGbs ?? pool.LatencyPriceGbs ?? AdaptivePrices.Ladder[rung];
 
     private sealed class RankPlans
     {
@@ -369,6 +374,24 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         public long NextCount { get; set; }
 
         public long NextUs { get; set; }
+    }
+}
+
+/// <summary>How `adaptive` weighs what it learns. The defaults were chosen over presets and folds of functions (docs/experiments.md).</summary>
+/// <param name="PriceGbs">What a second of waiting is worth, GBs; null for the pool's option, and without one for the contest's score.</param>
+/// <param name="WaitFactor">By how much a wait for a busy instance is longer than its mean residual time: others wait behind it.</param>
+/// <param name="PriorWeight">How many observations the other functions' gaps count as.</param>
+/// <param name="NeverWeight">How many observations "never again" counts as.</param>
+public sealed record AdaptivePolicyOptions(double? PriceGbs = null, double WaitFactor = 2, double PriorWeight = 2, double NeverWeight = 0.5)
+{
+    internal static AdaptivePolicyOptions Read(PolicyOptionReader reader)
+    {
+        var price = reader.Number("price", -1, -1, 1e6);
+        return new AdaptivePolicyOptions(
+            price < 0 ? null : price,
+            reader.Number("wait", 2, 0, 1000),
+            reader.Number("prior", 2, 0, 1000),
+            reader.Number("never", 0.5, 0, 1000));
     }
 }
 

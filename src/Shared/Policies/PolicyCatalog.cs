@@ -33,7 +33,7 @@ public static class PolicyCatalog
 
     private static readonly PolicyEntry[] Entries =
     [
-        new("adaptive", "", "learns per function what holding and waiting cost, and knows nothing in advance", _ => Adaptive()),
+        new("adaptive", "price=X,wait=F,prior=N,never=N", "learns per function what holding and waiting cost, and knows nothing in advance", r => Adaptive(AdaptivePolicyOptions.Read(r))),
         new("direct", "", "an instance for every request, destroyed on release", _ => Each(_ => new DirectPolicy())),
         new("ttl", "S", "keeps idle instances S seconds (300 if not given)",
             With(r => new TtlPolicyOptions(Keep(r, 300)), o => new TtlPolicy(o))),
@@ -60,12 +60,12 @@ public static class PolicyCatalog
     /// <summary>Every policy: name, option, and what it does.</summary>
     public static IReadOnlyList<PolicyEntry> All => Entries;
 
-    private static PolicyChoice Adaptive() => new(
+    private static PolicyChoice Adaptive(AdaptivePolicyOptions options) => new(
         "",
         _ =>
         {
             var shared = new AdaptiveState();
-            return _ => new AdaptivePolicy(shared);
+            return _ => new AdaptivePolicy(options, shared);
         })
     {
         SharesState = true,
