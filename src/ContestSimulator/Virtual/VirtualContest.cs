@@ -11,6 +11,9 @@ namespace FuncScaler.ContestSimulator.Virtual;
 /// </summary>
 public static class VirtualContest
 {
+    /// <summary>The most functions whose instances over time a result holds.</summary>
+    public const int MaxSeries = 6;
+
     /// <summary>Shards of a run whose policy lets functions be simulated apart; fixed, so that results do not depend on the machine.</summary>
     private const int ShardCount = 8;
 
@@ -129,10 +132,20 @@ public static class VirtualContest
             PeakInstances = peak,
             ScheduleTimes = times,
             Functions = functions,
+            Series = Series(functions, shards, billedToUs),
             EndUs = endUs,
             Elapsed = elapsed,
         };
     }
+
+    private static InstanceSeries[] Series(FunctionOutcome[] functions, VirtualShard[] shards, long endUs) =>
+    [
+        .. Enumerable.Range(0, functions.Length)
+            .OrderByDescending(i => functions[i].ExecutionGbSeconds)
+            .Select(i => shards[i % shards.Length].SeriesOf(i, endUs))
+            .OfType<InstanceSeries>()
+            .Take(MaxSeries),
+    ];
 
     /// <summary>The most slots at one time over all shards, from what came and went in each.</summary>
     private sealed class PeakCounter

@@ -28,6 +28,12 @@ public sealed record VirtualResult
     /// <summary>Per function, in the trace's order.</summary>
     public required IReadOnlyList<FunctionOutcome> Functions { get; init; }
 
+    /// <summary>
+    /// Instances over time of the functions with the most execution, in GBs, at most <see cref="VirtualContest.MaxSeries"/>, the busiest
+    /// first; empty unless <see cref="VirtualOptions.RecordSeries"/>.
+    /// </summary>
+    public IReadOnlyList<InstanceSeries> Series { get; init; } = [];
+
     /// <summary>When the last request ended, µs since the first arrived.</summary>
     public required long EndUs { get; init; }
 

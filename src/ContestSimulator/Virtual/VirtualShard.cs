@@ -19,6 +19,7 @@ internal sealed class VirtualShard
     private readonly Dictionary<SlotTicket, PlatformSlot> _slots = [];
     private readonly Dictionary<MetaKey, int> _indexes = [];
     private readonly FunctionTotals[] _totals;
+    private readonly InstanceRecorder?[]? _recorders;
     private readonly List<Effect> _effects = [];
     private long _order;
     private int _callers;
@@ -30,6 +31,7 @@ internal sealed class VirtualShard
         _options = options;
         _core = new ScalerCore(policy, options.Pool);
         _totals = new FunctionTotals[functions.Count];
+        _recorders = options.RecordSeries ? new InstanceRecorder?[functions.Count] : null;
         for (var i = 0; i < functions.Count; i++)
         {
             _indexes[functions[i].Meta.Key] = i;
@@ -65,6 +67,10 @@ internal sealed class VirtualShard
     public long Active => _active;
 
     public ref readonly FunctionTotals TotalsOf(int function) => ref _totals[function];
+
+    /// <summary>Ends the series of a function; null where none was recorded.</summary>
+    public InstanceSeries? SeriesOf(int function, long endUs) =>
+        _recorders?[function]?.Close(_functions[function].Meta, endUs, _totals[function].PeakSlots);
 
     /// <summary>Runs what happens before <paramref name="untilUs"/>, or at it, and all of <see cref="Inbox"/>.</summary>
     /// <param name="untilUs">The end of the window, µs.</param>
@@ -144,6 +150,11 @@ internal sealed class VirtualShard
         caller.Instance = grant.Instance;
         var beginUs = nowUs + _options.AssignRpcUs - (_options.AssignRpcUs / 2);
         caller.AssignUs = beginUs - caller.ArrivedUs;
+        if (_recorders is not null)
+        {
+            Record(caller.Function, nowUs, existing: 0, busy: 1);
+        }
+
         ref var totals = ref _totals[caller.Function];
         if (grant.GrantKind == GrantKind.Cold)
         {
@@ -186,6 +197,11 @@ internal sealed class VirtualShard
     private void End(Caller caller, long nowUs)
     {
         var meta = _functions[caller.Function].Meta;
+        if (_recorders is not null)
+        {
+            Record(caller.Function, nowUs, existing: 0, busy: -1);
+        }
+
         _core.Release(nowUs, meta.Key, caller.Request, caller.Instance, new ReleaseResult(caller.DurationUs, caller.Broken), _effects);
         Ledger.RequestServed(caller.DurationUs, meta.MemoryMb, caller.AssignUs, _options.IdleRpcUs);
         ScheduleTimes.Add(caller.AssignUs + _options.IdleRpcUs);
@@ -239,6 +255,11 @@ internal sealed class VirtualShard
         _slots.Add(effect.Ticket, slot);
         Ledger.SlotCreated(nowUs, effect.MemoryMb);
         SlotChanges.Add((nowUs, 1));
+        if (_recorders is not null)
+        {
+            Record(slot.Function, nowUs, existing: 1, busy: 0);
+        }
+
         ref var totals = ref _totals[slot.Function];
         totals.LiveSlots++;
         totals.PeakSlots = Math.Max(totals.PeakSlots, totals.LiveSlots);
@@ -251,11 +272,19 @@ internal sealed class VirtualShard
         slot.Gone = true;
         Ledger.SlotDestroyed(slot.AskedUs, nowUs, slot.MemoryMb);
         SlotChanges.Add((nowUs, -1));
+        if (_recorders is not null)
+        {
+            Record(slot.Function, nowUs, existing: -1, busy: 0);
+        }
+
         ref var totals = ref _totals[slot.Function];
         totals.LiveSlots--;
         totals.SlotMbUs += (Int128)(nowUs - slot.AskedUs) * slot.MemoryMb;
         Schedule(nowUs + _options.DestroyUs + _options.PlatformRpcUs, new Happening(HappeningKind.Destroyed, null, slot));
     }
+
+    private void Record(int function, long nowUs, int existing, int busy) =>
+        (_recorders![function] ??= new InstanceRecorder()).Change(nowUs, existing, busy);
 
     private void Schedule(long atUs, in Happening happening) => _events.Enqueue(happening, new EventTime(atUs, _order++));
 

@@ -68,7 +68,7 @@ internal static class SimulateCommand
 
     private static List<PolicyChoice> ParsePolicies(string text) => text == "all"
         ? [.. PolicyCatalog.All.Select(p => PolicyCatalog.Parse(p.Name))]
-        : [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(CommonOptions.ParsePolicy)];
+        : [.. PolicyCatalog.SplitList(text).Select(CommonOptions.ParsePolicy)];
 
     /// <summary>Every policy and the bound, as many at a time as there are processors; each reads the trace for itself.</summary>
     private static (IReadOnlyList<VirtualResult> Results, ClairvoyantBound Bound) RunAll(

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace FuncScaler.Policies;
 
 /// <summary>A policy as chosen by its name and option, for example <c>ttl:300</c>.</summary>
@@ -35,9 +33,27 @@ public static class PolicyCatalog
 
     private static readonly PolicyEntry[] Entries =
     [
-        new("direct", "", "an instance for every request, destroyed on release", Fixed(_ => new DirectPolicy())),
-        new("ttl", "S", "keeps idle instances S seconds (300 if not given)", Seconds(300, s => new TtlPolicy(new TtlPolicyOptions(s)))),
-        new("capped", "S", "ttl (60 s) with at most 10 idle instances, 1 from 2 GB on", Seconds(60, s => new CappedPolicy(new CappedPolicyOptions(s)))),
+        new("direct", "", "an instance for every request, destroyed on release", _ => Each(_ => new DirectPolicy())),
+        new("ttl", "S", "keeps idle instances S seconds (300 if not given)",
+            With(r => new TtlPolicyOptions(Keep(r, 300)), o => new TtlPolicy(o))),
+        new("capped", "S", "ttl (60 s) with at most 10 idle instances, 1 from 2 GB on",
+            With(r => new CappedPolicyOptions(Keep(r, 60)), o => new CappedPolicy(o))),
+        new("memory-ttl", "gc=S,tick=S", "keeps while idle seconds x MB stay under a limit that follows demand",
+            With(MemoryTtlPolicyOptions.Read, o => new MemoryTtlPolicy(o))),
+        new("burst", "extra=N,reserve=N,trim=S,release=S,hot=N,within=S", "a miss creates two more; later two stay in reserve, then none",
+            With(BurstPolicyOptions.Read, o => new BurstPolicy(o))),
+        new("prealloc", "N,keep=S,silence=S", "creates the peak ahead, keeps it long, releases all after silence",
+            With(PreallocPolicyOptions.Read, o => new PreallocPolicy(o))),
+        new("provisioned", "N,keep=S", "N instances always ready (1 if not given), further ones as ttl",
+            With(ProvisionedPolicyOptions.Read, o => new ProvisionedPolicy(o))),
+        new("hybrid-histogram", "hours=H,arima=on|off,cv=X,oob=X", "loads before the head and keeps past the tail of the idle times' histogram",
+            With(HybridHistogramPolicyOptions.Read, o => new HybridHistogramPolicy(o))),
+        new("lsth", "short=H,long=H,weight=W,hours=H", "the same of a short and a long window's histograms, blended",
+            With(LsthPolicyOptions.Read, o => new LsthPolicy(o))),
+        new("greedy-dual", "GB", "keeps all until memory is short (31.25 GB), then evicts the lowest clock + uses x cost / size",
+            r => GreedyDualPolicy.Choose(GreedyDualPolicyOptions.Read(r))),
+        new("fft", "interval=S,window=N,harmonics=N,trend=0|1|2", "as many instances as trend and harmonics of past concurrency forecast",
+            With(FftPolicyOptions.Read, o => new FftPolicy(o))),
     ];
 
     /// <summary>Every policy: name, option, and what it does.</summary>
@@ -53,35 +69,52 @@ public static class PolicyCatalog
         var option = colon < 0 ? null : text[(colon + 1)..].Trim();
         var entry = Array.Find(Entries, e => e.Name == name)
             ?? throw new FormatException($"There is no policy '{name}'. Choose one of: {string.Join(", ", Entries.Select(e => e.Usage))}.");
-        if (option is not null && entry.Option.Length == 0)
-        {
-            throw new FormatException($"Policy '{name}' takes no option; write '{name}' instead of '{text}'.");
-        }
-
-        return entry.Make(option) with { Name = text };
+        var reader = new PolicyOptionReader(entry, option);
+        var choice = entry.Make(reader);
+        reader.Finish();
+        return choice with { Name = text };
     }
 
-    private static Func<string?, PolicyChoice> Fixed(Func<FunctionMeta, IKeepAlivePolicy> create) => _ => new PolicyChoice("", create);
-
-    private static Func<string?, PolicyChoice> Seconds(double otherwise, Func<double, IKeepAlivePolicy> create) => option =>
+    /// <summary>
+    /// Takes a list of choices apart, such as <c>direct,burst:extra=1,trim=5,ttl:9</c>: a <c>key=value</c> belongs to the choice before it.
+    /// </summary>
+    public static IReadOnlyList<string> SplitList(string text)
     {
-        var seconds = otherwise;
-        if (option is not null
-            && !(double.TryParse(option, NumberStyles.Float, CultureInfo.InvariantCulture, out seconds) && seconds is >= 0 and <= 31_536_000))
+        ArgumentNullException.ThrowIfNull(text);
+        var choices = new List<string>();
+        foreach (var part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
-            throw new FormatException($"'{option}' is not a number of seconds from 0 to a year (31536000).");
+            if (choices.Count > 0 && part.Contains('=', StringComparison.Ordinal) && !part.Contains(':', StringComparison.Ordinal))
+            {
+                choices[^1] += "," + part;
+            }
+            else
+            {
+                choices.Add(part);
+            }
         }
 
-        return new PolicyChoice("", _ => create(seconds));
+        return choices;
+    }
+
+    private static PolicyChoice Each(Func<FunctionMeta, IKeepAlivePolicy> create) => new("", create);
+
+    private static Func<PolicyOptionReader, PolicyChoice> With<TOptions>(
+        Func<PolicyOptionReader, TOptions> read, Func<TOptions, IKeepAlivePolicy> create) => reader =>
+    {
+        var options = read(reader);
+        return Each(_ => create(options));
     };
+
+    private static double Keep(PolicyOptionReader reader, double otherwise) => reader.Seconds("keep", otherwise, main: true);
 }
 
 /// <summary>A policy in the catalog.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Option">What may follow the name after a colon; empty for nothing.</param>
 /// <param name="Summary">What it does, in a line.</param>
-/// <param name="Make">Makes the choice from the option; null for no option.</param>
-public sealed record PolicyEntry(string Name, string Option, string Summary, Func<string?, PolicyChoice> Make)
+/// <param name="Make">Makes the choice from the options.</param>
+public sealed record PolicyEntry(string Name, string Option, string Summary, Func<PolicyOptionReader, PolicyChoice> Make)
 {
     /// <summary>The name with its option, for example <c>ttl[:S]</c>.</summary>
     public string Usage => Option.Length == 0 ? Name : $"{Name}[:{Option}]";

@@ -1,0 +1,58 @@
+using FuncScaler.ContestSimulator.Virtual;
+
+namespace FuncScaler.ContestSimulator.Reports;
+
+/// <summary>What a comparison of policies on one trace has come to, ready to be written by <see cref="HtmlReportWriter"/>.</summary>
+public sealed record SimulationReport
+{
+    /// <summary>The trace's name.</summary>
+    public required string TraceName { get; init; }
+
+    /// <summary>The trace's requests.</summary>
+    public required long Requests { get; init; }
+
+    /// <summary>What was simulated with which options, as the reader would type it.</summary>
+    public required string Options { get; init; }
+
+    /// <summary>When the report was made.</summary>
+    public required DateTimeOffset GeneratedAt { get; init; }
+
+    /// <summary>One result per policy, of the same trace.</summary>
+    public required IReadOnlyList<VirtualResult> Results { get; init; }
+
+    /// <summary>What no policy can exceed; null when it is not known.</summary>
+    public ScoreBound? Bound { get; init; }
+
+    /// <summary>The points of the plot of cold starts against wasted memory; without any there is no plot.</summary>
+    public IReadOnlyList<SweepPoint> Sweep { get; init; } = [];
+
+    /// <summary>How many functions the tables name, the busiest; the others share a row. At least 1.</summary>
+    public int MaxFunctionRows { get; init; } = 200;
+}
+
+/// <summary>A score that no policy can exceed on the trace.</summary>
+/// <param name="Name">What the bound is called.</param>
+/// <param name="Score">Its score, 0 to 100.</param>
+/// <param name="ResourceScore">Its resource half, 0 to 50.</param>
+/// <param name="LatencyScore">Its cold-start half, 0 to 50.</param>
+public sealed record ScoreBound(string Name, double Score, double ResourceScore, double LatencyScore);
+
+/// <summary>Which sweep a point belongs to.</summary>
+public enum SweepFamily
+{
+    /// <summary>One keep-alive for all functions.</summary>
+    Fixed,
+
+    /// <summary>The hybrid histogram of the ATC'20 paper, by its range.</summary>
+    Hybrid,
+
+    /// <summary>No sweep: a policy by itself.</summary>
+    Policy,
+}
+
+/// <summary>One run in the plot of cold starts against wasted memory.</summary>
+/// <param name="Family">The sweep; points of one are joined in the order given, except for <see cref="SweepFamily.Policy"/>.</param>
+/// <param name="Label">What stands beside the point, for example "10 min"; short.</param>
+/// <param name="P75ColdShare">The cold-start share that three quarters of the functions do not exceed, 0 to 1.</param>
+/// <param name="WastedMemoryRelative">Wasted memory relative to a keep-alive of 10 minutes, whose own is 1.</param>
+public readonly record struct SweepPoint(SweepFamily Family, string Label, double P75ColdShare, double WastedMemoryRelative);
