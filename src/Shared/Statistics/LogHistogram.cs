@@ -2,7 +2,7 @@ namespace FuncScaler.Statistics;
 
 /// <summary>
 /// A histogram of durations with bins of equal ratio and exponential ageing: each observation counts half after
-/// <see cref="HalfLifeUs"/>. Four bins to the octave from 1 ms to about 36 hours, so a bin's width is 19 % of its value. About 0.5 KB.
+/// <see cref="HalfLifeUs"/>. Four bins to the octave from 1 ms to about 26 hours, so a bin's width is 19 % of its value. About 0.5 KB.
 /// </summary>
 /// <remarks>
 /// Ageing by growing the weight of new observations instead of shrinking the old ones, after Cormode et al., "Forward decay: a practical
