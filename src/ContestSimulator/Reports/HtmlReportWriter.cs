@@ -119,11 +119,11 @@ public static class HtmlReportWriter
             <section aria-labelledby="scores">
             <h2 id="scores">Scores</h2>
             <p>The score is the sum of two halves of 50: how much of the memory paid for was execution, and how much of the callers’ time was.</p>
-            <p class="legend"><span class="key resource"></span>resource <span class="key latency"></span>latency
+            <p class="legend"><span class="item"><span class="key resource"></span>resource</span> <span class="item"><span class="key latency"></span>latency</span>
             """);
         if (report.Bound is not null)
         {
-            html.Raw(" <span class=\"key bound\"></span>bound: no policy can exceed it");
+            html.Raw(" <span class=\"item\"><span class=\"key bound\"></span>upper bound on this trace</span>");
         }
 
         html.Raw("</p>\n<ol class=\"bars\">\n");
@@ -174,8 +174,8 @@ public static class HtmlReportWriter
     {
         html.Raw(
             """
-            <div class="scroll" role="region" aria-label="Figures of the policies" tabindex="0"><table class="sortable">
-            <caption>Figures of the policies. Scheduling is what a caller waits for Assign and Idle together.</caption>
+            <p class="caption" id="figures">Figures of the policies. Scheduling is what a caller waits for Assign and Idle together.</p>
+            <div class="scroll" role="region" aria-labelledby="figures" tabindex="0"><table class="sortable" aria-labelledby="figures">
             <thead><tr><th scope="col">Policy</th><th scope="col">Score</th><th scope="col">Resource</th><th scope="col">Latency</th><th scope="col">Cold starts, %</th><th scope="col">Waited, %</th><th scope="col">Scheduling mean, ms</th><th scope="col">p50, ms</th><th scope="col">p99, ms</th><th scope="col">Slots created</th><th scope="col">Peak slots</th><th scope="col">Paid, GBs</th><th scope="col">Wasted, GBs</th></tr></thead>
             <tbody>
 
@@ -209,8 +209,8 @@ public static class HtmlReportWriter
             """);
         foreach (var family in points.Where(ParetoChart.IsDrawn).Select(p => p.Family).Distinct().Order())
         {
-            html.Raw("<svg class=\"key\" viewBox=\"-8 -8 16 16\" aria-hidden=\"true\">" + ParetoChart.Mark(family) + "</svg>");
-            html.Write($"""{ParetoChart.Name(family)} """);
+            html.Raw("<span class=\"item\"><svg class=\"key\" viewBox=\"-8 -8 16 16\" aria-hidden=\"true\">" + ParetoChart.Mark(family) + "</svg>");
+            html.Write($"""{ParetoChart.Name(family)}</span> """);
         }
 
         html.Raw(
@@ -221,7 +221,7 @@ public static class HtmlReportWriter
             """);
         ParetoChart.Write(html, points, "pareto-wide", 860, 470);
         html.Raw("</div>\n<div class=\"narrow\">");
-        ParetoChart.Write(html, points, "pareto-narrow", 350, 400);
+        ParetoChart.Write(html, points, "pareto-narrow", 350, 440);
         html.Raw(
             """
             </div>
@@ -265,7 +265,7 @@ public static class HtmlReportWriter
                 WriteSeries(html, result, highest, i);
             }
 
-            WriteFunctions(html, report, result);
+            WriteFunctions(html, report, result, i);
             html.Raw("</details>\n");
         }
 
@@ -276,7 +276,7 @@ public static class HtmlReportWriter
     {
         html.Write(
             $"""
-            <p class="legend"><span class="key existing"></span>existing, paid <span class="key busy"></span>busy with a request <span class="key reference"></span>last request ended</p>
+            <p class="legend"><span class="item"><span class="key existing"></span>existing, paid</span> <span class="item"><span class="key busy"></span>busy with a request</span> <span class="item"><span class="key reference"></span>last request ended</span></p>
             <p class="unit">instances, mean of every {Duration(result.Series[0].BucketUs)}</p>
             <div class="series">
 
@@ -296,14 +296,14 @@ public static class HtmlReportWriter
         html.Raw("</div>\n");
     }
 
-    private static void WriteFunctions(HtmlWriter html, SimulationReport report, VirtualResult result)
+    private static void WriteFunctions(HtmlWriter html, SimulationReport report, VirtualResult result, int index)
     {
         FunctionOutcome[] busiest = [.. result.Functions.OrderByDescending(f => f.ExecutionGbSeconds).ThenByDescending(f => f.Requests)];
         var named = Math.Min(busiest.Length, Math.Max(1, report.MaxFunctionRows));
         html.Write(
             $"""
-            <div class="scroll" role="region" aria-label="Functions with {result.Policy}" tabindex="0"><table class="sortable filterable">
-            <caption>Functions with <bdi>{result.Policy}</bdi>, the busiest first{(named < busiest.Length ? $": {named} of {busiest.Length}" : "")}</caption>
+            <p class="caption" id="f{index}">Functions with <bdi>{result.Policy}</bdi>, the busiest first{(named < busiest.Length ? $": {named} of {busiest.Length}" : "")}</p>
+            <div class="scroll" role="region" aria-labelledby="f{index}" tabindex="0"><table class="sortable filterable" aria-labelledby="f{index}">
             <thead><tr><th scope="col">Function</th><th scope="col">Memory, MB</th><th scope="col">Requests</th><th scope="col">Cold starts</th><th scope="col">Cold starts, %</th><th scope="col">Waited, s</th><th scope="col">Executed, GBs</th><th scope="col">Paid, GBs</th><th scope="col">Use, %</th><th scope="col">Peak slots</th></tr></thead>
             <tbody>
 
@@ -320,7 +320,7 @@ public static class HtmlReportWriter
         if (named < busiest.Length)
         {
             var others = busiest[named..];
-            html.Write($"""<tfoot><tr><th scope="row">{others.Length:#,0} others</th><td>–</td>""");
+            html.Write($"""<tfoot><tr><th scope="row">{others.Length:#,0} {(others.Length == 1 ? "other" : "others")}</th><td>–</td>""");
             WriteOutcome(
                 html,
                 others.Sum(f => f.Requests),

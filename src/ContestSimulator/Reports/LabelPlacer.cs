@@ -4,13 +4,15 @@ namespace FuncScaler.ContestSimulator.Reports;
 
 /// <summary>
 /// Finds places for labels beside their points such that no label covers another, a point or the edge; as near as possible, and better
-/// off the lines. Greedy and without chance: the same points get the same places.
+/// off the lines. Greedy, in the best of some orders, and without chance: the same points get the same places.
 /// </summary>
 internal sealed class LabelPlacer(Box within, double fontSize)
 {
     private const double Gap = 2;
 
-    private static readonly double[] Distances = [9, 15, 22, 30, 40, 52, 66, 82, 100];
+    private const int Directions = 24;
+
+    private static readonly double[] Distances = [9, 14, 20, 27, 35, 44, 54, 66, 80, 96, 114];
 
     private readonly List<Box> _taken = [];
     private readonly List<(double X1, double Y1, double X2, double Y2)> _lines = [];
@@ -33,22 +35,59 @@ internal sealed class LabelPlacer(Box within, double fontSize)
         return width * fontSize;
     }
 
-    /// <summary>A place for the label of the point at x, y; null when there is none without an overlap.</summary>
-    public Box? Place(double x, double y, string text)
+    /// <summary>A place for the label of each point; null where there is none without an overlap.</summary>
+    public Box?[] Place(IReadOnlyList<(double X, double Y, string Text)> points)
     {
+        var inOrder = Enumerable.Range(0, points.Count).ToArray();
+        int[][] orders =
+        [
+            inOrder,
+            [.. inOrder.Reverse()],
+            [.. inOrder.OrderBy(i => points[i].X)],
+            [.. inOrder.OrderBy(i => -points[i].X)],
+            [.. inOrder.OrderBy(i => points[i].Y)],
+            [.. inOrder.OrderBy(i => -points[i].Y)],
+            [.. inOrder.OrderBy(i => -points[i].Text.Length)],
+        ];
+        Box?[] best = [];
+        var bestCost = double.PositiveInfinity;
+        var blocked = _taken.Count;
+        foreach (var order in orders)
+        {
+            var places = new Box?[points.Count];
+            double cost = 0;
+            foreach (var i in order)
+            {
+                (places[i], var itsCost) = Place(points[i].X, points[i].Y, points[i].Text);
+                cost += itsCost;
+            }
+
+            _taken.RemoveRange(blocked, _taken.Count - blocked);
+            if (cost < bestCost)
+            {
+                (best, bestCost) = (places, cost);
+            }
+        }
+
+        return best;
+    }
+
+    private (Box? Place, double Cost) Place(double x, double y, string text)
+    {
+        const double costOfNone = 1000;
         var width = WidthOf(text);
         var height = fontSize * 1.15;
         Box? best = null;
-        var bestCost = double.PositiveInfinity;
+        var bestCost = costOfNone;
         foreach (var distance in Distances)
         {
-            for (var direction = 0; direction < 16; direction++)
+            for (var direction = 0; direction < Directions; direction++)
             {
-                var (sin, cos) = Math.SinCos(direction * Math.PI / 8);
+                var (sin, cos) = Math.SinCos(direction * 2 * Math.PI / Directions);
                 // The box touches the circle with the corner or edge that faces the point.
                 var box = new Box(
                     x + (distance * cos) - (width * (1 - cos) / 2), y - (distance * sin) - (height * (1 + sin) / 2), width, height);
-                var cost = distance + (2 * Math.Abs(sin * cos)) + (direction > 8 ? 1 : 0);
+                var cost = distance + (2 * Math.Abs(sin * cos)) + (sin < 0 ? 1 : 0);
                 if (cost >= bestCost || !within.Contains(box) || _taken.Exists(t => t.Grow(Gap).Overlaps(box)))
                 {
                     continue;
@@ -69,7 +108,7 @@ internal sealed class LabelPlacer(Box within, double fontSize)
             _taken.Add(found);
         }
 
-        return best;
+        return (best, bestCost);
     }
 }
 

@@ -50,11 +50,11 @@ internal static class ParetoChart
             html.Write($"""<line x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 4}"/><text x="{x}" y="{bottom + 18}" text-anchor="middle">{xAxis.Label(tick)}</text>""");
         }
 
-        var placer = new LabelPlacer(new Box(plot.X + 2, plot.Y, plot.Width + 12, plot.Height - 2), FontSize);
+        var placer = new LabelPlacer(new Box(plot.X + 2, plot.Y, plot.Width + 12, plot.Height + 3), FontSize);
         const string reference = "10-minute keep-alive = 100 %";
         var referenceWidth = placer.WidthOf(reference);
         // At an end of its line, clear of points; a crowded plot has to do without.
-        Box[] places =
+        Box[] referencePlaces =
         [
             .. from referenceX in (double[])[right - referenceWidth, plot.X + 4]
                from referenceY in (double[])[Y(1) - 17, Y(1) + 4]
@@ -72,7 +72,7 @@ internal static class ParetoChart
 
             """);
         placer.Avoid(plot.X, Y(1), right, Y(1));
-        if (places is [var referenceBox, ..])
+        if (referencePlaces is [var referenceBox, ..])
         {
             html.Write($"""<text class="note" x="{referenceBox.X}" y="{referenceBox.Y + 10}">{reference}</text>""");
             html.Raw("\n");
@@ -104,9 +104,17 @@ internal static class ParetoChart
         }
 
         // Labels after all points, so that none covers a point that comes later; the sweeps before the single policies.
-        foreach (var point in drawn.OrderBy(p => p.Family))
+        placer.Avoid(plot.X, bottom, right, bottom);
+        SweepPoint[] sorted = [.. drawn.OrderBy(p => p.Family)];
+        (double X, double Y)[] at = [.. sorted.Select(p => (X(p), Y(p.WastedMemoryRelative)))];
+        var labelled = Labels(sorted, at);
+        var places = placer.Place([.. labelled.Select(l => (at[l.Point].X, at[l.Point].Y, l.Text))]);
+        var next = 0;
+        for (var i = 0; i < sorted.Length; i++)
         {
-            WritePoint(html, placer, point, X(point), Y(point.WastedMemoryRelative));
+            var hasLabel = next < labelled.Count && labelled[next].Point == i;
+            WritePoint(html, sorted[i], at[i].X, at[i].Y, hasLabel ? places[next] : null, hasLabel ? labelled[next].Text : "");
+            next += hasLabel ? 1 : 0;
         }
 
         html.Raw("</svg>\n");
@@ -136,10 +144,29 @@ internal static class ParetoChart
         _ => """<rect class="mark single" x="-4" y="-4" width="8" height="8"/>""",
     };
 
-    private static void WritePoint(HtmlWriter html, LabelPlacer placer, SweepPoint point, double x, double y)
+    /// <summary>What to write at which point: runs of a sweep that come to the same share a label, "45 min – 120 min".</summary>
+    private static List<(int Point, string Text)> Labels(SweepPoint[] points, (double X, double Y)[] at)
     {
-        var label = Short(point.Label);
-        var place = placer.Place(x, y, label);
+        var labels = new List<(int Point, string Text)>();
+        for (var i = 0; i < points.Length; i++)
+        {
+            var first = i;
+            while (points[first].Family != SweepFamily.Policy
+                && i + 1 < points.Length
+                && points[i + 1].Family == points[first].Family
+                && Math.Max(Math.Abs(at[i + 1].X - at[first].X), Math.Abs(at[i + 1].Y - at[first].Y)) < Radius / 2)
+            {
+                i++;
+            }
+
+            labels.Add((first, first == i ? Short(points[i].Label) : $"{Short(points[first].Label)} – {Short(points[i].Label)}"));
+        }
+
+        return labels;
+    }
+
+    private static void WritePoint(HtmlWriter html, SweepPoint point, double x, double y, Box? place, string label)
+    {
         if (place is { } far)
         {
             var (toX, toY) = far.Nearest(x, y);

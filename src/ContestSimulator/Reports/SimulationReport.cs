@@ -20,7 +20,7 @@ public sealed record SimulationReport
     /// <summary>One result per policy, of the same trace.</summary>
     public required IReadOnlyList<VirtualResult> Results { get; init; }
 
-    /// <summary>What no policy can exceed; null when it is not known.</summary>
+    /// <summary>An upper bound on the score; null when none is known.</summary>
     public ScoreBound? Bound { get; init; }
 
     /// <summary>The points of the plot of cold starts against wasted memory; without any there is no plot.</summary>
@@ -30,7 +30,7 @@ public sealed record SimulationReport
     public int MaxFunctionRows { get; init; } = 200;
 }
 
-/// <summary>A score that no policy can exceed on the trace.</summary>
+/// <summary>An upper bound on the score that a policy can reach on the trace.</summary>
 /// <param name="Name">What the bound is called.</param>
 /// <param name="Score">Its score, 0 to 100.</param>
 /// <param name="ResourceScore">Its resource half, 0 to 50.</param>

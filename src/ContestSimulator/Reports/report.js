@@ -61,7 +61,7 @@
       rows.forEach(row => { row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted); });
     });
     if (rows.length > 1) {
-      table.parentElement.before(make('p', { className: 'controls' }, make('label', {}, 'Find a function', input)));
+      table.parentElement.previousElementSibling.before(make('p', { className: 'controls' }, make('label', {}, 'Find a function', input)));
     }
   }
 }

@@ -33,6 +33,7 @@ public static class PolicyCatalog
 
     private static readonly PolicyEntry[] Entries =
     [
+        new("adaptive", "price=X,wait=F,prior=N,never=N", "learns per function what holding and waiting cost, and knows nothing in advance", r => Adaptive(AdaptivePolicyOptions.Read(r))),
         new("direct", "", "an instance for every request, destroyed on release", _ => Each(_ => new DirectPolicy())),
         new("ttl", "S", "keeps idle instances S seconds (300 if not given)",
             With(r => new TtlPolicyOptions(Keep(r, 300)), o => new TtlPolicy(o))),
@@ -58,6 +59,17 @@ public static class PolicyCatalog
 
     /// <summary>Every policy: name, option, and what it does.</summary>
     public static IReadOnlyList<PolicyEntry> All => Entries;
+
+    private static PolicyChoice Adaptive(AdaptivePolicyOptions options) => new(
+        "",
+        _ =>
+        {
+            var shared = new AdaptiveState();
+            return _ => new AdaptivePolicy(options, shared);
+        })
+    {
+        SharesState = true,
+    };
 
     /// <summary>Reads a choice such as <c>capped</c> or <c>ttl:9</c>.</summary>
     /// <exception cref="FormatException">No such policy, or an option it does not take; the message says what there is.</exception>

@@ -23,6 +23,12 @@ public readonly struct PoolView
     /// <summary>What the scaler's whole run has cost so far.</summary>
     public ScoreLedger Ledger => _pool.Ledger;
 
+    /// <inheritdoc cref="SlotPoolOptions.LatencyPriceGbs"/>
+    public double? LatencyPriceGbs => _pool.LatencyPriceGbs;
+
+    /// <summary>When each instance that executes a request began, µs, into <paramref name="into"/>; returns how many fitted.</summary>
+    public int CopyBusySince(Span<long> into) => _pool.CopyBusySince(into);
+
     /// <summary>Instances executing a request.</summary>
     public int Busy => _pool.BusyCount;
 

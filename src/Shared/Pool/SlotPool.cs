@@ -59,6 +59,8 @@ public sealed class SlotPool
 
     public ScoreLedger Ledger { get; }
 
+    internal double? LatencyPriceGbs => _options.LatencyPriceGbs;
+
     /// <summary>Instances executing a request.</summary>
     public int BusyCount => _assignments.Count;
 
@@ -523,6 +525,22 @@ public sealed class SlotPool
         ? slot.AskedUs + _options.CreateTimeoutUs <= askedUs
         : slot.BackendId != default && slot.AskedUs < askedUs && !listed.ContainsKey(slot.BackendId);
 
+    internal int CopyBusySince(Span<long> into)
+    {
+        var count = 0;
+        foreach (var slot in _assignments.Values)
+        {
+            if (count == into.Length)
+            {
+                break;
+            }
+
+            into[count++] = slot.SinceUs;
+        }
+
+        return count;
+    }
+
     private PoolView View => new(this, _nowUs);
 
     private void Advance(long nowUs) => _nowUs = Math.Max(_nowUs, nowUs);
@@ -656,6 +674,7 @@ public sealed class SlotPool
     private void Grant(Slot slot, RequestId request, GrantKind kind, long waitedUs, List<Effect> effects)
     {
         SetState(slot, SlotState.Busy);
+        slot.SinceUs = _nowUs;
         slot.Request = request;
         slot.WaitedUs = waitedUs;
         slot.DueUs = long.MaxValue;

@@ -35,6 +35,12 @@ public sealed record SlotPoolOptions
     /// <summary>The most slots of one function at a time, in whatever state; 0 for no limit.</summary>
     public int MaxSlots { get; init; }
 
+    /// <summary>
+    /// What one second of a caller's waiting is worth, GBs of memory time, to policies that weigh the two; null to have it follow from
+    /// the contest's score.
+    /// </summary>
+    public double? LatencyPriceGbs { get; init; }
+
     /// <summary>What instance ids begin with; the host makes it unique per process.</summary>
     public string InstancePrefix { get; init; } = "i-";
 }

@@ -16,6 +16,9 @@ public sealed class FunctionStatistics
     private const long HalfLifeUs = 3_600_000_000;
     private const int SharedRankGroups = 12;
 
+    /// <summary>The number of rank groups.</summary>
+    public const int GroupCount = SingleRanks + SharedRankGroups;
+
     private readonly LogHistogram?[] _gaps = new LogHistogram?[SingleRanks + SharedRankGroups];
     private long[] _freedAtUs = [];
     private int _ranksSeen;
@@ -51,6 +54,12 @@ public sealed class FunctionStatistics
     /// <summary>The idle gaps of a rank (from 1), shared with its neighbours above <see cref="SingleRanks"/>; null before the first.</summary>
     public LogHistogram? GapsOfRank(int rank) => _gaps[GroupOf(rank)];
 
+    /// <summary>The idle gap that the last arrival ended, µs; -1 when it was the first use of its rank.</summary>
+    public long LastGapUs { get; private set; } = -1;
+
+    /// <summary>When a rank's present idle gap began, µs; null when it was never used, or is in use.</summary>
+    public long? FreedAtUs(int rank) => rank > Active && rank <= _ranksSeen ? _freedAtUs[rank - 1] : null;
+
     /// <summary>A request arrived.</summary>
     public void RequestArrived(long nowUs)
     {
@@ -62,11 +71,13 @@ public sealed class FunctionStatistics
         {
             // The first use of this rank ends no gap.
             _ranksSeen = Active;
+            LastGapUs = -1;
             return;
         }
 
         var group = GroupOf(Active);
-        (_gaps[group] ??= new LogHistogram(HalfLifeUs)).Add(nowUs - _freedAtUs[Active - 1], nowUs);
+        LastGapUs = nowUs - _freedAtUs[Active - 1];
+        (_gaps[group] ??= new LogHistogram(HalfLifeUs)).Add(LastGapUs, nowUs);
     }
 
     /// <summary>A request that arrived is no longer active: executed, rejected or abandoned.</summary>
@@ -88,7 +99,8 @@ public sealed class FunctionStatistics
         (_durations ??= new LogHistogram(HalfLifeUs)).Add(durationUs, nowUs);
     }
 
-    private static int GroupOf(int rank)
+    /// <summary>Ranks of one group share a histogram: from 0 for rank 1 to <see cref="GroupCount"/> - 1.</summary>
+    public static int GroupOf(int rank)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
         if (rank <= SingleRanks)

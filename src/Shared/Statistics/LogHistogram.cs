@@ -2,7 +2,7 @@ namespace FuncScaler.Statistics;
 
 /// <summary>
 /// A histogram of durations with bins of equal ratio and exponential ageing: each observation counts half after
-/// <see cref="HalfLifeUs"/>. Four bins to the octave from 1 ms to about 36 hours, so a bin's width is 19 % of its value. About 0.5 KB.
+/// <see cref="HalfLifeUs"/>. Four bins to the octave from 1 ms to about 26 hours, so a bin's width is 19 % of its value. About 0.5 KB.
 /// </summary>
 /// <remarks>
 /// Ageing by growing the weight of new observations instead of shrinking the old ones, after Cormode et al., "Forward decay: a practical
@@ -114,6 +114,26 @@ public sealed class LogHistogram
         }
 
         return UpperBounds[last];
+    }
+
+    /// <summary>
+    /// The mean of what is left of a value that has reached this age, µs, over the aged observations beyond it; the age itself again where
+    /// none is, as for a distribution without a scale.
+    /// </summary>
+    public double MeanBeyondUs(long ageUs)
+    {
+        double weight = 0, sum = 0;
+        for (var bin = BinOf(ageUs); bin < BinCount; bin++)
+        {
+            if (_bins[bin] > 0)
+            {
+                var middle = bin == BinCount - 1 ? 2 * LowerBoundUs(bin) : (LowerBoundUs(bin) + UpperBounds[bin]) / 2;
+                weight += _bins[bin];
+                sum += _bins[bin] * Math.Max(middle - ageUs, middle * 0.05);
+            }
+        }
+
+        return weight > 0 ? sum / weight : Math.Max(ageUs, 1000);
     }
 
     private static double[] MakeUpperBounds()

@@ -106,12 +106,28 @@ public sealed partial class HtmlReportWriterTests
     }
 
     [Fact]
+    public void Runs_of_a_sweep_that_come_to_the_same_share_a_label()
+    {
+        var page = Parse(Samples.Html(Report with
+        {
+            Sweep =
+            [
+                new(SweepFamily.Fixed, "10 min", 0.5, 1), new(SweepFamily.Fixed, "60 min", 0.3, 4),
+                new(SweepFamily.Fixed, "90 min", 0.3, 4), new(SweepFamily.Fixed, "120 min", 0.3, 4.001), new(SweepFamily.Hybrid, "1 h", 0.3, 4),
+            ],
+        }));
+        Assert.Equal(
+            ["10 min", "60 min – 120 min", "1 h"],
+            Chart(page, "pareto-wide").Elements("text").Where(t => ((string?)t.Attribute("class"))!.StartsWith("label", StringComparison.Ordinal)).Select(t => t.Value));
+    }
+
+    [Fact]
     public void Functions_beyond_the_limit_share_a_row()
     {
         var page = Parse(Samples.Html(Report with { MaxFunctionRows = 1 }));
         Assert.All(
             page.Descendants("details").Where(d => (string?)d.Attribute("class") == "policy"),
-            d => Assert.Equal("1 others", d.Descendants("tfoot").Single().Descendants("th").Single().Value));
+            d => Assert.Equal("1 other", d.Descendants("tfoot").Single().Descendants("th").Single().Value));
     }
 
     [Fact]

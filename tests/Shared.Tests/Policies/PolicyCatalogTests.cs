@@ -68,7 +68,7 @@ public class PolicyCatalogTests
     {
         var e = Assert.Throws<FormatException>(() => PolicyCatalog.Parse(text));
 
-        Assert.StartsWith($"'{text[(text.IndexOf(':', StringComparison.Ordinal) + 1)..]}'", e.Message, StringComparison.Ordinal);
+        Assert.Contains($"'{text[(text.IndexOf(':', StringComparison.Ordinal) + 1)..]}' is not a", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -76,7 +76,7 @@ public class PolicyCatalogTests
     {
         var e = Assert.Throws<FormatException>(() => PolicyCatalog.Parse("direct:3"));
 
-        Assert.Equal("Policy 'direct' takes no option; write 'direct' instead of 'direct:3'.", e.Message);
+        Assert.Equal("Policy 'direct': it takes no option. Write direct.", e.Message);
     }
 
     [Fact]

@@ -54,12 +54,14 @@ internal sealed record Scenario(
         AssignmentGraceUs = Grace ? 3_000_000 : 0,
     };
 
-    public IKeepAlivePolicy MakePolicy(FunctionMeta function) => Policy switch
+    /// <summary>The policy of each function, for one scaler.</summary>
+    public Func<FunctionMeta, IKeepAlivePolicy> BeginPolicy(IPolicyHost host) => Policy switch
     {
-        ScenarioPolicy.Direct => new DirectPolicy(),
-        ScenarioPolicy.Ttl => new TtlPolicy(new TtlPolicyOptions(1.5)),
-        ScenarioPolicy.Capped => new CappedPolicy(new CappedPolicyOptions(3, MaxIdle: 2)),
-        _ => new RandomPolicy(new Dice(Seed + function.Key.Value.Length)),
+        ScenarioPolicy.Direct => _ => new DirectPolicy(),
+        ScenarioPolicy.Ttl => _ => new TtlPolicy(new TtlPolicyOptions(1.5)),
+        ScenarioPolicy.Capped => _ => new CappedPolicy(new CappedPolicyOptions(3, MaxIdle: 2)),
+        ScenarioPolicy.Catalog => PolicyCatalog.Parse(PolicyCatalog.All[Seed % PolicyCatalog.All.Count].Name).Begin(host),
+        _ => function => new RandomPolicy(new Dice(Seed + function.Key.Value.Length)),
     };
 
     public override string ToString() =>
@@ -101,4 +103,7 @@ internal enum ScenarioPolicy
     Direct,
     Capped,
     Random,
+
+    /// <summary>One of the catalog's, with its own settings.</summary>
+    Catalog,
 }

@@ -13,6 +13,9 @@ internal abstract class Subject
     /// <summary>When the host was told to wake it next.</summary>
     public abstract long WakeAtUs { get; }
 
+    /// <summary>How many backend slots the registry knows; null where it cannot be seen.</summary>
+    public virtual int? RegisteredSlots => null;
+
     public abstract void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects);
 
     public abstract ReleaseOutcome Release(
@@ -94,6 +97,8 @@ internal sealed class PoolSubject(FunctionMeta function, PolicyChoice policy, Sl
     public override IEnumerable<SlotPool> Pools => [Pool];
 
     public override long WakeAtUs => _wakeAtUs;
+
+    public override int? RegisteredSlots => _registry.Count;
 
     public override void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {

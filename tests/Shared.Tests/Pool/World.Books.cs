@@ -206,6 +206,7 @@ internal sealed partial class World
             CheckPool(pool, inventory, ids);
         }
 
+        Require((_subject.RegisteredSlots ?? ids.Count) == ids.Count, "The registry knows other slots than the inventory");
         foreach (var ticket in _live.Where(t => !inventory.Contains(t)).ToList())
         {
             Bill(ticket);

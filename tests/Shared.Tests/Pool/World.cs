@@ -31,7 +31,11 @@ internal sealed partial class World
         _seen = seen ?? [];
         _options = scenario.Options;
         _dice = new Dice(scenario.Seed);
-        var choice = new PolicyChoice(scenario.Policy.ToString(), f => new RecordingPolicy(scenario.MakePolicy(f), _keepUntilUs));
+        var choice = new PolicyChoice(scenario.Policy.ToString(), host =>
+        {
+            var make = scenario.BeginPolicy(host);
+            return f => new RecordingPolicy(make(f), _keepUntilUs);
+        });
         _subject = scenario.Core ? new CoreSubject(choice, _options) : new PoolSubject(_functions[0], choice, _options);
     }
 

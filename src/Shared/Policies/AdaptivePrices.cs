@@ -1,0 +1,75 @@
+namespace FuncScaler.Policies;
+
+/// <summary>
+/// What all functions under `adaptive` share: the price of waiting. In production it is given. In a contest it is chosen among a ladder
+/// of prices by what each would have cost so far: every price keeps a ledger of its own, in which each idle gap that ends is entered as the
+/// plan made beforehand for that price would have paid it. The one with the best score is followed.
+/// </summary>
+/// <remarks>
+/// The score is a sum of two ratios and not convex: following its slope can end in "everything warm, nothing left of the resource half".
+/// Comparing whole ledgers cannot.
+/// </remarks>
+internal sealed class AdaptivePrices
+{
+    /// <summary>The ladder, GBs per second of waiting.</summary>
+    public static readonly double[] Ladder = [0.06, 0.12, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128];
+
+    /// <summary>The rung used before anything is known.</summary>
+    public const int FirstRung = 5;
+
+    // A price is left only for one that is better by this share of the score, so that noise does not make plans flap.
+    private const double Reluctance = 0.002;
+    private const int ReviewEvery = 64;
+
+    private readonly double[] _slotGbSeconds = new double[Ladder.Length];
+    private readonly double[] _waitSeconds = new double[Ladder.Length];
+    private double _executionSeconds;
+    private double _executionGbSeconds;
+    private int _sinceReview;
+
+    /// <summary>The rung followed now.</summary>
+    public int Rung { get; private set; } = FirstRung;
+
+    /// <summary>What each rung has cost so far: memory beyond execution, GBs, and waiting, s.</summary>
+    public IEnumerable<(double PriceGbs, double SlotGbSeconds, double WaitSeconds)> Ledgers =>
+        Ladder.Select((price, i) => (price, _slotGbSeconds[i], _waitSeconds[i]));
+
+    public void Executed(double seconds, double memoryGb)
+    {
+        _executionSeconds += seconds;
+        _executionGbSeconds += seconds * memoryGb;
+    }
+
+    /// <summary>Enters what a rung's plan would have paid for a gap.</summary>
+    public void Enter(int rung, double slotGbSeconds, double waitSeconds)
+    {
+        _slotGbSeconds[rung] += slotGbSeconds;
+        _waitSeconds[rung] += waitSeconds;
+    }
+
+    /// <summary>To be called after the entries of a gap: now and then looks whether another rung is better.</summary>
+    public void Review()
+    {
+        if (++_sinceReview < ReviewEvery || _executionSeconds <= 0)
+        {
+            return;
+        }
+
+        _sinceReview = 0;
+        var best = Rung;
+        var bestScore = ScoreOf(Rung) * (1 + Reluctance);
+        for (var i = 0; i < Ladder.Length; i++)
+        {
+            var score = ScoreOf(i);
+            if (score > bestScore)
+            {
+                (best, bestScore) = (i, score);
+            }
+        }
+
+        Rung = best;
+    }
+
+    private double ScoreOf(int rung) =>
+        (_executionGbSeconds / (_executionGbSeconds + _slotGbSeconds[rung])) + (_executionSeconds / (_executionSeconds + _waitSeconds[rung]));
+}
