@@ -60,6 +60,27 @@ public sealed class ClairvoyantBound
     /// <summary>The least sum of slot memory time beyond execution and waits at a price, GBs: for each price used.</summary>
     public IEnumerable<(double PriceGbs, double OverheadGbSeconds)> Overheads => _prices.Zip(_overheads);
 
+    /// <summary>The wire's part of what requests wait, which no schedule saves, s.</summary>
+    public double WireSeconds { get; private init; }
+
+    /// <summary>
+    /// A bound from below on slot memory time plus waits at a price, GBs: between two prices used, on the line between their bounds, as the
+    /// least cost is concave in the price.
+    /// </summary>
+    public double LeastCost(double priceGbs)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(priceGbs);
+        var above = Array.FindIndex(_prices, p => p >= priceGbs);
+        var overhead = above switch
+        {
+            < 0 => _overheads[^1],
+            0 => _overheads[0],
+            _ => _overheads[above - 1]
+                + ((_overheads[above] - _overheads[above - 1]) * (priceGbs - _prices[above - 1]) / (_prices[above] - _prices[above - 1])),
+        };
+        return ExecutionGbSeconds + overhead + (priceGbs * WireSeconds);
+    }
+
     /// <summary>Computes the bound in one pass over the trace.</summary>
     /// <exception cref="TraceFormatException">The trace is malformed.</exception>
     public static ClairvoyantBound Of(ITrace trace, VirtualOptions options, CancellationToken cancellationToken = default)
@@ -102,6 +123,7 @@ public sealed class ClairvoyantBound
             SlotGbSeconds = slot,
             ExecutionGbSeconds = executionGbSeconds,
             ScheduleSeconds = wireSeconds + wait,
+            WireSeconds = wireSeconds,
             Requests = requests,
         };
     }

@@ -80,6 +80,18 @@ public sealed class ClairvoyantBoundTests
     }
 
     [Fact]
+    public void The_least_cost_at_a_price_holds_between_the_prices_used_and_beyond_them()
+    {
+        // As above: 0.2 + min(0.2, 0.1 x (price - 1)) beyond 2 GBs of execution, and no wire; exact at a price used.
+        var bound = Bound(ListTrace.Request(0, 1000), ListTrace.Request(900, 1000));
+
+        Assert.Equal(2.2, bound.LeastCost(0), 9);
+        Assert.All(bound.Overheads, o => Assert.Equal(2 + o.OverheadGbSeconds, bound.LeastCost(o.PriceGbs), 9));
+        Assert.InRange(bound.LeastCost(2.2), 2.2, 2.2 + 0.12 + 1e-9);
+        Assert.Equal(2.4, bound.LeastCost(1e7), 9);
+    }
+
+    [Fact]
     public void Nothing_can_be_scored_on_nothing() =>
         Assert.Equal(0, ClairvoyantBound.Of(new ListTrace(Functions, []), Bare).Score);
 
@@ -137,11 +149,16 @@ public sealed class ClairvoyantBoundTests
     {
         foreach (var options in (VirtualOptions[])[new(), Bare])
         {
-            var bound = ClairvoyantBound.Of(trace, options).Score;
+            var bound = ClairvoyantBound.Of(trace, options);
             foreach (var waiting in (bool[])[true, false])
             {
-                var score = VirtualContest.Run(trace, policy, options with { Pool = new SlotPoolOptions { Waiting = waiting } }).Score.Total;
-                Assert.True(score <= bound + 1e-9, $"{policy.Name}, waiting {waiting}: {score} > {bound}");
+                var score = VirtualContest.Run(trace, policy, options with { Pool = new SlotPoolOptions { Waiting = waiting } }).Score;
+                Assert.True(score.Total <= bound.Score + 1e-9, $"{policy.Name}, waiting {waiting}: {score.Total} > {bound.Score}");
+                foreach (var price in (double[])[0, 0.3, 1, 2.5, 40, 1e6])
+                {
+                    var cost = score.SlotGbSeconds + (price * (score.AssignSeconds + score.IdleSeconds));
+                    Assert.True(bound.LeastCost(price) <= cost * (1 + 1e-9), $"{policy.Name}, waiting {waiting}, at {price} GBs/s: {cost}");
+                }
             }
         }
     }
