@@ -153,9 +153,12 @@ public class SimulateCommandTests
         Assert.Contains("4 h", page, StringComparison.Ordinal);
         var printed = JsonNode.Parse(result.Output)!.AsObject();
         var written = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(output, "result.json")))!.AsObject();
-        Assert.Equal([.. DocumentFields, "bound"], written.Select(p => p.Key));
+        Assert.Equal([.. DocumentFields, "bound", "sweep"], written.Select(p => p.Key));
         Assert.All(written["results"]!.AsArray(), r => Assert.True((double)r!["score"]! <= (double)written["bound"]!["score"]!));
+        Assert.Equal(12, written["sweep"]!.AsArray().Count);
+        Assert.Equal(1, (double)written["sweep"]!.AsArray().Single(p => (string)p!["policy"]! == "ttl:600")!["wastedMemoryRelative"]!);
         written.Remove("bound");
+        written.Remove("sweep");
         Assert.True(JsonNode.DeepEquals(printed, written));
     }
 

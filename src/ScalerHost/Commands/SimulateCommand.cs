@@ -70,7 +70,7 @@ internal static class SimulateCommand
 
             if (parsed.GetValue(json))
             {
-                Console.WriteLine(SimulateOutput.Json(comparison, latencyPrice, withBound: false));
+                Console.WriteLine(SimulateOutput.Json(comparison, latencyPrice, forFile: false));
             }
             else
             {

@@ -48,7 +48,6 @@ internal static class SimulateOutput
     /// <summary>Writes report.html, and result.json beside it.</summary>
     public static void Save(Comparison comparison, double? latencyPriceGbs, string typedOptions, string folder)
     {
-        var reference = comparison.SweepResults.Single(s => s.Result.Policy == ParetoSweep.ReferencePolicy).Result;
         var report = new SimulationReport
         {
             TraceName = comparison.TraceName,
@@ -57,20 +56,18 @@ internal static class SimulateOutput
             GeneratedAt = TimeProvider.System.GetLocalNow(),
             Results = comparison.Ranked(latencyPriceGbs),
             Bound = new ScoreBound("clairvoyant", comparison.Bound.Score, comparison.Bound.ResourceScore, comparison.Bound.LatencyScore),
-            Sweep = ParetoSweep.Points(
-                reference,
-                [.. comparison.SweepResults, .. comparison.Ranked(latencyPriceGbs).Select(r => (SweepFamily.Policy, r.Policy, r))]),
+            Sweep = Points(comparison, [.. comparison.SweepResults, .. comparison.Ranked(latencyPriceGbs).Select(r => (SweepFamily.Policy, r.Policy, r))]),
         };
         using (var page = new StreamWriter(Path.Combine(folder, "report.html"), append: false, new UTF8Encoding(false)))
         {
             HtmlReportWriter.Write(report, page);
         }
 
-        File.WriteAllText(Path.Combine(folder, "result.json"), Json(comparison, latencyPriceGbs, withBound: true) + "\n");
+        File.WriteAllText(Path.Combine(folder, "result.json"), Json(comparison, latencyPriceGbs, forFile: true) + "\n");
     }
 
-    /// <summary>The document of <c>--json</c>; the file's has the bound besides.</summary>
-    public static string Json(Comparison comparison, double? latencyPriceGbs, bool withBound)
+    /// <summary>The document of <c>--json</c>; the file's has the bound and the sweeps besides.</summary>
+    public static string Json(Comparison comparison, double? latencyPriceGbs, bool forFile)
     {
         var results = comparison.Ranked(latencyPriceGbs).Select(r =>
         {
@@ -102,7 +99,7 @@ internal static class SimulateOutput
             ["requests"] = comparison.Bound.Requests,
             ["results"] = new JsonArray([.. results]),
         };
-        if (withBound)
+        if (forFile)
         {
             var bound = comparison.Bound;
             document["bound"] = new JsonObject
@@ -118,6 +115,16 @@ internal static class SimulateOutput
             {
                 document["bound"]!["cost"] = bound.LeastCost(price);
             }
+
+            var sweep = comparison.SweepResults.Zip(Points(comparison, comparison.SweepResults), (run, point) => new JsonObject
+            {
+                ["policy"] = run.Result.Policy,
+                ["p75ColdStartShare"] = point.P75ColdShare,
+                ["wastedMemoryRelative"] = double.IsFinite(point.WastedMemoryRelative) ? point.WastedMemoryRelative : null,
+                ["coldStartShare"] = run.Result.ColdStartShare,
+                ["wastedGbSeconds"] = run.Result.WastedGbSeconds,
+            });
+            document["sweep"] = new JsonArray([.. sweep]);
         }
 
         return document.ToJsonString(Indented);
@@ -175,6 +182,10 @@ internal static class SimulateOutput
 
         string[] CostCell(Func<double, double> costAt) => latencyPriceGbs is { } price ? [Tables.Number(costAt(price), "N0")] : [];
     }
+
+    private static IReadOnlyList<SweepPoint> Points(
+        Comparison comparison, IReadOnlyList<(SweepFamily Family, string Label, VirtualResult Result)> runs) =>
+        ParetoSweep.Points(comparison.SweepResults.Single(s => s.Result.Policy == ParetoSweep.ReferencePolicy).Result, runs);
 
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }
