@@ -13,6 +13,14 @@ public class CommandLineErrorTests
     [InlineData(2, "'x' is not a number of seconds", "contest", "--preset", "smoke", "--policy", "ttl:x")]
     [InlineData(2, "There is no preset 'nosuch'. Choose one of: sparse", "contest", "--preset", "nosuch")]
     [InlineData(2, "Give either --data or --preset, not both.", "contest", "--preset", "smoke", "--data", ".")]
+    [InlineData(2, "Name a trace: give --data, --preset, --azure2019 or --azure2021.", "simulate")]
+    [InlineData(2, "Give one of --data, --preset, --azure2019 and --azure2021.", "simulate", "--preset", "smoke", "--azure2019", "x")]
+    [InlineData(2, "There is no policy 'nosuch'. Choose one of: ", "simulate", "--preset", "smoke", "--policy", "ttl,nosuch")]
+    [InlineData(2, "--rpc-ms is a number of milliseconds: give 0 or more.", "simulate", "--preset", "smoke", "--rpc-ms", "-1")]
+    [InlineData(2, "--rpc-ms is a number of milliseconds: give 0 or more.", "simulate", "--preset", "smoke", "--rpc-ms", "NaN")]
+    [InlineData(2, "--latency-price '-1' is neither auto nor a price: give 0 or more", "simulate", "--preset", "smoke", "--latency-price", "-1")]
+    [InlineData(2, "--latency-price 'NaN' is neither auto nor a price: give 0 or more", "simulate", "--preset", "smoke", "--latency-price", "NaN")]
+    [InlineData(2, "--latency-price 'dear' is neither auto nor a price: give 0 or more", "simulate", "--preset", "smoke", "--latency-price", "dear")]
     [InlineData(2, "There is no backend 'nosuch'", "serve", "--backend", "nosuch")]
     [InlineData(2, "is no address: write host:port", "serve", "--platform", "http://")]
     [InlineData(2, "--grpc-port is a port", "serve", "--grpc-port", "70000")]
@@ -25,8 +33,11 @@ public class CommandLineErrorTests
         AssertOneSentence(result, exitCode, sentence);
     }
 
-    [Fact]
-    public async Task A_broken_line_names_file_line_and_field()
+    [Theory]
+    [InlineData("contest", "--tail", "0")]
+    [InlineData("simulate", "--policy", "all")]
+    [InlineData("simulate", "--policy", "ttl:9")]
+    public async Task A_broken_line_names_file_line_and_field(params string[] command)
     {
         using var folder = new TemporaryFolder();
         folder.File("metas", GoodMeta);
@@ -35,7 +46,7 @@ public class CommandLineErrorTests
             """{"metaKey": "f", "startTime": 1000, "durationsInMs": 5, "statusCode": 200}""",
             """{"metaKey": "f", "startTime": "soon", "durationsInMs": 5, "statusCode": 200}""");
 
-        var result = await FuncScalerProcess.RunAsync("contest", "--data", folder.Path, "--tail", "0");
+        var result = await FuncScalerProcess.RunAsync([.. command, "--data", folder.Path]);
 
         AssertOneSentence(result, 2, "startTime");
         Assert.Contains("requests", result.Errors, StringComparison.Ordinal);

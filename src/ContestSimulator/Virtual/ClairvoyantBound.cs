@@ -12,7 +12,8 @@ namespace FuncScaler.ContestSimulator.Virtual;
 /// of its arrivals with ends of earlier requests' executions: a pair costs the memory held from the end to the arrival, or, where the end
 /// comes later, the wait at lambda minus the memory's own price; an arrival without a partner costs the memory of one create and init,
 /// made just in time, with no wait at all. A real schedule delays ends as well as arrivals; taking the memory's price off lambda makes up
-/// for that, so that the pairing stays a lower bound. Pairing on a line with linear costs is solved exactly, in one streaming pass, by
+/// for that, so that the pairing stays a lower bound. Where lambda is below the memory's price, waiting is free in the pairing and memory
+/// held costs lambda: delaying what comes before a gap closes it, but costs the delay. Pairing on a line with linear costs is solved exactly, in one streaming pass, by
 /// keeping the least cost as a convex function of the instances in hand, as its slopes. Over several prices this bounds the memory time S
 /// of any schedule with a total wait of L, and the score is maximised over that whole region, each step rounded up.
 /// </para>
@@ -59,6 +60,27 @@ public sealed class ClairvoyantBound
     /// <summary>The least sum of slot memory time beyond execution and waits at a price, GBs: for each price used.</summary>
     public IEnumerable<(double PriceGbs, double OverheadGbSeconds)> Overheads => _prices.Zip(_overheads);
 
+    /// <summary>The wire's part of what requests wait, which no schedule saves, s.</summary>
+    public double WireSeconds { get; private init; }
+
+    /// <summary>
+    /// A bound from below on slot memory time plus waits at a price, GBs: between two prices used, on the line between their bounds, as the
+    /// least cost is concave in the price.
+    /// </summary>
+    public double LeastCost(double priceGbs)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(priceGbs);
+        var above = Array.FindIndex(_prices, p => p >= priceGbs);
+        var overhead = above switch
+        {
+            < 0 => _overheads[^1],
+            0 => _overheads[0],
+            _ => _overheads[above - 1]
+                + ((_overheads[above] - _overheads[above - 1]) * (priceGbs - _prices[above - 1]) / (_prices[above] - _prices[above - 1])),
+        };
+        return ExecutionGbSeconds + overhead + (priceGbs * WireSeconds);
+    }
+
     /// <summary>Computes the bound in one pass over the trace.</summary>
     /// <exception cref="TraceFormatException">The trace is malformed.</exception>
     public static ClairvoyantBound Of(ITrace trace, VirtualOptions options, CancellationToken cancellationToken = default)
@@ -101,6 +123,7 @@ public sealed class ClairvoyantBound
             SlotGbSeconds = slot,
             ExecutionGbSeconds = executionGbSeconds,
             ScheduleSeconds = wireSeconds + wait,
+            WireSeconds = wireSeconds,
             Requests = requests,
         };
     }
@@ -151,16 +174,13 @@ public sealed class ClairvoyantBound
     /// <summary>The cheapest pairing of one function, for every price at once.</summary>
     private sealed class FunctionPairing
     {
-        private readonly double _memoryGb;
-        private readonly double _createCost;
         private readonly PriceState[] _states;
         private readonly PriorityQueue<byte, double> _ends = new();
 
         public FunctionPairing(double memoryGb, double coldSeconds, double[] prices)
         {
-            _memoryGb = memoryGb;
-            _createCost = memoryGb * coldSeconds;
-            _states = [.. prices.Select(p => new PriceState(Math.Max(0, p - memoryGb)))];
+            var createCost = memoryGb * coldSeconds;
+            _states = [.. prices.Select(p => new PriceState(Math.Max(0, p - memoryGb), Math.Min(p, memoryGb), createCost))];
         }
 
         public void Arrive(double atSeconds, double durationSeconds, bool usable)
@@ -170,13 +190,13 @@ public sealed class ClairvoyantBound
                 _ends.Dequeue();
                 foreach (var state in _states)
                 {
-                    state.Free(end, _memoryGb, _createCost);
+                    state.Free(end);
                 }
             }
 
             foreach (var state in _states)
             {
-                state.Ask(atSeconds, _memoryGb, _createCost, underWay: _ends.Count);
+                state.Ask(atSeconds, underWay: _ends.Count);
             }
 
             if (usable)
@@ -191,7 +211,7 @@ public sealed class ClairvoyantBound
             {
                 foreach (var state in _states)
                 {
-                    state.Free(end, _memoryGb, _createCost);
+                    state.Free(end);
                 }
             }
 
@@ -207,7 +227,7 @@ public sealed class ClairvoyantBound
     /// its slopes to either side, each side with a common addition. Slopes that can decide nothing any more are dropped, so that memory
     /// follows concurrency and not the trace's length.
     /// </summary>
-    private sealed class PriceState(double waitPriceGbs)
+    private sealed class PriceState(double waitPriceGbs, double holdPriceGbs, double createCost)
     {
         // Ascending: the slope next to zero is the last. Few, as no more can wait than executions are under way.
         private readonly List<double> _left = [];
@@ -219,9 +239,9 @@ public sealed class ClairvoyantBound
         public double Cost { get; private set; }
 
         /// <summary>An execution ended: one instance more, for whoever wants it.</summary>
-        public void Free(double atSeconds, double memoryGb, double createCost)
+        public void Free(double atSeconds)
         {
-            Advance(atSeconds, memoryGb, createCost);
+            Advance(atSeconds);
             if (_left.Count > 0 && _left[^1] + _leftAdded > 0)
             {
                 // A waiting arrival takes it.
@@ -241,9 +261,9 @@ public sealed class ClairvoyantBound
         /// A request arrived: one instance less, or a new one for its create's cost. It can wait only for one of the executions under way
         /// that no other waits for.
         /// </summary>
-        public void Ask(double atSeconds, double memoryGb, double createCost, int underWay)
+        public void Ask(double atSeconds, int underWay)
         {
-            Advance(atSeconds, memoryGb, createCost);
+            Advance(atSeconds);
             var least = createCost;
             if (_right.TryPeek(out var slope, out _))
             {
@@ -260,11 +280,11 @@ public sealed class ClairvoyantBound
             }
         }
 
-        private void Advance(double atSeconds, double memoryGb, double createCost)
+        private void Advance(double atSeconds)
         {
             if (!double.IsNaN(_lastSeconds))
             {
-                _rightAdded += (atSeconds - _lastSeconds) * memoryGb;
+                _rightAdded += (atSeconds - _lastSeconds) * holdPriceGbs;
                 _leftAdded -= (atSeconds - _lastSeconds) * waitPriceGbs;
             }
 

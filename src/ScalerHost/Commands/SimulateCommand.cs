@@ -1,17 +1,13 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
-using Spectre.Console;
 
 namespace FuncScaler.ScalerHost.Commands;
 
 /// <summary><c>funcscaler simulate</c>: policies side by side on one trace, in virtual time.</summary>
 internal static class SimulateCommand
 {
-    private static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web) { WriteIndented = true };
-
     public static Command Create()
     {
         var trace = new TraceOptions(azure: true);
@@ -24,11 +20,18 @@ internal static class SimulateCommand
         var rpc = new Option<double>("--rpc-ms") { Description = "What callers wait for the wire and the scaler per request, Assign and Idle together, ms", HelpName = "MS", DefaultValueFactory = _ => 0.3 };
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance, as the papers' originals do" };
+        var price = new Option<string>("--latency-price")
+        {
+            Description = "What one second of a caller's waiting is worth, GBs of memory time: sorts by cost, and tells the policies that weigh waiting",
+            HelpName = "auto|X",
+            DefaultValueFactory = _ => "auto",
+        };
         var threads = new Option<int>("--threads") { Description = "Processors to use", HelpName = "N", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var output = new Option<string?>("--out") { Description = "Write report.html and result.json into this folder; runs the two keep-alive sweeps of the report besides", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Print one JSON document, and nothing else, on standard output" };
         var command = new Command("simulate", "Compare policies on a trace in virtual time, next to what perfect knowledge could reach");
         trace.AddTo(command);
-        foreach (var option in new Option[] { policies, rpc, tail, noWait, threads, json })
+        foreach (var option in new Option[] { policies, rpc, tail, noWait, price, threads, output, json })
         {
             command.Options.Add(option);
         }
@@ -44,21 +47,34 @@ internal static class SimulateCommand
             }
 
             var rpcUs = parsed.GetValue(rpc) * 1000;
+            var latencyPrice = ParseLatencyPrice(parsed.GetValue(price)!);
+            var folder = parsed.GetValue(output);
+            if (folder is not null)
+            {
+                Directory.CreateDirectory(folder);
+            }
+
             var options = new VirtualOptions
             {
                 AssignRpcUs = (long)(rpcUs * 2 / 3),
                 IdleRpcUs = (long)rpcUs - (long)(rpcUs * 2 / 3),
                 TailUs = (long)((parsed.GetValue(tail) ?? 300) * 1e6),
-                Pool = new SlotPoolOptions { Waiting = !parsed.GetValue(noWait) },
+                Pool = new SlotPoolOptions { Waiting = !parsed.GetValue(noWait), LatencyPriceGbs = latencyPrice },
+                RecordSeries = folder is not null,
             };
-            var (results, bound) = RunAll(chosen, choices, options, Math.Max(1, parsed.GetValue(threads)), cancellationToken);
+            var comparison = Compare(chosen, choices, sweep: folder is not null, options, Math.Max(1, parsed.GetValue(threads)), cancellationToken);
+            if (folder is not null)
+            {
+                SimulateOutput.Save(comparison, latencyPrice, TypedOptions(parsed), folder);
+            }
+
             if (parsed.GetValue(json))
             {
-                Console.WriteLine(JsonSerializer.Serialize(Document(chosen.Name, results, bound), Format));
+                Console.WriteLine(SimulateOutput.Json(comparison, latencyPrice, forFile: false));
             }
             else
             {
-                Print(chosen.Name, results, bound);
+                SimulateOutput.Print(comparison, latencyPrice);
             }
 
             return Task.FromResult(0);
@@ -66,109 +82,59 @@ internal static class SimulateCommand
         return command;
     }
 
+    /// <returns>Null for auto.</returns>
+    private static double? ParseLatencyPrice(string text) =>
+        text == "auto" ? null
+        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var price) && price is >= 0 and <= 1e9 ? price
+        : throw new CommandException(
+            CommandException.BadUsage, $"--latency-price '{text}' is neither auto nor a price: give 0 or more GBs per second of waiting.");
+
+    /// <summary>The command line again, as it can be typed.</summary>
+    private static string TypedOptions(ParseResult parsed) => string.Join(' ', parsed.Tokens.Select(t => Quoted(t.Value)));
+
+    private static string Quoted(string word) => word.All(c => char.IsAsciiLetterOrDigit(c) || "-_.,:/=".Contains(c, StringComparison.Ordinal))
+        ? word
+        : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+
     private static List<PolicyChoice> ParsePolicies(string text) => text == "all"
         ? [.. PolicyCatalog.All.Select(p => PolicyCatalog.Parse(p.Name))]
         : [.. PolicyCatalog.SplitList(text).Select(CommonOptions.ParsePolicy)];
 
     /// <summary>Every policy and the bound, as many at a time as there are processors; each reads the trace for itself.</summary>
-    private static (IReadOnlyList<VirtualResult> Results, ClairvoyantBound Bound) RunAll(
+    private static Comparison Compare(
         ChosenTrace chosen,
         List<PolicyChoice> choices,
+        bool sweep,
         VirtualOptions options,
         int threads,
         CancellationToken cancellationToken)
     {
-        var results = new VirtualResult[choices.Count];
+        var swept = sweep ? SimulateOutput.Sweep : [];
+        List<PolicyChoice> runs = [.. choices, .. swept.Select(s => PolicyCatalog.Parse(s.Policy))];
+        var results = new VirtualResult[runs.Count];
         ClairvoyantBound? bound = null;
-        var perRun = options with { Parallelism = Math.Max(1, threads / Math.Max(1, choices.Count)) };
-        SimulateProgress.Run([.. choices.Select(c => c.Name), "clairvoyant"], (report, token) =>
-            Parallel.For(0, choices.Count + 1, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = token }, i =>
+        var perRun = options with { Parallelism = Math.Max(1, threads / runs.Count) };
+        SimulateProgress.Run([.. runs.Select(c => c.Name), "clairvoyant"], (report, token) =>
+            Parallel.For(0, runs.Count + 1, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = token }, i =>
             {
-                if (i == choices.Count)
+                if (i == runs.Count)
                 {
                     bound = ClairvoyantBound.Of(chosen.Trace, options, token);
                     report(i, bound.Requests);
                 }
                 else
                 {
-                    results[i] = VirtualContest.Run(chosen.Trace, choices[i], perRun, new Relay(played => report(i, played)), token);
+                    var recorded = perRun with { RecordSeries = options.RecordSeries && i < choices.Count };
+                    results[i] = VirtualContest.Run(chosen.Trace, runs[i], recorded, new Relay(played => report(i, played)), token);
                 }
             }),
             () => chosen.Trace.ReadRequests().LongCount(),
             cancellationToken);
-        return ([.. results.OrderByDescending(r => r.Score.Total).ThenBy(r => r.Policy, StringComparer.Ordinal)], bound!);
-    }
-
-    private static object Document(string name, IReadOnlyList<VirtualResult> results, ClairvoyantBound bound) => new
-    {
-        trace = name,
-        requests = bound.Requests,
-        results = results.Select(r => new
-        {
-            policy = r.Policy,
-            score = r.Score.Total,
-            resourceScore = r.Score.ResourceScore,
-            latencyScore = r.Score.LatencyScore,
-            coldStartShare = r.ColdStartShare,
-            scheduleP50Ms = r.ScheduleTimes.PercentileMs(0.5),
-            scheduleP95Ms = r.ScheduleTimes.PercentileMs(0.95),
-            scheduleP99Ms = r.ScheduleTimes.PercentileMs(0.99),
-            slotGbSeconds = r.Score.SlotGbSeconds,
-            executionGbSeconds = r.Score.ExecutionGbSeconds,
-            peakInstances = r.PeakInstances,
-            elapsedSeconds = r.Elapsed.TotalSeconds,
-        }),
-        bound = new
-        {
-            policy = "clairvoyant",
-            score = bound.Score,
-            resourceScore = bound.ResourceScore,
-            latencyScore = bound.LatencyScore,
-            slotGbSeconds = bound.SlotGbSeconds,
-            executionGbSeconds = bound.ExecutionGbSeconds,
-        },
-    };
-
-    private static void Print(string name, IReadOnlyList<VirtualResult> results, ClairvoyantBound bound)
-    {
-        var table = new Table
-        {
-            Title = new TableTitle(string.Create(CultureInfo.InvariantCulture, $"{Markup.Escape(name)}: {bound.Requests:N0} requests")),
-            Border = TableBorder.Rounded,
-        };
-        table.AddColumn("policy");
-        foreach (var column in new[] { "score", "resource part", "cold-start part", "cold starts", "p50 ms", "p95 ms", "p99 ms", "wasted GBs", "peak" })
-        {
-            table.AddColumn(new TableColumn(column).RightAligned());
-        }
-
-        foreach (var r in results)
-        {
-            table.AddRow(
-                Markup.Escape(r.Policy),
-                Tables.Number(r.Score.Total, "0.00"),
-                Tables.Number(r.Score.ResourceScore, "0.00"),
-                Tables.Number(r.Score.LatencyScore, "0.00"),
-                Tables.Number(100 * r.ColdStartShare, "0.00") + " %",
-                Tables.Number(r.ScheduleTimes.PercentileMs(0.5), "0.0"),
-                Tables.Number(r.ScheduleTimes.PercentileMs(0.95), "0.0"),
-                Tables.Number(r.ScheduleTimes.PercentileMs(0.99), "0.0"),
-                Tables.Number(r.WastedGbSeconds, "N0"),
-                Tables.Number(r.PeakInstances, "N0"));
-        }
-
-        table.AddRow(
-            "clairvoyant (bound)",
-            Tables.Number(bound.Score, "0.00"),
-            Tables.Number(bound.ResourceScore, "0.00"),
-            Tables.Number(bound.LatencyScore, "0.00"),
-            "",
-            "",
-            "",
-            "",
-            Tables.Number(bound.SlotGbSeconds - bound.ExecutionGbSeconds, "N0"),
-            "");
-        Tables.Write(table);
+        return new Comparison(
+            chosen.Name,
+            results[..choices.Count],
+            [.. swept.Zip(results[choices.Count..], (s, r) => (s.Family, s.Label, r))],
+            bound!);
     }
 
     private sealed class Relay(Action<long> show) : IProgress<long>

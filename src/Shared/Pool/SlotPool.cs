@@ -644,7 +644,9 @@ public sealed class SlotPool
     private void Lose(Slot slot, string reason, List<Effect> effects)
     {
         Destroy(slot, reason, effects);
-        if (_waiters.Count > 0)
+
+        // Where each waiter is tied to a slot of its own, none of them has lost anything.
+        if (_waiting ? _waiters.Count > 0 : _waiters.Any(w => !w.Bound))
         {
             CreateOrOwe(_policy.CreateOnMiss(View), effects);
         }

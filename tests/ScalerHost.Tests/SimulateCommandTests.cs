@@ -1,0 +1,180 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+
+namespace FuncScaler.Tests;
+
+/// <summary>Policies side by side in virtual time, as users run it.</summary>
+public class SimulateCommandTests
+{
+    private static readonly string[] DocumentFields = ["trace", "requests", "results"];
+
+    private static readonly string[] ResultFields =
+    [
+        "policy", "score", "resourceScore", "latencyScore", "coldStartShare", "scheduleP50Ms", "scheduleP95Ms", "scheduleP99Ms",
+        "slotGbSeconds", "executionGbSeconds", "peakInstances", "elapsedSeconds",
+    ];
+
+    [Fact]
+    public async Task The_json_document_has_the_promised_fields_and_is_sorted_by_score()
+    {
+        using var folder = new TemporaryFolder();
+        WriteDataSet(folder);
+
+        var result = await FuncScalerProcess.RunAsync("simulate", "--data", folder.Path, "--policy", "direct,burst:extra=1,trim=5,ttl:9", "--json");
+
+        Assert.Equal((0, ""), (result.ExitCode, result.Errors));
+        var document = JsonNode.Parse(result.Output)!.AsObject();
+        Assert.Equal(DocumentFields, document.Select(p => p.Key));
+        Assert.Equal(Path.GetFileName(folder.Path), (string?)document["trace"]);
+        Assert.Equal(200, (long)document["requests"]!);
+        var results = document["results"]!.AsArray();
+        Assert.Equal(["burst:extra=1,trim=5", "direct", "ttl:9"], results.Select(r => (string)r!["policy"]!).Order(StringComparer.Ordinal));
+        Assert.All(results, r => Assert.Equal(ResultFields, r!.AsObject().Select(p => p.Key)));
+        AssertSorted(results.Select(r => -(double)r!["score"]!));
+        foreach (var r in results)
+        {
+            Assert.Equal((double)r!["resourceScore"]! + (double)r["latencyScore"]!, (double)r["score"]!, 9);
+            Assert.Equal(50 * (double)r["executionGbSeconds"]! / (double)r["slotGbSeconds"]!, (double)r["resourceScore"]!, 9);
+            Assert.InRange((double)r["coldStartShare"]!, 0, 1);
+        }
+    }
+
+    [Fact]
+    public async Task Every_policy_runs_by_default_and_the_bound_is_the_tables_last_row()
+    {
+        using var folder = new TemporaryFolder();
+        WriteDataSet(folder);
+
+        var unnamed = await FuncScalerProcess.RunAsync("simulate", "--data", folder.Path);
+        var all = await FuncScalerProcess.RunAsync("simulate", "--data", folder.Path, "--policy", "all");
+
+        Assert.Equal((0, ""), (all.ExitCode, all.Errors));
+        Assert.Equal(all.Output, unnamed.Output);
+        var rows = all.Output.Split('\n').Where(l => l.StartsWith('│')).Select(l => l.Split('│')[1].Trim()).ToList();
+        Assert.Equal("policy", rows[0]);
+        Assert.Equal("clairvoyant (bound)", rows[^1]);
+        Assert.Equal(Policies.PolicyCatalog.All.Select(p => p.Name).Order(StringComparer.Ordinal), rows[1..^1].Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_same_command_prints_the_same_twice()
+    {
+        string[] command = ["simulate", "--preset", "faas", "--seed", "4", "--length", "600", "--json", "--policy"];
+        var first = await FuncScalerProcess.RunAsync([.. command, "all", "--threads", "1"]);
+        var second = await FuncScalerProcess.RunAsync([.. command, "all", "--threads", "3"]);
+
+        Assert.Equal(0, first.ExitCode);
+        Assert.Equal(WithoutTimes(first.Output), WithoutTimes(second.Output));
+    }
+
+    [Fact]
+    public async Task A_slice_is_cut_by_time()
+    {
+        using var folder = new TemporaryFolder();
+        WriteDataSet(folder);
+
+        // A request every 100 ms: from 5 s, 3 s.
+        var result = await FuncScalerProcess.RunAsync("simulate", "--data", folder.Path, "--from", "5", "--length", "3", "--policy", "direct", "--json");
+
+        Assert.Equal(30, (long)JsonNode.Parse(result.Output)!["requests"]!);
+    }
+
+    [Fact]
+    public async Task The_wire_the_tail_and_waiting_can_be_set()
+    {
+        using var folder = new TemporaryFolder();
+        WriteDataSet(folder);
+
+        var usual = await OnlyResultAsync();
+        var slow = await OnlyResultAsync("--rpc-ms", "3");
+        var tailed = await OnlyResultAsync("--tail", "1000");
+        var tied = await OnlyResultAsync("--no-wait");
+
+        Assert.Equal((double)usual["scheduleP50Ms"]! + 2.7, (double)slow["scheduleP50Ms"]!, 1);
+
+        // One instance of the small function and, as its init outlasts the gap, three of the large one: 1.625 GB.
+        Assert.Equal((double)usual["slotGbSeconds"]! + (700 * 1.625), (double)tailed["slotGbSeconds"]!, 3);
+        Assert.NotEqual((double)usual["score"]!, (double)tied["score"]!);
+
+        async Task<JsonNode> OnlyResultAsync(params string[] options)
+        {
+            var result = await FuncScalerProcess.RunAsync(["simulate", "--data", folder.Path, "--policy", "ttl:5000", "--json", .. options]);
+            return Assert.Single(JsonNode.Parse(result.Output)!["results"]!.AsArray())!;
+        }
+    }
+
+    [Fact]
+    public async Task A_price_of_waiting_adds_the_cost_and_sorts_by_it()
+    {
+        using var folder = new TemporaryFolder();
+        WriteDataSet(folder);
+        string[] command = ["simulate", "--data", folder.Path, "--policy", "direct,ttl:9,ttl:300", "--rpc-ms", "0"];
+
+        var cheap = JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "--json", "--latency-price", "0"])).Output)!["results"]!.AsArray();
+        var dear = JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "--json", "--latency-price", "1e6"])).Output)!["results"]!.AsArray();
+        var table = await FuncScalerProcess.RunAsync([.. command, "--latency-price", "2.5"]);
+
+        Assert.All(cheap, r => Assert.Equal([.. ResultFields, "cost"], r!.AsObject().Select(p => p.Key)));
+        Assert.All(cheap, r => Assert.Equal((double)r!["slotGbSeconds"]!, (double)r["cost"]!));
+        Assert.All(dear, r => Assert.True((double)r!["cost"]! > (double)r["slotGbSeconds"]!));
+        AssertSorted(cheap.Select(r => (double)r!["cost"]!));
+        AssertSorted(dear.Select(r => (double)r!["cost"]!));
+        Assert.Equal("direct", (string?)dear[^1]!["policy"]);
+        Assert.Contains("cost GBs", table.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_price_of_waiting_reaches_the_policies_that_weigh_it()
+    {
+        string[] command = ["simulate", "--preset", "faas", "--length", "600", "--policy", "adaptive,ttl:9", "--json", "--latency-price"];
+        var cheap = JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "0.01"])).Output)!["results"]!.AsArray();
+        var dear = JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "100"])).Output)!["results"]!.AsArray();
+
+        Assert.True(Of("adaptive", dear) > Of("adaptive", cheap), "where waiting is dear, more memory is held");
+        Assert.Equal(Of("ttl:9", cheap), Of("ttl:9", dear));
+
+        static double Of(string policy, JsonArray results) => (double)results.Single(r => (string)r!["policy"]! == policy)!["slotGbSeconds"]!;
+    }
+
+    [Fact]
+    public async Task A_report_and_the_results_are_written_side_by_side()
+    {
+        using var folder = new TemporaryFolder();
+        WriteDataSet(folder);
+        var output = Path.Combine(folder.Path, "out", "deep");
+
+        var result = await FuncScalerProcess.RunAsync("simulate", "--data", folder.Path, "--policy", "ttl:9,capped", "--json", "--out", output);
+
+        Assert.Equal((0, ""), (result.ExitCode, result.Errors));
+        Assert.Equal(["report.html", "result.json"], Directory.GetFiles(output).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
+        var page = await File.ReadAllTextAsync(Path.Combine(output, "report.html"));
+        Assert.Contains("ttl:9", page, StringComparison.Ordinal);
+        Assert.Contains("120 min", page, StringComparison.Ordinal);
+        Assert.Contains("4 h", page, StringComparison.Ordinal);
+        var printed = JsonNode.Parse(result.Output)!.AsObject();
+        var written = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(output, "result.json")))!.AsObject();
+        Assert.Equal([.. DocumentFields, "bound", "sweep"], written.Select(p => p.Key));
+        Assert.All(written["results"]!.AsArray(), r => Assert.True((double)r!["score"]! <= (double)written["bound"]!["score"]!));
+        Assert.Equal(12, written["sweep"]!.AsArray().Count);
+        Assert.Equal(1, (double)written["sweep"]!.AsArray().Single(p => (string)p!["policy"]! == "ttl:600")!["wastedMemoryRelative"]!);
+        written.Remove("bound");
+        written.Remove("sweep");
+        Assert.True(JsonNode.DeepEquals(printed, written));
+    }
+
+    private static void AssertSorted(IEnumerable<double> values) => Assert.Equal(values.Order(), values);
+
+    private static string WithoutTimes(string json) =>
+        string.Join('\n', json.Split('\n').Where(l => !l.Contains("elapsedSeconds", StringComparison.Ordinal)));
+
+    private static void WriteDataSet(TemporaryFolder folder)
+    {
+        folder.File(
+            "metas",
+            """{"key": "f0", "runtime": "go", "timeoutInSecs": 60, "memoryInMb": 128, "initDurationInMs": 10}""",
+            """{"key": "f1", "runtime": "python", "timeoutInSecs": 60, "memoryInMb": 512, "initDurationInMs": 300}""");
+        folder.File("requests", [.. Enumerable.Range(0, 200).Select(i => string.Create(
+            CultureInfo.InvariantCulture,
+            $$"""{"metaKey": "f{{i % 2}}", "startTime": {{1_685_980_824_304 + (i * 100)}}, "durationsInMs": 50, "statusCode": 200}"""))]);
+    }
+}
