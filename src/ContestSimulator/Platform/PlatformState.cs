@@ -22,6 +22,7 @@ public sealed class PlatformState
     private Dictionary<string, TraceFunction> _functions = new(StringComparer.Ordinal);
     private ScoreLedger _ledger = new();
     private long _nextSlot;
+    private bool _runBegun;
 
     /// <param name="slotIdPrefix">What the ids of its slots begin with; differs between platforms that one scaler may meet in turn.</param>
     public PlatformState(string slotIdPrefix) => _slotIdPrefix = slotIdPrefix;
@@ -35,7 +36,7 @@ public sealed class PlatformState
         Destroyed,
     }
 
-    /// <summary>The functions that Init accepts, by key.</summary>
+    /// <summary>The functions that Init accepts, by key; before the first <see cref="StartRun"/> it accepts any, and takes no time.</summary>
     public IReadOnlyDictionary<string, TraceFunction> Functions => _functions;
 
     /// <summary>Slots that exist now, those being created included.</summary>
@@ -56,6 +57,7 @@ public sealed class PlatformState
     /// </summary>
     public void StartRun(long nowUs, IReadOnlyList<TraceFunction> functions)
     {
+        _runBegun = true;
         _functions = functions.ToDictionary(function => function.Meta.Key.Value, StringComparer.Ordinal);
         _ledger = new ScoreLedger();
         _misuses.Clear();
@@ -125,7 +127,13 @@ public sealed class PlatformState
                 $"Init of slot \"{slotId}\": instance id \"{instanceId}\" belongs to slot \"{other.Id}\"");
         }
 
-        if (!_functions.TryGetValue(metaKey, out var function))
+        if (!_functions.TryGetValue(metaKey, out var function) && !_runBegun)
+        {
+            // Nothing is known yet, and nothing is scored: who tries things out by hand may use any function.
+            function = new TraceFunction(new FunctionMeta(new MetaKey(metaKey), "", 0, slot.MemoryMb), 0);
+        }
+
+        if (function is null)
         {
             return Refuse(
                 Misuse.InitForUnknownFunction,

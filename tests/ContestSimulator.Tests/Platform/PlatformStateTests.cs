@@ -31,6 +31,21 @@ public sealed class PlatformStateTests
     }
 
     [Fact]
+    public void Before_the_first_run_any_function_may_be_tried()
+    {
+        var state = new PlatformState("slot-");
+        var slot = state.BeginCreateSlot(0, 128).SlotId!;
+        state.CompleteCreateSlot(slot);
+
+        Assert.Equal(Status.Ok, state.BeginInit(slot, "i", "anything").Status);
+
+        state.StartRun(1, [ListTrace.Function("f", 512, 40)]);
+        var another = state.BeginCreateSlot(1, 128).SlotId!;
+        state.CompleteCreateSlot(another);
+        Assert.Equal(Status.InvalidArgument, state.BeginInit(another, "j", "anything").Status);
+    }
+
+    [Fact]
     public void An_initialised_instance_is_granted_released_and_granted_again()
     {
         var (slot, instance) = Instance("f");
