@@ -3,12 +3,13 @@ using FuncScaler.Statistics;
 namespace FuncScaler.Policies;
 
 /// <summary>
-/// The default: weighs memory held against callers' waiting, per function and slot rank, from what it has learned, and knows nothing in
-/// advance (docs/adaptive.md).
+/// Weighs memory held against callers' waiting, per function and slot rank, from what it has learned, and knows nothing in advance
+/// (docs/adaptive.md, which also says what it does not do well yet).
 /// </summary>
 public sealed class AdaptivePolicy : IKeepAlivePolicy
 {
-    private const int MaxBusyLooked = 64;
+    private const int MaxLooked = 64;
+    private const int MaxCreates = 64;
     private const double DefaultColdUs = 500_000;
 
     private readonly AdaptivePolicyOptions _options;
@@ -17,6 +18,9 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     private readonly RankPlans?[] _plans = new RankPlans?[FunctionStatistics.GroupCount];
     private long _prewarmedForUs = long.MinValue;
     private long _gapPlannedUs = long.MinValue;
+    private long _pileSinceUs = long.MinValue;
+    private double _pileNow;
+    private double _pile = 1;
 
     internal AdaptivePolicy(AdaptivePolicyOptions options, AdaptiveState shared)
     {
@@ -36,6 +40,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             _period.Arrived(pool.NowUs, (long)Math.Max(200_000, 2 * ColdUs(pool)));
         }
 
+        CountPile(pool, rank, gapUs);
         if (gapUs < 0)
         {
             return;
@@ -44,6 +49,33 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         _shared.Gap(FunctionStatistics.GroupOf(rank), pool.Function.MemoryMb, gapUs, pool.NowUs);
         var plans = PlansOf(rank, pool);
         EnterLedgers(pool, plans, rank, gapUs);
+    }
+
+    /// <summary>
+    /// How many waits a cold start after a gap amounts to: arrivals while it lasts wait for the rest of it. Measured whether there was a
+    /// cold start or not.
+    /// </summary>
+    private void CountPile(in PoolView pool, int rank, long gapUs)
+    {
+        var coldUs = ColdUs(pool);
+        if (_pileSinceUs != long.MinValue)
+        {
+            var age = pool.NowUs - _pileSinceUs;
+            if (age < coldUs)
+            {
+                _pileNow += 1 - (age / coldUs);
+                return;
+            }
+
+            _pile += 0.2 * (_pileNow - _pile);
+            _pileSinceUs = long.MinValue;
+        }
+
+        if (rank == 1 && (gapUs < 0 || gapUs > coldUs))
+        {
+            _pileSinceUs = pool.NowUs;
+            _pileNow = 1;
+        }
     }
 
     public int CreateOnMiss(in PoolView pool) => WantedForWaiters(pool, out _);
@@ -97,10 +129,13 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         var nowUs = pool.NowUs;
         var create = 0;
         var reviewUs = long.MaxValue;
-        if (pool.Waiters > pool.InFlight)
+        if (pool.Waiters > 0)
         {
             create = WantedForWaiters(pool, out var waitUs);
-            reviewUs = nowUs + Math.Max(1000, (long)waitUs);
+            if (create == 0 && waitUs < ColdUs(pool) * 1e6)
+            {
+                reviewUs = nowUs + (long)Math.Max(1000, waitUs);
+            }
         }
 
         if (pool.Busy + pool.Idle + pool.InFlight == 0 && pool.Waiters == 0)
@@ -117,7 +152,14 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     private int WantedForWaiters(in PoolView pool, out double waitUs)
     {
         waitUs = double.MaxValue;
-        var unserved = pool.Waiters - pool.InFlight;
+        var coldUs = ColdUs(pool);
+        var price = Price(pool);
+        var createCost = pool.Function.MemoryGb * coldUs / 1e6;
+
+        // A slot in flight serves one request, and as many more as may well wait for it at the price of a create.
+        var patienceUs = createCost / price * 1e6;
+        var perSlot = 1 + (_options.QueueFactor * patienceUs / Math.Max(1000, DurationUs(pool)));
+        var unserved = (int)Math.Ceiling(pool.Waiters - (pool.InFlight * perSlot));
         if (unserved <= 0)
         {
             return 0;
@@ -126,23 +168,18 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         waitUs = 0;
         if (pool.Busy == 0)
         {
-            return unserved;
+            return pool.InFlight == 0 ? Math.Max(1, (int)(unserved / perSlot)) : (int)Math.Ceiling(unserved / perSlot);
         }
 
-        var coldUs = ColdUs(pool);
-        var price = Price(pool);
-        Span<double> residuals = stackalloc double[MaxBusyLooked];
-        var busy = Residuals(pool, residuals);
-        residuals = residuals[..busy];
+        Span<double> residuals = stackalloc double[MaxLooked];
+        residuals = residuals[..Residuals(pool, residuals)];
         residuals.Sort();
         var create = 0;
-        for (var waiter = 1; waiter <= unserved; waiter++)
+        for (var waiter = 1; waiter <= unserved && create < MaxCreates; waiter++)
         {
-            // Waiters before this one, created for or not, come first for what is released.
-            var before = waiter - create;
-            waitUs = _options.WaitFactor * WaitFor(residuals, before);
-            var worth = price * (waitUs - Math.Min(waitUs, coldUs)) / 1e6;
-            if (worth > pool.Function.MemoryGb * coldUs / 1e6)
+            // Who waits for a new one leaves the line for what is released.
+            waitUs = _options.WaitFactor * WaitFor(residuals, waiter - create);
+            if (price * (waitUs - Math.Min(waitUs, coldUs)) / 1e6 > createCost)
             {
                 create++;
             }
@@ -176,18 +213,21 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
 
     private int Residuals(in PoolView pool, Span<double> into)
     {
-        Span<long> since = stackalloc long[MaxBusyLooked];
+        Span<long> since = stackalloc long[MaxLooked];
         var count = pool.CopyBusySince(since);
-        var statistics = pool.Statistics;
         for (var i = 0; i < count; i++)
         {
-            into[i] = statistics.Durations is { } known
-                ? known.MeanBeyondUs(pool.NowUs - since[i])
-                : Math.Max(_shared.MeanDurationUs, pool.NowUs - since[i]);
+            var age = pool.NowUs - since[i];
+            into[i] = pool.Statistics.Durations is { } known ? known.MeanBeyondUs(age) : Math.Max(DurationUs(pool), age);
         }
 
         return count;
     }
+
+    private double Pile => 1 + (_options.PileFactor * (_pile - 1));
+
+    private double DurationUs(in PoolView pool) =>
+        pool.Statistics.Duration.Count > 0 ? pool.Statistics.Duration.MeanUs : Math.Max(_shared.MeanDurationUs, 1000);
 
     /// <summary>Instances to create before the next request, when there are none.</summary>
     private int Prewarm(in PoolView pool, ref long reviewUs)
@@ -285,7 +325,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         {
             var price = PriceOf(rung, pool);
             var coldCost = (memoryGb + price) * coldSeconds;
-            var missCost = rank == 1 ? coldCost : Math.Min(coldCost, price * WaitOfRank(rank, pool) / 1e6);
+            var missCost = rank == 1 ? (memoryGb + (price * Pile)) * coldSeconds : Math.Min(coldCost, price * WaitOfRank(rank, pool) / 1e6);
             plans.MissCosts[rung] = missCost;
             plans.Plans[rung] = informed
                 ? AdaptivePlanner.Plan(shares, memoryGb, coldSeconds, missCost)
@@ -334,7 +374,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
                 else
                 {
                     slot += memoryGb * coldSeconds;
-                    wait = coldSeconds;
+                    wait = rank == 1 ? coldSeconds * Pile : coldSeconds;
                 }
             }
 
@@ -377,21 +417,25 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     }
 }
 
-/// <summary>How `adaptive` weighs what it learns. The defaults were chosen over presets and folds of functions (docs/experiments.md).</summary>
+/// <summary>How `adaptive` weighs what it learns (docs/adaptive.md).</summary>
 /// <param name="PriceGbs">What a second of waiting is worth, GBs; null for the pool's option, and without one for the contest's score.</param>
 /// <param name="WaitFactor">By how much a wait for a busy instance is longer than its mean residual time: others wait behind it.</param>
 /// <param name="PriorWeight">How many observations the other functions' gaps count as.</param>
 /// <param name="NeverWeight">How many observations "never again" counts as.</param>
-public sealed record AdaptivePolicyOptions(double? PriceGbs = null, double WaitFactor = 2, double PriorWeight = 2, double NeverWeight = 0.5)
+/// <param name="QueueFactor">How readily a request waits behind others for a slot in flight; 0 for a slot of its own each time.</param>
+/// <param name="PileFactor">How much of the waiting that piles up behind a cold start is charged to it; 0 for only its own.</param>
+public sealed record AdaptivePolicyOptions(double? PriceGbs = null, double WaitFactor = 6, double PriorWeight = 2, double NeverWeight = 0.5, double QueueFactor = 1, double PileFactor = 1)
 {
     internal static AdaptivePolicyOptions Read(PolicyOptionReader reader)
     {
         var price = reader.Number("price", -1, -1, 1e6);
         return new AdaptivePolicyOptions(
             price < 0 ? null : price,
-            reader.Number("wait", 2, 0, 1000),
+            reader.Number("wait", 6, 0, 1000),
             reader.Number("prior", 2, 0, 1000),
-            reader.Number("never", 0.5, 0, 1000));
+            reader.Number("never", 0.5, 0, 1000),
+            reader.Number("queue", 1, 0, 1000),
+            reader.Number("pile", 1, 0, 1000));
     }
 }
 

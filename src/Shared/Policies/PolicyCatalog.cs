@@ -33,7 +33,6 @@ public static class PolicyCatalog
 
     private static readonly PolicyEntry[] Entries =
     [
-        new("adaptive", "price=X,wait=F,prior=N,never=N", "learns per function what holding and waiting cost, and knows nothing in advance", r => Adaptive(AdaptivePolicyOptions.Read(r))),
         new("direct", "", "an instance for every request, destroyed on release", _ => Each(_ => new DirectPolicy())),
         new("ttl", "S", "keeps idle instances S seconds (300 if not given)",
             With(r => new TtlPolicyOptions(Keep(r, 300)), o => new TtlPolicy(o))),
@@ -55,6 +54,7 @@ public static class PolicyCatalog
             r => GreedyDualPolicy.Choose(GreedyDualPolicyOptions.Read(r))),
         new("fft", "interval=S,window=N,harmonics=N,trend=0|1|2", "as many instances as trend and harmonics of past concurrency forecast",
             With(FftPolicyOptions.Read, o => new FftPolicy(o))),
+        new("adaptive", "price=X,wait=F,prior=N,never=N", "learns per function what holding and waiting cost, and knows nothing in advance", r => Adaptive(AdaptivePolicyOptions.Read(r))),
     ];
 
     /// <summary>Every policy: name, option, and what it does.</summary>

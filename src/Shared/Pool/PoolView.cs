@@ -29,6 +29,9 @@ public readonly struct PoolView
     /// <summary>When each instance that executes a request began, µs, into <paramref name="into"/>; returns how many fitted.</summary>
     public int CopyBusySince(Span<long> into) => _pool.CopyBusySince(into);
 
+    /// <summary>When each slot in flight was asked for, µs, into <paramref name="into"/>; returns how many fitted.</summary>
+    public int CopyInFlightSince(Span<long> into) => _pool.CopyInFlightSince(into);
+
     /// <summary>Instances executing a request.</summary>
     public int Busy => _pool.BusyCount;
 

@@ -541,6 +541,23 @@ public sealed class SlotPool
         return count;
     }
 
+    internal int CopyInFlightSince(Span<long> into)
+    {
+        var count = 0;
+        if (InFlightCount > 0)
+        {
+            foreach (var slot in _slots.Values)
+            {
+                if (slot.InFlight && !slot.Abandoned && count < into.Length)
+                {
+                    into[count++] = slot.CreateAskedUs;
+                }
+            }
+        }
+
+        return count;
+    }
+
     private PoolView View => new(this, _nowUs);
 
     private void Advance(long nowUs) => _nowUs = Math.Max(_nowUs, nowUs);
