@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net.Sockets;
 using FuncScaler.UnaryGrpc;
 using Google.Protobuf;
 using Grpc.Core;
@@ -60,7 +61,11 @@ public sealed class GrpcNetUnaryChannel : IUnaryChannel
         }
         catch (RpcException e)
         {
-            throw new GrpcException((GrpcStatus)(int)e.StatusCode, e.Status.Detail, e.Status.DebugException ?? e);
+            // The package connects by itself and reports what its socket said; callers tell by an HttpRequestException that nothing was sent.
+            var cause = e.Status.DebugException is SocketException refused
+                ? new HttpRequestException(HttpRequestError.ConnectionError, refused.Message, refused)
+                : e.Status.DebugException;
+            throw new GrpcException((GrpcStatus)(int)e.StatusCode, e.Status.Detail, cause ?? e);
         }
     }
 
