@@ -17,14 +17,15 @@ public sealed class GrpcNetUnaryChannel : IUnaryChannel
     /// <summary>A channel to "host:port", or to an http or https URI.</summary>
     /// <param name="address">The peer.</param>
     /// <param name="maxMessageBytes">The largest message accepted, bytes; null for the package's own limit of 4 MB.</param>
-    public GrpcNetUnaryChannel(string address, int? maxMessageBytes = null)
+    /// <param name="multipleConnections">Open another connection when the peer allows no more streams on the ones there are.</param>
+    public GrpcNetUnaryChannel(string address, int? maxMessageBytes = null, bool multipleConnections = true)
     {
         var uri = new Uri(address.Contains("://", StringComparison.Ordinal) ? address : "http://" + address);
         var options = new GrpcChannelOptions
         {
             HttpHandler = new SocketsHttpHandler
             {
-                EnableMultipleHttp2Connections = true,
+                EnableMultipleHttp2Connections = multipleConnections,
                 UseProxy = false,
                 PooledConnectionIdleTimeout = TimeSpan.FromMinutes(15),
             },

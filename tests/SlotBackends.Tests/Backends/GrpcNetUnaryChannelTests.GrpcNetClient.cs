@@ -6,5 +6,5 @@ namespace FuncScaler.Tests.Backends;
 
 public sealed class GrpcNetUnaryChannelTests : UnaryChannelContract
 {
-    protected override IUnaryChannel CreateChannel(Uri address) => new GrpcNetUnaryChannel(address.ToString(), maxMessageBytes: 4 << 20);
+    protected override IUnaryChannel CreateChannel(Uri address) => new GrpcNetUnaryChannel(address.ToString(), maxMessageBytes: 4 << 20, multipleConnections: false);
 }
