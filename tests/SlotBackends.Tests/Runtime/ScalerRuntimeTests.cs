@@ -402,7 +402,8 @@ public class ScalerRuntimeTests
         using var fuzz = new CancellationTokenSource();
         var chaos = Task.Run(async () =>
         {
-            while (!fuzz.IsCancellationRequested)
+            // As many faults as there are rounds and no more: with faults for ever the last request might never be served.
+            for (var round = 0; round < 500 && !fuzz.IsCancellationRequested; round++)
             {
                 backend.Fake.NextCreates(new FakeAnswer { Failure = new SlotFailure(FailureKind.Transient, "x", OutcomeUnknown: true), TakesEffect = true });
                 backend.Fake.NextInits(new FakeAnswer { Failure = new SlotFailure(FailureKind.Transient, "x") });
@@ -412,7 +413,7 @@ public class ScalerRuntimeTests
             }
         });
 
-        await Parallel.ForEachAsync(Enumerable.Range(0, 20_000), new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (i, _) =>
+        var load = Parallel.ForEachAsync(Enumerable.Range(0, 20_000), new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (i, _) =>
         {
             var function = functions[i % functions.Length];
             var request = new RequestId($"r{i}");
@@ -439,6 +440,12 @@ public class ScalerRuntimeTests
             {
             }
         });
+        if (await Task.WhenAny(load, Task.Delay(TimeSpan.FromSeconds(60))) != load)
+        {
+            Assert.Fail($"A request waits for ever: {JsonSerializer.Serialize(runtime.GetStats())}");
+        }
+
+        await load;
         await fuzz.CancelAsync();
         await chaos;
         await runtime.StopAsync(keepInstances: false, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(30));
