@@ -50,7 +50,7 @@ public sealed class GrpcNetUnaryChannel : IUnaryChannel
     {
         cancellationToken.ThrowIfCancellationRequested();
         var limited = timeout is { } limit && limit != Timeout.InfiniteTimeSpan;
-        var options = new CallOptions(deadline: limited ? DateTime.UtcNow + timeout!.Value : null, cancellationToken: cancellationToken);
+        var options = new CallOptions(deadline: limited ? TimeProvider.System.GetUtcNow().UtcDateTime + timeout!.Value : null, cancellationToken: cancellationToken);
         try
         {
             using var call = _invoker.AsyncUnaryCall(MethodOf(method), host: null, options, request);
