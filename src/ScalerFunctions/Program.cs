@@ -21,7 +21,7 @@ builder.Services.AddSingleton(services =>
     return new ScalerRuntime(
         new SimulatorBackend(SimulatorChannel.Open(options.Platform), new SimulatorBackendOptions(), time),
         PolicyCatalog.Parse(options.Policy),
-        new ScalerRuntimeOptions { Pool = new SlotPoolOptions { InstancePrefix = $"i-{Guid.NewGuid().ToString("N")[..8]}-" } },
+        new ScalerRuntimeOptions { Pool = new SlotPoolOptions { InstancePrefix = ScalerRuntimeOptions.NewInstancePrefix() } },
         time,
         services.GetRequiredService<ILogger<ScalerRuntime>>());
 });

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 using FuncScaler.Policies;
 
 namespace FuncScaler.ScalerHost.Commands;
@@ -25,6 +26,18 @@ internal static class CommonOptions
         });
         return option;
     }
+
+    public static Option<string> Listen() => new("--listen")
+    {
+        Description = "The IP address to listen on; neither port asks who calls",
+        HelpName = "IP",
+        DefaultValueFactory = _ => "127.0.0.1",
+    };
+
+    /// <exception cref="CommandException">It is no IP address.</exception>
+    public static IPAddress ParseListen(string text) => IPAddress.TryParse(text, out var address)
+        ? address
+        : throw new CommandException(CommandException.BadUsage, $"--listen '{text}' is no IP address: write for example 127.0.0.1 or 0.0.0.0.");
 
     public static Option<double?> Seconds(string name, string description)
     {

@@ -23,7 +23,7 @@ internal static class ContestProgress
                 await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{jobs[i].Run.Id}: {totals[i]:N0} requests")).ConfigureAwait(false);
             }
 
-            return await Task.WhenAll(jobs.Select(job => job.StartAsync(new Relay(_ => { }), cancellationToken))).ConfigureAwait(false);
+            return await Task.WhenAll(jobs.Select(job => job.StartAsync(new Relay<RunProgress>(_ => { }), cancellationToken))).ConfigureAwait(false);
         }
 
         return await console.Progress()
@@ -34,7 +34,7 @@ internal static class ContestProgress
                 {
                     var bar = context.AddTask(Markup.Escape(job.Run.Id), maxValue: Math.Max(1, totals[i]));
                     return job.StartAsync(
-                        new Relay(progress =>
+                        new Relay<RunProgress>(progress =>
                         {
                             bar.Value = progress.Finished;
                             bar.Description = Markup.Escape(progress.Finished == totals[i]
@@ -44,11 +44,5 @@ internal static class ContestProgress
                         cancellationToken);
                 })).ConfigureAwait(false);
             }).ConfigureAwait(false);
-    }
-
-    /// <summary>Unlike <see cref="Progress{T}"/> it reports in order and at once.</summary>
-    private sealed class Relay(Action<RunProgress> show) : IProgress<RunProgress>
-    {
-        public void Report(RunProgress value) => show(value);
     }
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Net;
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
 
@@ -12,12 +11,7 @@ internal static class PlatformCommand
     {
         var trace = new TraceOptions();
         var scaler = new Option<string>("--scaler") { Description = "The scaler's gRPC address", HelpName = "ADDR", DefaultValueFactory = _ => "127.0.0.1:9001" };
-        var listen = new Option<string>("--listen")
-        {
-            Description = "The IP address to listen on; neither port asks who calls",
-            HelpName = "IP",
-            DefaultValueFactory = _ => "127.0.0.1",
-        };
+        var listen = CommonOptions.Listen();
         var port = CommonOptions.Port("--port", "The port of the Platform service; 0 for any free one", 50051);
         var controlPort = CommonOptions.Port("--control-port", "The port of POST /start and GET /; 0 for any free one", 9000);
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]");
@@ -31,10 +25,7 @@ internal static class PlatformCommand
 
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            if (!IPAddress.TryParse(parsed.GetValue(listen), out var address))
-            {
-                throw new CommandException(CommandException.BadUsage, $"--listen '{parsed.GetValue(listen)}' is no IP address: write for example 127.0.0.1 or 0.0.0.0.");
-            }
+            var address = CommonOptions.ParseListen(parsed.GetValue(listen)!);
 
             var chosen = trace.Choose(parsed);
             if (chosen is null && parsed.GetValue(start))

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Net;
 using System.Net.Sockets;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Runtime;
@@ -28,12 +27,7 @@ internal static class ServeCommand
             DefaultValueFactory = _ => "127.0.0.1:50051",
         };
         var wait = CommonOptions.Seconds("--platform-timeout", "How long to wait at the start for the platform to accept connections, s [default: 10]");
-        var listen = new Option<string>("--listen")
-        {
-            Description = "The IP address to listen on; neither port asks who calls",
-            HelpName = "IP",
-            DefaultValueFactory = _ => "127.0.0.1",
-        };
+        var listen = CommonOptions.Listen();
         var grpcPort = CommonOptions.Port("--grpc-port", "The port of the gRPC Scaler service; 0 for any free one", 9001);
         var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API; 0 for any free one", 8080);
         var policy = CommonOptions.Policy();
@@ -52,10 +46,7 @@ internal static class ServeCommand
                 throw new CommandException(CommandException.BadUsage, $"There is no backend '{name}'. Choose one of: {string.Join(", ", Backends)}.");
             }
 
-            if (!IPAddress.TryParse(parsed.GetValue(listen), out var address))
-            {
-                throw new CommandException(CommandException.BadUsage, $"--listen '{parsed.GetValue(listen)}' is no IP address: write for example 127.0.0.1 or 0.0.0.0.");
-            }
+            var address = CommonOptions.ParseListen(parsed.GetValue(listen)!);
 
             var platformAddress = CommonOptions.ParseAddress("--platform", parsed.GetValue(platform)!);
             var options = new ScalerServerOptions
@@ -78,7 +69,7 @@ internal static class ServeCommand
     public static SlotPoolOptions MakePoolOptions(bool waiting) => new()
     {
         Waiting = waiting,
-        InstancePrefix = $"i-{Guid.NewGuid().ToString("N")[..8]}-",
+        InstancePrefix = ScalerRuntimeOptions.NewInstancePrefix(),
     };
 
     private static async Task ServeAsync(Uri platform, TimeSpan wait, ScalerServerOptions options, CancellationToken cancellationToken)

@@ -125,7 +125,7 @@ internal static class SimulateCommand
                 else
                 {
                     var recorded = perRun with { RecordSeries = options.RecordSeries && i < choices.Count };
-                    results[i] = VirtualContest.Run(chosen.Trace, runs[i], recorded, new Relay(played => report(i, played)), token);
+                    results[i] = VirtualContest.Run(chosen.Trace, runs[i], recorded, new Relay<long>(played => report(i, played)), token);
                 }
             }),
             () => chosen.Trace.ReadRequests().LongCount(),
@@ -135,10 +135,5 @@ internal static class SimulateCommand
             results[..choices.Count],
             [.. swept.Zip(results[choices.Count..], (s, r) => (s.Family, s.Label, r))],
             bound!);
-    }
-
-    private sealed class Relay(Action<long> show) : IProgress<long>
-    {
-        public void Report(long value) => show(value);
     }
 }

@@ -11,6 +11,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     private const int MaxLooked = 64;
     private const int MaxCreates = 64;
     private const double DefaultColdUs = 500_000;
+    private const double UnknownDurationUs = 1000;
 
     private readonly AdaptivePolicyOptions _options;
     private readonly AdaptiveState _shared;
@@ -91,7 +92,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             keepUs = Math.Max(keepUs, gapStartUs + plan.PrewarmUntilUs);
         }
 
-        if (slot.Rank == 1 && Foretold(pool, nowUs - _period.MarginUs, out var arrivalUs))
+        if (slot.Rank == 1 && Foretold(nowUs - _period.MarginUs, out var arrivalUs))
         {
             var memoryGb = pool.Function.MemoryGb;
             var createCost = memoryGb * ((ColdUs(pool) + (2 * _period.MarginUs)) / 1e6);
@@ -226,15 +227,15 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
 
     private double Pile => 1 + (_options.PileFactor * (_pile - 1));
 
-    private double DurationUs(in PoolView pool) =>
-        pool.Statistics.Duration.Count > 0 ? pool.Statistics.Duration.MeanUs : Math.Max(_shared.MeanDurationUs, 1000);
+    private static double DurationUs(in PoolView pool) =>
+        pool.Statistics.Duration.Count > 0 ? pool.Statistics.Duration.MeanUs : UnknownDurationUs;
 
     /// <summary>Instances to create before the next request, when there are none.</summary>
     private int Prewarm(in PoolView pool, ref long reviewUs)
     {
         var nowUs = pool.NowUs;
         var coldUs = ColdUs(pool);
-        if (Foretold(pool, nowUs, out var arrivalUs) && arrivalUs != _prewarmedForUs)
+        if (Foretold(nowUs, out var arrivalUs) && arrivalUs != _prewarmedForUs)
         {
             var memoryGb = pool.Function.MemoryGb;
             var createSeconds = (coldUs + (2 * _period.MarginUs)) / 1e6;
@@ -272,7 +273,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         return 0;
     }
 
-    private bool Foretold(in PoolView pool, long fromUs, out long arrivalUs)
+    private bool Foretold(long fromUs, out long arrivalUs)
     {
         arrivalUs = long.MaxValue;
         if (_period.Reliability < 0.6)
@@ -339,7 +340,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
 
     private void EnterLedgers(in PoolView pool, RankPlans plans, int rank, long gapUs)
     {
-        if ((_options.PriceGbs ?? pool.LatencyPriceGbs) is not null)
+        if (GivenPrice(pool) is not null)
         {
             return;
         }
@@ -397,11 +398,13 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         return _shared.MeanColdUs > 0 ? _shared.MeanColdUs : DefaultColdUs;
     }
 
-    private int Rung(in PoolView pool) => (_options.PriceGbs ?? pool.LatencyPriceGbs) is null ? _shared.Prices.Rung : 0;
+    private double? GivenPrice(in PoolView pool) => _options.PriceGbs ?? pool.LatencyPriceGbs;
+
+    private int Rung(in PoolView pool) => GivenPrice(pool) is null ? _shared.Prices.Rung : 0;
 
     private double Price(in PoolView pool) => PriceOf(Rung(pool), pool);
 
-    private double PriceOf(int rung, in PoolView pool) => _options.PriceGbs ?? pool.LatencyPriceGbs ?? AdaptivePrices.Ladder[rung];
+    private double PriceOf(int rung, in PoolView pool) => GivenPrice(pool) ?? AdaptivePrices.Ladder[rung];
 
     private sealed class RankPlans
     {
@@ -428,14 +431,15 @@ public sealed record AdaptivePolicyOptions(double? PriceGbs = null, double WaitF
 {
     internal static AdaptivePolicyOptions Read(PolicyOptionReader reader)
     {
+        var otherwise = new AdaptivePolicyOptions();
         var price = reader.Number("price", -1, -1, 1e6);
         return new AdaptivePolicyOptions(
             price < 0 ? null : price,
-            reader.Number("wait", 6, 0, 1000),
-            reader.Number("prior", 2, 0, 1000),
-            reader.Number("never", 0.5, 0, 1000),
-            reader.Number("queue", 1, 0, 1000),
-            reader.Number("pile", 1, 0, 1000));
+            reader.Number("wait", otherwise.WaitFactor, 0, 1000),
+            reader.Number("prior", otherwise.PriorWeight, 0, 1000),
+            reader.Number("never", otherwise.NeverWeight, 0, 1000),
+            reader.Number("queue", otherwise.QueueFactor, 0, 1000),
+            reader.Number("pile", otherwise.PileFactor, 0, 1000));
     }
 }
 
@@ -448,14 +452,11 @@ internal sealed class AdaptiveState
     private readonly LogHistogram?[] _gaps = new LogHistogram?[FunctionStatistics.GroupCount * MemoryClasses];
     private readonly LogHistogram?[] _allGaps = new LogHistogram?[FunctionStatistics.GroupCount];
     private readonly RunningTime _cold = new();
-    private readonly RunningTime _durations = new();
 
     public AdaptivePrices Prices { get; } = new();
 
     /// <summary>The mean cold start of functions seen, µs; 0 before the first.</summary>
     public double MeanColdUs => _cold.MeanUs;
-
-    public double MeanDurationUs => _durations.MeanUs;
 
     public void Cold(double us)
     {

@@ -30,10 +30,6 @@ internal sealed class AdaptivePrices
     /// <summary>The rung followed now.</summary>
     public int Rung { get; private set; } = FirstRung;
 
-    /// <summary>What each rung has cost so far: memory beyond execution, GBs, and waiting, s.</summary>
-    public IEnumerable<(double PriceGbs, double SlotGbSeconds, double WaitSeconds)> Ledgers =>
-        Ladder.Select((price, i) => (price, _slotGbSeconds[i], _waitSeconds[i]));
-
     public void Executed(double seconds, double memoryGb)
     {
         _executionSeconds += seconds;

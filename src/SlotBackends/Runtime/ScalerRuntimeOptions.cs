@@ -6,6 +6,9 @@ public sealed record ScalerRuntimeOptions
     /// <summary>Limits of each pool.</summary>
     public SlotPoolOptions Pool { get; init; } = new();
 
+    /// <summary>What the instance ids of one run of a scaler may begin with: no other run will use it.</summary>
+    public static string NewInstancePrefix() => $"i-{Guid.NewGuid().ToString("N")[..8]}-";
+
     /// <summary>How long a request waits for an instance when its caller sets no deadline. Default 10 minutes.</summary>
     public TimeSpan AssignTimeout { get; init; } = TimeSpan.FromMinutes(10);
 
