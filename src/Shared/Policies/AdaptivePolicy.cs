@@ -13,12 +13,19 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     private const double DefaultColdUs = 500_000;
     private const double UnknownDurationUs = 1000;
 
+    private static readonly AdaptivePlan[] Holds = [.. AdaptiveCandidates.HoldSeconds.Select(s => AdaptivePlan.HoldFor(s * 1e6) with { WorthGbs = float.MaxValue })];
+
     private readonly AdaptivePolicyOptions _options;
     private readonly AdaptiveState _shared;
     private readonly PeriodTracker _period = new();
     private readonly RankPlans?[] _plans = new RankPlans?[FunctionStatistics.GroupCount];
     private long _prewarmedForUs = long.MinValue;
-    private long _gapPlannedUs = long.MinValue;
+    private readonly AdaptiveShadows _shadows = new();
+    private readonly byte[] _followed = [.. AdaptivePrices.Ladder.Select(p => (byte)AdaptiveCandidates.Nearest(p))];
+    private int _compared;
+    private long _coldUs;
+    private double _memoryGb;
+    private long _agedUs;
     private long _pileSinceUs = long.MinValue;
     private double _pileNow;
     private double _pile = 1;
@@ -27,41 +34,111 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     {
         _options = options;
         _shared = shared;
+        shared.Policies.Add(this);
     }
 
     public bool HasStandby => true;
 
     public void RequestArrived(in PoolView pool)
     {
-        var statistics = pool.Statistics;
-        var gapUs = statistics.LastGapUs;
-        var rank = statistics.Active;
-        if (rank == 1)
+        if (pool.Statistics.Active == 1)
         {
             _period.Arrived(pool.NowUs, (long)Math.Max(200_000, 2 * ColdUs(pool)));
         }
+    }
 
-        CountPile(pool, rank, gapUs);
-        if (gapUs < 0)
+    public void DemandLearned(in PoolView pool, in Demand demand)
+    {
+        CountPile(pool, demand);
+        if (demand.GapUs >= 0)
         {
-            return;
+            _shared.Gap(FunctionStatistics.GroupOf(demand.Rank), pool.Function.MemoryMb, demand.GapUs, demand.ArrivedUs);
         }
 
-        _shared.Gap(FunctionStatistics.GroupOf(rank), pool.Function.MemoryMb, gapUs, pool.NowUs);
-        var plans = PlansOf(rank, pool);
-        EnterLedgers(pool, plans, rank, gapUs);
+        Compare(pool, demand);
+    }
+
+    /// <summary>Enters what candidates' instances cost that are held in vain; called in turn, since nothing may ever happen to this function.</summary>
+    internal void Settle(long nowUs)
+    {
+        var plans = new PlansMade(this);
+        for (var i = 0; i < AdaptiveCandidates.Count; i++)
+        {
+            _shadows.Settle(i, nowUs, _coldUs, _memoryGb, plans);
+        }
+
+        EnterPrices();
+    }
+
+    private void EnterPrices()
+    {
+        for (var rung = 0; rung < AdaptivePrices.Ladder.Length; rung++)
+        {
+            var followed = _followed[rung];
+            _shared.Prices.Enter(rung, _shadows.LastSlotGbSeconds[followed], _shadows.LastWaitSeconds[followed]);
+        }
+    }
+
+    /// <summary>Applies an arrival to the candidates, and chooses anew among them now and then.</summary>
+    private void Compare(in PoolView pool, in Demand demand)
+    {
+        var memoryGb = pool.Function.MemoryGb;
+        var coldUs = (long)ColdUs(pool);
+        (_coldUs, _memoryGb) = (coldUs, memoryGb);
+        _shared.SettleNext(demand.ArrivedUs);
+        var durationUs = pool.Statistics.LastDurationUs > 0 ? pool.Statistics.LastDurationUs : (long)UnknownDurationUs;
+        var plans = new PlansAt(this, pool);
+        for (var i = 0; i < AdaptiveCandidates.Count; i++)
+        {
+            _shadows.Arrive(i, demand.ArrivedUs, durationUs, coldUs, memoryGb, AdaptiveCandidates.PriceOf(i), plans);
+        }
+
+        if (GivenPrice(pool) is null)
+        {
+            EnterPrices();
+            _shared.Prices.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
+            _shared.Prices.Review();
+        }
+
+        if (++_compared % 8 == 0)
+        {
+            _shadows.Age(Math.Pow(2, -(demand.ArrivedUs - _agedUs) / _options.MemoryUs));
+            _agedUs = demand.ArrivedUs;
+            Choose(memoryGb, coldUs / 1e6);
+        }
+    }
+
+    private void Choose(double memoryGb, double coldSeconds)
+    {
+        for (var rung = 0; rung < _followed.Length; rung++)
+        {
+            var price = AdaptivePrices.Ladder[rung];
+            int followed = _followed[rung];
+            var best = followed;
+            var bestCost = _shadows.SlotGbSeconds[followed] + (price * _shadows.WaitSeconds[followed]) - (_options.Evidence * (memoryGb + price) * coldSeconds);
+            for (var i = 0; i < AdaptiveCandidates.Count; i++)
+            {
+                var cost = _shadows.SlotGbSeconds[i] + (price * _shadows.WaitSeconds[i]);
+                if (cost < bestCost)
+                {
+                    (best, bestCost) = (i, cost);
+                }
+            }
+
+            _followed[rung] = (byte)best;
+        }
     }
 
     /// <summary>
     /// How many waits a cold start after a gap amounts to: arrivals while it lasts wait for the rest of it. Measured whether there was a
     /// cold start or not.
     /// </summary>
-    private void CountPile(in PoolView pool, int rank, long gapUs)
+    private void CountPile(in PoolView pool, in Demand demand)
     {
         var coldUs = ColdUs(pool);
         if (_pileSinceUs != long.MinValue)
         {
-            var age = pool.NowUs - _pileSinceUs;
+            var age = demand.ArrivedUs - _pileSinceUs;
             if (age < coldUs)
             {
                 _pileNow += 1 - (age / coldUs);
@@ -72,12 +149,21 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             _pileSinceUs = long.MinValue;
         }
 
-        if (rank == 1 && (gapUs < 0 || gapUs > coldUs))
+        if (demand.Rank == 1 && (demand.GapUs < 0 || demand.GapUs > coldUs))
         {
-            _pileSinceUs = pool.NowUs;
+            _pileSinceUs = demand.ArrivedUs;
             _pileNow = 1;
         }
     }
+
+    /// <summary>The candidate followed now.</summary>
+    private int Followed(in PoolView pool) => _options.Candidate >= 0 ? _options.Candidate : _followed[Rung(pool)];
+
+    private AdaptivePlan PlanOf(int rank, in PoolView pool) => PlanOf(Followed(pool), rank, pool);
+
+    private AdaptivePlan PlanOf(int candidate, int rank, in PoolView pool) => candidate < AdaptiveCandidates.Prices.Length
+        ? PlansOf(rank, pool).Plans[candidate]
+        : Holds[candidate - AdaptiveCandidates.Prices.Length];
 
     public int CreateOnMiss(in PoolView pool) => WantedForWaiters(pool, out _);
 
@@ -85,12 +171,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     {
         var nowUs = pool.NowUs;
         var gapStartUs = pool.Statistics.FreedAtUs(slot.Rank) ?? slot.SinceUs;
-        var plan = PlansOf(slot.Rank, pool).Plans[Rung(pool)];
-        var keepUs = gapStartUs + plan.HoldUs;
-        if (plan.PrewarmAtUs != long.MaxValue && nowUs >= gapStartUs + plan.PrewarmAtUs)
-        {
-            keepUs = Math.Max(keepUs, gapStartUs + plan.PrewarmUntilUs);
-        }
+        var keepUs = gapStartUs + PlanOf(slot.Rank, pool).KeepUntilUs(nowUs - gapStartUs, 2 * (long)ColdUs(pool));
 
         if (slot.Rank == 1 && Foretold(nowUs - _period.MarginUs, out var arrivalUs))
         {
@@ -121,8 +202,8 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             return true;
         }
 
-        var plan = PlansOf(rank, pool).Plans[Rung(pool)];
-        return gapStartUs + plan.HoldUs > pool.NowUs + pool.Statistics.Init.MeanUs;
+        var readyAgeUs = pool.NowUs + (long)pool.Statistics.Init.MeanUs - gapStartUs.Value;
+        return PlanOf(rank, pool).KeepUntilUs(readyAgeUs, (long)ColdUs(pool)) > readyAgeUs;
     }
 
     public StandbyPlan Standby(in PoolView pool)
@@ -139,7 +220,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             }
         }
 
-        if (pool.Busy + pool.Idle + pool.InFlight == 0 && pool.Waiters == 0)
+        if (pool.Waiters == 0)
         {
             create += Prewarm(pool, ref reviewUs);
         }
@@ -147,7 +228,10 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         return new StandbyPlan(create, reviewUs);
     }
 
-    /// <summary>Instances to create for requests that nothing under way will serve soon enough.</summary>
+    /// <summary>
+    /// Instances to create for requests that nothing under way will serve soon enough: who waits takes in turn what is expected to become
+    /// free or ready next, and gets a new one where that is the cheaper.
+    /// </summary>
     /// <param name="pool">The pool.</param>
     /// <param name="waitUs">How long the decision stands if none is created, µs.</param>
     private int WantedForWaiters(in PoolView pool, out double waitUs)
@@ -156,73 +240,71 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         var coldUs = ColdUs(pool);
         var price = Price(pool);
         var createCost = pool.Function.MemoryGb * coldUs / 1e6;
-
-        // A slot in flight serves one request, and as many more as may well wait for it at the price of a create.
-        var patienceUs = createCost / price * 1e6;
-        var perSlot = 1 + (_options.QueueFactor * patienceUs / Math.Max(1000, DurationUs(pool)));
-        var unserved = (int)Math.Ceiling(pool.Waiters - (pool.InFlight * perSlot));
-        if (unserved <= 0)
-        {
-            return 0;
-        }
-
-        waitUs = 0;
-        if (pool.Busy == 0)
-        {
-            return pool.InFlight == 0 ? Math.Max(1, (int)(unserved / perSlot)) : (int)Math.Ceiling(unserved / perSlot);
-        }
-
-        Span<double> residuals = stackalloc double[MaxLooked];
-        residuals = residuals[..Residuals(pool, residuals)];
-        residuals.Sort();
+        var durationUs = DurationUs(pool);
+        Span<double> free = stackalloc double[3 * MaxLooked];
+        var servers = Available(pool, coldUs, free);
+        free[..servers].Sort();
         var create = 0;
-        for (var waiter = 1; waiter <= unserved && create < MaxCreates; waiter++)
+        var waiters = Math.Min(pool.Waiters, MaxLooked);
+        for (var waiter = 0; waiter < waiters; waiter++)
         {
-            // Who waits for a new one leaves the line for what is released.
-            waitUs = _options.WaitFactor * WaitFor(residuals, waiter - create);
-            if (price * (waitUs - Math.Min(waitUs, coldUs)) / 1e6 > createCost)
+            var wait = servers > 0 ? free[0] : double.MaxValue;
+            var late = price * (wait - Math.Min(wait, coldUs)) / 1e6;
+            if (servers == 0 || late + PlanOf(pool.Busy + pool.InFlight + create + 1, pool).WorthGbs > createCost)
             {
                 create++;
+                servers = Insert(free, servers, coldUs);
+                wait = free[0];
             }
-        }
 
-        if (create == 0)
-        {
-            waitUs = Math.Max(1000, waitUs / 2);
+            waitUs = wait;
+            Replace(free[..servers], wait + durationUs);
         }
 
         return create;
     }
 
-    /// <summary>The expected time to the n-th release, µs.</summary>
-    private static double WaitFor(ReadOnlySpan<double> residuals, int n)
+    private static int Insert(Span<double> sorted, int count, double value)
     {
-        if (n <= residuals.Length)
+        var at = count;
+        for (; at > 0 && sorted[at - 1] > value; at--)
         {
-            return residuals[n - 1];
+            sorted[at] = sorted[at - 1];
         }
 
-        // All are released once, then again in the same order.
-        double mean = 0;
-        foreach (var residual in residuals)
-        {
-            mean += residual / residuals.Length;
-        }
-
-        return residuals[^1] + (mean * (n - residuals.Length) / residuals.Length);
+        sorted[at] = value;
+        return count + 1;
     }
 
-    private int Residuals(in PoolView pool, Span<double> into)
+    private static void Replace(Span<double> sorted, double value)
+    {
+        var at = 0;
+        for (; at + 1 < sorted.Length && sorted[at + 1] < value; at++)
+        {
+            sorted[at] = sorted[at + 1];
+        }
+
+        sorted[at] = value;
+    }
+
+    /// <summary>When what is busy or in flight is expected to be free, µs from now.</summary>
+    private int Available(in PoolView pool, double coldUs, Span<double> into)
     {
         Span<long> since = stackalloc long[MaxLooked];
-        var count = pool.CopyBusySince(since);
-        for (var i = 0; i < count; i++)
+        var busy = pool.CopyBusySince(since);
+        for (var i = 0; i < busy; i++)
         {
             var age = pool.NowUs - since[i];
             into[i] = pool.Statistics.Durations is { } known ? known.MeanBeyondUs(age) : Math.Max(DurationUs(pool), age);
         }
 
-        return count;
+        var inFlight = pool.CopyInFlightSince(since);
+        for (var i = 0; i < inFlight; i++)
+        {
+            into[busy + i] = Math.Max(1000, coldUs - (pool.NowUs - since[i]));
+        }
+
+        return busy + inFlight;
     }
 
     private double Pile => 1 + (_options.PileFactor * (_pile - 1));
@@ -235,7 +317,8 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     {
         var nowUs = pool.NowUs;
         var coldUs = ColdUs(pool);
-        if (Foretold(nowUs, out var arrivalUs) && arrivalUs != _prewarmedForUs)
+        var create = 0;
+        if (pool.Busy + pool.Idle + pool.InFlight == 0 && Foretold(nowUs, out var arrivalUs) && arrivalUs != _prewarmedForUs)
         {
             var memoryGb = pool.Function.MemoryGb;
             var createSeconds = (coldUs + (2 * _period.MarginUs)) / 1e6;
@@ -255,22 +338,44 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             }
         }
 
-        if (pool.Statistics.FreedAtUs(1) is { } gapStartUs && _gapPlannedUs != gapStartUs)
+        // Instances are counted from rank 1; which of them serves which rank does not matter.
+        var have = pool.Idle + pool.InFlight;
+        var wanted = 0;
+        var ranks = Math.Min(pool.Statistics.RanksSeen, pool.Busy + MaxLooked);
+        for (var rank = pool.Busy + 1; rank <= ranks; rank++)
         {
-            var plan = PlansOf(1, pool).Plans[Rung(pool)];
-            if (plan.PrewarmAtUs != long.MaxValue)
+            if (pool.Statistics.FreedAtUs(rank) is not { } gapStartUs)
             {
-                if (gapStartUs + plan.PrewarmAtUs <= nowUs)
+                continue;
+            }
+
+            var plan = PlanOf(rank, pool);
+            var age = nowUs - gapStartUs;
+            wanted += age < plan.HoldUs ? 1 : 0;
+            for (var i = 1; i <= plan.Prewarms; i++)
+            {
+                var (fromUs, untilUs) = plan.Prewarm(i);
+                if (age < fromUs - coldUs)
                 {
-                    _gapPlannedUs = gapStartUs;
-                    return nowUs < gapStartUs + plan.PrewarmUntilUs ? 1 : 0;
+                    reviewUs = Math.Min(reviewUs, gapStartUs + fromUs - (long)coldUs);
+                    break;
                 }
 
-                reviewUs = Math.Min(reviewUs, gapStartUs + plan.PrewarmAtUs);
+                if (age < untilUs)
+                {
+                    wanted++;
+                    if (wanted > have)
+                    {
+                        have++;
+                        create++;
+                    }
+
+                    break;
+                }
             }
         }
 
-        return 0;
+        return create;
     }
 
     private bool Foretold(long fromUs, out long arrivalUs)
@@ -322,69 +427,36 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             }
         }
 
-        for (var rung = 0; rung < plans.Plans.Length; rung++)
+        for (var candidate = 0; candidate < plans.Plans.Length; candidate++)
         {
-            var price = PriceOf(rung, pool);
-            var coldCost = (memoryGb + price) * coldSeconds;
-            var missCost = rank == 1 ? (memoryGb + (price * Pile)) * coldSeconds : Math.Min(coldCost, price * WaitOfRank(rank, pool) / 1e6);
-            plans.MissCosts[rung] = missCost;
-            plans.Plans[rung] = informed
-                ? AdaptivePlanner.Plan(shares, memoryGb, coldSeconds, missCost)
-                : AdaptivePlan.HoldFor(missCost / memoryGb * 1e6);
+            var price = AdaptiveCandidates.Prices[candidate];
+            var missCost = (memoryGb + (price * Pile)) * coldSeconds;
+            if (rank == 1)
+            {
+                plans.Plans[candidate] = informed
+                    ? AdaptivePlanner.Plan(shares, memoryGb, coldSeconds, missCost)
+                    : AdaptivePlan.HoldFor(missCost / memoryGb * 1e6);
+                continue;
+            }
+
+            // What a miss costs depends on whether an instance is worth having afterwards, and that on what a miss costs.
+            var waitSeconds = WaitOfRank(rank, pool) / 1e6;
+            var coldCost = (price * Math.Min(waitSeconds, coldSeconds)) + (memoryGb * coldSeconds);
+            var worth = plans.Plans[candidate].WorthGbs;
+            for (var i = 0; i < 4; i++)
+            {
+                missCost = Math.Min(coldCost, (price * waitSeconds) + worth);
+                plans.Plans[candidate] = informed
+                    ? AdaptivePlanner.Plan(shares, memoryGb, coldSeconds, missCost)
+                    : AdaptivePlan.HoldFor(missCost / memoryGb * 1e6);
+                worth = plans.Plans[candidate].WorthGbs;
+            }
         }
     }
 
     /// <summary>How long a request of this rank would wait for one of those before it, µs.</summary>
     private double WaitOfRank(int rank, in PoolView pool) =>
         _options.WaitFactor * (pool.Statistics.Durations?.MeanBeyondUs(0) ?? pool.Statistics.Duration.MeanUs) / (rank - 1);
-
-    private void EnterLedgers(in PoolView pool, RankPlans plans, int rank, long gapUs)
-    {
-        if (GivenPrice(pool) is not null)
-        {
-            return;
-        }
-
-        var prices = _shared.Prices;
-        var memoryGb = pool.Function.MemoryGb;
-        var coldSeconds = ColdUs(pool) / 1e6;
-        for (var rung = 0; rung < plans.Plans.Length; rung++)
-        {
-            var plan = plans.Plans[rung];
-            double slot, wait = 0;
-            if (gapUs <= plan.HoldUs)
-            {
-                slot = memoryGb * gapUs / 1e6;
-            }
-            else if (plan.PrewarmAtUs != long.MaxValue && gapUs > plan.PrewarmAtUs && gapUs <= plan.PrewarmUntilUs)
-            {
-                slot = memoryGb * (plan.HoldUs + gapUs - plan.PrewarmAtUs) / 1e6;
-            }
-            else
-            {
-                slot = memoryGb * plan.HoldUs / 1e6;
-                if (plan.PrewarmAtUs != long.MaxValue && gapUs > plan.PrewarmUntilUs)
-                {
-                    slot += memoryGb * (plan.PrewarmUntilUs - plan.PrewarmAtUs) / 1e6;
-                }
-
-                if (rank > 1 && plans.MissCosts[rung] < (memoryGb + AdaptivePrices.Ladder[rung]) * coldSeconds)
-                {
-                    wait = WaitOfRank(rank, pool) / 1e6;
-                }
-                else
-                {
-                    slot += memoryGb * coldSeconds;
-                    wait = rank == 1 ? coldSeconds * Pile : coldSeconds;
-                }
-            }
-
-            prices.Enter(rung, slot, wait);
-        }
-
-        prices.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
-        prices.Review();
-    }
 
     private double ColdUs(in PoolView pool)
     {
@@ -400,17 +472,44 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
 
     private double? GivenPrice(in PoolView pool) => _options.PriceGbs ?? pool.LatencyPriceGbs;
 
-    private int Rung(in PoolView pool) => GivenPrice(pool) is null ? _shared.Prices.Rung : 0;
+    private int Rung(in PoolView pool)
+    {
+        if (GivenPrice(pool) is not { } price)
+        {
+            return _shared.Prices.Rung;
+        }
 
-    private double Price(in PoolView pool) => PriceOf(Rung(pool), pool);
+        var best = 0;
+        for (var i = 1; i < AdaptivePrices.Ladder.Length; i++)
+        {
+            best = Math.Abs(Math.Log(AdaptivePrices.Ladder[i] / price)) < Math.Abs(Math.Log(AdaptivePrices.Ladder[best] / price)) ? i : best;
+        }
 
-    private double PriceOf(int rung, in PoolView pool) => GivenPrice(pool) ?? AdaptivePrices.Ladder[rung];
+        return best;
+    }
+
+    private double Price(in PoolView pool)
+    {
+        var followed = Followed(pool);
+        return followed < AdaptiveCandidates.Prices.Length ? AdaptiveCandidates.Prices[followed] : 1e6;
+    }
+
+    /// <summary>Plans as they were last made.</summary>
+    private readonly struct PlansMade(AdaptivePolicy policy) : AdaptiveShadows.IPlans
+    {
+        public AdaptivePlan Of(int candidate, int rank) => candidate < AdaptiveCandidates.Prices.Length
+            ? policy._plans[FunctionStatistics.GroupOf(rank)]?.Plans[candidate] ?? default
+            : Holds[candidate - AdaptiveCandidates.Prices.Length];
+    }
+
+    private readonly struct PlansAt(AdaptivePolicy policy, PoolView pool) : AdaptiveShadows.IPlans
+    {
+        public AdaptivePlan Of(int candidate, int rank) => policy.PlanOf(candidate, rank, pool);
+    }
 
     private sealed class RankPlans
     {
-        public AdaptivePlan[] Plans { get; } = new AdaptivePlan[AdaptivePrices.Ladder.Length];
-
-        public double[] MissCosts { get; } = new double[AdaptivePrices.Ladder.Length];
+        public AdaptivePlan[] Plans { get; } = new AdaptivePlan[AdaptiveCandidates.Prices.Length];
 
         public bool Made { get; set; }
 
@@ -427,7 +526,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
 /// <param name="NeverWeight">How many observations "never again" counts as.</param>
 /// <param name="QueueFactor">How readily a request waits behind others for a slot in flight; 0 for a slot of its own each time.</param>
 /// <param name="PileFactor">How much of the waiting that piles up behind a cold start is charged to it; 0 for only its own.</param>
-public sealed record AdaptivePolicyOptions(double? PriceGbs = null, double WaitFactor = 6, double PriorWeight = 2, double NeverWeight = 0.5, double QueueFactor = 1, double PileFactor = 1)
+public sealed record AdaptivePolicyOptions(double? PriceGbs = null, double WaitFactor = 6, double PriorWeight = 2, double NeverWeight = 0.5, double QueueFactor = 1, double PileFactor = 1, double Evidence = 2, double MemoryUs = 1.8e9, int Candidate = -1)
 {
     internal static AdaptivePolicyOptions Read(PolicyOptionReader reader)
     {
@@ -439,7 +538,10 @@ public sealed record AdaptivePolicyOptions(double? PriceGbs = null, double WaitF
             reader.Number("prior", otherwise.PriorWeight, 0, 1000),
             reader.Number("never", otherwise.NeverWeight, 0, 1000),
             reader.Number("queue", otherwise.QueueFactor, 0, 1000),
-            reader.Number("pile", otherwise.PileFactor, 0, 1000));
+            reader.Number("pile", otherwise.PileFactor, 0, 1000),
+            reader.Number("evidence", otherwise.Evidence, 0, 1000),
+            reader.Number("memory", otherwise.MemoryUs / 1e6, 1, 1e9) * 1e6,
+            (int)reader.Number("candidate", otherwise.Candidate, -1, 1000));
     }
 }
 
@@ -454,6 +556,12 @@ internal sealed class AdaptiveState
     private readonly RunningTime _cold = new();
 
     public AdaptivePrices Prices { get; } = new();
+
+    public List<AdaptivePolicy> Policies { get; } = [];
+
+    private int _settled;
+
+    public void SettleNext(long nowUs) => Policies[_settled++ % Policies.Count].Settle(nowUs);
 
     /// <summary>The mean cold start of functions seen, µs; 0 before the first.</summary>
     public double MeanColdUs => _cold.MeanUs;

@@ -2,8 +2,8 @@ namespace FuncScaler.Policies;
 
 /// <summary>
 /// What all functions under `adaptive` share: the price of waiting. In production it is given. In a contest it is chosen among a ladder
-/// of prices by what each would have cost so far: every price keeps a ledger of its own, in which each idle gap that ends is entered as the
-/// plan made beforehand for that price would have paid it. The one with the best score is followed.
+/// of prices by what each would have cost so far: every price keeps a ledger of its own, in which each function enters what the candidate
+/// it would have followed at that price would have paid. The price with the best score is followed.
 /// </summary>
 /// <remarks>
 /// The score is a sum of two ratios and not convex: following its slope can end in "everything warm, nothing left of the resource half".
@@ -12,7 +12,7 @@ namespace FuncScaler.Policies;
 internal sealed class AdaptivePrices
 {
     /// <summary>The ladder, GBs per second of waiting.</summary>
-    public static readonly double[] Ladder = [0.06, 0.12, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128];
+    public static readonly double[] Ladder = [0.06, 0.12, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256];
 
     /// <summary>The rung used before anything is known.</summary>
     public const int FirstRung = 5;
@@ -36,14 +36,14 @@ internal sealed class AdaptivePrices
         _executionGbSeconds += seconds * memoryGb;
     }
 
-    /// <summary>Enters what a rung's plan would have paid for a gap.</summary>
+    /// <summary>Enters what a function's candidate at a rung would have paid.</summary>
     public void Enter(int rung, double slotGbSeconds, double waitSeconds)
     {
         _slotGbSeconds[rung] += slotGbSeconds;
         _waitSeconds[rung] += waitSeconds;
     }
 
-    /// <summary>To be called after the entries of a gap: now and then looks whether another rung is better.</summary>
+    /// <summary>To be called after each arrival: now and then looks whether another rung is better.</summary>
     public void Review()
     {
         if (++_sinceReview < ReviewEvery || _executionSeconds <= 0)
@@ -66,6 +66,6 @@ internal sealed class AdaptivePrices
         Rung = best;
     }
 
-    private double ScoreOf(int rung) =>
+    public double ScoreOf(int rung) =>
         (_executionGbSeconds / (_executionGbSeconds + _slotGbSeconds[rung])) + (_executionSeconds / (_executionSeconds + _waitSeconds[rung]));
 }

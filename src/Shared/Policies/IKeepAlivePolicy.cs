@@ -1,3 +1,5 @@
+using FuncScaler.Statistics;
+
 namespace FuncScaler.Policies;
 
 /// <summary>
@@ -14,6 +16,14 @@ public interface IKeepAlivePolicy
 
     /// <summary>A request arrived; called before it is served.</summary>
     void RequestArrived(in PoolView pool)
+    {
+    }
+
+    /// <summary>
+    /// It has become known which slot an arrival asks for, and how long that slot was unused before: at once where nobody waits, else when
+    /// those who wait are served. Called once for each arrival, in order.
+    /// </summary>
+    void DemandLearned(in PoolView pool, in Demand demand)
     {
     }
 

@@ -34,6 +34,7 @@ public sealed class SlotPool
     private long _lastFailureUs;
     private int _failuresInARow;
     private int _owedCreates;
+    private int _busyAfterWait;
     private bool _draining;
 
     /// <param name="function">The function.</param>
@@ -118,6 +119,7 @@ public sealed class SlotPool
 
         Statistics.RequestArrived(_nowUs);
         _policy.RequestArrived(View);
+        LearnDemand();
         if (_idle.Count > 0)
         {
             var slot = _idle[^1];
@@ -163,13 +165,14 @@ public sealed class SlotPool
         _assignments.Remove(request);
         slot.Request = default;
         slot.Uses++;
+        _busyAfterWait -= slot.WaitedUs > 0 ? 1 : 0;
         if (result.DurationUs > 0)
         {
             Statistics.Executed(result.DurationUs, _nowUs);
         }
 
         Ledger.RequestServed(result.DurationUs, slot.MemoryMb, slot.WaitedUs, 0);
-        Statistics.RequestEnded(_nowUs);
+        Statistics.RequestEnded(_nowUs, slot.WaitedUs);
         if (result.NeedDestroy)
         {
             Lose(slot, "the caller reports the instance as broken", effects);
@@ -560,6 +563,29 @@ public sealed class SlotPool
 
     private PoolView View => new(this, _nowUs);
 
+    /// <summary>Tells the policy of arrivals whose idle gap is known by now: at once, unless requests wait or have waited.</summary>
+    private void LearnDemand()
+    {
+        if (!Statistics.HasOpenDemand)
+        {
+            return;
+        }
+
+        var untilUs = _waiters.First?.Value.ArrivedUs ?? _nowUs;
+        if (_busyAfterWait > 0)
+        {
+            foreach (var slot in _assignments.Values)
+            {
+                untilUs = Math.Min(untilUs, _nowUs - slot.WaitedUs);
+            }
+        }
+
+        while (Statistics.NextDemand(untilUs, out var demand))
+        {
+            _policy.DemandLearned(View, demand);
+        }
+    }
+
     private void Advance(long nowUs) => _nowUs = Math.Max(_nowUs, nowUs);
 
     private void WakeBy(long atUs) => _nextWakeUs = Math.Min(_nextWakeUs, atUs);
@@ -600,7 +626,8 @@ public sealed class SlotPool
                 var request = slot.Request;
                 _assignments.Remove(request);
                 slot.Request = default;
-                Statistics.RequestEnded(_nowUs);
+                _busyAfterWait -= slot.WaitedUs > 0 ? 1 : 0;
+                Statistics.RequestEnded(_nowUs, slot.WaitedUs);
                 Lose(slot, $"request {request} was not released in time", effects);
                 break;
 
@@ -694,6 +721,7 @@ public sealed class SlotPool
         slot.SinceUs = _nowUs;
         slot.Request = request;
         slot.WaitedUs = waitedUs;
+        _busyAfterWait += waitedUs > 0 ? 1 : 0;
         slot.DueUs = long.MaxValue;
         if (_options.AssignmentGraceUs > 0 && Function.TimeoutSeconds > 0)
         {
@@ -892,6 +920,7 @@ public sealed class SlotPool
     /// <summary>What follows every event: requests are never stranded, the policy may prepare, and the host learns when to wake.</summary>
     private void Settle(List<Effect> effects)
     {
+        LearnDemand();
         if (_waiters.Count > 0 && InFlightCount == 0 && BusyCount == 0 && _owedCreates == 0)
         {
             CreateOrOwe(1, effects);

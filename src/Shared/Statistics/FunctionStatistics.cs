@@ -21,11 +21,18 @@ public sealed class FunctionStatistics
 
     private readonly LogHistogram?[] _gaps = new LogHistogram?[SingleRanks + SharedRankGroups];
     private long[] _freedAtUs = [];
+    private readonly DemandTracker _demand = new();
     private int _ranksSeen;
     private LogHistogram? _durations;
 
     /// <summary>Requests that arrived.</summary>
     public long Arrivals { get; private set; }
+
+    /// <summary>The most recent execution time, µs; 0 before the first.</summary>
+    public long LastDurationUs { get; private set; }
+
+    /// <summary>The highest rank used so far.</summary>
+    public int RanksSeen => _ranksSeen;
 
     /// <summary>When the last request arrived, µs.</summary>
     public long LastArrivalUs { get; private set; }
@@ -54,9 +61,6 @@ public sealed class FunctionStatistics
     /// <summary>The idle gaps of a rank (from 1), shared with its neighbours above <see cref="SingleRanks"/>; null before the first.</summary>
     public LogHistogram? GapsOfRank(int rank) => _gaps[GroupOf(rank)];
 
-    /// <summary>The idle gap that the last arrival ended, µs; -1 when it was the first use of its rank.</summary>
-    public long LastGapUs { get; private set; } = -1;
-
     /// <summary>When a rank's present idle gap began, µs; null when it was never used, or is in use.</summary>
     public long? FreedAtUs(int rank) => rank > Active && rank <= _ranksSeen ? _freedAtUs[rank - 1] : null;
 
@@ -67,21 +71,14 @@ public sealed class FunctionStatistics
         LastArrivalUs = nowUs;
         Active++;
         PeakActive = Math.Max(PeakActive, Active);
-        if (Active > _ranksSeen)
-        {
-            // The first use of this rank ends no gap.
-            _ranksSeen = Active;
-            LastGapUs = -1;
-            return;
-        }
-
-        var group = GroupOf(Active);
-        LastGapUs = nowUs - _freedAtUs[Active - 1];
-        (_gaps[group] ??= new LogHistogram(HalfLifeUs)).Add(LastGapUs, nowUs);
+        _ranksSeen = Math.Max(_ranksSeen, Active);
+        _demand.Arrived(nowUs);
     }
 
     /// <summary>A request that arrived is no longer active: executed, rejected or abandoned.</summary>
-    public void RequestEnded(long nowUs)
+    /// <param name="nowUs">The time, µs.</param>
+    /// <param name="waitedUs">For how long it had waited before it was executed, µs.</param>
+    public void RequestEnded(long nowUs, long waitedUs = 0)
     {
         if (_freedAtUs.Length < _ranksSeen)
         {
@@ -90,12 +87,38 @@ public sealed class FunctionStatistics
 
         _freedAtUs[Active - 1] = nowUs;
         Active--;
+        _demand.Ended(nowUs - waitedUs);
+    }
+
+    /// <summary>Whether there are arrivals whose idle gap is not known yet.</summary>
+    internal bool HasOpenDemand => _demand.HasOpen;
+
+    /// <summary>The next arrival in order whose idle gap is known by now; its gap is entered.</summary>
+    /// <param name="untilUs">
+    /// Up to when it is known which requests would be executing had nobody waited, µs: not later than the arrival of a request that waits,
+    /// nor than now minus the wait of one that executes.
+    /// </param>
+    /// <param name="demand">The arrival.</param>
+    public bool NextDemand(long untilUs, out Demand demand)
+    {
+        if (!_demand.TryNext(untilUs, out demand))
+        {
+            return false;
+        }
+
+        if (demand.GapUs >= 0)
+        {
+            (_gaps[GroupOf(demand.Rank)] ??= new LogHistogram(HalfLifeUs)).Add(demand.GapUs, demand.ArrivedUs);
+        }
+
+        return true;
     }
 
     /// <summary>An execution took this long.</summary>
     public void Executed(long durationUs, long nowUs)
     {
         Duration.Add(durationUs);
+        LastDurationUs = durationUs;
         (_durations ??= new LogHistogram(HalfLifeUs)).Add(durationUs, nowUs);
     }
 

@@ -1,0 +1,209 @@
+namespace FuncScaler.Policies;
+
+/// <summary>
+/// What one function's requests would have cost under each of the candidates: a pool of pretended instances for every candidate, to which
+/// the real arrivals are applied. Executions take as long as the last one that ended; costs age.
+/// </summary>
+internal sealed class AdaptiveShadows
+{
+    public static readonly double[] DbgS = new double[20];
+    public static readonly double[] DbgL = new double[20];
+    private readonly Pool[] _pools = new Pool[AdaptiveCandidates.Count];
+
+    /// <summary>GBs of slot time beyond execution, aged.</summary>
+    public double[] SlotGbSeconds { get; } = new double[AdaptiveCandidates.Count];
+
+    /// <summary>Seconds of waiting, aged.</summary>
+    public double[] WaitSeconds { get; } = new double[AdaptiveCandidates.Count];
+
+    /// <summary>What the last arrival added: GBs of slot time.</summary>
+    public double[] LastSlotGbSeconds { get; } = new double[AdaptiveCandidates.Count];
+
+    /// <summary>What the last arrival added: seconds of waiting.</summary>
+    public double[] LastWaitSeconds { get; } = new double[AdaptiveCandidates.Count];
+
+    public void Age(double factor)
+    {
+        for (var i = 0; i < _pools.Length; i++)
+        {
+            SlotGbSeconds[i] *= factor;
+            WaitSeconds[i] *= factor;
+        }
+    }
+
+    /// <summary>Applies an arrival to a candidate's pool.</summary>
+    public void Arrive<TPlans>(int candidate, long atUs, long durationUs, long coldUs, double memoryGb, double price, TPlans plans)
+        where TPlans : struct, IPlans
+    {
+        ref var pool = ref _pools[candidate];
+        long heldUs = 0, waitUs = 0;
+        var busyFrom = pool.FirstAfter(atUs);
+        var busy = pool.Count - busyFrom;
+
+        // The oldest idle instances, which may never be asked for again.
+        heldUs += Expire(ref pool, candidate, atUs, coldUs, ref busyFrom, plans);
+        while (true)
+        {
+            if (busyFrom == 0)
+            {
+                heldUs += Miss(ref pool, candidate, atUs, durationUs, coldUs, memoryGb, price, busy, plans, out waitUs);
+                break;
+            }
+
+            var plan = plans.Of(candidate, busy + 1);
+            var age = atUs - pool.FreeAt[busyFrom - 1];
+            var served = plan.Serves(age, coldUs, out var held, out waitUs);
+            heldUs += held;
+            pool.Remove(--busyFrom);
+            if (served)
+            {
+                pool.Insert(atUs + waitUs + durationUs);
+                break;
+            }
+        }
+
+        Enter(candidate, memoryGb * heldUs / 1e6, waitUs / 1e6);
+    }
+
+    /// <summary>Enters what instances cost that are held in vain.</summary>
+    public void Settle<TPlans>(int candidate, long nowUs, long coldUs, double memoryGb, TPlans plans)
+        where TPlans : struct, IPlans
+    {
+        ref var pool = ref _pools[candidate];
+        var busyFrom = pool.FirstAfter(nowUs);
+        Enter(candidate, memoryGb * Expire(ref pool, candidate, nowUs, coldUs, ref busyFrom, plans) / 1e6, 0);
+    }
+
+    private static long Expire<TPlans>(ref Pool pool, int candidate, long nowUs, long coldUs, ref int busyFrom, TPlans plans)
+        where TPlans : struct, IPlans
+    {
+        long heldUs = 0;
+        while (busyFrom > 0)
+        {
+            var plan = plans.Of(candidate, pool.Count);
+            var age = nowUs - pool.FreeAt[0];
+            if (age <= plan.EndUs)
+            {
+                break;
+            }
+
+            plan.Serves(age, coldUs, out var held, out _);
+            heldUs += held;
+            pool.Remove(0);
+            busyFrom--;
+        }
+
+        return heldUs;
+    }
+
+    private static long Miss<TPlans>(ref Pool pool, int candidate, long atUs, long durationUs, long coldUs, double memoryGb, double price, int busy, TPlans plans, out long waitUs)
+        where TPlans : struct, IPlans
+    {
+        waitUs = busy > 0 ? pool.FreeAt[0] - atUs : long.MaxValue;
+        var cold = Math.Min(waitUs, coldUs);
+        if (busy > 0 && (price * (waitUs - cold) / 1e6) + plans.Of(candidate, busy + 1).WorthGbs <= memoryGb * coldUs / 1e6)
+        {
+            pool.Remove(0);
+            pool.Insert(atUs + waitUs + durationUs);
+            return 0;
+        }
+
+        if (waitUs <= coldUs)
+        {
+            pool.Remove(0);
+            pool.Insert(atUs + coldUs);
+        }
+
+        waitUs = cold;
+        pool.Insert(atUs + waitUs + durationUs);
+        return coldUs;
+    }
+
+    private void Enter(int candidate, double slotGbSeconds, double waitSeconds)
+    {
+        DbgS[candidate] += slotGbSeconds;
+        DbgL[candidate] += waitSeconds;
+        LastSlotGbSeconds[candidate] = slotGbSeconds;
+        LastWaitSeconds[candidate] = waitSeconds;
+        SlotGbSeconds[candidate] += slotGbSeconds;
+        WaitSeconds[candidate] += waitSeconds;
+    }
+
+    /// <summary>The plan of a candidate for a rank.</summary>
+    public interface IPlans
+    {
+        AdaptivePlan Of(int candidate, int rank);
+    }
+
+    /// <summary>When each instance is or was last free, ascending.</summary>
+    private struct Pool
+    {
+        public long[] FreeAt;
+        public int Count;
+
+        public readonly int FirstAfter(long atUs)
+        {
+            var first = Count;
+            while (first > 0 && FreeAt[first - 1] > atUs)
+            {
+                first--;
+            }
+
+            return first;
+        }
+
+        public void Remove(int index)
+        {
+            Count--;
+            Array.Copy(FreeAt, index + 1, FreeAt, index, Count - index);
+        }
+
+        public void Insert(long atUs)
+        {
+            if (FreeAt is null || FreeAt.Length == Count)
+            {
+                Array.Resize(ref FreeAt, Math.Max(2, 2 * Count));
+            }
+
+            var index = Count++;
+            while (index > 0 && FreeAt[index - 1] > atUs)
+            {
+                FreeAt[index] = FreeAt[index - 1];
+                index--;
+            }
+
+            FreeAt[index] = atUs;
+        }
+    }
+}
+
+/// <summary>What each function chooses among: plans made for a price, and plain keep-alive times, which know nothing and so cannot err.</summary>
+internal static class AdaptiveCandidates
+{
+    /// <summary>Prices plans are made for, GBs per second of waiting.</summary>
+    public static readonly double[] Prices = [0.12, 0.5, 1, 2, 4, 8, 16, 64, 256];
+
+    /// <summary>Keep-alive times, s; these candidates create on every miss.</summary>
+    public static readonly double[] HoldSeconds = [1, 20, 300];
+
+    /// <summary>The number of candidates.</summary>
+    public static readonly int Count = Prices.Length + HoldSeconds.Length;
+
+    /// <summary>The candidate whose price is nearest.</summary>
+    public static int Nearest(double price)
+    {
+        var best = 0;
+        for (var i = 1; i < Prices.Length; i++)
+        {
+            if (Math.Abs(Math.Log(Prices[i] / price)) < Math.Abs(Math.Log(Prices[best] / price)))
+            {
+                best = i;
+            }
+        }
+
+        return best;
+    }
+
+    /// <summary>The price a candidate weighs waiting with.</summary>
+    public static double PriceOf(int candidate) => candidate < Prices.Length ? Prices[candidate] : 1e6;
+}

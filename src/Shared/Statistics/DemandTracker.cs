@@ -1,0 +1,74 @@
+namespace FuncScaler.Statistics;
+
+/// <summary>A request as it would have been served had nobody ever waited.</summary>
+/// <param name="ArrivedUs">When it arrived, µs.</param>
+/// <param name="Rank">How many requests were then being executed, itself included: the slot it asks for.</param>
+/// <param name="GapUs">For how long that slot had been unused, µs; -1 at its first use.</param>
+public readonly record struct Demand(long ArrivedUs, int Rank, long GapUs);
+
+/// <summary>
+/// What the requests of one function ask for, whatever the pool does about it: concurrency and idle gaps as they would be had each request
+/// begun the moment it arrived. Cold starts make requests pile up; gaps measured on the pile would blame the demand for them.
+/// </summary>
+internal sealed class DemandTracker
+{
+    private readonly Queue<long> _unresolved = new(2);
+    private readonly List<long> _ends = [];
+    private long[] _freedAtUs = [];
+    private int _active;
+    private int _ranksSeen;
+
+    /// <summary>Whether arrivals are yet to be given out.</summary>
+    public bool HasOpen => _unresolved.Count > 0;
+
+    /// <summary>A request arrived.</summary>
+    public void Arrived(long nowUs) => _unresolved.Enqueue(nowUs);
+
+    /// <summary>A request that began at once would have ended at this time.</summary>
+    public void Ended(long atUs)
+    {
+        var at = _ends.Count;
+        while (at > 0 && _ends[at - 1] > atUs)
+        {
+            at--;
+        }
+
+        _ends.Insert(at, atUs);
+    }
+
+    /// <summary>The next request in order of arrival, if it came no later than this time.</summary>
+    /// <param name="untilUs">Up to when it is known which of the requests before had ended, µs.</param>
+    /// <param name="demand">The request.</param>
+    public bool TryNext(long untilUs, out Demand demand)
+    {
+        if (!_unresolved.TryPeek(out var arrivedUs) || arrivedUs > untilUs)
+        {
+            demand = default;
+            return false;
+        }
+
+        _unresolved.Dequeue();
+        var ended = 0;
+        while (ended < _ends.Count && _ends[ended] <= arrivedUs && _active > 0)
+        {
+            _freedAtUs[--_active] = _ends[ended++];
+        }
+
+        _ends.RemoveRange(0, ended);
+        _active++;
+        if (_active <= _ranksSeen)
+        {
+            demand = new Demand(arrivedUs, _active, arrivedUs - _freedAtUs[_active - 1]);
+            return true;
+        }
+
+        _ranksSeen = _active;
+        if (_freedAtUs.Length < _ranksSeen)
+        {
+            Array.Resize(ref _freedAtUs, Math.Max(2, 2 * _ranksSeen));
+        }
+
+        demand = new Demand(arrivedUs, _active, -1);
+        return true;
+    }
+}
