@@ -8,12 +8,14 @@ namespace FuncScaler.Policies;
 /// </summary>
 public sealed class AdaptivePolicy : IKeepAlivePolicy
 {
-    private const int MaxLooked = 64;
+    private const int MaxLooked = 128;
     private const int MaxCreates = 64;
     private const double DefaultColdUs = 500_000;
     private const double UnknownDurationUs = 1000;
 
     private static readonly AdaptivePlan[] Holds = [.. AdaptiveCandidates.HoldSeconds.Select(s => AdaptivePlan.HoldFor(s * 1e6) with { WorthGbs = float.MaxValue })];
+
+    private static readonly RankPlans Unplanned = new();
 
     private readonly AdaptivePolicyOptions _options;
     private readonly AdaptiveState _shared;
@@ -23,6 +25,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     private readonly AdaptiveShadows _shadows = new();
     private readonly byte[] _followed = [.. AdaptivePrices.Ladder.Select(p => (byte)AdaptiveCandidates.Nearest(p))];
     private int _compared;
+    private long _waitReviewUs;
     private long _coldUs;
     private double _memoryGb;
     private long _agedUs;
@@ -90,7 +93,12 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         var plans = new PlansAt(this, pool);
         for (var i = 0; i < AdaptiveCandidates.Count; i++)
         {
-            _shadows.Arrive(i, demand.ArrivedUs, durationUs, coldUs, memoryGb, AdaptiveCandidates.PriceOf(i), plans);
+            if (_shadows.Arrive(i, demand.ArrivedUs, durationUs, coldUs, memoryGb, AdaptiveCandidates.PriceOf(i), plans) && i < AdaptiveCandidates.Prices.Length)
+            {
+                ref var wait = ref PlansOf(demand.Rank, pool).WaitSeconds[i];
+                var waited = (float)_shadows.LastWaitSeconds[i];
+                wait += (waited - wait) * (wait > 0 ? 0.05f : 1);
+            }
         }
 
         if (GivenPrice(pool) is null)
@@ -141,7 +149,8 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             var age = demand.ArrivedUs - _pileSinceUs;
             if (age < coldUs)
             {
-                _pileNow += 1 - (age / coldUs);
+                // Those of higher ranks would wait for others all the same.
+                _pileNow += demand.Rank == 1 ? 1 - (age / coldUs) : 0;
                 return;
             }
 
@@ -159,13 +168,24 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     /// <summary>The candidate followed now.</summary>
     private int Followed(in PoolView pool) => _options.Candidate >= 0 ? _options.Candidate : _followed[Rung(pool)];
 
-    private AdaptivePlan PlanOf(int rank, in PoolView pool) => PlanOf(Followed(pool), rank, pool);
+    private ref readonly AdaptivePlan PlanOf(int rank, scoped in PoolView pool) => ref PlanOf(Followed(pool), rank, pool);
 
-    private AdaptivePlan PlanOf(int candidate, int rank, in PoolView pool) => candidate < AdaptiveCandidates.Prices.Length
-        ? PlansOf(rank, pool).Plans[candidate]
-        : Holds[candidate - AdaptiveCandidates.Prices.Length];
+    private ref readonly AdaptivePlan PlanOf(int candidate, int rank, scoped in PoolView pool)
+    {
+        if (candidate < AdaptiveCandidates.Prices.Length)
+        {
+            return ref PlansOf(rank, pool).Plans[candidate];
+        }
 
-    public int CreateOnMiss(in PoolView pool) => WantedForWaiters(pool, out _);
+        return ref Holds[candidate - AdaptiveCandidates.Prices.Length];
+    }
+
+    public int CreateOnMiss(in PoolView pool)
+    {
+        var create = WantedForWaiters(pool, newest: true, out var waitUs);
+        _waitReviewUs = waitUs < 1e12 ? pool.NowUs + (long)Math.Max(1000, waitUs) : long.MaxValue;
+        return create;
+    }
 
     public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
     {
@@ -213,11 +233,14 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         var reviewUs = long.MaxValue;
         if (pool.Waiters > 0)
         {
-            create = WantedForWaiters(pool, out var waitUs);
-            if (create == 0 && waitUs < ColdUs(pool) * 1e6)
+            // What was decided when they came stands, unless what they wait for is late.
+            if (nowUs >= _waitReviewUs || pool.Busy + pool.InFlight == 0)
             {
-                reviewUs = nowUs + (long)Math.Max(1000, waitUs);
+                create = WantedForWaiters(pool, newest: false, out var waitUs);
+                _waitReviewUs = waitUs < 1e12 ? nowUs + (long)Math.Max(1000, waitUs) : long.MaxValue;
             }
+
+            reviewUs = _waitReviewUs;
         }
 
         if (pool.Waiters == 0)
@@ -233,72 +256,92 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     /// free or ready next, and gets a new one where that is the cheaper.
     /// </summary>
     /// <param name="pool">The pool.</param>
+    /// <param name="newest">Whether the last of those who wait has just come: what others will have of a new instance counts once.</param>
     /// <param name="waitUs">How long the decision stands if none is created, µs.</param>
-    private int WantedForWaiters(in PoolView pool, out double waitUs)
+    private int WantedForWaiters(in PoolView pool, bool newest, out double waitUs)
     {
         waitUs = double.MaxValue;
         var coldUs = ColdUs(pool);
         var price = Price(pool);
         var createCost = pool.Function.MemoryGb * coldUs / 1e6;
         var durationUs = DurationUs(pool);
-        Span<double> free = stackalloc double[3 * MaxLooked];
-        var servers = Available(pool, coldUs, free);
+        Span<double> free = stackalloc double[2 * MaxLooked + MaxCreates];
+
+        // Of a large crowd every so many-th is looked at.
+        var stride = 1 + ((pool.Busy + pool.InFlight + pool.Waiters) / MaxLooked);
+        var servers = Available(pool, coldUs, stride, free);
         free[..servers].Sort();
         var create = 0;
-        var waiters = Math.Min(pool.Waiters, MaxLooked);
+        var waiters = (pool.Waiters + stride - 1) / stride;
         for (var waiter = 0; waiter < waiters; waiter++)
         {
             var wait = servers > 0 ? free[0] : double.MaxValue;
             var late = price * (wait - Math.Min(wait, coldUs)) / 1e6;
-            if (servers == 0 || late + PlanOf(pool.Busy + pool.InFlight + create + 1, pool).WorthGbs > createCost)
+            if (waiter == waiters - 1 && newest)
+            {
+                late += PlanOf(pool.Busy + pool.InFlight + create + 1, pool).WorthGbs;
+            }
+
+            if (servers == 0 || (create < MaxCreates && late > createCost))
             {
                 create++;
-                servers = Insert(free, servers, coldUs);
+                free[servers] = coldUs;
+                Rise(free, servers++);
                 wait = free[0];
             }
 
             waitUs = wait;
-            Replace(free[..servers], wait + durationUs);
+            free[0] = wait + durationUs;
+            Sink(free[..servers]);
         }
 
-        return create;
+        return newest ? create : create * stride;
     }
 
-    private static int Insert(Span<double> sorted, int count, double value)
+    /// <summary>Puts the last of a heap in its place.</summary>
+    private static void Rise(Span<double> heap, int at)
     {
-        var at = count;
-        for (; at > 0 && sorted[at - 1] > value; at--)
+        while (at > 0 && heap[(at - 1) / 2] > heap[at])
         {
-            sorted[at] = sorted[at - 1];
+            (heap[(at - 1) / 2], heap[at]) = (heap[at], heap[(at - 1) / 2]);
+            at = (at - 1) / 2;
         }
-
-        sorted[at] = value;
-        return count + 1;
     }
 
-    private static void Replace(Span<double> sorted, double value)
+    /// <summary>Puts the first of a heap in its place.</summary>
+    private static void Sink(Span<double> heap)
     {
         var at = 0;
-        for (; at + 1 < sorted.Length && sorted[at + 1] < value; at++)
+        while ((2 * at) + 1 < heap.Length)
         {
-            sorted[at] = sorted[at + 1];
-        }
+            var child = (2 * at) + 1;
+            if (child + 1 < heap.Length && heap[child + 1] < heap[child])
+            {
+                child++;
+            }
 
-        sorted[at] = value;
+            if (heap[at] <= heap[child])
+            {
+                break;
+            }
+
+            (heap[at], heap[child]) = (heap[child], heap[at]);
+            at = child;
+        }
     }
 
     /// <summary>When what is busy or in flight is expected to be free, µs from now.</summary>
-    private int Available(in PoolView pool, double coldUs, Span<double> into)
+    private int Available(in PoolView pool, double coldUs, int stride, Span<double> into)
     {
         Span<long> since = stackalloc long[MaxLooked];
-        var busy = pool.CopyBusySince(since);
+        var busy = pool.CopyBusySince(since, stride);
         for (var i = 0; i < busy; i++)
         {
             var age = pool.NowUs - since[i];
             into[i] = pool.Statistics.Durations is { } known ? known.MeanBeyondUs(age) : Math.Max(DurationUs(pool), age);
         }
 
-        var inFlight = pool.CopyInFlightSince(since);
+        var inFlight = pool.CopyInFlightSince(since, stride);
         for (var i = 0; i < inFlight; i++)
         {
             into[busy + i] = Math.Max(1000, coldUs - (pool.NowUs - since[i]));
@@ -349,7 +392,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
                 continue;
             }
 
-            var plan = PlanOf(rank, pool);
+            ref readonly var plan = ref PlanOf(rank, pool);
             var age = nowUs - gapStartUs;
             wanted += age < plan.HoldUs ? 1 : 0;
             for (var i = 1; i <= plan.Prewarms; i++)
@@ -440,16 +483,27 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             }
 
             // What a miss costs depends on whether an instance is worth having afterwards, and that on what a miss costs.
-            var waitSeconds = WaitOfRank(rank, pool) / 1e6;
+            var waitSeconds = plans.WaitSeconds[candidate] > 0 ? plans.WaitSeconds[candidate] : WaitOfRank(rank, pool) / 1e6;
             var coldCost = (price * Math.Min(waitSeconds, coldSeconds)) + (memoryGb * coldSeconds);
-            var worth = plans.Plans[candidate].WorthGbs;
-            for (var i = 0; i < 4; i++)
+            if (!informed)
             {
+                plans.Plans[candidate] = AdaptivePlan.HoldFor(Math.Min(coldCost, price * waitSeconds) / memoryGb * 1e6);
+                continue;
+            }
+
+            double low = 0, high = coldCost;
+            for (var i = 0; i < 8; i++)
+            {
+                var worth = i == 0 ? Math.Min(coldCost, plans.Plans[candidate].WorthGbs) : (low + high) / 2;
                 missCost = Math.Min(coldCost, (price * waitSeconds) + worth);
-                plans.Plans[candidate] = informed
-                    ? AdaptivePlanner.Plan(shares, memoryGb, coldSeconds, missCost)
-                    : AdaptivePlan.HoldFor(missCost / memoryGb * 1e6);
-                worth = plans.Plans[candidate].WorthGbs;
+                plans.Plans[candidate] = AdaptivePlanner.Plan(shares, memoryGb, coldSeconds, missCost);
+                var change = plans.Plans[candidate].WorthGbs - worth;
+                if (Math.Abs(change) < 0.02 * coldCost)
+                {
+                    break;
+                }
+
+                (low, high) = change > 0 ? (worth, high) : (low, worth);
             }
         }
     }
@@ -497,19 +551,28 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     /// <summary>Plans as they were last made.</summary>
     private readonly struct PlansMade(AdaptivePolicy policy) : AdaptiveShadows.IPlans
     {
-        public AdaptivePlan Of(int candidate, int rank) => candidate < AdaptiveCandidates.Prices.Length
-            ? policy._plans[FunctionStatistics.GroupOf(rank)]?.Plans[candidate] ?? default
-            : Holds[candidate - AdaptiveCandidates.Prices.Length];
+        public ref readonly AdaptivePlan Of(int candidate, int rank)
+        {
+            if (candidate >= AdaptiveCandidates.Prices.Length)
+            {
+                return ref Holds[candidate - AdaptiveCandidates.Prices.Length];
+            }
+
+            return ref (policy._plans[FunctionStatistics.GroupOf(rank)] ?? Unplanned).Plans[candidate];
+        }
     }
 
     private readonly struct PlansAt(AdaptivePolicy policy, PoolView pool) : AdaptiveShadows.IPlans
     {
-        public AdaptivePlan Of(int candidate, int rank) => policy.PlanOf(candidate, rank, pool);
+        public ref readonly AdaptivePlan Of(int candidate, int rank) => ref policy.PlanOf(candidate, rank, pool);
     }
 
     private sealed class RankPlans
     {
         public AdaptivePlan[] Plans { get; } = new AdaptivePlan[AdaptiveCandidates.Prices.Length];
+
+        /// <summary>How long a request of the rank waits that finds no instance, by candidate, s; 0 for not known.</summary>
+        public float[] WaitSeconds { get; } = new float[AdaptiveCandidates.Prices.Length];
 
         public bool Made { get; set; }
 

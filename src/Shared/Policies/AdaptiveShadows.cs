@@ -31,12 +31,13 @@ internal sealed class AdaptiveShadows
         }
     }
 
-    /// <summary>Applies an arrival to a candidate's pool.</summary>
-    public void Arrive<TPlans>(int candidate, long atUs, long durationUs, long coldUs, double memoryGb, double price, TPlans plans)
+    /// <summary>Applies an arrival to a candidate's pool; whether it found no instance.</summary>
+    public bool Arrive<TPlans>(int candidate, long atUs, long durationUs, long coldUs, double memoryGb, double price, TPlans plans)
         where TPlans : struct, IPlans
     {
         ref var pool = ref _pools[candidate];
         long heldUs = 0, waitUs = 0;
+        var missed = false;
         var busyFrom = pool.FirstAfter(atUs);
         var busy = pool.Count - busyFrom;
 
@@ -46,11 +47,12 @@ internal sealed class AdaptiveShadows
         {
             if (busyFrom == 0)
             {
+                missed = true;
                 heldUs += Miss(ref pool, candidate, atUs, durationUs, coldUs, memoryGb, price, busy, plans, out waitUs);
                 break;
             }
 
-            var plan = plans.Of(candidate, busy + 1);
+            ref readonly var plan = ref plans.Of(candidate, busy + 1);
             var age = atUs - pool.FreeAt[busyFrom - 1];
             var served = plan.Serves(age, coldUs, out var held, out waitUs);
             heldUs += held;
@@ -63,6 +65,7 @@ internal sealed class AdaptiveShadows
         }
 
         Enter(candidate, memoryGb * heldUs / 1e6, waitUs / 1e6);
+        return missed;
     }
 
     /// <summary>Enters what instances cost that are held in vain.</summary>
@@ -80,7 +83,7 @@ internal sealed class AdaptiveShadows
         long heldUs = 0;
         while (busyFrom > 0)
         {
-            var plan = plans.Of(candidate, pool.Count);
+            ref readonly var plan = ref plans.Of(candidate, pool.Count);
             var age = nowUs - pool.FreeAt[0];
             if (age <= plan.EndUs)
             {
@@ -132,7 +135,7 @@ internal sealed class AdaptiveShadows
     /// <summary>The plan of a candidate for a rank.</summary>
     public interface IPlans
     {
-        AdaptivePlan Of(int candidate, int rank);
+        ref readonly AdaptivePlan Of(int candidate, int rank);
     }
 
     /// <summary>When each instance is or was last free, ascending.</summary>

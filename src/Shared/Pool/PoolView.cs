@@ -26,11 +26,11 @@ public readonly struct PoolView
     /// <inheritdoc cref="SlotPoolOptions.LatencyPriceGbs"/>
     public double? LatencyPriceGbs => _pool.LatencyPriceGbs;
 
-    /// <summary>When each instance that executes a request began, µs, into <paramref name="into"/>; returns how many fitted.</summary>
-    public int CopyBusySince(Span<long> into) => _pool.CopyBusySince(into);
+    /// <summary>When every so many-th instance that executes a request began, µs, into <paramref name="into"/>; returns how many fitted.</summary>
+    public int CopyBusySince(Span<long> into, int stride = 1) => _pool.CopyBusySince(into, stride);
 
-    /// <summary>When each slot in flight was asked for, µs, into <paramref name="into"/>; returns how many fitted.</summary>
-    public int CopyInFlightSince(Span<long> into) => _pool.CopyInFlightSince(into);
+    /// <summary>When every so many-th slot in flight was asked for, µs, into <paramref name="into"/>; returns how many fitted.</summary>
+    public int CopyInFlightSince(Span<long> into, int stride = 1) => _pool.CopyInFlightSince(into, stride);
 
     /// <summary>Instances executing a request.</summary>
     public int Busy => _pool.BusyCount;

@@ -528,9 +528,10 @@ public sealed class SlotPool
         ? slot.AskedUs + _options.CreateTimeoutUs <= askedUs
         : slot.BackendId != default && slot.AskedUs < askedUs && !listed.ContainsKey(slot.BackendId);
 
-    internal int CopyBusySince(Span<long> into)
+    internal int CopyBusySince(Span<long> into, int stride)
     {
         var count = 0;
+        var seen = 0;
         foreach (var slot in _assignments.Values)
         {
             if (count == into.Length)
@@ -538,20 +539,24 @@ public sealed class SlotPool
                 break;
             }
 
-            into[count++] = slot.SinceUs;
+            if (seen++ % stride == 0)
+            {
+                into[count++] = slot.SinceUs;
+            }
         }
 
         return count;
     }
 
-    internal int CopyInFlightSince(Span<long> into)
+    internal int CopyInFlightSince(Span<long> into, int stride)
     {
         var count = 0;
+        var seen = 0;
         if (InFlightCount > 0)
         {
             foreach (var slot in _slots.Values)
             {
-                if (slot.InFlight && !slot.Abandoned && count < into.Length)
+                if (slot.InFlight && !slot.Abandoned && count < into.Length && seen++ % stride == 0)
                 {
                     into[count++] = slot.CreateAskedUs;
                 }
