@@ -11,7 +11,6 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     private const int MaxLooked = 128;
     private const int MaxCreates = 64;
     private const double DefaultColdUs = 500_000;
-    private const double UnknownDurationUs = 1000;
 
     private static readonly AdaptivePlan[] Holds = [.. AdaptiveCandidates.HoldSeconds.Select(s => AdaptivePlan.HoldFor(s * 1e6) with { WorthGbs = float.MaxValue })];
 
@@ -32,6 +31,10 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     private long _pileSinceUs = long.MinValue;
     private double _pileNow;
     private double _pile = 1;
+    private int _crowdNow;
+    private double _crowd = 1;
+    private Crowd _live;
+    private Crowd _asked;
 
     internal AdaptivePolicy(AdaptivePolicyOptions options, AdaptiveState shared)
     {
@@ -44,6 +47,8 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
 
     public void RequestArrived(in PoolView pool)
     {
+        _coldUs = (long)ColdUs(pool);
+        _live.Arrived(pool.NowUs, pool.Statistics.Active == 1, _coldUs);
         if (pool.Statistics.Active == 1)
         {
             _period.Arrived(pool.NowUs, (long)Math.Max(200_000, 2 * ColdUs(pool)));
@@ -53,6 +58,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     public void DemandLearned(in PoolView pool, in Demand demand)
     {
         CountPile(pool, demand);
+        _asked.Arrived(demand.ArrivedUs, demand.Rank == 1, ColdUs(pool));
         if (demand.GapUs >= 0)
         {
             _shared.Gap(FunctionStatistics.GroupOf(demand.Rank), pool.Function.MemoryMb, demand.GapUs, demand.ArrivedUs);
@@ -89,11 +95,12 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         var coldUs = (long)ColdUs(pool);
         (_coldUs, _memoryGb) = (coldUs, memoryGb);
         _shared.SettleNext(demand.ArrivedUs);
-        var durationUs = pool.Statistics.LastDurationUs > 0 ? pool.Statistics.LastDurationUs : (long)UnknownDurationUs;
+        var durationUs = pool.Statistics.LastDurationUs > 0 ? pool.Statistics.LastDurationUs : (long)_shared.DurationUs;
         var plans = new PlansAt(this, pool);
+        var expected = Expected(_asked, demand.ArrivedUs);
         for (var i = 0; i < AdaptiveCandidates.Count; i++)
         {
-            if (_shadows.Arrive(i, demand.ArrivedUs, durationUs, coldUs, memoryGb, AdaptiveCandidates.PriceOf(i), plans) && i < AdaptiveCandidates.Prices.Length)
+            if (_shadows.Arrive(i, demand.ArrivedUs, durationUs, coldUs, memoryGb, AdaptiveCandidates.PriceOf(i), expected, plans) && i < AdaptiveCandidates.Prices.Length)
             {
                 ref var wait = ref PlansOf(demand.Rank, pool).WaitSeconds[i];
                 var waited = (float)_shadows.LastWaitSeconds[i];
@@ -104,6 +111,11 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         if (GivenPrice(pool) is null)
         {
             EnterPrices();
+            if (pool.Statistics.Duration.Count is > 0 and < 4)
+            {
+                _shared.Executed(pool.Statistics.LastDurationUs);
+            }
+
             _shared.Prices.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
             _shared.Prices.Review();
         }
@@ -150,11 +162,13 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             if (age < coldUs)
             {
                 // Those of higher ranks would wait for others all the same.
+                _crowdNow++;
                 _pileNow += demand.Rank == 1 ? 1 - (age / coldUs) : 0;
                 return;
             }
 
             _pile += 0.2 * (_pileNow - _pile);
+            _crowd += 0.2 * (_crowdNow - _crowd);
             _pileSinceUs = long.MinValue;
         }
 
@@ -162,6 +176,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         {
             _pileSinceUs = demand.ArrivedUs;
             _pileNow = 1;
+            _crowdNow = 1;
         }
     }
 
@@ -182,9 +197,8 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
 
     public int CreateOnMiss(in PoolView pool)
     {
-        var create = WantedForWaiters(pool, newest: true, out var waitUs);
-        _waitReviewUs = waitUs < 1e12 ? pool.NowUs + (long)Math.Max(1000, waitUs) : long.MaxValue;
-        return create;
+        _waitReviewUs = pool.NowUs + ReviewAfterUs(pool);
+        return WantedForWaiters(pool, newest: true);
     }
 
     public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
@@ -213,6 +227,8 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         return keepUs;
     }
 
+    private long ReviewAfterUs(in PoolView pool) => (long)Math.Max(1000, Math.Min(ColdUs(pool), DurationUs(pool)));
+
     public bool KeepSurplus(in PoolView pool)
     {
         var rank = pool.Busy + pool.Idle + 1;
@@ -236,8 +252,8 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             // What was decided when they came stands, unless what they wait for is late.
             if (nowUs >= _waitReviewUs || pool.Busy + pool.InFlight == 0)
             {
-                create = WantedForWaiters(pool, newest: false, out var waitUs);
-                _waitReviewUs = waitUs < 1e12 ? nowUs + (long)Math.Max(1000, waitUs) : long.MaxValue;
+                create = WantedForWaiters(pool, newest: false);
+                _waitReviewUs = nowUs + ReviewAfterUs(pool);
             }
 
             reviewUs = _waitReviewUs;
@@ -252,108 +268,84 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     }
 
     /// <summary>
-    /// Instances to create for requests that nothing under way will serve soon enough: who waits takes in turn what is expected to become
-    /// free or ready next, and gets a new one where that is the cheaper.
+    /// Instances to create for requests that nothing under way will serve soon enough.
     /// </summary>
     /// <param name="pool">The pool.</param>
     /// <param name="newest">Whether the last of those who wait has just come: what others will have of a new instance counts once.</param>
-    /// <param name="waitUs">How long the decision stands if none is created, µs.</param>
-    private int WantedForWaiters(in PoolView pool, bool newest, out double waitUs)
+    private int WantedForWaiters(in PoolView pool, bool newest)
     {
-        waitUs = double.MaxValue;
+        if (Followed(pool) >= AdaptiveCandidates.Prices.Length)
+        {
+            return pool.Waiters > pool.InFlight ? 1 : 0;
+        }
+
         var coldUs = ColdUs(pool);
-        var price = Price(pool);
-        var createCost = pool.Function.MemoryGb * coldUs / 1e6;
         var durationUs = DurationUs(pool);
-        Span<double> free = stackalloc double[2 * MaxLooked + MaxCreates];
-
-        // Of a large crowd every so many-th is looked at.
-        var stride = 1 + ((pool.Busy + pool.InFlight + pool.Waiters) / MaxLooked);
-        var servers = Available(pool, coldUs, stride, free);
-        free[..servers].Sort();
+        var starts = StartsWithin(pool, coldUs, durationUs);
+        var servers = pool.Busy + pool.InFlight;
         var create = 0;
-        var waiters = (pool.Waiters + stride - 1) / stride;
-        for (var waiter = 0; waiter < waiters; waiter++)
+        while (create < MaxCreates)
         {
-            var wait = servers > 0 ? free[0] : double.MaxValue;
-            var late = price * (wait - Math.Min(wait, coldUs)) / 1e6;
-            if (waiter == waiters - 1 && newest)
-            {
-                late += PlanOf(pool.Busy + pool.InFlight + create + 1, pool).WorthGbs;
-            }
-
-            if (servers == 0 || (create < MaxCreates && late > createCost))
-            {
-                create++;
-                free[servers] = coldUs;
-                Rise(free, servers++);
-                wait = free[0];
-            }
-
-            waitUs = wait;
-            free[0] = wait + durationUs;
-            Sink(free[..servers]);
-        }
-
-        return newest ? create : create * stride;
-    }
-
-    /// <summary>Puts the last of a heap in its place.</summary>
-    private static void Rise(Span<double> heap, int at)
-    {
-        while (at > 0 && heap[(at - 1) / 2] > heap[at])
-        {
-            (heap[(at - 1) / 2], heap[at]) = (heap[at], heap[(at - 1) / 2]);
-            at = (at - 1) / 2;
-        }
-    }
-
-    /// <summary>Puts the first of a heap in its place.</summary>
-    private static void Sink(Span<double> heap)
-    {
-        var at = 0;
-        while ((2 * at) + 1 < heap.Length)
-        {
-            var child = (2 * at) + 1;
-            if (child + 1 < heap.Length && heap[child + 1] < heap[child])
-            {
-                child++;
-            }
-
-            if (heap[at] <= heap[child])
+            var worth = newest && create == 0 ? PlanOf(servers + create + 1, pool).WorthGbs : 0;
+            if ((servers + create > 0 || pool.Waiters == 0)
+                && !WorthOneMore(pool.Waiters + Expected(_live, pool.NowUs) - starts - create, servers + create, durationUs, Price(pool), worth, pool.Function.MemoryGb * coldUs / 1e6))
             {
                 break;
             }
 
-            (heap[at], heap[child]) = (heap[child], heap[at]);
-            at = child;
+            create++;
         }
+
+        return create;
     }
 
-    /// <summary>When what is busy or in flight is expected to be free, µs from now.</summary>
-    private int Available(in PoolView pool, double coldUs, int stride, Span<double> into)
+    /// <summary>
+    /// Whether another server is worth its creation, for requests that could not begin within the time it takes: it begins when that time is
+    /// over, and the queue that has then formed is gone the sooner for all who are in it.
+    /// </summary>
+    internal static bool WorthOneMore(double late, int servers, double durationUs, double price, double worthGbs, double createCostGbs)
     {
+        var drainUs = Math.Max(0, late) * durationUs / Math.Max(1, servers);
+        var saved = Math.Max(drainUs, drainUs * drainUs / (2 * durationUs)) / 1e6;
+        return (price * saved) + worthGbs > createCostGbs;
+    }
+
+    /// <summary>How many arrivals are expected within the time of a cold start.</summary>
+    private double Expected(in Crowd crowd, long nowUs)
+    {
+        var recent = crowd.RecentAt(nowUs, _coldUs) - 1;
+        var onset = nowUs - crowd.OnsetUs < _coldUs ? _crowd - crowd.SinceOnset : 0;
+        return Math.Max(0, Math.Max(recent, onset)) * _options.QueueFactor;
+    }
+
+    /// <summary>How many requests what is busy or in flight can begin within a time.</summary>
+    private double StartsWithin(in PoolView pool, double timeUs, double durationUs)
+    {
+        // Of a large crowd every so many-th is looked at.
         Span<long> since = stackalloc long[MaxLooked];
+        var stride = 1 + (Math.Max(pool.Busy, pool.InFlight) / MaxLooked);
         var busy = pool.CopyBusySince(since, stride);
+        double starts = 0;
         for (var i = 0; i < busy; i++)
         {
             var age = pool.NowUs - since[i];
-            into[i] = pool.Statistics.Durations is { } known ? known.MeanBeyondUs(age) : Math.Max(DurationUs(pool), age);
+            var residual = pool.Statistics.Durations is { } known ? known.MeanBeyondUs(age) : Math.Max(durationUs, age);
+            starts += (1 - Math.Exp(-timeUs / residual)) * (1 + (Math.Max(0, timeUs - residual) / durationUs));
         }
 
         var inFlight = pool.CopyInFlightSince(since, stride);
         for (var i = 0; i < inFlight; i++)
         {
-            into[busy + i] = Math.Max(1000, coldUs - (pool.NowUs - since[i]));
+            starts += 1 + (Math.Min(timeUs, pool.NowUs - since[i]) / durationUs);
         }
 
-        return busy + inFlight;
+        return starts * stride;
     }
 
     private double Pile => 1 + (_options.PileFactor * (_pile - 1));
 
-    private static double DurationUs(in PoolView pool) =>
-        pool.Statistics.Duration.Count > 0 ? pool.Statistics.Duration.MeanUs : UnknownDurationUs;
+    private double DurationUs(in PoolView pool) =>
+        pool.Statistics.Duration.Count > 0 ? Math.Max(1000, pool.Statistics.Duration.MeanUs) : _shared.DurationUs;
 
     /// <summary>Instances to create before the next request, when there are none.</summary>
     private int Prewarm(in PoolView pool, ref long reviewUs)
@@ -548,6 +540,33 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         return followed < AdaptiveCandidates.Prices.Length ? AdaptiveCandidates.Prices[followed] : 1e6;
     }
 
+    /// <summary>How many requests came lately, and since the last onset.</summary>
+    private struct Crowd
+    {
+        private double _recent;
+        private long _lastUs;
+
+        public long OnsetUs { get; private set; }
+
+        public int SinceOnset { get; private set; }
+
+        /// <summary>How many came within about a cold start's time, the last included.</summary>
+        public readonly double RecentAt(long nowUs, double coldUs) => _recent * Math.Exp(-(nowUs - _lastUs) / coldUs);
+
+        public void Arrived(long nowUs, bool alone, double coldUs)
+        {
+            if (alone && nowUs - _lastUs > coldUs)
+            {
+                OnsetUs = nowUs;
+                SinceOnset = 0;
+            }
+
+            _recent = 1 + RecentAt(nowUs, coldUs);
+            _lastUs = nowUs;
+            SinceOnset++;
+        }
+    }
+
     /// <summary>Plans as they were last made.</summary>
     private readonly struct PlansMade(AdaptivePolicy policy) : AdaptiveShadows.IPlans
     {
@@ -628,6 +647,18 @@ internal sealed class AdaptiveState
 
     /// <summary>The mean cold start of functions seen, µs; 0 before the first.</summary>
     public double MeanColdUs => _cold.MeanUs;
+
+    /// <summary>The geometric mean of execution times over functions, µs.</summary>
+    public double DurationUs => Math.Exp(_logDuration / Math.Max(1, _durations)) * (_durations == 0 ? 1e5 : 1);
+
+    private double _logDuration;
+    private int _durations;
+
+    public void Executed(long us)
+    {
+        _logDuration += Math.Log(Math.Max(1000, us));
+        _durations++;
+    }
 
     public void Cold(double us)
     {

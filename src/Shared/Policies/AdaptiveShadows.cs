@@ -8,6 +8,8 @@ internal sealed class AdaptiveShadows
 {
     public static readonly double[] DbgS = new double[20];
     public static readonly double[] DbgL = new double[20];
+    private const int MaxCreates = 64;
+
     private readonly Pool[] _pools = new Pool[AdaptiveCandidates.Count];
 
     /// <summary>GBs of slot time beyond execution, aged.</summary>
@@ -32,7 +34,7 @@ internal sealed class AdaptiveShadows
     }
 
     /// <summary>Applies an arrival to a candidate's pool; whether it found no instance.</summary>
-    public bool Arrive<TPlans>(int candidate, long atUs, long durationUs, long coldUs, double memoryGb, double price, TPlans plans)
+    public bool Arrive<TPlans>(int candidate, long atUs, long durationUs, long coldUs, double memoryGb, double price, double expected, TPlans plans)
         where TPlans : struct, IPlans
     {
         ref var pool = ref _pools[candidate];
@@ -48,7 +50,7 @@ internal sealed class AdaptiveShadows
             if (busyFrom == 0)
             {
                 missed = true;
-                heldUs += Miss(ref pool, candidate, atUs, durationUs, coldUs, memoryGb, price, busy, plans, out waitUs);
+                heldUs += Miss(ref pool, candidate, atUs, durationUs, coldUs, memoryGb, price, expected, plans, out waitUs);
                 break;
             }
 
@@ -99,27 +101,52 @@ internal sealed class AdaptiveShadows
         return heldUs;
     }
 
-    private static long Miss<TPlans>(ref Pool pool, int candidate, long atUs, long durationUs, long coldUs, double memoryGb, double price, int busy, TPlans plans, out long waitUs)
+    private static long Miss<TPlans>(ref Pool pool, int candidate, long atUs, long durationUs, long coldUs, double memoryGb, double price, double expected, TPlans plans, out long waitUs)
         where TPlans : struct, IPlans
     {
-        waitUs = busy > 0 ? pool.FreeAt[0] - atUs : long.MaxValue;
-        var cold = Math.Min(waitUs, coldUs);
-        if (busy > 0 && (price * (waitUs - cold) / 1e6) + plans.Of(candidate, busy + 1).WorthGbs <= memoryGb * coldUs / 1e6)
+        var busy = pool.Count;
+        double starts = 0;
+        for (var i = 0; i < busy; i++)
         {
-            pool.Remove(0);
-            pool.Insert(atUs + waitUs + durationUs);
-            return 0;
+            var freeAt = pool.FreeAt[i];
+            var left = coldUs - (freeAt - atUs);
+            starts += left >= 0 ? 1 + ((double)left / durationUs) : 0;
         }
 
-        if (waitUs <= coldUs)
+        var plain = candidate >= AdaptiveCandidates.Prices.Length;
+        if (plain)
         {
-            pool.Remove(0);
+            pool.Forget(atUs);
+        }
+
+        long heldUs = 0;
+        for (var create = 0; create < MaxCreates; create++)
+        {
+            var one = plain
+                ? create == 0 && (pool.Count == 0 || pool.Starts.Count + 1 > pool.Readies.Count)
+                : pool.Count == 0 || AdaptivePolicy.WorthOneMore(1 + expected - starts - create, pool.Count, durationUs, price, create == 0 ? plans.Of(candidate, pool.Count + 1).WorthGbs : 0, memoryGb * coldUs / 1e6);
+            if (!one)
+            {
+                break;
+            }
+
             pool.Insert(atUs + coldUs);
+            heldUs += coldUs;
+            if (plain)
+            {
+                pool.Readies.Enqueue(atUs + coldUs);
+            }
         }
 
-        waitUs = cold;
+        waitUs = Math.Max(0, pool.FreeAt[0] - atUs);
+        pool.Remove(0);
         pool.Insert(atUs + waitUs + durationUs);
-        return coldUs;
+        if (plain)
+        {
+            pool.Starts.Enqueue(atUs + waitUs);
+        }
+
+        return heldUs;
     }
 
     private void Enter(int candidate, double slotGbSeconds, double waitSeconds)
@@ -143,6 +170,24 @@ internal sealed class AdaptiveShadows
     {
         public long[] FreeAt;
         public int Count;
+        public Queue<long> Starts;
+        public Queue<long> Readies;
+
+        /// <summary>Forgets which requests waited and which instances were in flight before.</summary>
+        public void Forget(long nowUs)
+        {
+            Starts ??= new Queue<long>(1);
+            Readies ??= new Queue<long>(1);
+            while (Starts.TryPeek(out var start) && start <= nowUs)
+            {
+                Starts.Dequeue();
+            }
+
+            while (Readies.TryPeek(out var ready) && ready <= nowUs)
+            {
+                Readies.Dequeue();
+            }
+        }
 
         public readonly int FirstAfter(long atUs)
         {
