@@ -10,6 +10,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
 {
     private const int MaxLooked = 128;
     private const int MaxCreates = 64;
+    private const double LeastReliability = 0.4;
     private const double DefaultColdUs = 500_000;
 
     private static readonly AdaptivePlan[] Holds = [.. AdaptiveCandidates.HoldSeconds.Select(s => AdaptivePlan.HoldFor(s * 1e6) with { WorthGbs = float.MaxValue })];
@@ -23,6 +24,10 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     private long _prewarmedForUs = long.MinValue;
     private readonly AdaptiveShadows _shadows = new();
     private readonly byte[] _followed = [.. AdaptivePrices.Ladder.Select(p => (byte)AdaptiveCandidates.Nearest(p))];
+    private bool _foretold;
+    private int _inVain;
+    private long _lastAloneUs;
+    private long _settledUs;
     private int _compared;
     private long _waitReviewUs;
     private long _coldUs;
@@ -51,6 +56,22 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         _live.Arrived(pool.NowUs, pool.Statistics.Active == 1, _coldUs);
         if (pool.Statistics.Active == 1)
         {
+            _inVain = 0;
+            _foretold = false;
+            if (_period.Reliability > LeastReliability)
+            {
+                var marginUs = _period.MarginUs;
+                var nextUs = _period.NextAfter(_lastAloneUs + marginUs);
+                while (nextUs < pool.NowUs - marginUs && _inVain < 8)
+                {
+                    _inVain++;
+                    nextUs = _period.NextAfter(nextUs + 1);
+                }
+
+                _foretold = Math.Abs(nextUs - pool.NowUs) <= marginUs;
+            }
+
+            _lastAloneUs = pool.NowUs;
             _period.Arrived(pool.NowUs, (long)Math.Max(200_000, 2 * ColdUs(pool)));
         }
     }
@@ -70,12 +91,20 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     /// <summary>Enters what candidates' instances cost that are held in vain; called in turn, since nothing may ever happen to this function.</summary>
     internal void Settle(long nowUs)
     {
+        if (nowUs - _settledUs < 1_000_000)
+        {
+            return;
+        }
+
+        _settledUs = nowUs;
         var plans = new PlansMade(this);
         for (var i = 0; i < AdaptiveCandidates.Count; i++)
         {
             _shadows.Settle(i, nowUs, _coldUs, _memoryGb, plans);
         }
 
+        // As what comes again.
+        EnterPrices();
         EnterPrices();
     }
 
@@ -94,13 +123,15 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         var memoryGb = pool.Function.MemoryGb;
         var coldUs = (long)ColdUs(pool);
         (_coldUs, _memoryGb) = (coldUs, memoryGb);
+        AdaptiveShadows.All[pool.Function.Key.ToString()] = _shadows;
         _shared.SettleNext(demand.ArrivedUs);
-        var durationUs = pool.Statistics.LastDurationUs > 0 ? pool.Statistics.LastDurationUs : (long)_shared.DurationUs;
+        var durationUs = Math.Max(1000, pool.Statistics.Duration.Count > 0 ? pool.Statistics.RecentDurationUs(_compared) : (long)_shared.DurationUs);
         var plans = new PlansAt(this, pool);
-        var expected = Expected(_asked, demand.ArrivedUs);
+        var atOnce = demand.ArrivedUs == pool.NowUs;
+        var arrival = new Arrival(demand.ArrivedUs, durationUs, coldUs, memoryGb, Expected(_asked, demand.ArrivedUs), atOnce && _foretold, atOnce ? _inVain : 0, coldUs + (2 * _period.MarginUs));
         for (var i = 0; i < AdaptiveCandidates.Count; i++)
         {
-            if (_shadows.Arrive(i, demand.ArrivedUs, durationUs, coldUs, memoryGb, AdaptiveCandidates.PriceOf(i), expected, plans) && i < AdaptiveCandidates.Prices.Length)
+            if (_shadows.Arrive(i, arrival, plans) && i < AdaptiveCandidates.Prices.Length)
             {
                 ref var wait = ref PlansOf(demand.Rank, pool).WaitSeconds[i];
                 var waited = (float)_shadows.LastWaitSeconds[i];
@@ -110,10 +141,17 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
 
         if (GivenPrice(pool) is null)
         {
+            // What comes again weighs twice: as much again is taken to be still to come, and the first use of a slot comes but once.
             EnterPrices();
+            if (demand.GapUs >= 0)
+            {
+                EnterPrices();
+                _shared.Prices.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
+            }
+
             if (pool.Statistics.Duration.Count is > 0 and < 4)
             {
-                _shared.Executed(pool.Statistics.LastDurationUs);
+                _shared.Executed(pool.Statistics.RecentDurationUs(0));
             }
 
             _shared.Prices.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
@@ -187,12 +225,12 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
 
     private ref readonly AdaptivePlan PlanOf(int candidate, int rank, scoped in PoolView pool)
     {
-        if (candidate < AdaptiveCandidates.Prices.Length)
+        if (!AdaptiveCandidates.IsPlain(candidate))
         {
-            return ref PlansOf(rank, pool).Plans[candidate];
+            return ref PlansOf(rank, pool).Plans[AdaptiveCandidates.PlanOf(candidate)];
         }
 
-        return ref Holds[candidate - AdaptiveCandidates.Prices.Length];
+        return ref Holds[candidate - AdaptiveCandidates.FirstPlain];
     }
 
     public int CreateOnMiss(in PoolView pool)
@@ -207,20 +245,12 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         var gapStartUs = pool.Statistics.FreedAtUs(slot.Rank) ?? slot.SinceUs;
         var keepUs = gapStartUs + PlanOf(slot.Rank, pool).KeepUntilUs(nowUs - gapStartUs, 2 * (long)ColdUs(pool));
 
-        if (slot.Rank == 1 && Foretold(nowUs - _period.MarginUs, out var arrivalUs))
+        if (slot.Rank == 1 && AdaptiveCandidates.IsTimed(Followed(pool)) && Foretold(nowUs - _period.MarginUs, out var arrivalUs))
         {
-            var memoryGb = pool.Function.MemoryGb;
-            var createCost = memoryGb * ((ColdUs(pool) + (2 * _period.MarginUs)) / 1e6);
             var untilUs = arrivalUs + _period.MarginUs;
-            if (memoryGb * ((untilUs - nowUs) / 1e6) <= createCost)
+            if (untilUs - nowUs <= ColdUs(pool) + (2 * _period.MarginUs))
             {
-                return Math.Max(untilUs, nowUs + 1);
-            }
-
-            // Most of what comes is foretold: between the times there is nothing to hold for.
-            if (_period.Coverage > 0.8)
-            {
-                return nowUs;
+                return Math.Max(Math.Max(untilUs, keepUs), nowUs + 1);
             }
         }
 
@@ -274,7 +304,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     /// <param name="newest">Whether the last of those who wait has just come: what others will have of a new instance counts once.</param>
     private int WantedForWaiters(in PoolView pool, bool newest)
     {
-        if (Followed(pool) >= AdaptiveCandidates.Prices.Length)
+        if (AdaptiveCandidates.IsPlain(Followed(pool)))
         {
             return pool.Waiters > pool.InFlight ? 1 : 0;
         }
@@ -353,24 +383,17 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         var nowUs = pool.NowUs;
         var coldUs = ColdUs(pool);
         var create = 0;
-        if (pool.Busy + pool.Idle + pool.InFlight == 0 && Foretold(nowUs, out var arrivalUs) && arrivalUs != _prewarmedForUs)
+        if (pool.Busy + pool.Idle + pool.InFlight == 0 && AdaptiveCandidates.IsTimed(Followed(pool)) && Foretold(nowUs, out var arrivalUs) && arrivalUs != _prewarmedForUs)
         {
-            var memoryGb = pool.Function.MemoryGb;
-            var createSeconds = (coldUs + (2 * _period.MarginUs)) / 1e6;
-            var saved = _period.Reliability * Price(pool) * coldUs / 1e6;
-            var risked = memoryGb * (createSeconds - (_period.Reliability * coldUs / 1e6));
-            if (saved > risked)
+            var beginUs = arrivalUs - (long)coldUs - _period.MarginUs;
+            if (beginUs <= nowUs)
             {
-                var beginUs = arrivalUs - (long)coldUs - _period.MarginUs;
-                if (beginUs <= nowUs)
-                {
-                    _prewarmedForUs = arrivalUs;
-                    var together = _period.CountBetween(arrivalUs, arrivalUs + (long)Math.Min(coldUs, pool.Statistics.Duration.MeanUs));
-                    return Math.Clamp(together, 1, 16);
-                }
-
-                reviewUs = Math.Min(reviewUs, beginUs);
+                _prewarmedForUs = arrivalUs;
+                var together = _period.CountBetween(arrivalUs, arrivalUs + (long)Math.Min(coldUs, pool.Statistics.Duration.MeanUs));
+                return Math.Clamp(together, 1, 16);
             }
+
+            reviewUs = Math.Min(reviewUs, beginUs);
         }
 
         // Instances are counted from rank 1; which of them serves which rank does not matter.
@@ -416,7 +439,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     private bool Foretold(long fromUs, out long arrivalUs)
     {
         arrivalUs = long.MaxValue;
-        if (_period.Reliability < 0.6)
+        if (_period.Reliability < LeastReliability)
         {
             return false;
         }
@@ -534,11 +557,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         return best;
     }
 
-    private double Price(in PoolView pool)
-    {
-        var followed = Followed(pool);
-        return followed < AdaptiveCandidates.Prices.Length ? AdaptiveCandidates.Prices[followed] : 1e6;
-    }
+    private double Price(in PoolView pool) => AdaptiveCandidates.PriceOf(Followed(pool));
 
     /// <summary>How many requests came lately, and since the last onset.</summary>
     private struct Crowd
@@ -572,12 +591,12 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     {
         public ref readonly AdaptivePlan Of(int candidate, int rank)
         {
-            if (candidate >= AdaptiveCandidates.Prices.Length)
+            if (AdaptiveCandidates.IsPlain(candidate))
             {
-                return ref Holds[candidate - AdaptiveCandidates.Prices.Length];
+                return ref Holds[candidate - AdaptiveCandidates.FirstPlain];
             }
 
-            return ref (policy._plans[FunctionStatistics.GroupOf(rank)] ?? Unplanned).Plans[candidate];
+            return ref (policy._plans[FunctionStatistics.GroupOf(rank)] ?? Unplanned).Plans[AdaptiveCandidates.PlanOf(candidate)];
         }
     }
 

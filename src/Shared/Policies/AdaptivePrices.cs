@@ -18,7 +18,7 @@ internal sealed class AdaptivePrices
     public const int FirstRung = 5;
 
     // A price is left only for one that is better by this share of the score, so that noise does not make plans flap.
-    private const double Reluctance = 0.002;
+    private const double Reluctance = 0.01;
     private const int ReviewEvery = 64;
 
     private readonly double[] _slotGbSeconds = new double[Ladder.Length];
@@ -63,6 +63,7 @@ internal sealed class AdaptivePrices
             }
         }
 
+        if (best != Rung && Environment.GetEnvironmentVariable("DBGR") is not null) { Console.WriteLine("RUNG " + best + " E=" + (int)_executionGbSeconds + " D=" + (int)_executionSeconds + "  " + string.Join(" ", Enumerable.Range(0, Ladder.Length).Select(i => $"{50 * ScoreOf(i):F1}({_slotGbSeconds[i]:F0},{_waitSeconds[i]:F0})"))); }
         Rung = best;
     }
 

@@ -6,6 +6,7 @@ namespace FuncScaler.Policies;
 /// </summary>
 internal sealed class AdaptiveShadows
 {
+    public readonly double[] MyS = new double[20]; public readonly double[] MyL = new double[20]; public static readonly Dictionary<string, AdaptiveShadows> All = new();
     public static readonly double[] DbgS = new double[20];
     public static readonly double[] DbgL = new double[20];
     private const int MaxCreates = 64;
@@ -34,76 +35,99 @@ internal sealed class AdaptiveShadows
     }
 
     /// <summary>Applies an arrival to a candidate's pool; whether it found no instance.</summary>
-    public bool Arrive<TPlans>(int candidate, long atUs, long durationUs, long coldUs, double memoryGb, double price, double expected, TPlans plans)
+    public bool Arrive<TPlans>(int candidate, in Arrival arrival, TPlans plans)
         where TPlans : struct, IPlans
     {
         ref var pool = ref _pools[candidate];
-        long heldUs = 0, waitUs = 0;
-        var missed = false;
-        var busyFrom = pool.FirstAfter(atUs);
-        var busy = pool.Count - busyFrom;
-
-        // The oldest idle instances, which may never be asked for again.
-        heldUs += Expire(ref pool, candidate, atUs, coldUs, ref busyFrom, plans);
-        while (true)
+        var atUs = arrival.AtUs;
+        var idle = pool.FirstAfter(atUs);
+        var rank = pool.Count - idle + 1;
+        long waitUs = 0;
+        var heldUs = Accrue(ref pool, candidate, atUs, arrival.ColdUs, 1_000_000, ref idle, plans);
+        var served = false;
+        while (idle > 0 && !served)
         {
-            if (busyFrom == 0)
-            {
-                missed = true;
-                heldUs += Miss(ref pool, candidate, atUs, durationUs, coldUs, memoryGb, price, expected, plans, out waitUs);
-                break;
-            }
-
-            ref readonly var plan = ref plans.Of(candidate, busy + 1);
-            var age = atUs - pool.FreeAt[busyFrom - 1];
-            var served = plan.Serves(age, coldUs, out var held, out waitUs);
-            heldUs += held;
-            pool.Remove(--busyFrom);
-            if (served)
-            {
-                pool.Insert(atUs + waitUs + durationUs);
-                break;
-            }
+            var plan = plans.Of(candidate, rank);
+            var freeAt = pool.FreeAt[idle - 1];
+            served = plan.Serves(atUs - freeAt, arrival.ColdUs, out var held, out waitUs);
+            plan.Serves(Math.Max(0, pool.AccruedUs - freeAt), arrival.ColdUs, out var before, out _);
+            heldUs += held - before;
+            pool.Remove(--idle);
         }
 
-        Enter(candidate, memoryGb * heldUs / 1e6, waitUs / 1e6);
-        return missed;
+        if (served)
+        {
+            pool.Insert(atUs + waitUs + arrival.DurationUs);
+        }
+        else if (rank == 1 && arrival.Foretold && AdaptiveCandidates.IsTimed(candidate))
+        {
+            served = true;
+            waitUs = 0;
+            heldUs += arrival.WindowUs;
+            pool.Insert(atUs + arrival.DurationUs);
+        }
+        else
+        {
+            heldUs += rank == 1 && AdaptiveCandidates.IsTimed(candidate) ? arrival.InVain * arrival.WindowUs : 0;
+            heldUs += Miss(ref pool, candidate, arrival, plans, out waitUs);
+        }
+
+        Enter(candidate, arrival.MemoryGb * heldUs / 1e6, waitUs / 1e6);
+        return !served;
     }
 
-    /// <summary>Enters what instances cost that are held in vain.</summary>
+    /// <summary>Enters what idle instances have cost since last time.</summary>
     public void Settle<TPlans>(int candidate, long nowUs, long coldUs, double memoryGb, TPlans plans)
         where TPlans : struct, IPlans
     {
         ref var pool = ref _pools[candidate];
-        var busyFrom = pool.FirstAfter(nowUs);
-        Enter(candidate, memoryGb * Expire(ref pool, candidate, nowUs, coldUs, ref busyFrom, plans) / 1e6, 0);
+        var idle = pool.FirstAfter(nowUs);
+        Enter(candidate, memoryGb * Accrue(ref pool, candidate, nowUs, coldUs, 0, ref idle, plans) / 1e6, 0);
     }
 
-    private static long Expire<TPlans>(ref Pool pool, int candidate, long nowUs, long coldUs, ref int busyFrom, TPlans plans)
+    /// <summary>What idle instances have cost since last time, if that is a while ago; those whose plan has ended are forgotten.</summary>
+    private static long Accrue<TPlans>(ref Pool pool, int candidate, long nowUs, long coldUs, long everyUs, ref int idle, TPlans plans)
         where TPlans : struct, IPlans
     {
-        long heldUs = 0;
-        while (busyFrom > 0)
+        if (nowUs - pool.AccruedUs < everyUs)
         {
-            ref readonly var plan = ref plans.Of(candidate, pool.Count);
-            var age = nowUs - pool.FreeAt[0];
-            if (age <= plan.EndUs)
-            {
-                break;
-            }
-
-            plan.Serves(age, coldUs, out var held, out _);
-            heldUs += held;
-            pool.Remove(0);
-            busyFrom--;
+            return 0;
         }
 
+        long heldUs = 0;
+        var kept = 0;
+        for (var i = 0; i < idle; i++)
+        {
+            ref readonly var plan = ref plans.Of(candidate, pool.Count - i);
+            var freeAt = pool.FreeAt[i];
+            plan.Serves(nowUs - freeAt, coldUs, out var held, out _);
+            plan.Serves(Math.Max(0, pool.AccruedUs - freeAt), coldUs, out var before, out _);
+            heldUs += held - before;
+            if (nowUs - freeAt <= plan.EndUs)
+            {
+                pool.FreeAt[kept++] = freeAt;
+            }
+        }
+
+        if (kept < idle)
+        {
+            Array.Copy(pool.FreeAt, idle, pool.FreeAt, kept, pool.Count - idle);
+            pool.Count -= idle - kept;
+            idle = kept;
+        }
+
+        pool.AccruedUs = nowUs;
         return heldUs;
     }
 
-    private static long Miss<TPlans>(ref Pool pool, int candidate, long atUs, long durationUs, long coldUs, double memoryGb, double price, double expected, TPlans plans, out long waitUs)
+    private static long Miss<TPlans>(ref Pool pool, int candidate, in Arrival arrival, TPlans plans, out long waitUs)
         where TPlans : struct, IPlans
     {
+        var atUs = arrival.AtUs;
+        var coldUs = arrival.ColdUs;
+        var durationUs = arrival.DurationUs;
+        var createCost = arrival.MemoryGb * coldUs / 1e6;
+        var price = AdaptiveCandidates.PriceOf(candidate);
         var busy = pool.Count;
         double starts = 0;
         for (var i = 0; i < busy; i++)
@@ -113,7 +137,7 @@ internal sealed class AdaptiveShadows
             starts += left >= 0 ? 1 + ((double)left / durationUs) : 0;
         }
 
-        var plain = candidate >= AdaptiveCandidates.Prices.Length;
+        var plain = AdaptiveCandidates.IsPlain(candidate);
         if (plain)
         {
             pool.Forget(atUs);
@@ -124,7 +148,7 @@ internal sealed class AdaptiveShadows
         {
             var one = plain
                 ? create == 0 && (pool.Count == 0 || pool.Starts.Count + 1 > pool.Readies.Count)
-                : pool.Count == 0 || AdaptivePolicy.WorthOneMore(1 + expected - starts - create, pool.Count, durationUs, price, create == 0 ? plans.Of(candidate, pool.Count + 1).WorthGbs : 0, memoryGb * coldUs / 1e6);
+                : pool.Count == 0 || AdaptivePolicy.WorthOneMore(1 + arrival.Expected - starts - create, pool.Count, durationUs, price, create == 0 ? plans.Of(candidate, pool.Count + 1).WorthGbs : 0, createCost);
             if (!one)
             {
                 break;
@@ -151,6 +175,7 @@ internal sealed class AdaptiveShadows
 
     private void Enter(int candidate, double slotGbSeconds, double waitSeconds)
     {
+        MyS[candidate] += slotGbSeconds; MyL[candidate] += waitSeconds;
         DbgS[candidate] += slotGbSeconds;
         DbgL[candidate] += waitSeconds;
         LastSlotGbSeconds[candidate] = slotGbSeconds;
@@ -170,6 +195,7 @@ internal sealed class AdaptiveShadows
     {
         public long[] FreeAt;
         public int Count;
+        public long AccruedUs;
         public Queue<long> Starts;
         public Queue<long> Readies;
 
@@ -225,17 +251,47 @@ internal sealed class AdaptiveShadows
     }
 }
 
-/// <summary>What each function chooses among: plans made for a price, and plain keep-alive times, which know nothing and so cannot err.</summary>
+/// <summary>A request, as it is applied to the candidates.</summary>
+/// <param name="AtUs">When it arrived, µs.</param>
+/// <param name="DurationUs">How long its execution is taken to last, µs.</param>
+/// <param name="ColdUs">How long a cold start takes, µs.</param>
+/// <param name="MemoryGb">Memory of an instance, GB.</param>
+/// <param name="Expected">How many more are expected within the time of a cold start.</param>
+/// <param name="Foretold">Whether it came when the function's period said.</param>
+/// <param name="InVain">How many others the period had foretold since the arrival before, which did not come.</param>
+/// <param name="WindowUs">How long an instance is kept for a foretold one, creation included, µs.</param>
+internal readonly record struct Arrival(long AtUs, long DurationUs, long ColdUs, double MemoryGb, double Expected, bool Foretold, int InVain, long WindowUs);
+
+/// <summary>
+/// What each function chooses among: plans made for a price, some of them with instances for arrivals that the function's period foretells,
+/// and plain keep-alive times, which know nothing and so cannot err.
+/// </summary>
 internal static class AdaptiveCandidates
 {
     /// <summary>Prices plans are made for, GBs per second of waiting.</summary>
     public static readonly double[] Prices = [0.12, 0.5, 1, 2, 4, 8, 16, 64, 256];
 
-    /// <summary>Keep-alive times, s; these candidates create on every miss.</summary>
+    /// <summary>Which of the prices are there with the period too.</summary>
+    private static readonly int[] Timed = [1, 3, 5];
+
+    /// <summary>Keep-alive times, s; these candidates create whenever more wait than are in flight.</summary>
     public static readonly double[] HoldSeconds = [1, 20, 300];
 
+    /// <summary>The first of the candidates with the period.</summary>
+    private static readonly int FirstTimed = Prices.Length;
+
+    /// <summary>The first of the plain ones.</summary>
+    public static readonly int FirstPlain = FirstTimed + Timed.Length;
+
     /// <summary>The number of candidates.</summary>
-    public static readonly int Count = Prices.Length + HoldSeconds.Length;
+    public static readonly int Count = FirstPlain + HoldSeconds.Length;
+
+    public static bool IsTimed(int candidate) => candidate >= FirstTimed && candidate < FirstPlain;
+
+    public static bool IsPlain(int candidate) => candidate >= FirstPlain;
+
+    /// <summary>Which price's plan a candidate follows.</summary>
+    public static int PlanOf(int candidate) => candidate < FirstTimed ? candidate : Timed[candidate - FirstTimed];
 
     /// <summary>The candidate whose price is nearest.</summary>
     public static int Nearest(double price)
@@ -253,5 +309,5 @@ internal static class AdaptiveCandidates
     }
 
     /// <summary>The price a candidate weighs waiting with.</summary>
-    public static double PriceOf(int candidate) => candidate < Prices.Length ? Prices[candidate] : 1e6;
+    public static double PriceOf(int candidate) => IsPlain(candidate) ? 1e6 : Prices[PlanOf(candidate)];
 }

@@ -22,14 +22,16 @@ public sealed class FunctionStatistics
     private readonly LogHistogram?[] _gaps = new LogHistogram?[SingleRanks + SharedRankGroups];
     private long[] _freedAtUs = [];
     private readonly DemandTracker _demand = new();
+    private readonly long[] _recentDurationsUs = new long[8];
+    private long _durationsSeen;
     private int _ranksSeen;
     private LogHistogram? _durations;
 
     /// <summary>Requests that arrived.</summary>
     public long Arrivals { get; private set; }
 
-    /// <summary>The most recent execution time, µs; 0 before the first.</summary>
-    public long LastDurationUs { get; private set; }
+    /// <summary>One of the last eight execution times, µs; 0 before the first. Successive numbers give each of them in turn.</summary>
+    public long RecentDurationUs(long number) => _durationsSeen == 0 ? 0 : _recentDurationsUs[number % Math.Min(_durationsSeen, _recentDurationsUs.Length)];
 
     /// <summary>The highest rank used so far.</summary>
     public int RanksSeen => _ranksSeen;
@@ -118,7 +120,7 @@ public sealed class FunctionStatistics
     public void Executed(long durationUs, long nowUs)
     {
         Duration.Add(durationUs);
-        LastDurationUs = durationUs;
+        _recentDurationsUs[_durationsSeen++ % _recentDurationsUs.Length] = durationUs;
         (_durations ??= new LogHistogram(HalfLifeUs)).Add(durationUs, nowUs);
     }
 
