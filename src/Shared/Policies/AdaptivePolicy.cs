@@ -8,6 +8,8 @@ namespace FuncScaler.Policies;
 /// </summary>
 public sealed class AdaptivePolicy : IKeepAlivePolicy
 {
+    private static readonly bool Dbg = Environment.GetEnvironmentVariable("DBGS") is not null;
+    private static readonly int Mask = int.Parse(Environment.GetEnvironmentVariable("MASK") ?? "32767");
     private const int MaxLooked = 128;
     private const int MaxCreates = 64;
     private const double LeastReliability = 0.4;
@@ -104,16 +106,15 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         }
 
         // As what comes again.
-        EnterPrices();
-        EnterPrices();
+        EnterPrices(1 + AdaptivePrices.Again);
     }
 
-    private void EnterPrices()
+    private void EnterPrices(double weight)
     {
         for (var rung = 0; rung < AdaptivePrices.Ladder.Length; rung++)
         {
             var followed = _followed[rung];
-            _shared.Prices.Enter(rung, _shadows.LastSlotGbSeconds[followed], _shadows.LastWaitSeconds[followed]);
+            _shared.Prices.Enter(rung, _shadows.LastSlotGbSeconds[followed], _shadows.LastWaitSeconds[followed], weight);
         }
     }
 
@@ -123,7 +124,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         var memoryGb = pool.Function.MemoryGb;
         var coldUs = (long)ColdUs(pool);
         (_coldUs, _memoryGb) = (coldUs, memoryGb);
-        AdaptiveShadows.All[pool.Function.Key.ToString()] = _shadows;
+        if (Dbg) { AdaptiveShadows.All[pool.Function.Key.ToString()] = _shadows; }
         _shared.SettleNext(demand.ArrivedUs);
         var durationUs = Math.Max(1000, pool.Statistics.Duration.Count > 0 ? pool.Statistics.RecentDurationUs(_compared) : (long)_shared.DurationUs);
         var plans = new PlansAt(this, pool);
@@ -142,20 +143,15 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         if (GivenPrice(pool) is null)
         {
             // What comes again weighs twice: as much again is taken to be still to come, and the first use of a slot comes but once.
-            EnterPrices();
-            if (demand.GapUs >= 0)
-            {
-                EnterPrices();
-                _shared.Prices.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
-            }
-
+            var weight = demand.GapUs >= 0 ? 1 + AdaptivePrices.Again : 1;
+            EnterPrices(weight);
             if (pool.Statistics.Duration.Count is > 0 and < 4)
             {
                 _shared.Executed(pool.Statistics.RecentDurationUs(0));
             }
 
-            _shared.Prices.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
-            _shared.Prices.Review();
+            _shared.Prices.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb, weight);
+            _shared.Prices.Review(demand.ArrivedUs);
         }
 
         if (++_compared % 8 == 0)
@@ -173,11 +169,11 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             var price = AdaptivePrices.Ladder[rung];
             int followed = _followed[rung];
             var best = followed;
-            var bestCost = _shadows.SlotGbSeconds[followed] + (price * _shadows.WaitSeconds[followed]) - (_options.Evidence * (memoryGb + price) * coldSeconds);
+            var bestCost = ((1 - _options.Share) * (_shadows.SlotGbSeconds[followed] + (price * _shadows.WaitSeconds[followed]))) - (_options.Evidence * (memoryGb + price) * coldSeconds);
             for (var i = 0; i < AdaptiveCandidates.Count; i++)
             {
                 var cost = _shadows.SlotGbSeconds[i] + (price * _shadows.WaitSeconds[i]);
-                if (cost < bestCost)
+                if (cost < bestCost && (Mask >> i & 1) == 1)
                 {
                     (best, bestCost) = (i, cost);
                 }
@@ -254,7 +250,11 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             }
         }
 
-        return keepUs;
+        // Asked again when as much time has passed as has already: what is known, and what everything costs, changes while nothing happens.
+        Settle(nowUs);
+        _shared.SettleNext(nowUs);
+        _shared.Prices.Review(nowUs);
+        return Math.Min(keepUs, nowUs + Math.Max(500_000, nowUs - gapStartUs));
     }
 
     private long ReviewAfterUs(in PoolView pool) => (long)Math.Max(1000, Math.Min(ColdUs(pool), DurationUs(pool)));
@@ -627,7 +627,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
 /// <param name="NeverWeight">How many observations "never again" counts as.</param>
 /// <param name="QueueFactor">How readily a request waits behind others for a slot in flight; 0 for a slot of its own each time.</param>
 /// <param name="PileFactor">How much of the waiting that piles up behind a cold start is charged to it; 0 for only its own.</param>
-public sealed record AdaptivePolicyOptions(double? PriceGbs = null, double WaitFactor = 6, double PriorWeight = 2, double NeverWeight = 0.5, double QueueFactor = 1, double PileFactor = 1, double Evidence = 2, double MemoryUs = 1.8e9, int Candidate = -1)
+public sealed record AdaptivePolicyOptions(double? PriceGbs = null, double WaitFactor = 6, double PriorWeight = 2, double NeverWeight = 0.5, double QueueFactor = 1, double PileFactor = 1, double Evidence = 2, double MemoryUs = 1.8e9, int Candidate = -1, double Share = 0.15)
 {
     internal static AdaptivePolicyOptions Read(PolicyOptionReader reader)
     {
@@ -642,7 +642,8 @@ public sealed record AdaptivePolicyOptions(double? PriceGbs = null, double WaitF
             reader.Number("pile", otherwise.PileFactor, 0, 1000),
             reader.Number("evidence", otherwise.Evidence, 0, 1000),
             reader.Number("memory", otherwise.MemoryUs / 1e6, 1, 1e9) * 1e6,
-            (int)reader.Number("candidate", otherwise.Candidate, -1, 1000));
+            (int)reader.Number("candidate", otherwise.Candidate, -1, 1000),
+            reader.Number("share", otherwise.Share, 0, 1));
     }
 }
 

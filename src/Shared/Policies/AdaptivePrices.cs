@@ -18,7 +18,6 @@ internal sealed class AdaptivePrices
     public const int FirstRung = 5;
 
     // A price is left only for one that is better by this share of the score, so that noise does not make plans flap.
-    private const double Reluctance = 0.01;
     private const int ReviewEvery = 64;
 
     private readonly double[] _slotGbSeconds = new double[Ladder.Length];
@@ -26,26 +25,46 @@ internal sealed class AdaptivePrices
     private double _executionSeconds;
     private double _executionGbSeconds;
     private int _sinceReview;
+    private long _startUs = long.MaxValue;
+    private long _agedUs = long.MinValue / 2;
+    public static double Recency = double.Parse(Environment.GetEnvironmentVariable("RECENCY") ?? "1");
+    public static double Reluctance = double.Parse(Environment.GetEnvironmentVariable("RELUCT") ?? "0.01");
+    public static double Again = double.Parse(Environment.GetEnvironmentVariable("AGAIN") ?? "1");
 
     /// <summary>The rung followed now.</summary>
     public int Rung { get; private set; } = FirstRung;
 
-    public void Executed(double seconds, double memoryGb)
+    public void Executed(double seconds, double memoryGb, double weight)
     {
-        _executionSeconds += seconds;
-        _executionGbSeconds += seconds * memoryGb;
+        _executionSeconds += weight * seconds;
+        _executionGbSeconds += weight * seconds * memoryGb;
     }
 
     /// <summary>Enters what a function's candidate at a rung would have paid.</summary>
-    public void Enter(int rung, double slotGbSeconds, double waitSeconds)
+    public void Enter(int rung, double slotGbSeconds, double waitSeconds, double weight)
     {
-        _slotGbSeconds[rung] += slotGbSeconds;
-        _waitSeconds[rung] += waitSeconds;
+        _slotGbSeconds[rung] += weight * slotGbSeconds;
+        _waitSeconds[rung] += weight * waitSeconds;
     }
 
     /// <summary>To be called after each arrival: now and then looks whether another rung is better.</summary>
-    public void Review()
+    public void Review(long nowUs)
     {
+        _startUs = Math.Min(_startUs, nowUs);
+        if (nowUs - _agedUs > 1_000_000 && nowUs > _startUs)
+        {
+            var factor = Math.Pow((double)Math.Max(1, Math.Max(0, _agedUs) - _startUs) / (nowUs - _startUs), Recency);
+            for (var i = 0; i < Ladder.Length; i++)
+            {
+                _slotGbSeconds[i] *= factor;
+                _waitSeconds[i] *= factor;
+            }
+
+            _executionSeconds *= factor;
+            _executionGbSeconds *= factor;
+            _agedUs = nowUs;
+        }
+
         if (++_sinceReview < ReviewEvery || _executionSeconds <= 0)
         {
             return;
