@@ -30,6 +30,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
     private int _inVain;
     private long _lastAloneUs;
     private long _settledUs;
+    private long _firstUs = long.MaxValue;
     private int _compared;
     private long _waitReviewUs;
     private long _coldUs;
@@ -151,10 +152,16 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
             }
 
             _shared.Prices.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb, weight);
-            _shared.Prices.Review(demand.ArrivedUs);
+            _shared.Prices.Review(demand.ArrivedUs, _shared.MeanColdUs);
         }
 
-        if (++_compared % 8 == 0)
+        _firstUs = Math.Min(_firstUs, demand.ArrivedUs);
+        if (demand.ArrivedUs - _firstUs < AdaptivePrices.Warmup2 * coldUs)
+        {
+            _compared++;
+            _shadows.Age(0);
+        }
+        else if (++_compared % 8 == 0)
         {
             _shadows.Age(Math.Pow(2, -(demand.ArrivedUs - _agedUs) / _options.MemoryUs));
             _agedUs = demand.ArrivedUs;
@@ -253,7 +260,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy
         // Asked again when as much time has passed as has already: what is known, and what everything costs, changes while nothing happens.
         Settle(nowUs);
         _shared.SettleNext(nowUs);
-        _shared.Prices.Review(nowUs);
+        _shared.Prices.Review(nowUs, _shared.MeanColdUs);
         return Math.Min(keepUs, nowUs + Math.Max(500_000, nowUs - gapStartUs));
     }
 

@@ -26,10 +26,10 @@ internal sealed class AdaptivePrices
     private double _executionGbSeconds;
     private int _sinceReview;
     private long _startUs = long.MaxValue;
-    private long _agedUs = long.MinValue / 2;
-    public static double Recency = double.Parse(Environment.GetEnvironmentVariable("RECENCY") ?? "1");
+    public static double Warmup = double.Parse(Environment.GetEnvironmentVariable("WARMUP") ?? "20");
+    public static double Warmup2 = double.Parse(Environment.GetEnvironmentVariable("WARMUP2") ?? "5");
     public static double Reluctance = double.Parse(Environment.GetEnvironmentVariable("RELUCT") ?? "0.01");
-    public static double Again = double.Parse(Environment.GetEnvironmentVariable("AGAIN") ?? "1");
+    public static double Again = double.Parse(Environment.GetEnvironmentVariable("AGAIN") ?? "0");
 
     /// <summary>The rung followed now.</summary>
     public int Rung { get; private set; } = FirstRung;
@@ -48,21 +48,17 @@ internal sealed class AdaptivePrices
     }
 
     /// <summary>To be called after each arrival: now and then looks whether another rung is better.</summary>
-    public void Review(long nowUs)
+    public void Review(long nowUs, double coldUs)
     {
         _startUs = Math.Min(_startUs, nowUs);
-        if (nowUs - _agedUs > 1_000_000 && nowUs > _startUs)
+        if (nowUs - _startUs < Warmup * coldUs)
         {
-            var factor = Math.Pow((double)Math.Max(1, Math.Max(0, _agedUs) - _startUs) / (nowUs - _startUs), Recency);
-            for (var i = 0; i < Ladder.Length; i++)
-            {
-                _slotGbSeconds[i] *= factor;
-                _waitSeconds[i] *= factor;
-            }
-
-            _executionSeconds *= factor;
-            _executionGbSeconds *= factor;
-            _agedUs = nowUs;
+            // Everything is cold at first, whatever the price: what that costs says nothing about what is to come.
+            Array.Clear(_slotGbSeconds);
+            Array.Clear(_waitSeconds);
+            _executionSeconds = 0;
+            _executionGbSeconds = 0;
+            return;
         }
 
         if (++_sinceReview < ReviewEvery || _executionSeconds <= 0)
