@@ -12,10 +12,10 @@ namespace FuncScaler.Policies;
 internal sealed class AdaptivePrices
 {
     /// <summary>The ladder, GBs per second of waiting.</summary>
-    public static readonly double[] Ladder = [0.06, 0.12, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256];
+    public static readonly double[] Ladder = [0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256];
 
     /// <summary>The rung used before anything is known.</summary>
-    public const int FirstRung = 5;
+    public const int FirstRung = 2;
 
     // A price is left only for one that is better by this share of the score, so that noise does not make plans flap.
     private const int ReviewEvery = 64;

@@ -269,10 +269,10 @@ internal readonly record struct Arrival(long AtUs, long DurationUs, long ColdUs,
 internal static class AdaptiveCandidates
 {
     /// <summary>Prices plans are made for, GBs per second of waiting.</summary>
-    public static readonly double[] Prices = [0.12, 0.5, 1, 2, 4, 8, 16, 64, 256];
+    public static readonly double[] Prices = [0.5, 1, 2, 4, 8, 16, 64, 256];
 
     /// <summary>Which of the prices are there with the period too.</summary>
-    private static readonly int[] Timed = [1, 3, 5];
+    private static readonly int[] Timed = [0, 2, 4];
 
     /// <summary>Keep-alive times, s; these candidates create whenever more wait than are in flight.</summary>
     public static readonly double[] HoldSeconds = [1, 20, 300];
