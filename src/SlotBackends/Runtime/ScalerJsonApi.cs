@@ -14,7 +14,7 @@ public readonly record struct JsonAnswer(int StatusCode, string Json);
 /// The contract as JSON, for every host that speaks HTTP: the proto3 JSON mapping of the contract's messages. Errors are
 /// <c>{"status", "error"}</c> with the gRPC status's name and a sentence.
 /// </summary>
-public sealed class ScalerJsonApi(ScalerService service, ScalerRuntime runtime)
+public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
 {
     private static readonly JsonSerializerOptions StatsFormat = new(JsonSerializerDefaults.Web);
 
@@ -31,7 +31,7 @@ public sealed class ScalerJsonApi(ScalerService service, ScalerRuntime runtime)
         AnswerAsync<IdleRequest>(body, request => ValueTask.FromResult<IMessage>(service.Idle(request)), cancellationToken);
 
     /// <summary><c>GET /api/stats</c>.</summary>
-    public JsonAnswer Stats() => new(200, JsonSerializer.Serialize(runtime.GetStats(), StatsFormat));
+    public JsonAnswer Stats() => new(200, JsonSerializer.Serialize(scaler.GetStats(), StatsFormat));
 
     private static async Task<JsonAnswer> AnswerAsync<TRequest>(
         Stream body,

@@ -9,7 +9,7 @@ namespace FuncScaler.SlotBackends.Runtime;
 /// Runs the decision core in a process: serialises its events under one lock, carries its effects out on a backend, and wakes it when it
 /// asks. Safe for concurrent use. A warm assign takes the lock once and touches neither backend nor thread pool.
 /// </summary>
-public sealed partial class ScalerRuntime : IAsyncDisposable
+public sealed partial class ScalerRuntime : IScaler, IAsyncDisposable
 {
     private readonly Lock _gate = new();
     private readonly ScalerCore _core;
@@ -56,12 +56,8 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
     /// <summary>Time since the runtime began, µs.</summary>
     private long NowUs => (long)_time.GetElapsedTime(_origin).TotalMicroseconds;
 
-    /// <summary>Gives the request an instance, at once where one is idle, else as soon as one is free or ready.</summary>
-    /// <param name="function">The function.</param>
-    /// <param name="request">The request; repeating one that waits or holds an instance leads to the same instance.</param>
-    /// <param name="timeout">How long the caller is ready to wait; null for <see cref="ScalerRuntimeOptions.AssignTimeout"/>.</param>
-    /// <param name="cancellationToken">The caller has gone away: an instance that it was granted meanwhile is taken back.</param>
-    /// <exception cref="AssignRejectedException">No instance, and why.</exception>
+    /// <inheritdoc />
+    /// <remarks>A caller that sets no deadline waits for <see cref="ScalerRuntimeOptions.AssignTimeout"/>.</remarks>
     public ValueTask<AssignedInstance> AssignAsync(
         FunctionMeta function,
         RequestId request,
@@ -96,7 +92,7 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
         return WaitAsync(function, request, pending, cancellationToken);
     }
 
-    /// <summary>Takes an instance back.</summary>
+    /// <inheritdoc />
     public ReleaseOutcome Release(MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result)
     {
         lock (_gate)

@@ -4,10 +4,10 @@ using FuncScaler.UnaryGrpc;
 namespace FuncScaler.SlotBackends.Runtime;
 
 /// <summary>
-/// The contract's Scaler service on a <see cref="ScalerRuntime"/>: checks what comes in and says what is wrong with it. Every host serves
+/// The contract's Scaler service on an <see cref="IScaler"/>: checks what comes in and says what is wrong with it. Every host serves
 /// this class, whichever way requests reach it.
 /// </summary>
-public sealed class ScalerService(ScalerRuntime runtime)
+public sealed class ScalerService(IScaler scaler)
 {
     /// <summary>The most memory a slot can be asked for, MB (1 TB).</summary>
     public const ulong LargestMemoryMb = 1 << 20;
@@ -51,11 +51,11 @@ public sealed class ScalerService(ScalerRuntime runtime)
         var function = new FunctionMeta(new MetaKey(meta.Key), meta.Runtime, (int)meta.TimeoutInSecs, (int)meta.MemoryInMb);
         try
         {
-            var assigned = await runtime.AssignAsync(function, new RequestId(request.RequestId), timeout, cancellationToken).ConfigureAwait(false);
+            var assigned = await scaler.AssignAsync(function, new RequestId(request.RequestId), timeout, cancellationToken).ConfigureAwait(false);
             if (cancellationToken.IsCancellationRequested)
             {
                 // Granted in the moment the caller went away: nobody would ever release it.
-                runtime.Release(function.Key, new RequestId(request.RequestId), assigned.Instance, default);
+                scaler.Release(function.Key, new RequestId(request.RequestId), assigned.Instance, default);
                 cancellationToken.ThrowIfCancellationRequested();
             }
 
@@ -93,7 +93,7 @@ public sealed class ScalerService(ScalerRuntime runtime)
         var result = new ReleaseResult(
             (long)Math.Min(request.Result?.DurationInMs ?? 0, 31_536_000_000UL) * 1000,
             request.Result?.NeedDestroy ?? false);
-        var outcome = runtime.Release(
+        var outcome = scaler.Release(
             new MetaKey(assignment.MetaKey),
             new RequestId(assignment.RequestId),
             new InstanceId(assignment.InstanceId),

@@ -38,7 +38,7 @@ public sealed record FunctionStats(
 
 public sealed partial class ScalerRuntime
 {
-    /// <summary>The state now.</summary>
+    /// <inheritdoc />
     public ScalerStats GetStats()
     {
         lock (_gate)
