@@ -28,6 +28,10 @@ namespace Microsoft.DurableTask
 
     public record TaskOptions
     {
+        internal TaskOptions() => throw null!;
+
+        public TaskOptions(TaskOptions options) => throw null!;
+
         public static TaskOptions FromRetryPolicy(RetryPolicy policy) => throw null!;
     }
 
@@ -43,6 +47,8 @@ namespace Microsoft.DurableTask
 
     public record StartOrchestrationOptions
     {
+        public StartOrchestrationOptions(StartOrchestrationOptions options) => throw null!;
+
         public StartOrchestrationOptions(string? InstanceId = null, DateTimeOffset? StartAt = null) => throw null!;
     }
 

@@ -5,6 +5,8 @@ namespace Microsoft.DurableTask.Client
 {
     public abstract class DurableTaskClient
     {
+        protected DurableTaskClient(string name) => throw null!;
+
         public virtual DurableEntityClient Entities => throw null!;
 
         public abstract Task<string> ScheduleNewOrchestrationInstanceAsync(
@@ -16,6 +18,8 @@ namespace Microsoft.DurableTask.Client.Entities
 {
     public abstract class DurableEntityClient
     {
+        protected DurableEntityClient(string name) => throw null!;
+
         public abstract Task SignalEntityAsync(
             EntityInstanceId id,
             string operationName,
