@@ -6,7 +6,7 @@ namespace FuncScaler;
 /// The pools of all functions behind one deterministic face: routes events to the function's <see cref="SlotPool"/>, keeps their wake-up
 /// times, and takes in what no function owns. Not safe for concurrent use; hosts serialise their calls.
 /// </summary>
-public sealed class ScalerCore : IPolicyHost
+public sealed class ScalerCore : IScalerCore, IPolicyHost
 {
     private static readonly FunctionMeta NoFunction = new(new MetaKey(""), "", 0, 1);
 

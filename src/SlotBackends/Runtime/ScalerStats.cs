@@ -39,33 +39,33 @@ public sealed record FunctionStats(
 public sealed partial class ScalerRuntime
 {
     /// <inheritdoc />
-    public ScalerStats GetStats()
+    public override ScalerStats GetStats()
     {
-        lock (_gate)
+        lock (Gate)
         {
             var pools = _core.Pools.ToList();
             var score = _core.Ledger.ScoreAt(NowUs);
             return new ScalerStats(
                 Policy.Name,
-                _backend.Name,
+                Backend.Name,
                 NowUs / 1e6,
                 new RequestStats(
-                    _counters.Assigns,
-                    _counters.Warm,
-                    _counters.Waited,
-                    _counters.Cold,
-                    _counters.Rejected,
-                    _counters.Releases,
-                    _counters.UnknownReleases,
+                    Counters.Assigns,
+                    Counters.Warm,
+                    Counters.Waited,
+                    Counters.Cold,
+                    Counters.Rejected,
+                    Counters.Releases,
+                    Counters.UnknownReleases,
                     pools.Sum(p => p.WaiterCount)),
                 new SlotStats(
                     pools.Sum(p => p.BusyCount),
                     pools.Sum(p => p.IdleCount),
                     pools.Sum(p => p.InFlightCount),
                     _core.SlotCount,
-                    _counters.Creates,
-                    _counters.Destroys,
-                    _counters.BackendFailures),
+                    Counters.Creates,
+                    Counters.Destroys,
+                    Counters.BackendFailures),
                 new ScoreStats(score.Total, score.ResourceScore, score.LatencyScore, score.ExecutionGbSeconds, score.SlotGbSeconds),
                 [.. pools.Select(Describe)]);
         }
@@ -90,45 +90,5 @@ public sealed partial class ScalerRuntime
 
         // The last bin has no upper bound, and JSON no infinity.
         double? GapMs(double share) => gaps is null ? null : Math.Min(gaps.QuantileUs(share), LogHistogram.LowerBoundUs(LogHistogram.BinCount - 1)) / 1e3;
-    }
-
-    private sealed class Counters
-    {
-        public long Assigns { get; set; }
-
-        public long Warm { get; private set; }
-
-        public long Waited { get; private set; }
-
-        public long Cold { get; private set; }
-
-        public long Rejected { get; set; }
-
-        public long Releases { get; set; }
-
-        public long UnknownReleases { get; set; }
-
-        public long Creates { get; set; }
-
-        public long Destroys { get; set; }
-
-        public long BackendFailures { get; set; }
-
-        public void Granted(GrantKind kind)
-        {
-            switch (kind)
-            {
-                case GrantKind.Waited:
-                    Waited++;
-                    break;
-                case GrantKind.Cold:
-                    Cold++;
-                    break;
-                case GrantKind.Warm:
-                default:
-                    Warm++;
-                    break;
-            }
-        }
     }
 }
