@@ -138,6 +138,9 @@ public enum ReleaseOutcome
 
     /// <summary>The request holds another instance than the one named. Nothing changed.</summary>
     InstanceMismatch,
+
+    /// <summary>The instance is at another worker: the release is on its way there. Nothing will change if nothing there matches it.</summary>
+    Forwarded,
 }
 
 /// <summary>A slot as the backend lists it.</summary>

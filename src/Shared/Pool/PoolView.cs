@@ -5,9 +5,9 @@ namespace FuncScaler;
 /// <summary>What a policy may see of a pool at the moment of a decision.</summary>
 public readonly struct PoolView
 {
-    private readonly SlotPool _pool;
+    private readonly IPoolState _pool;
 
-    internal PoolView(SlotPool pool, long nowUs)
+    internal PoolView(IPoolState pool, long nowUs)
     {
         _pool = pool;
         NowUs = nowUs;
@@ -43,4 +43,28 @@ public readonly struct PoolView
 
     /// <summary>Requests without an instance.</summary>
     public int Waiters => _pool.WaiterCount;
+}
+
+/// <summary>What stands behind a <see cref="PoolView"/>: a pool in a process, or the ledger of the pools of many.</summary>
+internal interface IPoolState
+{
+    FunctionMeta Function { get; }
+
+    FunctionStatistics Statistics { get; }
+
+    ScoreLedger Ledger { get; }
+
+    double? LatencyPriceGbs { get; }
+
+    int BusyCount { get; }
+
+    int IdleCount { get; }
+
+    int InFlightCount { get; }
+
+    int WaiterCount { get; }
+
+    int CopyBusySince(Span<long> into);
+
+    int CopyInFlightSince(Span<long> into);
 }

@@ -12,7 +12,7 @@ namespace FuncScaler;
 /// exactly one Grant or Reject; a slot whose creation was asked for stays in the inventory until the backend has confirmed that it is
 /// gone; a Release that matches no assignment changes nothing. Not safe for concurrent use.
 /// </remarks>
-public sealed class SlotPool
+public sealed partial class SlotPool : IPoolState
 {
     private readonly IKeepAlivePolicy _policy;
     private readonly SlotPoolOptions _options;
@@ -59,7 +59,7 @@ public sealed class SlotPool
 
     public ScoreLedger Ledger { get; }
 
-    internal double? LatencyPriceGbs => _options.LatencyPriceGbs;
+    double? IPoolState.LatencyPriceGbs => _options.LatencyPriceGbs;
 
     /// <summary>Instances executing a request.</summary>
     public int BusyCount => _assignments.Count;
@@ -118,7 +118,7 @@ public sealed class SlotPool
 
         Statistics.RequestArrived(_nowUs);
         _policy.RequestArrived(View);
-        if (_idle.Count > 0)
+        if (_idle.Count > 0 && !_suspended)
         {
             var slot = _idle[^1];
             _idle.RemoveAt(_idle.Count - 1);
@@ -525,7 +525,7 @@ public sealed class SlotPool
         ? slot.AskedUs + _options.CreateTimeoutUs <= askedUs
         : slot.BackendId != default && slot.AskedUs < askedUs && !listed.ContainsKey(slot.BackendId);
 
-    internal int CopyBusySince(Span<long> into)
+    int IPoolState.CopyBusySince(Span<long> into)
     {
         var count = 0;
         foreach (var slot in _assignments.Values)
@@ -541,7 +541,7 @@ public sealed class SlotPool
         return count;
     }
 
-    internal int CopyInFlightSince(Span<long> into)
+    int IPoolState.CopyInFlightSince(Span<long> into)
     {
         var count = 0;
         if (InFlightCount > 0)
@@ -621,7 +621,7 @@ public sealed class SlotPool
     /// <summary>A slot is ready and unused: the request that may have it gets it, or it becomes idle.</summary>
     private void Offer(Slot slot, GrantKind kind, List<Effect> effects)
     {
-        var node = NextFor(slot);
+        var node = _suspended ? null : NextFor(slot);
         if (node is not null)
         {
             RemoveWaiter(node);
@@ -695,9 +695,9 @@ public sealed class SlotPool
         slot.Request = request;
         slot.WaitedUs = waitedUs;
         slot.DueUs = long.MaxValue;
-        if (_options.AssignmentGraceUs > 0 && Function.TimeoutSeconds > 0)
+        if (_options.AssignmentLimitUs(Function) is { } limitUs)
         {
-            slot.DueUs = _nowUs + (2_000_000L * Function.TimeoutSeconds) + _options.AssignmentGraceUs;
+            slot.DueUs = _nowUs + limitUs;
             WakeBy(slot.DueUs);
         }
 

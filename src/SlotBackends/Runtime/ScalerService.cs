@@ -100,7 +100,7 @@ public sealed class ScalerService(IScaler scaler)
             result);
         return outcome switch
         {
-            ReleaseOutcome.Released => new IdleReply { Status = Status.Ok },
+            ReleaseOutcome.Released or ReleaseOutcome.Forwarded => new IdleReply { Status = Status.Ok },
             ReleaseOutcome.InstanceMismatch => throw new GrpcException(
                 GrpcStatus.InvalidArgument,
                 $"request {assignment.RequestId} of function {assignment.MetaKey} holds another instance than {assignment.InstanceId}; nothing was changed"),
