@@ -30,7 +30,7 @@ namespace Microsoft.DurableTask.Client.Entities
         public abstract Task<EntityMetadata<T>?> GetEntityAsync<T>(
             EntityInstanceId id, bool includeState = true, CancellationToken cancellation = default);
 
-        public abstract AsyncPageable<EntityMetadata> GetAllEntitiesAsync(EntityQuery? filter = null);
+        public abstract AsyncPageable<EntityMetadata<T>> GetAllEntitiesAsync<T>(EntityQuery? filter = null);
     }
 
     public class EntityMetadata<TState>
@@ -44,23 +44,10 @@ namespace Microsoft.DurableTask.Client.Entities
         public TState State => throw null!;
     }
 
-    public sealed class EntityMetadata : EntityMetadata<SerializedData>
-    {
-        internal EntityMetadata() => throw null!;
-    }
-
     public record EntityQuery
     {
         public string? InstanceIdStartsWith { get => throw null!; init => throw null!; }
 
         public bool IncludeState { get => throw null!; init => throw null!; }
-    }
-}
-
-namespace Microsoft.DurableTask.Client
-{
-    public sealed class SerializedData
-    {
-        internal SerializedData() => throw null!;
     }
 }

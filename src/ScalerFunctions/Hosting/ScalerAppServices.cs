@@ -1,7 +1,11 @@
+using FuncScaler.Leasing;
 using FuncScaler.Policies;
+using FuncScaler.SlotBackends;
+using FuncScaler.SlotBackends.Leasing;
 using FuncScaler.SlotBackends.Runtime;
 using FuncScaler.SlotBackends.Simulator;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -14,21 +18,37 @@ internal static class ScalerAppServices
     {
         services.AddSingleton<IValidateOptions<ScalerAppOptions>, ScalerAppOptionsValidator>();
         services.AddOptions<ScalerAppOptions>().BindConfiguration(ScalerAppOptions.Section).ValidateOnStart();
-        services.AddSingleton(TimeProvider.System);
-        services.AddSingleton<IScaler>(provider =>
-        {
-            var options = provider.GetRequiredService<IOptions<ScalerAppOptions>>().Value;
-            var time = provider.GetRequiredService<TimeProvider>();
-            return new ScalerRuntime(
-                new SimulatorBackend(SimulatorChannel.Open(options.Platform), new SimulatorBackendOptions(), time),
-                PolicyCatalog.Parse(options.Policy),
-                new ScalerRuntimeOptions { Pool = new SlotPoolOptions { InstancePrefix = ScalerRuntimeOptions.NewInstancePrefix() } },
-                time,
-                provider.GetRequiredService<ILogger<ScalerRuntime>>());
-        });
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(provider => PolicyCatalog.Parse(OptionsOf(provider).Policy));
+        services.AddSingleton(provider => OptionsOf(provider).ToLeasing());
+        services.TryAddSingleton<ISlotBackend>(provider => new SimulatorBackend(
+            SimulatorChannel.Open(OptionsOf(provider).Platform), new SimulatorBackendOptions(), provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<DurableLedgers>();
+        services.AddSingleton(provider => new WorkerRuntime(
+            NewWorkerId(),
+            provider.GetRequiredService<DurableLedgers>(),
+            provider.GetRequiredService<ISlotBackend>(),
+            provider.GetRequiredService<PolicyChoice>(),
+            provider.GetRequiredService<LeasingOptions>(),
+            new ScalerRuntimeOptions(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<WorkerRuntime>>()));
+        services.AddSingleton<IScaler>(provider => provider.GetRequiredService<WorkerRuntime>());
         services.AddSingleton<ScalerService>();
         services.AddSingleton<ScalerJsonApi>();
+
+        // In this order: what listens stops before what it serves from.
+        services.AddHostedService<WorkerHostService>();
         services.AddHostedService<GrpcPortService>();
         return services;
     }
+
+    /// <summary>Another one for each start, and still readable: the machine, and something random.</summary>
+    private static WorkerId NewWorkerId()
+    {
+        var machine = Environment.MachineName;
+        return new WorkerId($"{machine[..Math.Min(machine.Length, 30)]}-{Guid.NewGuid().ToString("N")[..12]}");
+    }
+
+    private static ScalerAppOptions OptionsOf(IServiceProvider provider) => provider.GetRequiredService<IOptions<ScalerAppOptions>>().Value;
 }

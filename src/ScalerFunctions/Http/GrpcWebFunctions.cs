@@ -5,6 +5,7 @@ using FuncScaler.UnaryGrpc;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Azure.Functions.Worker;
+using Microsoft.DurableTask.Client;
 using Microsoft.Extensions.Logging;
 
 namespace FuncScaler.ScalerFunctions;
@@ -19,20 +20,24 @@ public sealed class GrpcWebFunctions
     private const int MaxMessageBytes = 4 << 20;
 
     private readonly UnaryRoutes _routes = new();
+    private readonly DurableLedgers _ledgers;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
-    public GrpcWebFunctions(ScalerService service, TimeProvider time, ILogger<GrpcWebFunctions> logger)
+    public GrpcWebFunctions(ScalerService service, DurableLedgers ledgers, TimeProvider time, ILogger<GrpcWebFunctions> logger)
     {
         service.AddTo(_routes);
+        _ledgers = ledgers;
         _time = time;
         _logger = logger;
     }
 
     [Function("GrpcWeb")]
     public async Task<IActionResult> CallAsync(
-        [HttpTrigger(AuthorizationLevel.Function, "post", Route = "serverless.simulator.Scaler/{method}")] HttpRequest request)
+        [HttpTrigger(AuthorizationLevel.Function, "post", Route = "serverless.simulator.Scaler/{method}")] HttpRequest request,
+        [DurableClient] DurableTaskClient client)
     {
+        _ledgers.Connect(client);
         if (!GrpcWeb.IsGrpcWeb(request.ContentType))
         {
             return Refuse(StatusCodes.Status415UnsupportedMediaType, $"Send {GrpcWeb.ContentType}; {request.ContentType ?? "no content type"} cannot be read here.");

@@ -6,7 +6,7 @@ namespace FuncScaler.Leasing;
 /// A worker's pools of all functions: routes events to the function's <see cref="LocalPool"/>, and says what is due when. Deterministic,
 /// without I/O; not safe for concurrent use; times are µs on the worker's monotonic clock.
 /// </summary>
-public sealed class WorkerCore
+public sealed class WorkerCore : IScalerCore
 {
     private readonly LeasingOptions _options;
     private readonly SlotRegistry _registry;
@@ -41,6 +41,8 @@ public sealed class WorkerCore
 
     /// <summary>When <see cref="DoWhatIsDue"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
     public long NextDueUs => _due.TryPeek(out _, out var atUs) ? atUs : long.MaxValue;
+
+    long IScalerCore.NextWakeUs => NextDueUs;
 
     /// <summary>The function's pool; null when it was never asked for.</summary>
     public LocalPool? Find(MetaKey function) => _pools.GetValueOrDefault(function)?.Pool;
@@ -84,6 +86,11 @@ public sealed class WorkerCore
     /// <inheritdoc cref="LocalPool.SlotFailed"/>
     public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
         Route(function, pool => pool.SlotFailed(nowUs, ticket, failure, effects));
+
+    /// <summary>Workers destroy nothing: they give slots back, and the ledger has them destroyed.</summary>
+    void IScalerCore.SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
+    {
+    }
 
     /// <summary>What a ledger says of this worker.</summary>
     public void Receive(long nowUs, MetaKey function, LedgerView view, List<Effect> effects) =>

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
+using FuncScaler.Policies;
 using Microsoft.Extensions.Logging;
 
 namespace FuncScaler.SlotBackends.Runtime;
@@ -22,13 +23,16 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
 
     /// <param name="core">The core; its events go through the runtime alone.</param>
     /// <param name="backend">Where slots come from.</param>
+    /// <param name="policy">How functions are served.</param>
     /// <param name="options">Settings.</param>
     /// <param name="time">The clock and its timers.</param>
     /// <param name="logger">For what operators should know.</param>
-    private protected CoreRuntime(IScalerCore core, ISlotBackend backend, ScalerRuntimeOptions options, TimeProvider time, ILogger logger)
+    private protected CoreRuntime(
+        IScalerCore core, ISlotBackend backend, PolicyChoice policy, ScalerRuntimeOptions options, TimeProvider time, ILogger logger)
     {
         _core = core;
         Backend = backend;
+        Policy = policy;
         _options = options;
         Time = time;
         _logger = logger;
@@ -109,9 +113,6 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
             return outcome;
         }
     }
-
-    /// <inheritdoc />
-    public abstract ScalerStats GetStats();
 
     public async ValueTask DisposeAsync()
     {

@@ -49,6 +49,11 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
         {
             return Error(e.Status, e.Detail);
         }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Nobody reads this; hosts would log an exception as their own failure.
+            return Error(GrpcStatus.Cancelled, "the caller has gone away");
+        }
         catch (Exception e) when (e is InvalidJsonException or InvalidProtocolBufferException)
         {
             return Error(GrpcStatus.InvalidArgument, $"the body is not a {new TRequest().Descriptor.Name} in JSON: {e.Message}");

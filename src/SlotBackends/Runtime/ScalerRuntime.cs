@@ -25,20 +25,22 @@ public sealed partial class ScalerRuntime : CoreRuntime
 
     private ScalerRuntime(
         ScalerCore core, ISlotBackend backend, PolicyChoice policy, ScalerRuntimeOptions options, TimeProvider time, ILogger<ScalerRuntime> logger)
-        : base(core, backend, options, time, logger)
+        : base(core, backend, policy, options, time, logger)
     {
         _core = core;
         _logger = logger;
         _options = options;
-        Policy = policy;
         if (options.ReconcileInterval is { } interval)
         {
             _reconcileTimer = time.CreateTimer(static state => ((ScalerRuntime)state!).StartReconcile(), this, interval, interval);
         }
     }
 
-    /// <summary>How functions are served.</summary>
-    public PolicyChoice Policy { get; }
+    private protected override IEnumerable<SlotPool> Pools => _core.Pools;
+
+    private protected override ScoreLedger Score => _core.Ledger;
+
+    private protected override int SlotCount => _core.SlotCount;
 
     /// <summary>Compares the inventory with the backend's own list now.</summary>
     /// <returns>False when the backend gives no way to find out.</returns>

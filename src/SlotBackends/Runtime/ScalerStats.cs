@@ -1,5 +1,3 @@
-using FuncScaler.Statistics;
-
 namespace FuncScaler.SlotBackends.Runtime;
 
 /// <summary>A scaler's state, as <c>GET /api/stats</c> shows it.</summary>
@@ -35,60 +33,3 @@ public sealed record FunctionStats(
     double MeanInitMs,
     double? GapP50Ms,
     double? GapP95Ms);
-
-public sealed partial class ScalerRuntime
-{
-    /// <inheritdoc />
-    public override ScalerStats GetStats()
-    {
-        lock (Gate)
-        {
-            var pools = _core.Pools.ToList();
-            var score = _core.Ledger.ScoreAt(NowUs);
-            return new ScalerStats(
-                Policy.Name,
-                Backend.Name,
-                NowUs / 1e6,
-                new RequestStats(
-                    Counters.Assigns,
-                    Counters.Warm,
-                    Counters.Waited,
-                    Counters.Cold,
-                    Counters.Rejected,
-                    Counters.Releases,
-                    Counters.UnknownReleases,
-                    pools.Sum(p => p.WaiterCount)),
-                new SlotStats(
-                    pools.Sum(p => p.BusyCount),
-                    pools.Sum(p => p.IdleCount),
-                    pools.Sum(p => p.InFlightCount),
-                    _core.SlotCount,
-                    Counters.Creates,
-                    Counters.Destroys,
-                    Counters.BackendFailures),
-                new ScoreStats(score.Total, score.ResourceScore, score.LatencyScore, score.ExecutionGbSeconds, score.SlotGbSeconds),
-                [.. pools.Select(Describe)]);
-        }
-    }
-
-    private static FunctionStats Describe(SlotPool pool)
-    {
-        var gaps = pool.Statistics.GapsOfRank(1);
-        return new FunctionStats(
-            pool.Function.Key.Value,
-            pool.Function.MemoryMb,
-            pool.Statistics.Arrivals,
-            pool.BusyCount,
-            pool.IdleCount,
-            pool.InFlightCount,
-            pool.WaiterCount,
-            pool.Statistics.Duration.MeanUs / 1e3,
-            pool.Statistics.Create.MeanUs / 1e3,
-            pool.Statistics.Init.MeanUs / 1e3,
-            GapMs(0.5),
-            GapMs(0.95));
-
-        // The last bin has no upper bound, and JSON no infinity.
-        double? GapMs(double share) => gaps is null ? null : Math.Min(gaps.QuantileUs(share), LogHistogram.LowerBoundUs(LogHistogram.BinCount - 1)) / 1e3;
-    }
-}
