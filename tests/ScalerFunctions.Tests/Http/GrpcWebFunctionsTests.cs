@@ -23,7 +23,7 @@ public sealed class GrpcWebFunctionsTests : IAsyncLifetime
     private readonly TestScaler _scaler = new();
     private readonly GrpcWebFunctions _functions;
 
-    public GrpcWebFunctionsTests() => _functions = new GrpcWebFunctions(_scaler.Service, _scaler.Time, NullLogger<GrpcWebFunctions>.Instance);
+    public GrpcWebFunctionsTests() => _functions = new GrpcWebFunctions(_scaler.Service, new DurableLedgers(), _scaler.Time, NullLogger<GrpcWebFunctions>.Instance);
 
     public Task InitializeAsync() => Task.CompletedTask;
 
@@ -85,7 +85,7 @@ public sealed class GrpcWebFunctionsTests : IAsyncLifetime
     [Fact]
     public async Task Another_content_type_is_refused_in_http()
     {
-        var result = await _functions.CallAsync(Post(Assign, [], "application/json"));
+        var result = await _functions.CallAsync(Post(Assign, [], "application/json"), null!);
 
         Assert.Equal(StatusCodes.Status415UnsupportedMediaType, Assert.IsType<ContentResult>(result).StatusCode);
     }
@@ -110,6 +110,6 @@ public sealed class GrpcWebFunctionsTests : IAsyncLifetime
             request.Headers[name] = value;
         }
 
-        return Assert.IsType<FileContentResult>(await _functions.CallAsync(request));
+        return Assert.IsType<FileContentResult>(await _functions.CallAsync(request, null!));
     }
 }

@@ -14,7 +14,7 @@ public sealed class ScalerHttpFunctionsTests : IAsyncLifetime
     private readonly TestScaler _scaler = new();
     private readonly ScalerHttpFunctions _functions;
 
-    public ScalerHttpFunctionsTests() => _functions = new ScalerHttpFunctions(new ScalerJsonApi(_scaler.Service, _scaler.Runtime));
+    public ScalerHttpFunctionsTests() => _functions = new ScalerHttpFunctions(new ScalerJsonApi(_scaler.Service, _scaler.Runtime), new DurableLedgers());
 
     public Task InitializeAsync() => Task.CompletedTask;
 
@@ -31,7 +31,7 @@ public sealed class ScalerHttpFunctionsTests : IAsyncLifetime
         Assert.Equal("r1", (string?)assignment["requestId"]);
         Assert.Equal("f", (string?)assignment["metaKey"]);
 
-        var released = Read(await _functions.ReleaseAsync(Post($$$"""{"assigment":{{{assignment.ToJsonString()}}},"result":{"statusCode":200}}""")));
+        var released = Read(await _functions.ReleaseAsync(Post($$$"""{"assigment":{{{assignment.ToJsonString()}}},"result":{"statusCode":200}}"""), null!));
         Assert.Equal((200, "Ok"), (released.Status, (string?)released.Body["status"]));
         Assert.Equal(1, _scaler.Runtime.GetStats().Requests.Releases);
     }
@@ -43,7 +43,7 @@ public sealed class ScalerHttpFunctionsTests : IAsyncLifetime
     [InlineData("", 400, "is not a AssignRequest in JSON")]
     public async Task A_wrong_assign_is_answered_with_what_is_wrong(string body, int status, string error)
     {
-        var answer = Read(await _functions.AssignAsync(Post(body)));
+        var answer = Read(await _functions.AssignAsync(Post(body), null!));
 
         Assert.Equal(status, answer.Status);
         Assert.Contains(error, (string?)answer.Body["error"], StringComparison.Ordinal);
@@ -52,7 +52,7 @@ public sealed class ScalerHttpFunctionsTests : IAsyncLifetime
     [Fact]
     public async Task A_release_of_what_was_never_assigned_is_not_found()
     {
-        var answer = Read(await _functions.ReleaseAsync(Post("""{"assigment":{"requestId":"r9","metaKey":"f","instanceId":"i-9"}}""")));
+        var answer = Read(await _functions.ReleaseAsync(Post("""{"assigment":{"requestId":"r9","metaKey":"f","instanceId":"i-9"}}"""), null!));
 
         Assert.Equal((404, "NotFound"), (answer.Status, (string?)answer.Body["status"]));
     }
@@ -81,5 +81,5 @@ public sealed class ScalerHttpFunctionsTests : IAsyncLifetime
     }
 
     private async Task<(int? Status, JsonNode Body)> AssignAsync(string request) =>
-        Read(await _functions.AssignAsync(Post($$$"""{"requestId":"{{{request}}}","metaData":{{{Function}}}}""")));
+        Read(await _functions.AssignAsync(Post($$$"""{"requestId":"{{{request}}}","metaData":{{{Function}}}}"""), null!));
 }
