@@ -104,6 +104,7 @@ internal static class LedgerUpgrade
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault,
+    IgnoreReadOnlyProperties = true,
     UseStringEnumConverter = true)]
 [JsonSerializable(typeof(LedgerState))]
 [JsonSerializable(typeof(WorkerReport))]

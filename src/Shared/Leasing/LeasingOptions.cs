@@ -62,7 +62,7 @@ public sealed record LeasingOptions
     /// think so, whatever clocks do within their bounds.
     /// </summary>
     public long WorkerLeaseUs => Fault == LeasingFault.NoDriftMargin
-        ? LeaseUs + (2 * ClockSkewUs)
+        ? LeaseUs
         : (long)((LeaseUs - (2 * ClockSkewUs)) * (1 - ClockDrift));
 
     /// <summary>How long after the end of a lease a request may still hold an instance, µs, on the ledger's clock.</summary>
@@ -93,8 +93,11 @@ internal enum LeasingFault
     /// <summary>A worker takes a lease that it has given back from a stale view.</summary>
     NoEpochCheck,
 
-    /// <summary>A worker uses its lease for as long as the ledger on its own clock might.</summary>
+    /// <summary>A worker uses its lease for as long, on its own clock, as the ledger does on its hosts' clocks.</summary>
     NoDriftMargin,
+
+    /// <summary>A worker's lease begins when it reads the answer, not when it sent the report.</summary>
+    LeaseFromAnswer,
 
     /// <summary>A worker uses its slots whether it still has a lease or not.</summary>
     NoLeaseCheck,

@@ -9,7 +9,7 @@ public sealed record LedgerView
     public required WorkerId Worker { get; init; }
 
     /// <summary>Grows with every change of the ledger.</summary>
-    public required long Revision { get; init; }
+    public long Revision { get; init; }
 
     /// <summary>The newest of the worker's reports that the ledger has taken.</summary>
     public long Sequence { get; init; }

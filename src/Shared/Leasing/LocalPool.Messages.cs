@@ -135,63 +135,63 @@ public sealed partial class LocalPool
         }
 
         _revision = view.Revision;
-        Acknowledge(view);
-        CheckLease(nowUs);
-        var before = Requests;
-        if (nowUs < _leaseUntilUs && _pool.Suspended)
-        {
-            _pool.Resume(nowUs, _poolEffects);
-            Finish(nowUs, before, effects);
-        }
-
+        Acknowledge(nowUs, view);
         var mine = new HashSet<SlotTicket>(view.Tickets);
-        var joined = false;
-        foreach (var lease in view.Leases)
-        {
-            mine.Add(lease.Ticket);
-            joined |= Join(nowUs, lease, effects);
-        }
+        mine.UnionWith(view.Leases.Select(l => l.Ticket));
+        CheckLease(nowUs);
 
-        foreach (var release in view.Releases)
+        // First what is not ours any more: it may have been idle all the time that the lease was over.
+        foreach (var (ticket, slot) in _slots.Where(s => s.Value.Phase != LocalPhase.Intended && s.Value.Intent <= view.Operation).ToList())
         {
-            if (release.Number > _releasesSeen)
-            {
-                _releasesSeen = release.Number;
-                Pending(nowUs);
-                if (TicketSpace.TryParse(release.Instance, _options.Pool.InstancePrefix, out var ticket) && _slots.TryGetValue(ticket, out var held))
-                {
-                    ReleaseHere(nowUs, held, release.Request, release.Instance, new ReleaseResult(release.DurationUs, release.NeedDestroy), effects);
-                }
-            }
-        }
-
-        foreach (var (ticket, slot) in _slots.ToList())
-        {
-            if (slot.Intent > view.Operation || !_slots.ContainsKey(ticket))
-            {
-                continue;
-            }
-
             if (!mine.Contains(ticket))
             {
-                Revoke(nowUs, ticket, slot, joined, effects);
-            }
-            else if (slot.Phase == LocalPhase.Intended && nowUs < _leaseUntilUs && !_leaving)
-            {
-                Create(nowUs, ticket, slot, effects);
+                Lose(nowUs, ticket, effects);
             }
             else if (slot.Phase == LocalPhase.Creating && nowUs - slot.AskedUs > 2 * _options.Pool.CreateTimeoutUs)
             {
                 // The pool counts on it no more, and even a very late answer would have come.
                 GiveBack(nowUs, ticket, slot, ReturnKind.Unknown, "the backend does not answer CreateSlot");
-                var requests = Requests;
-                _pool.Withdraw(nowUs, ticket, _poolEffects);
-                Finish(nowUs, requests, effects);
+                Lose(nowUs, ticket, effects);
+            }
+        }
+
+        if (nowUs < _leaseUntilUs && _pool.Suspended)
+        {
+            var before = Requests;
+            _pool.Resume(nowUs, _poolEffects);
+            Finish(nowUs, before, effects);
+        }
+
+        var joined = false;
+        foreach (var lease in view.Leases)
+        {
+            joined |= Join(nowUs, lease, effects);
+        }
+
+        foreach (var release in view.Releases.Where(r => r.Number > _releasesSeen))
+        {
+            _releasesSeen = release.Number;
+            Pending(nowUs);
+            if (TicketSpace.TryParse(release.Instance, _options.Pool.InstancePrefix, out var ticket) && _slots.TryGetValue(ticket, out var held))
+            {
+                ReleaseHere(nowUs, held, release.Request, release.Instance, new ReleaseResult(release.DurationUs, release.NeedDestroy), effects);
+            }
+        }
+
+        foreach (var (ticket, slot) in _slots.Where(s => s.Value.Phase == LocalPhase.Intended && s.Value.Intent <= view.Operation).ToList())
+        {
+            if (!mine.Contains(ticket))
+            {
+                Refused(nowUs, ticket, joined, effects);
+            }
+            else if (nowUs < _leaseUntilUs && !_leaving)
+            {
+                Create(nowUs, ticket, slot, effects);
             }
         }
     }
 
-    private void Acknowledge(LedgerView view)
+    private void Acknowledge(long nowUs, LedgerView view)
     {
         var applied = (int)Math.Clamp(view.Operation - _firstOperation + 1, 0, _outbox.Count);
         _outbox.RemoveRange(0, applied);
@@ -209,7 +209,7 @@ public sealed partial class LocalPool
                 // The lease counts from before the report was sent: the ledger's counts from when it came.
                 if (sequence == view.Sequence)
                 {
-                    _leaseUntilUs = Math.Max(_leaseUntilUs, sentUs + _options.WorkerLeaseUs);
+                    _leaseUntilUs = Math.Max(_leaseUntilUs, (_options.Fault == LeasingFault.LeaseFromAnswer ? nowUs : sentUs) + _options.WorkerLeaseUs);
                 }
             }
 
@@ -254,21 +254,28 @@ public sealed partial class LocalPool
         return true;
     }
 
-    /// <summary>The ledger does not hold the slot for this worker (any more).</summary>
-    private void Revoke(long nowUs, SlotTicket ticket, LocalSlot slot, bool joined, List<Effect> effects)
+    /// <summary>The ledger does not hold the slot for this worker any more.</summary>
+    private void Lose(long nowUs, SlotTicket ticket, List<Effect> effects)
     {
         _slots.Remove(ticket);
         var before = Requests;
-        if (slot.Phase == LocalPhase.Intended && !joined && _pool.WaiterCount > 0)
+        _pool.Withdraw(nowUs, ticket, _poolEffects);
+        Finish(nowUs, before, effects);
+    }
+
+    /// <summary>The ledger has leased an idle slot instead of entering the ticket, or the function has as many slots as it may.</summary>
+    private void Refused(long nowUs, SlotTicket ticket, bool joined, List<Effect> effects)
+    {
+        if (joined || _pool.WaiterCount == 0)
         {
-            _pool.SlotFailed(
-                nowUs, ticket, new SlotFailure(FailureKind.Throttled, "the function has as many slots as it may have"), _poolEffects);
-        }
-        else
-        {
-            _pool.Withdraw(nowUs, ticket, _poolEffects);
+            Lose(nowUs, ticket, effects);
+            return;
         }
 
+        _slots.Remove(ticket);
+        var before = Requests;
+        _pool.SlotFailed(
+            nowUs, ticket, new SlotFailure(FailureKind.Throttled, "the function has as many slots as it may have"), _poolEffects);
         Finish(nowUs, before, effects);
     }
 
