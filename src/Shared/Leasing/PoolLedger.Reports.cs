@@ -40,6 +40,9 @@ public sealed partial class PoolLedger
 
         Renew(report.Worker, worker);
         worker.Releases.RemoveAll(r => r.Number <= report.ReleasesSeen);
+
+        // What it waited for when it last reported must not draw back what it returns now.
+        worker.Waiting = 0;
         for (var i = 0; i < report.Operations.Count; i++)
         {
             var number = report.FirstOperation + i;

@@ -26,7 +26,7 @@ public sealed class WorkerRuntimeTests
         await world.UntilAsync(() => assign.IsCompleted);
         Assert.Equal(GrantKind.Cold, (await assign).Kind);
         Assert.Equal(1, world.Backend.CreatedCount);
-        Assert.Equal(LedgerSlotState.Leased, Assert.Single(world.Ledgers.State(F.Key).Slots.Values).State);
+        await world.UntilAsync(() => world.Ledgers.State(F.Key).Slots.Values.Single().State == LedgerSlotState.Leased);
     }
 
     [Fact]
