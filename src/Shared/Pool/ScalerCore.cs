@@ -38,6 +38,9 @@ public sealed class ScalerCore : IPolicyHost
     /// <summary>A snapshot of all inventories, orphans included.</summary>
     public IEnumerable<SlotSnapshot> Slots => _pools.Values.SelectMany(p => p.Slots);
 
+    /// <summary>The same with the function of each; its key is empty for orphans.</summary>
+    public IEnumerable<(MetaKey Function, SlotSnapshot Slot)> Inventory => _pools.Values.SelectMany(p => p.Slots.Select(s => (p.Function.Key, s)));
+
     /// <summary>Slots in all inventories, orphans included.</summary>
     public int SlotCount => _pools.Values.Sum(p => p.SlotCount);
 
@@ -145,8 +148,7 @@ public sealed class ScalerCore : IPolicyHost
     }
 
     /// <inheritdoc cref="SlotPool.HoldCreate"/>
-    public bool HoldCreate(MetaKey function, SlotTicket ticket, string reason) =>
-        _pools.TryGetValue(function, out var pool) && pool.HoldCreate(ticket, reason);
+    public bool HoldCreate(MetaKey function, SlotTicket ticket) => _pools.TryGetValue(function, out var pool) && pool.HoldCreate(ticket);
 
     /// <inheritdoc cref="SlotPool.KeepHeldCreate"/>
     public bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)

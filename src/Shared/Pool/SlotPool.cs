@@ -431,7 +431,7 @@ public sealed class SlotPool
     /// The host holds a creation back, because the backend takes no more of them now: no time-out runs until <see cref="BeginCreate"/>.
     /// </summary>
     /// <returns>False when the slot is not waiting to be created (any more).</returns>
-    public bool HoldCreate(SlotTicket ticket, string reason)
+    public bool HoldCreate(SlotTicket ticket)
     {
         if (!_slots.TryGetValue(ticket, out var slot) || slot.State != SlotState.Creating || slot.Abandoned)
         {
@@ -439,7 +439,6 @@ public sealed class SlotPool
         }
 
         slot.AskedUs = NotAsked;
-        LastFailure = reason;
         return true;
     }
 
@@ -815,7 +814,9 @@ public sealed class SlotPool
         _waiterIndex.Remove(node.Value.Request);
     }
 
-    private string WaitedInVain() => LastFailure is null
+    private string WaitedInVain() => HeldCount > 0
+        ? "no instance became free within the time allowed, and the backend grants no more creations for now"
+        : LastFailure is null
         ? "no instance became free or ready within the time allowed"
         : $"no instance became free or ready within the time allowed; the backend said: {LastFailure}";
 

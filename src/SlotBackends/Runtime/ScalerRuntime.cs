@@ -25,6 +25,8 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
     private readonly ConcurrentDictionary<SlotTicket, Uri> _addresses = new();
     private readonly List<Effect> _effects = [];
     private readonly Counters _counters = new();
+    private readonly HeldCalls? _held;
+    private readonly ITimer? _heldTimer;
     private long _armedForUs = long.MaxValue;
     private TaskCompletionSource? _quiet;
     private bool _reconciling;
@@ -42,6 +44,16 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
         _logger = logger;
         _origin = time.GetTimestamp();
         Policy = policy;
+        if (backend.Budget is { } budget)
+        {
+            _held = new HeldCalls(budget);
+            _heldTimer = time.CreateTimer(static state => ((ScalerRuntime)state!).OnHeldTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            options = options with
+            {
+                Pool = options.Pool with { CreatePriceSeconds = options.Pool.CreatePriceSeconds ?? (() => budget.Creates.PriceSeconds(_held.Creates)) },
+            };
+        }
+
         _core = new ScalerCore(policy, options.Pool);
         _timer = time.CreateTimer(static state => ((ScalerRuntime)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         if (options.ReconcileInterval is { } interval)
@@ -214,6 +226,11 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
             await _reconcileTimer.DisposeAsync().ConfigureAwait(false);
         }
 
+        if (_heldTimer is not null)
+        {
+            await _heldTimer.DisposeAsync().ConfigureAwait(false);
+        }
+
         await _backend.DisposeAsync().ConfigureAwait(false);
         _stopping.Dispose();
     }
@@ -271,13 +288,43 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
         }
     }
 
+    private void OnHeldTimer()
+    {
+        lock (_gate)
+        {
+            RunEffects();
+        }
+    }
+
     /// <summary>Carries out what the core has asked for. Called with the lock held.</summary>
     private void RunEffects()
+    {
+        do
+        {
+            CarryOut();
+        }
+        while (LetHeldCallsGo());
+
+        Rearm();
+        if (_quiet is not null && _core.SlotCount == 0)
+        {
+            _quiet.TrySetResult();
+        }
+    }
+
+    private void CarryOut()
     {
         foreach (var effect in _effects)
         {
             switch (effect.Kind)
             {
+                case EffectKind.CreateSlot when _held is not null:
+                    _core.HoldCreate(effect.Function.Key, effect.Ticket);
+                    _held.Add(effect);
+                    break;
+                case EffectKind.DestroySlot when _held is not null:
+                    _held.Add(effect);
+                    break;
                 case EffectKind.CreateSlot:
                     _counters.Creates++;
                     _ = CreateAsync(effect);
@@ -312,11 +359,50 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
         }
 
         _effects.Clear();
-        Rearm();
-        if (_quiet is not null && _core.SlotCount == 0)
+    }
+
+    /// <summary>Starts as many of the calls that wait for the backend's budget as it grants, in order.</summary>
+    /// <returns>Whether the core has asked for something on the way.</returns>
+    private bool LetHeldCallsGo()
+    {
+        if (_held is null)
         {
-            _quiet.TrySetResult();
+            return false;
         }
+
+        var retry = Timeout.InfiniteTimeSpan;
+        while (_held.TryTakeDestroy(out var destroy, out retry))
+        {
+            _counters.Destroys++;
+            _ = DestroyAsync(destroy);
+        }
+
+        while (_held.TryPeekCreate(out var create))
+        {
+            if (!_core.KeepHeldCreate(NowUs, create.Function.Key, create.Ticket, _effects))
+            {
+                _held.Withdraw(create.Ticket);
+                continue;
+            }
+
+            if (!_held.TryTakeCreate(create, out var wait))
+            {
+                retry = retry == Timeout.InfiniteTimeSpan || wait < retry ? wait : retry;
+                break;
+            }
+
+            _counters.Creates++;
+            _core.BeginCreate(NowUs, create.Function.Key, create.Ticket, _effects);
+            _ = CreateAsync(create);
+        }
+
+        if (retry != Timeout.InfiniteTimeSpan)
+        {
+            // Whole milliseconds, rounded up: asking too early would find nothing.
+            _heldTimer!.Change(TimeSpan.FromMilliseconds(Math.Clamp(Math.Ceiling(retry.TotalMilliseconds), 1, 86_400_000)), Timeout.InfiniteTimeSpan);
+        }
+
+        return _effects.Count > 0;
     }
 
     private void Rearm()
@@ -409,6 +495,11 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
         var failure = exception is SlotBackendException known
             ? known.Failure
             : new SlotFailure(FailureKind.Transient, exception.Message, OutcomeUnknown: outcomeUnknown);
+        if (failure is { Kind: FailureKind.Throttled, OutcomeUnknown: false } && HoldAgain(effect, failure))
+        {
+            return;
+        }
+
         LogBackendFailed(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, failure.Kind, failure.Message);
         lock (_gate)
         {
@@ -419,6 +510,27 @@ public sealed partial class ScalerRuntime : IAsyncDisposable
         if (exception is SlotBackendException { PlatformUnreachable: true })
         {
             StartReconcile();
+        }
+    }
+
+    /// <summary>
+    /// The platform has sent a call back although the budget granted it: it waits on, in its old place. The backend has told its budget.
+    /// </summary>
+    private bool HoldAgain(Effect effect, SlotFailure failure)
+    {
+        lock (_gate)
+        {
+            if (_held is null || (effect.Kind == EffectKind.CreateSlot && !_core.HoldCreate(effect.Function.Key, effect.Ticket))
+                || effect.Kind is not (EffectKind.CreateSlot or EffectKind.DestroySlot))
+            {
+                return false;
+            }
+
+            _counters.Throttled++;
+            LogThrottled(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, failure.Message);
+            _held.Add(effect);
+            RunEffects();
+            return true;
         }
     }
 

@@ -10,6 +10,7 @@ public sealed record ScalerStats(
     RequestStats Requests,
     SlotStats Slots,
     ScoreStats Score,
+    BudgetStats? Budget,
     IReadOnlyList<FunctionStats> Functions);
 
 /// <summary>Requests since the start.</summary>
@@ -17,6 +18,9 @@ public sealed record RequestStats(long Assigns, long Warm, long Waited, long Col
 
 /// <summary>Slots now, and backend calls since the start.</summary>
 public sealed record SlotStats(int Busy, int Idle, int InFlight, int Total, long Creates, long Destroys, long BackendFailures);
+
+/// <summary>What a platform that rations its calls still grants; null for one that does not.</summary>
+public sealed record BudgetStats(double CreatesLeft, double CreatesPerSecond, double CreatePriceSeconds, int HeldCreates, int HeldDestroys, long Throttled);
 
 /// <summary>The contest's score as this scaler sees it: without the time that callers spend on the wire.</summary>
 public sealed record ScoreStats(double Score, double ResourceScore, double LatencyScore, double ExecutionGbSeconds, double SlotGbSeconds);
@@ -67,8 +71,29 @@ public sealed partial class ScalerRuntime
                     _counters.Destroys,
                     _counters.BackendFailures),
                 new ScoreStats(score.Total, score.ResourceScore, score.LatencyScore, score.ExecutionGbSeconds, score.SlotGbSeconds),
+                DescribeBudget(),
                 [.. pools.Select(Describe)]);
         }
+    }
+
+    /// <summary>Every slot in the inventory, with the function it belongs to; the key is empty for those nobody owns.</summary>
+    public IReadOnlyList<(MetaKey Function, SlotSnapshot Slot)> GetInventory()
+    {
+        lock (_gate)
+        {
+            return [.. _core.Inventory];
+        }
+    }
+
+    private BudgetStats? DescribeBudget()
+    {
+        if (_held is null)
+        {
+            return null;
+        }
+
+        var creates = _backend.Budget!.Creates;
+        return new BudgetStats(Math.Min(creates.Remaining, int.MaxValue), Math.Min(creates.PerSecond, int.MaxValue), creates.PriceSeconds(_held.Creates), _held.Creates, _held.Destroys, _counters.Throttled);
     }
 
     private static FunctionStats Describe(SlotPool pool)
@@ -113,6 +138,9 @@ public sealed partial class ScalerRuntime
         public long Destroys { get; set; }
 
         public long BackendFailures { get; set; }
+
+        /// <summary>Calls that the platform has sent back for now.</summary>
+        public long Throttled { get; set; }
 
         public void Granted(GrantKind kind)
         {
