@@ -92,7 +92,7 @@ public sealed partial class AciBackend : ISlotBackend
                     return await PutAsync(spec, token).ConfigureAwait(false);
                 },
                 cancellationToken).ConfigureAwait(false);
-            await CompleteAsync(operation, _options.ProvisionTimeout, $"creating {slot}", cancellationToken).ConfigureAwait(false);
+            await CompleteAsync(operation, new StateOperation(_groups, place, name, deletes: false), _options.ProvisionTimeout, $"creating {slot}", cancellationToken).ConfigureAwait(false);
             return slot;
         }
         catch (RequestFailedException e)
@@ -286,7 +286,7 @@ public sealed partial class AciBackend : ISlotBackend
                 throw;
             }
 
-            return new StateOperation(_groups, spec.Place, spec.Name);
+            return new StateOperation(_groups, spec.Place, spec.Name, deletes: false);
         }
     }
 
@@ -313,7 +313,15 @@ public sealed partial class AciBackend : ISlotBackend
     }
 
     /// <summary>Follows an operation to its end.</summary>
-    private async Task CompleteAsync(IGroupOperation operation, TimeSpan timeout, string what, CancellationToken cancellationToken)
+    /// <param name="operation">The operation.</param>
+    /// <param name="byState">
+    /// The same by the group's own state: the SDK takes an operation that could not be looked at for ended, so it is not asked again.
+    /// </param>
+    /// <param name="timeout">How long it may take.</param>
+    /// <param name="what">For the message.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    private async Task CompleteAsync(
+        IGroupOperation operation, StateOperation byState, TimeSpan timeout, string what, CancellationToken cancellationToken)
     {
         var began = _time.GetTimestamp();
         var delay = _options.PollDelay;
@@ -330,12 +338,13 @@ public sealed partial class AciBackend : ISlotBackend
             delay = delay * 1.5 < LongestPoll ? delay * 1.5 : LongestPoll > delay ? LongestPoll : delay;
             try
             {
-                await _retries.ExecuteAsync(async token => await operation.UpdateAsync(token).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+                await operation.UpdateAsync(cancellationToken).ConfigureAwait(false);
             }
-            catch (RequestFailedException e) when (ArmAnswers.IsThrottled(e))
+            catch (RequestFailedException e) when (ArmAnswers.IsThrottled(e) || ArmAnswers.IsPassing(e))
             {
-                // Reads are rationed too; the operation goes on without being looked at.
-                await Task.Delay(ArmAnswers.RetryAfter(e.GetRawResponse()) ?? LongestPoll, _time, cancellationToken).ConfigureAwait(false);
+                // The operation goes on without being looked at.
+                operation = byState;
+                await Task.Delay(ArmAnswers.RetryAfter(e.GetRawResponse()) ?? TimeSpan.Zero, _time, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -393,7 +402,7 @@ public sealed partial class AciBackend : ISlotBackend
             var operation = await _retries.ExecuteAsync(async token => await _groups.DeleteAsync(place, name, token).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             if (operation is not null)
             {
-                await CompleteAsync(operation, _options.DeleteTimeout, $"deleting {slot}", cancellationToken).ConfigureAwait(false);
+                await CompleteAsync(operation, new StateOperation(_groups, place, name, deletes: true), _options.DeleteTimeout, $"deleting {slot}", cancellationToken).ConfigureAwait(false);
             }
 
             _instances.TryRemove(slot, out _);
@@ -448,7 +457,7 @@ public sealed partial class AciBackend : ISlotBackend
     private partial void LogFull(string region, string code);
 
     /// <summary>An operation whose handle was lost: the group's own state tells how far it is.</summary>
-    private sealed class StateOperation(IContainerGroups groups, AciPlace place, string name) : IGroupOperation
+    private sealed class StateOperation(IContainerGroups groups, AciPlace place, string name, bool deletes) : IGroupOperation
     {
         public bool HasCompleted { get; private set; }
 
@@ -457,8 +466,8 @@ public sealed partial class AciBackend : ISlotBackend
         public async Task UpdateAsync(CancellationToken cancellationToken)
         {
             var group = await groups.GetAsync(place, name, cancellationToken).ConfigureAwait(false);
-            HasCompleted = group is null || group.IsReady || group.IsGoing;
-            if (HasCompleted && group?.IsReady != true)
+            HasCompleted = group is null || (!deletes && (group.IsReady || group.IsGoing));
+            if (HasCompleted && !deletes && group?.IsReady != true)
             {
                 throw new SlotBackendException(new SlotFailure(
                     FailureKind.Transient, $"container group {name} is {group?.ProvisioningState ?? "gone"}", OutcomeUnknown: true));
