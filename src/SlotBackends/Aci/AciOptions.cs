@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using FuncScaler.SlotBackends.Budget;
 using FuncScaler.SlotBackends.Http;
 
@@ -90,6 +91,15 @@ public sealed record AciOptions
     /// <summary>The most cores per region; each group counts as at least one.</summary>
     public double MaxCoresPerRegion { get; init; } = 100;
 
+    /// <summary>Resource Manager of another cloud, or a stand-in on this machine over plain http; null for Azure's public cloud.</summary>
+    public Uri? ArmEndpoint { get; init; }
+
+    /// <summary>How often what exists is compared with the inventory.</summary>
+    public TimeSpan SweepInterval { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long a group of ours that no function claims is left alone before it is deleted.</summary>
+    public TimeSpan OrphanGrace { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>How long a group may take from PUT to running before it is given up and deleted.</summary>
     public TimeSpan ProvisionTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
@@ -109,6 +119,7 @@ public sealed record AciOptions
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Where the jitter comes from, 0 to 1; null for a shared random source.</summary>
+    [JsonIgnore]
     public Func<double>? Randomizer { get; init; }
 }
 

@@ -50,6 +50,8 @@ public static partial class AciOptionsValidation
         Require(options.StandbyPoolId.Length > 0 == options.ContainerGroupProfileId.Length > 0, "standbyPoolId and containerGroupProfileId go together: give both or neither.");
         Require(options.Tags.Keys.All(k => !k.StartsWith(AciTags.Prefix, StringComparison.OrdinalIgnoreCase)), $"tags: names that begin with '{AciTags.Prefix}' are the scaler's own.");
         Require(options.Tags.All(t => t.Key.Length is > 0 and <= 512 && t.Key.IndexOfAny(['<', '>', '%', '&', '\\', '?', '/']) < 0 && t.Value.Length <= 256), "tags: a name has 1 to 512 characters without < > % & \\ ? /, a value at most 256.");
+        Require(options.ArmEndpoint is not { } arm || arm.Scheme == "https" || (arm.Scheme == "http" && arm.IsLoopback), $"armEndpoint {options.ArmEndpoint} must be https; plain http is for a stand-in on this machine.");
+        Require(options.SweepInterval > TimeSpan.Zero && options.OrphanGrace >= TimeSpan.Zero, "sweepInterval must be more than 0, orphanGrace 0 or more.");
         Require(options.PollDelay > TimeSpan.Zero && options.ProvisionTimeout > TimeSpan.Zero && options.DeleteTimeout > TimeSpan.Zero, "pollDelay, provisionTimeout and deleteTimeout must be more than 0.");
         return errors;
 
