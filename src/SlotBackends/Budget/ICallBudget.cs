@@ -35,7 +35,7 @@ public readonly record struct CreateBudget(double Remaining, double Capacity, do
     /// <param name="waiting">Creations that are held back.</param>
     public double PriceSeconds(int waiting)
     {
-        if (PerSecond <= 0 || Capacity <= 0)
+        if (PerSecond <= 0 || Capacity <= 0 || !double.IsFinite(Capacity))
         {
             return 0;
         }

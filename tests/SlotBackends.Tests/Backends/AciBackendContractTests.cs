@@ -6,14 +6,14 @@ using FuncScaler.Tests.FakeArm;
 namespace FuncScaler.Tests.Backends;
 
 /// <summary>The contract on Azure.ResourceManager's generic resources, over HTTP.</summary>
-public sealed class AciOnGenericResourcesTests : SlotBackendContract
+public sealed class AciOnGenericResourcesTests : RemoteSlotBackendContract
 {
-    protected override async Task<BackendHarness> StartAsync() => await AciHarness.StartAsync(
+    protected override async Task<RemoteBackendHarness> StartRemoteAsync() => await AciHarness.StartAsync(
         (connection, options) => new GenericContainerGroups(connection.MakeClient(options), options.Subscription));
 }
 
 /// <summary>The ACI backend on the fake Resource Manager.</summary>
-internal sealed class AciHarness : BackendHarness
+internal sealed class AciHarness : RemoteBackendHarness
 {
     private readonly FakeArmServer _fake;
 
