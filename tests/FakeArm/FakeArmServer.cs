@@ -71,6 +71,9 @@ internal sealed partial class FakeArmServer : IAsyncDisposable
     /// <summary>Limits of creations and of deletions, per region; none unless set before the first call.</summary>
     public IReadOnlyList<RateLimit> Limits { get; set; } = [];
 
+    /// <summary>Groups ever created.</summary>
+    public int Created { get; private set; }
+
     /// <summary>Creations refused with 429.</summary>
     public int Throttled { get; private set; }
 
@@ -334,6 +337,7 @@ internal sealed partial class FakeArmServer : IAsyncDisposable
                 ProvisioningError = fault.ProvisioningError,
             };
             _groups.Add(group.Id, group);
+            Created++;
             Operation(http, group, deletes: false);
             return (201, Describe(group));
         }
