@@ -7,7 +7,6 @@ using Azure.ResourceManager.ContainerInstance.Models;
 using Azure.ResourceManager.Resources;
 using FuncScaler.SlotBackends.Aci;
 using FuncScaler.Tests.Backends;
-using FuncScaler.Tests.FakeArm;
 
 namespace FuncScaler.Tests.Aci;
 
