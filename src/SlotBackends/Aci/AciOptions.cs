@@ -91,6 +91,9 @@ public sealed record AciOptions
     /// <summary>The most cores per region; each group counts as at least one.</summary>
     public double MaxCoresPerRegion { get; init; } = 100;
 
+    /// <summary>Go through generic resources also where the package for container groups is compiled in.</summary>
+    public bool GenericResources { get; init; }
+
     /// <summary>Resource Manager of another cloud, or a stand-in on this machine over plain http; null for Azure's public cloud.</summary>
     public Uri? ArmEndpoint { get; init; }
 

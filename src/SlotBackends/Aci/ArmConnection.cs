@@ -27,7 +27,7 @@ public sealed partial record ArmConnection
     {
         var client = MakeClient(options);
         IContainerGroups? typed = null;
-        if (!AciOptionsValidation.HasStandbyPool(options))
+        if (!options.GenericResources && !AciOptionsValidation.HasStandbyPool(options))
         {
             OpenTyped(client, options, ref typed);
         }

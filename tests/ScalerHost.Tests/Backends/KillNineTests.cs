@@ -25,7 +25,7 @@ public class KillNineTests(ITestOutputHelper output)
         var settings = Path.Combine(folder.Path, "aci.json");
         await File.WriteAllTextAsync(settings, $$"""
             {
-              "owner": "chaos",
+              "owner": "chaos", "genericResources": true,
               "subscription": "{{FakeArmServer.Subscription}}",
               "armEndpoint": "{{fake.Address}}",
               "places": [{ "resourceGroup": "slots", "region": "westeurope" }, { "resourceGroup": "slots-2", "region": "northeurope" }],

@@ -59,6 +59,7 @@ public sealed class AciOnContainerInstanceTests : RemoteSlotBackendContract
         var connection = new ArmConnection { Endpoint = new Uri("http://127.0.0.1:1") };
 
         Assert.IsType<ContainerInstanceGroups>(connection.Open(new AciOptions()));
+        Assert.IsType<GenericContainerGroups>(connection.Open(new AciOptions { GenericResources = true }));
         Assert.IsType<GenericContainerGroups>(connection.Open(new AciOptions { StandbyPoolId = "/subscriptions/x/pool" }));
     }
 

@@ -30,6 +30,7 @@ internal sealed class AciHarness : RemoteBackendHarness
     public static AciOptions OptionsFor(FakeArmServer fake) => new()
     {
         Owner = "test",
+        GenericResources = true,
         Subscription = FakeArmServer.Subscription,
         Places = [new AciPlace("slots", "westeurope")],
         Images = new Dictionary<string, string> { ["*"] = "example/runtime:1" },
