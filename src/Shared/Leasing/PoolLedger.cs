@@ -62,6 +62,8 @@ public sealed partial class PoolLedger : IPoolState
 
     double? IPoolState.LatencyPriceGbs => _options.Pool.LatencyPriceGbs;
 
+    double IPoolState.CreatePriceSeconds => _options.Pool.CreatePriceSeconds?.Invoke() ?? 0;
+
     /// <summary>A leased instance counts as used, whether its worker has a request for it or not.</summary>
     int IPoolState.BusyCount => _leased;
 

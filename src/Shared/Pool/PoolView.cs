@@ -26,6 +26,12 @@ public readonly struct PoolView
     /// <inheritdoc cref="SlotPoolOptions.LatencyPriceGbs"/>
     public double? LatencyPriceGbs => _pool.LatencyPriceGbs;
 
+    /// <summary>
+    /// What creating one more slot costs now beyond its memory, s of later requests' waiting; 0 where creating is not rationed. Times the
+    /// price of a second of waiting it is GBs.
+    /// </summary>
+    public double CreatePriceSeconds => _pool.CreatePriceSeconds;
+
     /// <summary>When each instance that executes a request began, µs, into <paramref name="into"/>; returns how many fitted.</summary>
     public int CopyBusySince(Span<long> into) => _pool.CopyBusySince(into);
 
@@ -55,6 +61,8 @@ internal interface IPoolState
     ScoreLedger Ledger { get; }
 
     double? LatencyPriceGbs { get; }
+
+    double CreatePriceSeconds { get; }
 
     int BusyCount { get; }
 

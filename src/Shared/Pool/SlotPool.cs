@@ -14,6 +14,9 @@ namespace FuncScaler;
 /// </remarks>
 public sealed partial class SlotPool : IPoolState
 {
+    /// <summary>When the backend was asked for a slot whose creation is held back: so far off that no time-out comes due.</summary>
+    private const long NotAsked = long.MaxValue / 4;
+
     private readonly IKeepAlivePolicy _policy;
     private readonly SlotPoolOptions _options;
     private readonly SlotRegistry _registry;
@@ -60,6 +63,8 @@ public sealed partial class SlotPool : IPoolState
     public ScoreLedger Ledger { get; }
 
     double? IPoolState.LatencyPriceGbs => _options.LatencyPriceGbs;
+
+    double IPoolState.CreatePriceSeconds => _options.CreatePriceSeconds?.Invoke() ?? 0;
 
     /// <summary>Instances executing a request.</summary>
     public int BusyCount => _assignments.Count;
@@ -214,7 +219,7 @@ public sealed partial class SlotPool : IPoolState
             if (!_registry.TryGetOwner(backendId, out _))
             {
                 // Given up before its id was known: now it can be destroyed by name.
-                Adopt(backendId, "created under a ticket that was given up", effects);
+                Adopt(backendId, "created under a ticket that was given up", graceUs: 0, effects);
                 Announce(effects);
             }
 
@@ -231,7 +236,7 @@ public sealed partial class SlotPool : IPoolState
         }
 
         slot.BackendId = backendId;
-        Statistics.Create.Add(_nowUs - slot.CreateAskedUs);
+        Statistics.Create.Add(_nowUs - slot.AskedUs);
         SetState(slot, slot.State, abandoned: slot.Doomed);
         var needed = (slot.BoundTo is { } bound && _waiterIndex.ContainsKey(bound)) || _waiters.Count > InitializingCount;
         if (slot.Doomed || (!needed && (_draining || !(slot.Standby || _policy.KeepSurplus(View)))))
@@ -240,11 +245,7 @@ public sealed partial class SlotPool : IPoolState
         }
         else
         {
-            SetState(slot, SlotState.Initializing);
-            slot.AskedUs = _nowUs;
-            slot.Instance = new InstanceId(_options.InstancePrefix + ticket);
-            WakeBy(_nowUs + _options.InitTimeoutUs);
-            effects.Add(Effect.InitSlot(Function, ticket, backendId, slot.Instance));
+            AskInit(slot, effects);
         }
 
         Settle(effects);
@@ -322,6 +323,7 @@ public sealed partial class SlotPool : IPoolState
 
             case SlotState.Idle:
             case SlotState.Busy:
+            case SlotState.Adopted:
             default:
                 break;
         }
@@ -371,6 +373,7 @@ public sealed partial class SlotPool : IPoolState
                     RetryLater(slot, new SlotFailure(FailureKind.Transient, "the backend does not know the slot any more"), effects);
                     break;
                 case SlotState.Idle:
+                case SlotState.Adopted:
                 case SlotState.Destroying:
                     _idle.Remove(slot);
                     Drop(slot);
@@ -390,8 +393,85 @@ public sealed partial class SlotPool : IPoolState
     public void Adopt(long nowUs, BackendSlotId backendId, List<Effect> effects)
     {
         Advance(nowUs);
-        Adopt(backendId, "the backend lists it and nobody owns it", effects);
+        Adopt(backendId, "the backend lists it and nobody owns it", _options.OrphanGraceUs, effects);
         Settle(effects);
+    }
+
+    /// <summary>
+    /// Takes an instance of this function that a former run of the scaler has left into the inventory: held back until none of that run's
+    /// requests can still execute in it, then initialised again and offered.
+    /// </summary>
+    /// <param name="nowUs">The time.</param>
+    /// <param name="backendId">The backend's id; nothing happens when a ticket holds it already.</param>
+    /// <param name="usableFromUs">Until when it is held back.</param>
+    /// <param name="effects">Where effects are added.</param>
+    public void AdoptInstance(long nowUs, BackendSlotId backendId, long usableFromUs, List<Effect> effects)
+    {
+        Advance(nowUs);
+        var ticket = _registry.NextTicket();
+        if (_registry.TryClaim(backendId, ticket))
+        {
+            var slot = new Slot(ticket, Function.MemoryMb)
+            {
+                State = SlotState.Adopted,
+                BackendId = backendId,
+                CreateAskedUs = _nowUs,
+                AskedUs = _nowUs,
+                DueUs = _draining ? _nowUs : usableFromUs,
+            };
+            _slots.Add(ticket, slot);
+            Ledger.SlotCreated(_nowUs, slot.MemoryMb);
+            WakeBy(slot.DueUs);
+        }
+
+        Settle(effects);
+    }
+
+    /// <summary>
+    /// The host holds a creation back, because the backend takes no more of them now: no time-out runs until <see cref="BeginCreate"/>.
+    /// </summary>
+    /// <returns>False when the slot is not waiting to be created (any more).</returns>
+    public bool HoldCreate(SlotTicket ticket)
+    {
+        if (!_slots.TryGetValue(ticket, out var slot) || slot.State != SlotState.Creating || slot.Abandoned)
+        {
+            return false;
+        }
+
+        slot.AskedUs = NotAsked;
+        return true;
+    }
+
+    /// <summary>Whether a creation that is held back is still wanted; where not, it leaves the inventory and must not be carried out.</summary>
+    public bool KeepHeldCreate(long nowUs, SlotTicket ticket, List<Effect> effects)
+    {
+        Advance(nowUs);
+        if (!_slots.TryGetValue(ticket, out var slot) || slot.State != SlotState.Creating)
+        {
+            return false;
+        }
+
+        var needed = slot.BoundTo is { } bound ? _waiterIndex.ContainsKey(bound) : _waiters.Count > InFlightCount - HeldCount;
+        if (!slot.Doomed && (needed || (slot.Standby && !_draining)))
+        {
+            return true;
+        }
+
+        Drop(slot);
+        Settle(effects);
+        return false;
+    }
+
+    /// <summary>The host asks the backend now for a slot whose creation it has held back.</summary>
+    public void BeginCreate(long nowUs, SlotTicket ticket, List<Effect> effects)
+    {
+        Advance(nowUs);
+        if (_slots.TryGetValue(ticket, out var slot) && slot.State == SlotState.Creating)
+        {
+            slot.AskedUs = _nowUs;
+            WakeBy(DueOf(slot));
+            Announce(effects);
+        }
     }
 
     /// <summary>The function's settings have changed: instances made under the old ones serve no new request.</summary>
@@ -439,6 +519,11 @@ public sealed partial class SlotPool : IPoolState
         }
 
         _idle.Clear();
+        foreach (var slot in _slots.Values.Where(s => s.State == SlotState.Adopted))
+        {
+            Destroy(slot, "the scaler is stopping", effects);
+        }
+
         Settle(effects);
     }
 
@@ -560,6 +645,8 @@ public sealed partial class SlotPool : IPoolState
 
     private PoolView View => new(this, _nowUs);
 
+    private int HeldCount => _slots.Values.Count(s => s.InFlight && !s.Abandoned && s.AskedUs == NotAsked);
+
     private void Advance(long nowUs) => _nowUs = Math.Max(_nowUs, nowUs);
 
     private void WakeBy(long atUs) => _nextWakeUs = Math.Min(_nextWakeUs, atUs);
@@ -594,6 +681,14 @@ public sealed partial class SlotPool : IPoolState
                     Destroy(slot, "its keep-alive has ended", effects);
                 }
 
+                break;
+
+            case SlotState.Adopted when slot.Doomed || _draining:
+                Destroy(slot, "its function's settings have changed", effects);
+                break;
+
+            case SlotState.Adopted:
+                AskInit(slot, effects);
                 break;
 
             case SlotState.Busy:
@@ -719,7 +814,9 @@ public sealed partial class SlotPool : IPoolState
         _waiterIndex.Remove(node.Value.Request);
     }
 
-    private string WaitedInVain() => LastFailure is null
+    private string WaitedInVain() => HeldCount > 0
+        ? "no instance became free within the time allowed, and the backend grants no more creations for now"
+        : LastFailure is null
         ? "no instance became free or ready within the time allowed"
         : $"no instance became free or ready within the time allowed; the backend said: {LastFailure}";
 
@@ -812,6 +909,15 @@ public sealed partial class SlotPool : IPoolState
         AskDestroy(slot, effects);
     }
 
+    private void AskInit(Slot slot, List<Effect> effects)
+    {
+        SetState(slot, SlotState.Initializing);
+        slot.AskedUs = _nowUs;
+        slot.Instance = new InstanceId(_options.InstancePrefix + slot.Ticket);
+        WakeBy(_nowUs + _options.InitTimeoutUs);
+        effects.Add(Effect.InitSlot(Function, slot.Ticket, slot.BackendId, slot.Instance));
+    }
+
     private void AskDestroy(Slot slot, List<Effect> effects)
     {
         slot.Asked = true;
@@ -821,7 +927,7 @@ public sealed partial class SlotPool : IPoolState
         effects.Add(Effect.DestroySlot(Function, slot.Ticket, slot.BackendId, slot.DestroyReason));
     }
 
-    private void Adopt(BackendSlotId backendId, string reason, List<Effect> effects)
+    private void Adopt(BackendSlotId backendId, string reason, long graceUs, List<Effect> effects)
     {
         var ticket = _registry.NextTicket();
         if (!_registry.TryClaim(backendId, ticket))
@@ -831,6 +937,14 @@ public sealed partial class SlotPool : IPoolState
 
         var slot = new Slot(ticket, Function.MemoryMb) { State = SlotState.Destroying, BackendId = backendId, Billed = true, DestroyReason = reason };
         _slots.Add(ticket, slot);
+        if (graceUs > 0 && !_draining)
+        {
+            slot.AskedUs = _nowUs;
+            slot.DueUs = _nowUs + graceUs;
+            WakeBy(slot.DueUs);
+            return;
+        }
+
         AskDestroy(slot, effects);
     }
 
@@ -1023,6 +1137,9 @@ public enum SlotState
 
     /// <summary>An instance, held by a request.</summary>
     Busy,
+
+    /// <summary>An instance that a former run of the scaler has left, held back while one of that run's requests may be executing in it.</summary>
+    Adopted,
 
     /// <summary>DestroySlot is under way or will be tried again.</summary>
     Destroying,

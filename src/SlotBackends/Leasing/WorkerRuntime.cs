@@ -67,6 +67,9 @@ public sealed partial class WorkerRuntime : CoreRuntime
 
     private protected override IEnumerable<SlotPool> Pools => _core.Pools.Select(p => p.Pool);
 
+    private protected override IEnumerable<(MetaKey Function, SlotSnapshot Slot)> Inventory =>
+        _core.Pools.SelectMany(p => p.Pool.Slots.Select(s => (p.Function.Key, s)));
+
     private protected override ScoreLedger Score => _core.Ledger;
 
     private protected override int SlotCount => _core.SlotCount;

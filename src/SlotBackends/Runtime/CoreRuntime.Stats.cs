@@ -12,6 +12,9 @@ public abstract partial class CoreRuntime
 
     private protected abstract ScoreLedger Score { get; }
 
+    /// <summary>Every slot, with the function it belongs to.</summary>
+    private protected abstract IEnumerable<(MetaKey Function, SlotSnapshot Slot)> Inventory { get; }
+
     /// <summary>Slots in whatever state.</summary>
     private protected abstract int SlotCount { get; }
 
@@ -44,9 +47,22 @@ public abstract partial class CoreRuntime
                     Counters.Destroys,
                     Counters.BackendFailures),
                 new ScoreStats(score.Total, score.ResourceScore, score.LatencyScore, score.ExecutionGbSeconds, score.SlotGbSeconds),
+                DescribeBudget(),
                 [.. pools.Select(Describe)]);
         }
     }
+
+    /// <inheritdoc />
+    public IReadOnlyList<(MetaKey Function, SlotSnapshot Slot)> GetInventory()
+    {
+        lock (Gate)
+        {
+            return [.. Inventory];
+        }
+    }
+
+    /// <summary>What the backend's budget has left; null without one.</summary>
+    private protected virtual BudgetStats? DescribeBudget() => null;
 
     private static FunctionStats Describe(SlotPool pool)
     {

@@ -148,20 +148,56 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
     /// <summary>Carries out what the core has asked for. Called with the lock held.</summary>
     private protected void RunEffects()
     {
+        do
+        {
+            CarryOut();
+        }
+        while (LetHeldCallsGo());
+
+        Rearm();
+        EffectsCarriedOut();
+    }
+
+    /// <summary>Takes in a creation or destruction that is to wait for the backend's budget; called with the lock held.</summary>
+    /// <returns>False when it need not wait.</returns>
+    private protected virtual bool Hold(in Effect effect) => false;
+
+    /// <summary>Starts the calls that have waited for long enough; called with the lock held.</summary>
+    /// <returns>Whether the core has asked for something on the way.</returns>
+    private protected virtual bool LetHeldCallsGo() => false;
+
+    /// <summary>Takes in a call that the platform has sent back for now.</summary>
+    /// <returns>False when it has failed, as far as the core is concerned.</returns>
+    private protected virtual bool HoldAgain(Effect effect, SlotFailure failure) => false;
+
+    private protected void StartCreate(in Effect effect)
+    {
+        Counters.Creates++;
+        _ = CreateAsync(effect);
+    }
+
+    private protected void StartDestroy(in Effect effect)
+    {
+        Counters.Destroys++;
+        _ = DestroyAsync(effect);
+    }
+
+    private void CarryOut()
+    {
         foreach (var effect in Effects)
         {
             switch (effect.Kind)
             {
+                case EffectKind.CreateSlot or EffectKind.DestroySlot when Hold(effect):
+                    break;
                 case EffectKind.CreateSlot:
-                    Counters.Creates++;
-                    _ = CreateAsync(effect);
+                    StartCreate(effect);
                     break;
                 case EffectKind.InitSlot:
                     _ = InitAsync(effect);
                     break;
                 case EffectKind.DestroySlot:
-                    Counters.Destroys++;
-                    _ = DestroyAsync(effect);
+                    StartDestroy(effect);
                     break;
                 case EffectKind.Grant:
                     Counters.Granted(effect.GrantKind);
@@ -186,8 +222,6 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
         }
 
         Effects.Clear();
-        Rearm();
-        EffectsCarriedOut();
     }
 
     /// <summary>Tells the core something, and carries out what it asks for then.</summary>
@@ -328,6 +362,11 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
         var failure = exception is SlotBackendException known
             ? known.Failure
             : new SlotFailure(FailureKind.Transient, exception.Message, OutcomeUnknown: outcomeUnknown);
+        if (failure is { Kind: FailureKind.Throttled, OutcomeUnknown: false } && HoldAgain(effect, failure))
+        {
+            return;
+        }
+
         LogBackendFailed(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, failure.Kind, failure.Message);
         lock (Gate)
         {

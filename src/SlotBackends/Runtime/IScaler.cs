@@ -17,6 +17,9 @@ public interface IScaler
     /// <summary>Takes an instance back.</summary>
     ReleaseOutcome Release(MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result);
 
+    /// <summary>Every slot in the inventory, with the function it belongs to; the key is empty for those nobody owns.</summary>
+    IReadOnlyList<(MetaKey Function, SlotSnapshot Slot)> GetInventory();
+
     /// <summary>The state now.</summary>
     ScalerStats GetStats();
 }

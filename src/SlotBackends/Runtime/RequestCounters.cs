@@ -23,6 +23,9 @@ internal sealed class RequestCounters
 
     public long BackendFailures { get; set; }
 
+    /// <summary>Calls that the platform has sent back for now.</summary>
+    public long Throttled { get; set; }
+
     public void Granted(GrantKind kind)
     {
         switch (kind)

@@ -15,4 +15,7 @@ public sealed partial class ScalerRuntime
 
     [LoggerMessage(105, LogLevel.Error, "Slot {Slot} could not be destroyed and is left behind: {Reason}")]
     private partial void LogLeftBehind(string slot, string reason);
+
+    [LoggerMessage(106, LogLevel.Information, "{Call} for function {Function}, slot {Ticket}, waits: the platform takes no more for now: {Reason}")]
+    private partial void LogThrottled(EffectKind call, string function, long ticket, string reason);
 }

@@ -19,17 +19,35 @@ public sealed partial class ScalerRuntime : CoreRuntime
     /// <param name="time">The clock and its timers.</param>
     /// <param name="logger">For what operators should know.</param>
     public ScalerRuntime(ISlotBackend backend, PolicyChoice policy, ScalerRuntimeOptions options, TimeProvider time, ILogger<ScalerRuntime> logger)
-        : this(new ScalerCore(policy, options.Pool), backend, policy, options, time, logger)
+        : this(backend.Budget is { } budget ? new HeldCalls(budget) : null, backend, policy, options, time, logger)
     {
     }
 
     private ScalerRuntime(
-        ScalerCore core, ISlotBackend backend, PolicyChoice policy, ScalerRuntimeOptions options, TimeProvider time, ILogger<ScalerRuntime> logger)
+        HeldCalls? held, ISlotBackend backend, PolicyChoice policy, ScalerRuntimeOptions options, TimeProvider time, ILogger<ScalerRuntime> logger)
+        : this(new ScalerCore(policy, PriceCreates(options.Pool, backend, held)), held, backend, policy, options, time, logger)
+    {
+    }
+
+    private ScalerRuntime(
+        ScalerCore core,
+        HeldCalls? held,
+        ISlotBackend backend,
+        PolicyChoice policy,
+        ScalerRuntimeOptions options,
+        TimeProvider time,
+        ILogger<ScalerRuntime> logger)
         : base(core, backend, policy, options, time, logger)
     {
         _core = core;
         _logger = logger;
         _options = options;
+        if (held is not null)
+        {
+            _held = held;
+            _heldTimer = time.CreateTimer(static state => ((ScalerRuntime)state!).OnHeldTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+
         if (options.ReconcileInterval is { } interval)
         {
             _reconcileTimer = time.CreateTimer(static state => ((ScalerRuntime)state!).StartReconcile(), this, interval, interval);
@@ -37,6 +55,8 @@ public sealed partial class ScalerRuntime : CoreRuntime
     }
 
     private protected override IEnumerable<SlotPool> Pools => _core.Pools;
+
+    private protected override IEnumerable<(MetaKey Function, SlotSnapshot Slot)> Inventory => _core.Inventory;
 
     private protected override ScoreLedger Score => _core.Ledger;
 
@@ -136,6 +156,11 @@ public sealed partial class ScalerRuntime : CoreRuntime
         if (_reconcileTimer is not null)
         {
             await _reconcileTimer.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (_heldTimer is not null)
+        {
+            await _heldTimer.DisposeAsync().ConfigureAwait(false);
         }
 
         await Backend.DisposeAsync().ConfigureAwait(false);

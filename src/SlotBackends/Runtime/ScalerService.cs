@@ -15,9 +15,36 @@ public sealed class ScalerService(IScaler scaler)
     private static readonly UnaryMethod<AssignRequest, AssignReply> AssignMethod = new(ScalerContract.Assign);
     private static readonly UnaryMethod<IdleRequest, IdleReply> IdleMethod = new(ScalerContract.Idle);
 
+    /// <summary>
+    /// The metadata of an Assign reply that tells where the instance is reached; absent where the platform has no addresses. The contract's
+    /// messages stay as they are.
+    /// </summary>
+    public const string AddressMetadata = "x-instance-address";
+
+    /// <summary>Beside it, how the request came by the instance: warm, waited or cold.</summary>
+    public const string StartMetadata = "x-instance-start";
+
+    /// <summary>How a request came by its instance, as callers are told.</summary>
+    public static string StartName(GrantKind kind) => kind switch
+    {
+        GrantKind.Warm => "warm",
+        GrantKind.Waited => "waited",
+        _ => "cold",
+    };
+
     /// <summary>Serves both methods.</summary>
     public void AddTo(UnaryRoutes routes) => routes
-        .Add(AssignMethod, (request, call) => AssignAsync(request, call.TimeRemaining, call.Cancellation))
+        .Add(AssignMethod, async (request, call) =>
+        {
+            var (reply, instance) = await AssignInstanceAsync(request, call.TimeRemaining, call.Cancellation).ConfigureAwait(false);
+            if (instance.Address is { } address)
+            {
+                call.SetReplyMetadata(AddressMetadata, address.AbsoluteUri);
+                call.SetReplyMetadata(StartMetadata, StartName(instance.Kind));
+            }
+
+            return reply;
+        })
         .Add(IdleMethod, (request, _) => ValueTask.FromResult(Idle(request)));
 
     /// <summary>Gives a request an instance.</summary>
@@ -25,7 +52,13 @@ public sealed class ScalerService(IScaler scaler)
     /// <param name="timeout">How long the caller is ready to wait; null when it did not say.</param>
     /// <param name="cancellationToken">The caller has gone away.</param>
     /// <exception cref="GrpcException">No instance, and why.</exception>
-    public async ValueTask<AssignReply> AssignAsync(AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken)
+    public async ValueTask<AssignReply> AssignAsync(AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken) =>
+        (await AssignInstanceAsync(request, timeout, cancellationToken).ConfigureAwait(false)).Reply;
+
+    /// <inheritdoc cref="AssignAsync"/>
+    /// <returns>The contract's reply, and what it does not tell of the instance.</returns>
+    public async ValueTask<(AssignReply Reply, AssignedInstance Instance)> AssignInstanceAsync(
+        AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken)
     {
         if (request.RequestId.Length == 0)
         {
@@ -59,11 +92,12 @@ public sealed class ScalerService(IScaler scaler)
                 cancellationToken.ThrowIfCancellationRequested();
             }
 
-            return new AssignReply
+            var reply = new AssignReply
             {
                 Status = Status.Ok,
                 Assigment = new Assignment { RequestId = request.RequestId, MetaKey = meta.Key, InstanceId = assigned.Instance.Value },
             };
+            return (reply, assigned);
         }
         catch (AssignRejectedException e)
         {
