@@ -5,6 +5,8 @@ namespace Microsoft.DurableTask
     public readonly struct TaskName
     {
         public static implicit operator TaskName(string value) => throw null!;
+
+        public static implicit operator string(TaskName value) => throw null!;
     }
 
     public abstract class TaskOrchestrationContext
@@ -50,6 +52,8 @@ namespace Microsoft.DurableTask
         public StartOrchestrationOptions(StartOrchestrationOptions options) => throw null!;
 
         public StartOrchestrationOptions(string? InstanceId = null, DateTimeOffset? StartAt = null) => throw null!;
+
+        public string? InstanceId { get => throw null!; init => throw null!; }
     }
 
     public sealed class TaskFailedException : Exception
@@ -111,6 +115,23 @@ namespace Microsoft.DurableTask.Entities
     public abstract class TaskEntityOperation
     {
         public abstract string Name { get; }
+
+        public abstract TaskEntityContext Context { get; }
+
+        public abstract TaskEntityState State { get; }
+
+        public abstract bool HasInput { get; }
+
+        public abstract object? GetInput(Type inputType);
+    }
+
+    public abstract class TaskEntityState
+    {
+        public abstract bool HasState { get; }
+
+        public abstract object? GetState(Type type);
+
+        public abstract void SetState(object? state);
     }
 
     public record SignalEntityOptions

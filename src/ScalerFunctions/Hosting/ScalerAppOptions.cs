@@ -9,7 +9,13 @@ public sealed class ScalerAppOptions
     /// <summary>The configuration section.</summary>
     public const string Section = "Scaler";
 
-    /// <summary>The contest platform's address, host:port.</summary>
+    /// <summary>Where slots come from: <c>simulator</c>, the contest's platform, or <c>aci</c>, Azure Container Instances.</summary>
+    public string Backend { get; set; } = BackendSettings.Simulator;
+
+    /// <summary>With <c>aci</c>: its settings as a JSON object, the same as the self-host's <c>--aci</c> file.</summary>
+    public string Aci { get; set; } = "";
+
+    /// <summary>With <c>simulator</c>: the platform's address, host:port.</summary>
     public string Platform { get; set; } = "127.0.0.1:50051";
 
     /// <summary>How instances are kept, for example <c>ttl:9</c>.</summary>

@@ -10,6 +10,7 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
     public ValidateOptionsResult Validate(string? name, ScalerAppOptions options)
     {
         var failures = new List<string>();
+        BackendSettings.Validate(options, failures);
         if (!Uri.TryCreate("http://" + options.Platform, UriKind.Absolute, out var platform) || platform.Port == 80 || platform.PathAndQuery != "/")
         {
             failures.Add($"Scaler:Platform '{options.Platform}' is no address: write host:port, for example 127.0.0.1:50051.");

@@ -3,7 +3,6 @@ using FuncScaler.Policies;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Leasing;
 using FuncScaler.SlotBackends.Runtime;
-using FuncScaler.SlotBackends.Simulator;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
@@ -21,8 +20,7 @@ internal static class ScalerAppServices
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(provider => PolicyCatalog.Parse(OptionsOf(provider).Policy));
         services.AddSingleton(provider => OptionsOf(provider).ToLeasing());
-        services.TryAddSingleton<ISlotBackend>(provider => new SimulatorBackend(
-            SimulatorChannel.Open(OptionsOf(provider).Platform), new SimulatorBackendOptions(), provider.GetRequiredService<TimeProvider>()));
+        services.TryAddSingleton(provider => BackendSettings.Open(OptionsOf(provider), provider));
         services.AddSingleton<DurableLedgers>();
         services.AddSingleton(provider => new WorkerRuntime(
             NewWorkerId(),

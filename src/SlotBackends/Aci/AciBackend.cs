@@ -51,7 +51,7 @@ public sealed partial class AciBackend : ISlotBackend
 
         _groups = groups;
         _options = options;
-        _names = new AciNames(options.Owner, AciNames.NewRun());
+        _names = new AciNames(options.Owner, options.Run ?? AciNames.NewRun());
         _budget = new AciBudget(options, _names, time);
         _time = time;
         _logger = logger ?? NullLogger<AciBackend>.Instance;

@@ -13,6 +13,12 @@ public sealed record AciOptions
     /// </summary>
     public string Owner { get; init; } = "funcscaler";
 
+    /// <summary>
+    /// What stands between owner and ticket in names, up to eight of a-z and 0-9; null for something new at each start. The same for all
+    /// workers of an app whose tickets are unique among them.
+    /// </summary>
+    public string? Run { get; init; }
+
     /// <summary>The Azure subscription's id.</summary>
     public string Subscription { get; init; } = "";
 

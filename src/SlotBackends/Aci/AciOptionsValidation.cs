@@ -11,6 +11,7 @@ public static partial class AciOptionsValidation
         var errors = new List<string>();
         Require(Guid.TryParse(options.Subscription, out _), $"subscription '{options.Subscription}' is no subscription id: write the GUID that 'az account show' prints as id.");
         Require(OwnerName().IsMatch(options.Owner), $"owner '{options.Owner}' cannot begin a container group's name: use 1 to 30 of a-z, 0-9 and single hyphens, beginning with a letter and not ending in a hyphen.");
+        Require(options.Run is null || (options.Run.Length is > 0 and <= 8 && options.Run.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c))), $"run '{options.Run}' cannot stand in a container group's name: use 1 to 8 of a-z and 0-9, or leave it out.");
         Require(options.Places.Count > 0, "places is empty: name at least one, as {\"resourceGroup\": \"my-slots\", \"region\": \"westeurope\"}.");
         foreach (var place in options.Places)
         {

@@ -76,7 +76,13 @@ public sealed class ApiContractTests : IDisposable
     public void What_the_app_can_derive_from_has_no_abstract_member_that_is_not_declared()
     {
         // An heir that compiles against the declarations would not compile against the packages.
-        string[] bases = ["Microsoft.DurableTask.Entities.TaskEntity`1"];
+        string[] bases =
+        [
+            "Microsoft.DurableTask.Entities.TaskEntity`1",
+            "Microsoft.DurableTask.Entities.TaskEntityContext",
+            "Microsoft.DurableTask.Entities.TaskEntityOperation",
+            "Microsoft.DurableTask.Entities.TaskEntityState",
+        ];
         foreach (var name in bases)
         {
             var declared = ApiSurface.Members(_contract.GetType(name, throwOnError: true)!).ToHashSet();

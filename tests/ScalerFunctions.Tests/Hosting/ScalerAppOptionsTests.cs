@@ -10,6 +10,10 @@ public sealed class ScalerAppOptionsTests
         { new ScalerAppOptions { Platform = "host" }, "write host:port" },
         { new ScalerAppOptions { Platform = "host:99999" }, "write host:port" },
         { new ScalerAppOptions { Platform = "http://host:1" }, "write host:port" },
+        { new ScalerAppOptions { Backend = "lambda" }, "Scaler:Backend 'lambda' is not known" },
+        { new ScalerAppOptions { Backend = "aci" }, "Scaler:Aci: subscription '' is no subscription id" },
+        { new ScalerAppOptions { Backend = "aci", Aci = "{" }, "Scaler:Aci is no JSON object" },
+        { new ScalerAppOptions { Backend = "aci", Aci = """{"subscripton":"x"}""" }, "subscripton" },
         { new ScalerAppOptions { HostUrl = "nowhere" }, "Scaler:HostUrl 'nowhere' is no address" },
         { new ScalerAppOptions { LeaseSeconds = 0 }, "Scaler:LeaseSeconds 0 is out of range" },
         { new ScalerAppOptions { LeaseSeconds = 6 }, "Scaler:LeaseSeconds and Scaler:ReportSeconds do not go together" },
@@ -31,6 +35,14 @@ public sealed class ScalerAppOptionsTests
         new ScalerAppOptions(),
         new ScalerAppOptions { Platform = "platform.internal:50051", Policy = "ttl:9" },
         new ScalerAppOptions { Platform = "[::1]:50051" },
+        new ScalerAppOptions
+        {
+            Backend = "aci",
+            Aci = """
+                {"subscription":"00000000-0000-0000-0000-000000000001","images":{"*":"example/runtime:1"},
+                 "places":[{"resourceGroup":"slots","region":"westeurope"}]}
+                """,
+        },
         new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 9001 } },
         new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 9001, Address = "0.0.0.0", Key = "k" } },
         new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 9001, Address = "::", AllowAnonymous = true } },
