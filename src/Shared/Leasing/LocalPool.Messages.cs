@@ -233,6 +233,7 @@ public sealed partial class LocalPool
             Epoch = lease.Epoch,
             BackendSlot = lease.BackendSlot,
             Instance = lease.Instance,
+            Address = lease.Address,
             IdleSinceUs = nowUs,
             Uses = lease.Uses,
         };

@@ -53,6 +53,9 @@ public sealed partial class LocalPool
     /// <summary>Slots this worker has or wants.</summary>
     public int SlotCount => _slots.Count;
 
+    /// <summary>Where an instance of this worker is reached; null where the platform has no addresses.</summary>
+    public Uri? AddressOf(SlotTicket ticket) => _slots.GetValueOrDefault(ticket)?.Address;
+
     /// <summary>When <see cref="Tick"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
     public long NextWakeUs => _pool.NextWakeUs;
 
@@ -147,7 +150,8 @@ public sealed partial class LocalPool
     }
 
     /// <inheritdoc cref="SlotPool.SlotReady"/>
-    public void SlotReady(long nowUs, SlotTicket ticket, List<Effect> effects)
+    /// <param name="address">Where the instance is reached; null where the platform has no addresses.</param>
+    public void SlotReady(long nowUs, SlotTicket ticket, Uri? address, List<Effect> effects)
     {
         if (!_slots.TryGetValue(ticket, out var slot) || slot.Phase != LocalPhase.Initializing)
         {
@@ -156,12 +160,14 @@ public sealed partial class LocalPool
 
         slot.Phase = LocalPhase.Ready;
         slot.Epoch = 1;
+        slot.Address = address;
         slot.IdleSinceUs = nowUs;
         Enqueue(nowUs, new WorkerOperation
         {
             Kind = WorkerOperationKind.Ready,
             Ticket = ticket,
             Instance = slot.Instance,
+            Address = address,
             TimeUs = nowUs - slot.AskedUs,
         });
         CheckLease(nowUs);
@@ -388,6 +394,8 @@ public sealed partial class LocalPool
         public BackendSlotId BackendSlot { get; set; }
 
         public InstanceId Instance { get; set; }
+
+        public Uri? Address { get; set; }
 
         public RequestId? Holder { get; set; }
 

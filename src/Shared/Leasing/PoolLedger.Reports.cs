@@ -183,6 +183,7 @@ public sealed partial class PoolLedger
         if (State.Slots.TryGetValue(operation.Ticket.Value, out var slot) && slot.Owner == id && slot.State == LedgerSlotState.Creating)
         {
             slot.Instance = operation.Instance;
+            slot.Address = operation.Address;
             slot.Epoch = 1;
             slot.Ordinal = worker.Granted;
             Become(slot, LedgerSlotState.Leased, long.MaxValue);
@@ -217,7 +218,7 @@ public sealed partial class PoolLedger
             case ReturnKind.Entrusted when worker.Releases.All(r => r.Request != operation.Request):
                 slot.Owner = null;
                 slot.Holder = operation.Request;
-                Become(slot, LedgerSlotState.Entrusted, NowUs + State.HoldUs);
+                Become(slot, LedgerSlotState.Entrusted, NowUs + State.HoldUs + (2 * _options.ClockSkewUs));
                 break;
             case ReturnKind.Entrusted when worker.Releases.First(r => r.Request == operation.Request) is { NeedDestroy: false }:
                 BecomeIdle(slot, NowUs);

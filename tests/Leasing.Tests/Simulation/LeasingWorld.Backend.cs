@@ -79,7 +79,7 @@ internal sealed partial class LeasingWorld
     private void InitFor(Worker worker, SlotTicket ticket, BackendSlotId id, InstanceId instance) => Init(
         id,
         instance,
-        () => On(worker, (pool, now) => pool.SlotReady(now, ticket, _effects)),
+        () => On(worker, (pool, now) => pool.SlotReady(now, ticket, null, _effects)),
         failure => On(worker, (pool, now) => pool.SlotFailed(now, ticket, failure, _effects)));
 
     /// <summary>The orchestration that creates ahead: durable, so it goes on whatever happens, but its answers are signals like others.</summary>

@@ -15,6 +15,16 @@ internal sealed partial class LeasingWorld
             return;
         }
 
+        ArriveAt(worker);
+    }
+
+    private void ArriveAt(Worker worker)
+    {
+        if (!worker.Alive)
+        {
+            return;
+        }
+
         var request = new Request(new RequestId($"r{_requests.Count + 1}"), _dice.Between(200, 5000) * Schedule.Ms);
         _longestWaitUs = Math.Max(_longestWaitUs, 6 * Schedule.Second);
         _requests.Add(request.Id, request);
@@ -92,7 +102,7 @@ internal sealed partial class LeasingWorld
             return;
         }
 
-        var use = new Use(request.Id, worker, _nowUs + _schedule.LongestHoldUs);
+        var use = new Use(request.Id, worker, _nowUs + LongestHoldUs(worker));
         _uses[instance] = use;
         request.Instance = instance;
         if (_dice.Percent(4))
@@ -100,11 +110,12 @@ internal sealed partial class LeasingWorld
             return;
         }
 
-        var us = _dice.Percent(20)
-            ? _dice.Between(_schedule.LongestHoldUs * 9 / 10, _schedule.LongestHoldUs - 1)
-            : _dice.Between(1, 800) * Schedule.Ms;
-        After(Math.Min(us, _schedule.LongestHoldUs - 1), () => Finish(worker, request, instance, use));
+        var longestUs = LongestHoldUs(worker);
+        var us = _dice.Percent(_schedule.LongPercent) ? _dice.Between(longestUs * 9 / 10, longestUs) : _dice.Between(1, 800) * Schedule.Ms;
+        After(Math.Min(us, longestUs) - 1, () => Finish(worker, request, instance, use));
     }
+
+    private long LongestHoldUs(Worker worker) => (long)(_schedule.LongestHoldUs / worker.Rate);
 
     private void Finish(Worker worker, Request request, InstanceId instance, Use use)
     {

@@ -33,7 +33,10 @@ internal sealed partial class LeasingWorld
 
         for (var copies = IsCutOff(worker) ? 0 : Copies; copies > 0; copies--)
         {
-            After(Delay, () => Ledger($"report {report.Sequence} of {report.Worker}", (l, now, e) => l.Report(now, report, e)));
+            var late = copies == 2 && _dice.Percent(20);
+            After(
+                late ? _dice.Between(1, 20) * Schedule.Second : Delay,
+                () => Ledger($"report {report.Sequence} of {report.Worker}", (l, now, e) => l.Report(now, report, e)));
         }
     }
 
@@ -81,7 +84,8 @@ internal sealed partial class LeasingWorld
         }
 
         var skewUs = _schedule.Options.ClockSkewUs;
-        operation(_ledger, _nowUs + _dice.Between(-skewUs, skewUs), _ledgerEffects);
+        var hostUs = _nowUs + (_dice.Percent(50) ? _dice.Between(-skewUs, skewUs) : _dice.Pick([-skewUs, skewUs]));
+        operation(_ledger, hostUs, _ledgerEffects);
         if (_trace is not null)
         {
             Note($"ledger: {name}: {string.Join(", ", _ledger.State.Slots.Select(s => $"{s.Key} {s.Value.State} {s.Value.Owner} e{s.Value.Epoch}"))}");

@@ -53,7 +53,7 @@ internal sealed partial class LeasingWorld
 
         for (var i = 0; i < _schedule.Partitions; i++)
         {
-            At(StartUs + _dice.Between(0, _schedule.LengthUs), Partition);
+            At(StartUs + _dice.Between(0, _schedule.LengthUs * 2 / 3), Partition);
         }
 
         if (_schedule.Provisioned > 0)
@@ -68,7 +68,7 @@ internal sealed partial class LeasingWorld
         // From here on the network and the backend are fair, and everything must come to an end.
         _fair = true;
         Note($"from here on all is fair");
-        RunUntil(_nowUs + _longestWaitUs + (2 * _schedule.LongestHoldUs));
+        RunUntil(_nowUs + _longestWaitUs + (2 * _schedule.Options.HoldUs(Schedule.Function)));
         CheckAnswers();
         Stop();
         RunUntil(_nowUs + BoundUs + (4 * SweepUs));
