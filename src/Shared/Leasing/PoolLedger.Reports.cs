@@ -39,6 +39,7 @@ public sealed partial class PoolLedger
         }
 
         Renew(report.Worker, worker);
+        worker.Waiting = Math.Max(0, report.Waiting - (int)(worker.Granted - report.LeasesSeen));
         worker.Releases.RemoveAll(r => r.Number <= report.ReleasesSeen);
         for (var i = 0; i < report.Operations.Count; i++)
         {
@@ -50,7 +51,6 @@ public sealed partial class PoolLedger
             }
         }
 
-        worker.Waiting = Math.Max(0, report.Waiting - (int)(worker.Granted - report.LeasesSeen));
         foreach (var slot in State.Slots.Values)
         {
             if (slot.Owner == report.Worker)
