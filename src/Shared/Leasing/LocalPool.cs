@@ -67,12 +67,12 @@ public sealed partial class LocalPool
     {
         ArgumentNullException.ThrowIfNull(function);
         CheckLease(nowUs);
-        var before = Requests;
         if (!ReferenceEquals(function, _pool.Function) && function != _pool.Function)
         {
-            _pool.UpdateFunction(nowUs, function, _poolEffects);
+            Update(nowUs, function, effects);
         }
 
+        var before = Requests;
         _pool.Assign(nowUs, request, deadlineUs, _poolEffects);
         Finish(nowUs, before, effects);
     }
@@ -235,6 +235,20 @@ public sealed partial class LocalPool
         }
 
         Urgent(nowUs);
+    }
+
+    private void Update(long nowUs, FunctionMeta function, List<Effect> effects)
+    {
+        var intended = _slots.Where(s => s.Value.Phase == LocalPhase.Intended).ToList();
+        var before = Requests;
+        _pool.UpdateFunction(nowUs, function, _poolEffects);
+        Finish(nowUs, before, effects);
+        foreach (var (ticket, slot) in intended)
+        {
+            // Not begun: what the ledger enters under the ticket and what is created must not differ.
+            GiveBack(nowUs, ticket, slot, ReturnKind.Absent, null);
+            Lose(nowUs, ticket, effects);
+        }
     }
 
     private (long Came, int Active) Requests => (_pool.Statistics.Arrivals, _pool.Statistics.Active);

@@ -7,6 +7,11 @@ internal sealed partial class LeasingWorld
     private readonly Dictionary<InstanceId, Use> _uses = [];
     private long _longestWaitUs;
 
+    /// <summary>Callers do not all change their minds at the same moment.</summary>
+    private FunctionMeta FunctionNow => _schedule.ChangeUs == long.MaxValue || _nowUs - StartUs < _schedule.ChangeUs || _dice.Percent(5)
+        ? Schedule.Function
+        : Schedule.Changed;
+
     private void Arrive()
     {
         if (AnyWorker() is not { } worker)
@@ -46,7 +51,7 @@ internal sealed partial class LeasingWorld
     {
         Note($"{worker.Id} assign {request.Id}");
         request.WaitsAt = worker;
-        On(worker, (pool, now) => pool.Assign(now, Schedule.Function, request.Id, now + request.PatienceUs, _effects));
+        On(worker, (pool, now) => pool.Assign(now, FunctionNow, request.Id, now + request.PatienceUs, _effects));
     }
 
     /// <summary>The gateway repeats itself, perhaps at another worker, while the first may still be under way.</summary>
@@ -60,7 +65,7 @@ internal sealed partial class LeasingWorld
                 request.WaitsAt = worker;
             }
 
-            On(worker, (pool, now) => pool.Assign(now, Schedule.Function, request.Id, now + request.PatienceUs, _effects));
+            On(worker, (pool, now) => pool.Assign(now, FunctionNow, request.Id, now + request.PatienceUs, _effects));
         }
     }
 
@@ -94,6 +99,7 @@ internal sealed partial class LeasingWorld
         var request = _requests[effect.Request];
         var instance = effect.Instance;
         Note($"{worker.Id} grants {instance} to {request.Id} {effect.GrantKind}");
+        _seen?.Add($"a grant {effect.GrantKind}{(request.Done || request.Instance is not null ? ", nobody reads it" : "")}");
         CheckFree(instance, request.Id);
         Answered(worker, request.Id);
         if (request.Instance is not null || request.Done)
@@ -143,7 +149,11 @@ internal sealed partial class LeasingWorld
         }
 
         Note($"{worker.Id} release {request.Id} {instance}");
-        On(worker, (pool, now) => pool.Release(now, request.Id, instance, result, _effects));
+        On(worker, (pool, now) =>
+        {
+            var outcome = pool.Release(now, request.Id, instance, result, _effects);
+            _seen?.Add($"a release {outcome}{(pool.Pool.Suspended ? " without a lease" : "")}");
+        });
     }
 
     private sealed class Request(RequestId id, long patienceUs)

@@ -38,6 +38,27 @@ internal sealed partial class LeasingWorld
         }
 
         Note($"{worker.Id} crashes");
+        Die(worker);
+        if (_dice.Percent(80))
+        {
+            After(_dice.Between(10, 2000) * Schedule.Ms, StartWorker);
+        }
+    }
+
+    private void LeaveEarly()
+    {
+        if (AnyWorker() is { } worker)
+        {
+            Note($"{worker.Id} leaves while there is work");
+            _workers.Remove(worker);
+            On(worker, (pool, now) => pool.Leave(now, _effects));
+            After(_dice.Between(100, 3000) * Schedule.Ms, () => Die(worker));
+            StartWorker();
+        }
+    }
+
+    private void Die(Worker worker)
+    {
         worker.Alive = false;
         _workers.Remove(worker);
         foreach (var request in _requests.Values)
@@ -51,10 +72,6 @@ internal sealed partial class LeasingWorld
 
         var id = worker.Id;
         After(BoundUs, () => CheckDeadOwner(id));
-        if (_dice.Percent(80))
-        {
-            After(_dice.Between(10, 2000) * Schedule.Ms, StartWorker);
-        }
     }
 
     private void Partition()
@@ -120,6 +137,7 @@ internal sealed partial class LeasingWorld
                     break;
                 case EffectKind.Reject:
                     Note($"{worker.Id} rejects {effect.Request}: {effect.RejectReason}");
+                    _seen?.Add($"a reject {effect.RejectReason}");
                     Answered(worker, effect.Request);
                     break;
                 case EffectKind.CreateSlot:

@@ -32,7 +32,13 @@ internal sealed record Schedule
 
     public required int Crashes { get; init; }
 
+    /// <summary>Workers that stop in good order while requests come.</summary>
+    public required int Leaves { get; init; }
+
     public required int Partitions { get; init; }
+
+    /// <summary>When callers begin to ask for more memory, µs from the start; <see cref="long.MaxValue"/> for never.</summary>
+    public required long ChangeUs { get; init; }
 
     /// <summary>Whether workers that are cut off stay so until their lease ends.</summary>
     public bool EarlyCutOffs { get; init; }
@@ -58,6 +64,8 @@ internal sealed record Schedule
 
     public static FunctionMeta Function { get; } = new(new MetaKey("f"), "go", 1, 512);
 
+    public static FunctionMeta Changed { get; } = Function with { MemoryMb = 1024 };
+
     /// <summary>No first copy of a message takes longer, µs; a second one may come at any time.</summary>
     public static long LongestDelayUs => 1500 * Ms;
 
@@ -80,6 +88,8 @@ internal sealed record Schedule
             DuplicatePercent = dice.Pick([0, 10, 40]),
             SlowPercent = calm ? 0 : dice.Pick([0, 5, 30]),
             Crashes = dice.Pick([0, 0, 1, 1, 2, 3]),
+            Leaves = dice.Pick([0, 0, 0, 1, 2]),
+            ChangeUs = dice.Percent(10) ? dice.Between(1, 4) * Second : long.MaxValue,
             Partitions = calm ? 0 : dice.Pick([0, 1, 3]),
             BackendFaultPercent = dice.Pick([0, 0, 15, 40]),
             LongPercent = dice.Pick([5, 20, 80]),
