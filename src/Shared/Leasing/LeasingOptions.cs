@@ -65,8 +65,11 @@ public sealed record LeasingOptions
         ? LeaseUs
         : (long)((LeaseUs - (2 * ClockSkewUs)) * (1 - ClockDrift));
 
-    /// <summary>How long after the end of a lease a request may still hold an instance, µs, on the ledger's clock.</summary>
-    public long HoldUs(FunctionMeta function) => (Pool.AssignmentLimitUs(function) ?? UnlimitedHoldUs) + (2 * ClockSkewUs);
+    /// <summary>
+    /// How long after the end of a lease a request may still hold an instance, µs on the ledger's clock. What that clock may be off is
+    /// allowed for in <see cref="WorkerLeaseUs"/>.
+    /// </summary>
+    public long HoldUs(FunctionMeta function) => (long)((Pool.AssignmentLimitUs(function) ?? UnlimitedHoldUs) / (1 - ClockDrift));
 
     /// <exception cref="ArgumentException">The settings contradict each other; the message says which and how to mend it.</exception>
     public void Validate()

@@ -96,6 +96,9 @@ public sealed class LedgerSlot
 
     public InstanceId Instance { get; set; }
 
+    /// <summary>Where the instance is reached; null where the platform has no addresses.</summary>
+    public Uri? Address { get; set; }
+
     public int MemoryMb { get; set; }
 
     public string Runtime { get; set; } = "";

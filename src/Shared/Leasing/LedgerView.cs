@@ -33,6 +33,7 @@ public sealed record LedgerView
 /// <param name="Ordinal">Counts the leases of this worker.</param>
 /// <param name="BackendSlot">The backend's id.</param>
 /// <param name="Instance">The id it was initialised with.</param>
+/// <param name="Address">Where it is reached; null where the platform has no addresses.</param>
 /// <param name="MemoryMb">Its memory, MB.</param>
 /// <param name="Runtime">The runtime it was initialised for.</param>
 /// <param name="Uses">Requests it has served.</param>
@@ -42,6 +43,7 @@ public sealed record LeaseGrant(
     long Ordinal,
     BackendSlotId BackendSlot,
     InstanceId Instance,
+    Uri? Address,
     int MemoryMb,
     string Runtime,
     int Uses);

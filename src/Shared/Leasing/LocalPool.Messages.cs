@@ -47,7 +47,7 @@ public sealed partial class LocalPool
                 nextUs = Math.Min(nextUs, _lastReportUs + _options.ReportIntervalUs);
             }
 
-            if (_slots.Count > 0)
+            if (_slots.Count > 0 && _sequence > 0)
             {
                 nextUs = Math.Min(nextUs, _lastReportUs + Math.Max(_options.ReportIntervalUs, _options.WorkerLeaseUs / 3));
             }
@@ -155,7 +155,8 @@ public sealed partial class LocalPool
             }
         }
 
-        if (nowUs < _leaseUntilUs && _pool.Suspended)
+        var resumed = nowUs < _leaseUntilUs && _pool.Suspended;
+        if (resumed)
         {
             var before = Requests;
             _pool.Resume(nowUs, _poolEffects);
@@ -183,6 +184,12 @@ public sealed partial class LocalPool
             if (!mine.Contains(ticket))
             {
                 Refused(nowUs, ticket, joined, effects);
+            }
+            else if (resumed && _pool.WaiterCount == 0)
+            {
+                // Wanted only because there was no lease.
+                GiveBack(nowUs, ticket, slot, ReturnKind.Absent, null);
+                Lose(nowUs, ticket, effects);
             }
             else if (nowUs < _leaseUntilUs && !_leaving)
             {
@@ -233,6 +240,7 @@ public sealed partial class LocalPool
             Epoch = lease.Epoch,
             BackendSlot = lease.BackendSlot,
             Instance = lease.Instance,
+            Address = lease.Address,
             IdleSinceUs = nowUs,
             Uses = lease.Uses,
         };

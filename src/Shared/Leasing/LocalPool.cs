@@ -53,6 +53,9 @@ public sealed partial class LocalPool
     /// <summary>Slots this worker has or wants.</summary>
     public int SlotCount => _slots.Count;
 
+    /// <summary>Where an instance of this worker is reached; null where the platform has no addresses.</summary>
+    public Uri? AddressOf(SlotTicket ticket) => _slots.GetValueOrDefault(ticket)?.Address;
+
     /// <summary>When <see cref="Tick"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
     public long NextWakeUs => _pool.NextWakeUs;
 
@@ -64,12 +67,12 @@ public sealed partial class LocalPool
     {
         ArgumentNullException.ThrowIfNull(function);
         CheckLease(nowUs);
-        var before = Requests;
         if (!ReferenceEquals(function, _pool.Function) && function != _pool.Function)
         {
-            _pool.UpdateFunction(nowUs, function, _poolEffects);
+            Update(nowUs, function, effects);
         }
 
+        var before = Requests;
         _pool.Assign(nowUs, request, deadlineUs, _poolEffects);
         Finish(nowUs, before, effects);
     }
@@ -147,7 +150,8 @@ public sealed partial class LocalPool
     }
 
     /// <inheritdoc cref="SlotPool.SlotReady"/>
-    public void SlotReady(long nowUs, SlotTicket ticket, List<Effect> effects)
+    /// <param name="address">Where the instance is reached; null where the platform has no addresses.</param>
+    public void SlotReady(long nowUs, SlotTicket ticket, Uri? address, List<Effect> effects)
     {
         if (!_slots.TryGetValue(ticket, out var slot) || slot.Phase != LocalPhase.Initializing)
         {
@@ -156,12 +160,14 @@ public sealed partial class LocalPool
 
         slot.Phase = LocalPhase.Ready;
         slot.Epoch = 1;
+        slot.Address = address;
         slot.IdleSinceUs = nowUs;
         Enqueue(nowUs, new WorkerOperation
         {
             Kind = WorkerOperationKind.Ready,
             Ticket = ticket,
             Instance = slot.Instance,
+            Address = address,
             TimeUs = nowUs - slot.AskedUs,
         });
         CheckLease(nowUs);
@@ -229,6 +235,20 @@ public sealed partial class LocalPool
         }
 
         Urgent(nowUs);
+    }
+
+    private void Update(long nowUs, FunctionMeta function, List<Effect> effects)
+    {
+        var intended = _slots.Where(s => s.Value.Phase == LocalPhase.Intended).ToList();
+        var before = Requests;
+        _pool.UpdateFunction(nowUs, function, _poolEffects);
+        Finish(nowUs, before, effects);
+        foreach (var (ticket, slot) in intended)
+        {
+            // Not begun: what the ledger enters under the ticket and what is created must not differ.
+            GiveBack(nowUs, ticket, slot, ReturnKind.Absent, null);
+            Lose(nowUs, ticket, effects);
+        }
     }
 
     private (long Came, int Active) Requests => (_pool.Statistics.Arrivals, _pool.Statistics.Active);
@@ -388,6 +408,8 @@ public sealed partial class LocalPool
         public BackendSlotId BackendSlot { get; set; }
 
         public InstanceId Instance { get; set; }
+
+        public Uri? Address { get; set; }
 
         public RequestId? Holder { get; set; }
 

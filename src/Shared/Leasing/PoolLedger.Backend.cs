@@ -12,6 +12,7 @@ public sealed partial class PoolLedger
         {
             slot.BackendSlot = answer.BackendSlot;
             slot.Instance = answer.Instance;
+            slot.Address = answer.Address;
             Statistics.Create.Add(answer.CreateUs);
             Statistics.Init.Add(answer.InitUs);
             State.History.Create = (Statistics.Create.Count, Statistics.Create.MeanUs);

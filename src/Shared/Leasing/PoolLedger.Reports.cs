@@ -39,6 +39,7 @@ public sealed partial class PoolLedger
         }
 
         Renew(report.Worker, worker);
+        worker.Waiting = Math.Max(0, report.Waiting - (int)(worker.Granted - report.LeasesSeen));
         worker.Releases.RemoveAll(r => r.Number <= report.ReleasesSeen);
 
         // What it waited for when it last reported must not draw back what it returns now.
@@ -53,7 +54,6 @@ public sealed partial class PoolLedger
             }
         }
 
-        worker.Waiting = Math.Max(0, report.Waiting - (int)(worker.Granted - report.LeasesSeen));
         foreach (var slot in State.Slots.Values)
         {
             if (slot.Owner == report.Worker)
@@ -186,6 +186,7 @@ public sealed partial class PoolLedger
         if (State.Slots.TryGetValue(operation.Ticket.Value, out var slot) && slot.Owner == id && slot.State == LedgerSlotState.Creating)
         {
             slot.Instance = operation.Instance;
+            slot.Address = operation.Address;
             slot.Epoch = 1;
             slot.Ordinal = worker.Granted;
             Become(slot, LedgerSlotState.Leased, long.MaxValue);
@@ -220,7 +221,7 @@ public sealed partial class PoolLedger
             case ReturnKind.Entrusted when worker.Releases.All(r => r.Request != operation.Request):
                 slot.Owner = null;
                 slot.Holder = operation.Request;
-                Become(slot, LedgerSlotState.Entrusted, NowUs + State.HoldUs);
+                Become(slot, LedgerSlotState.Entrusted, NowUs + State.HoldUs + (2 * _options.ClockSkewUs));
                 break;
             case ReturnKind.Entrusted when worker.Releases.First(r => r.Request == operation.Request) is { NeedDestroy: false }:
                 BecomeIdle(slot, NowUs);

@@ -193,7 +193,6 @@ public sealed partial class PoolLedger
             }
 
             Lease(slot, id, neediest);
-            neediest.Waiting--;
         }
     }
 
@@ -202,6 +201,7 @@ public sealed partial class PoolLedger
         slot.Owner = id;
         slot.Epoch++;
         slot.Ordinal = ++worker.Granted;
+        worker.Waiting = Math.Max(0, worker.Waiting - 1);
         Become(slot, LedgerSlotState.Leased, long.MaxValue);
     }
 

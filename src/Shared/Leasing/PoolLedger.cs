@@ -102,7 +102,15 @@ public sealed partial class PoolLedger : IPoolState
             if (slot.State == LedgerSlotState.Leased)
             {
                 (leases ??= []).Add(new LeaseGrant(
-                    new SlotTicket(ticket), slot.Epoch, slot.Ordinal, slot.BackendSlot, slot.Instance, slot.MemoryMb, slot.Runtime, slot.Uses));
+                    new SlotTicket(ticket),
+                    slot.Epoch,
+                    slot.Ordinal,
+                    slot.BackendSlot,
+                    slot.Instance,
+                    slot.Address,
+                    slot.MemoryMb,
+                    slot.Runtime,
+                    slot.Uses));
             }
             else if (slot.State is LedgerSlotState.Creating or LedgerSlotState.Suspect)
             {

@@ -14,7 +14,7 @@ public sealed record ProvisionRequest(FunctionMeta Function, SlotTicket Ticket, 
 }
 
 /// <summary>A slot that is ready.</summary>
-public sealed record ProvisionedSlot(SlotTicket Ticket, BackendSlotId BackendSlot, InstanceId Instance, long CreateUs, long InitUs);
+public sealed record ProvisionedSlot(SlotTicket Ticket, BackendSlotId BackendSlot, InstanceId Instance, Uri? Address, long CreateUs, long InitUs);
 
 /// <summary>What a provisioning does next.</summary>
 public enum ProvisionStepKind
@@ -61,6 +61,7 @@ public sealed class Provisioning(long notBeforeUs, long nowUs, SlotPoolOptions o
     private int _attempts;
     private long _waitUs = Math.Max(0, notBeforeUs - nowUs);
     private BackendSlotId _slot;
+    private Uri? _address;
     private bool _mayExist;
     private SlotFailure? _failure;
     private long _askedUs;
@@ -73,7 +74,7 @@ public sealed class Provisioning(long notBeforeUs, long nowUs, SlotPoolOptions o
         : new ProvisionStep(_doing, 0, _slot, _doing == ProvisionStepKind.Report ? _failure : null);
 
     /// <summary>The result, once <see cref="Next"/> says Register.</summary>
-    public ProvisionedSlot Result(ProvisionRequest request) => new(request.Ticket, _slot, request.Instance, _createUs, _initUs);
+    public ProvisionedSlot Result(ProvisionRequest request) => new(request.Ticket, _slot, request.Instance, _address, _createUs, _initUs);
 
     /// <summary>The wait is over.</summary>
     public void Waited(long atUs)
@@ -91,11 +92,12 @@ public sealed class Provisioning(long notBeforeUs, long nowUs, SlotPoolOptions o
         Go(ProvisionStepKind.Init, atUs);
     }
 
-    /// <summary>The slot is initialised, or destroyed.</summary>
-    public void Done(long atUs)
+    /// <summary>The slot is initialised, and reached at an address where the platform has such; or it is destroyed.</summary>
+    public void Done(long atUs, Uri? address = null)
     {
         if (_doing == ProvisionStepKind.Init)
         {
+            _address = address;
             _initUs = Since(atUs);
             Go(ProvisionStepKind.Register, atUs);
         }

@@ -80,8 +80,8 @@ public sealed class WorkerCore : IScalerCore
         Route(function, pool => pool.SlotCreated(nowUs, ticket, backendId, effects));
 
     /// <inheritdoc cref="LocalPool.SlotReady"/>
-    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
-        Route(function, pool => pool.SlotReady(nowUs, ticket, effects));
+    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects) =>
+        Route(function, pool => pool.SlotReady(nowUs, ticket, address, effects));
 
     /// <inheritdoc cref="LocalPool.SlotFailed"/>
     public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>

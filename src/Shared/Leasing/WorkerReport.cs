@@ -98,6 +98,9 @@ public sealed record WorkerOperation
 
     public InstanceId Instance { get; init; }
 
+    /// <summary>Of a ready instance, where it is reached; null where the platform has no addresses.</summary>
+    public Uri? Address { get; init; }
+
     public RequestId Request { get; init; }
 
     public ReturnKind Return { get; init; }

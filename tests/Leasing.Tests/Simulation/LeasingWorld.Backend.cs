@@ -24,8 +24,11 @@ internal sealed partial class LeasingWorld
             return;
         }
 
-        switch (_dice.Next(5))
+        switch (_dice.Next(6))
         {
+            case 5:
+                After(_dice.Between(1, 200) * Schedule.Ms, () => failed(new SlotFailure(FailureKind.Permanent, "never")));
+                break;
             case 0:
                 After(_dice.Between(1, 200) * Schedule.Ms, () => failed(NotThere));
                 break;
@@ -79,7 +82,7 @@ internal sealed partial class LeasingWorld
     private void InitFor(Worker worker, SlotTicket ticket, BackendSlotId id, InstanceId instance) => Init(
         id,
         instance,
-        () => On(worker, (pool, now) => pool.SlotReady(now, ticket, _effects)),
+        () => On(worker, (pool, now) => pool.SlotReady(now, ticket, null, _effects)),
         failure => On(worker, (pool, now) => pool.SlotFailed(now, ticket, failure, _effects)));
 
     /// <summary>The orchestration that creates ahead: durable, so it goes on whatever happens, but its answers are signals like others.</summary>
@@ -93,6 +96,7 @@ internal sealed partial class LeasingWorld
     {
         var step = work.Next;
         Note($"provisioning {request.Ticket}: {step}");
+        _seen?.Add($"provisioning {step.Kind}");
         switch (step.Kind)
         {
             case ProvisionStepKind.Wait:

@@ -7,11 +7,26 @@ internal sealed partial class LeasingWorld
     private readonly Dictionary<InstanceId, Use> _uses = [];
     private long _longestWaitUs;
 
+    /// <summary>Callers do not all change their minds at the same moment.</summary>
+    private FunctionMeta FunctionNow => _schedule.ChangeUs == long.MaxValue || _nowUs - StartUs < _schedule.ChangeUs || _dice.Percent(5)
+        ? Schedule.Function
+        : Schedule.Changed;
+
     private void Arrive()
     {
         if (AnyWorker() is not { } worker)
         {
             After(200 * Schedule.Ms, Arrive);
+            return;
+        }
+
+        ArriveAt(worker);
+    }
+
+    private void ArriveAt(Worker worker)
+    {
+        if (!worker.Alive)
+        {
             return;
         }
 
@@ -36,7 +51,7 @@ internal sealed partial class LeasingWorld
     {
         Note($"{worker.Id} assign {request.Id}");
         request.WaitsAt = worker;
-        On(worker, (pool, now) => pool.Assign(now, Schedule.Function, request.Id, now + request.PatienceUs, _effects));
+        On(worker, (pool, now) => pool.Assign(now, FunctionNow, request.Id, now + request.PatienceUs, _effects));
     }
 
     /// <summary>The gateway repeats itself, perhaps at another worker, while the first may still be under way.</summary>
@@ -50,7 +65,7 @@ internal sealed partial class LeasingWorld
                 request.WaitsAt = worker;
             }
 
-            On(worker, (pool, now) => pool.Assign(now, Schedule.Function, request.Id, now + request.PatienceUs, _effects));
+            On(worker, (pool, now) => pool.Assign(now, FunctionNow, request.Id, now + request.PatienceUs, _effects));
         }
     }
 
@@ -84,6 +99,7 @@ internal sealed partial class LeasingWorld
         var request = _requests[effect.Request];
         var instance = effect.Instance;
         Note($"{worker.Id} grants {instance} to {request.Id} {effect.GrantKind}");
+        _seen?.Add($"a grant {effect.GrantKind}{(request.Done || request.Instance is not null ? ", nobody reads it" : "")}");
         CheckFree(instance, request.Id);
         Answered(worker, request.Id);
         if (request.Instance is not null || request.Done)
@@ -92,7 +108,7 @@ internal sealed partial class LeasingWorld
             return;
         }
 
-        var use = new Use(request.Id, worker, _nowUs + _schedule.LongestHoldUs);
+        var use = new Use(request.Id, worker, _nowUs + LongestHoldUs(worker));
         _uses[instance] = use;
         request.Instance = instance;
         if (_dice.Percent(4))
@@ -100,11 +116,12 @@ internal sealed partial class LeasingWorld
             return;
         }
 
-        var us = _dice.Percent(20)
-            ? _dice.Between(_schedule.LongestHoldUs * 9 / 10, _schedule.LongestHoldUs - 1)
-            : _dice.Between(1, 800) * Schedule.Ms;
-        After(Math.Min(us, _schedule.LongestHoldUs - 1), () => Finish(worker, request, instance, use));
+        var longestUs = LongestHoldUs(worker);
+        var us = _dice.Percent(_schedule.LongPercent) ? _dice.Between(longestUs * 9 / 10, longestUs) : _dice.Between(1, 800) * Schedule.Ms;
+        After(Math.Min(us, longestUs) - 1, () => Finish(worker, request, instance, use));
     }
+
+    private long LongestHoldUs(Worker worker) => (long)(_schedule.LongestHoldUs / worker.Rate);
 
     private void Finish(Worker worker, Request request, InstanceId instance, Use use)
     {
@@ -132,7 +149,11 @@ internal sealed partial class LeasingWorld
         }
 
         Note($"{worker.Id} release {request.Id} {instance}");
-        On(worker, (pool, now) => pool.Release(now, request.Id, instance, result, _effects));
+        On(worker, (pool, now) =>
+        {
+            var outcome = pool.Release(now, request.Id, instance, result, _effects);
+            _seen?.Add($"a release {outcome}{(pool.Pool.Suspended ? " without a lease" : "")}");
+        });
     }
 
     private sealed class Request(RequestId id, long patienceUs)

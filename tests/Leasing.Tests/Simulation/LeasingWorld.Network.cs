@@ -33,7 +33,10 @@ internal sealed partial class LeasingWorld
 
         for (var copies = IsCutOff(worker) ? 0 : Copies; copies > 0; copies--)
         {
-            After(Delay, () => Ledger($"report {report.Sequence} of {report.Worker}", (l, now, e) => l.Report(now, report, e)));
+            var late = copies == 2 && _dice.Percent(20);
+            After(
+                late ? _dice.Between(1, 20) * Schedule.Second : Delay,
+                () => Ledger($"report {report.Sequence} of {report.Worker}", (l, now, e) => l.Report(now, report, e)));
         }
     }
 
@@ -80,11 +83,18 @@ internal sealed partial class LeasingWorld
             _ledger = new PoolLedger(LeasingJson.ReadLedger(LeasingJson.Write(_ledger.State)), _schedule.Policy, _schedule.Options);
         }
 
+        var before = _seen is null ? null : _ledger.State.Slots.ToDictionary(s => s.Key, s => (s.Value.State, s.Value.Owner));
         var skewUs = _schedule.Options.ClockSkewUs;
-        operation(_ledger, _nowUs + _dice.Between(-skewUs, skewUs), _ledgerEffects);
+        var hostUs = _nowUs + (_dice.Percent(50) ? _dice.Between(-skewUs, skewUs) : _dice.Pick([-skewUs, skewUs]));
+        operation(_ledger, hostUs, _ledgerEffects);
         if (_trace is not null)
         {
             Note($"ledger: {name}: {string.Join(", ", _ledger.State.Slots.Select(s => $"{s.Key} {s.Value.State} {s.Value.Owner} e{s.Value.Epoch}"))}");
+        }
+
+        if (before is not null)
+        {
+            SeeTransitions(before);
         }
 
         foreach (var effect in _ledgerEffects)
@@ -93,6 +103,19 @@ internal sealed partial class LeasingWorld
         }
 
         _ledgerEffects.Clear();
+    }
+
+    private void SeeTransitions(Dictionary<long, (LedgerSlotState State, WorkerId? Owner)> before)
+    {
+        foreach (var (ticket, (state, owner)) in before)
+        {
+            var after = _ledger.State.Slots.TryGetValue(ticket, out var slot) ? $"{slot.State}" : "gone";
+            if (after != $"{state}" || slot!.Owner != owner)
+            {
+                var whose = state == LedgerSlotState.Creating ? owner is null ? ", provisioning" : ", at a worker" : "";
+                _seen!.Add($"{state}{whose} -> {after}");
+            }
+        }
     }
 
     private void RunLedgerEffect(LedgerEffect effect)
@@ -140,6 +163,7 @@ internal sealed partial class LeasingWorld
         foreach (var orphan in listed.Slots is null ? [] : Sweeper.Orphans(listed.Slots, [read]))
         {
             Note($"orphan {orphan}");
+            _seen?.Add("an orphan");
             Kill(orphan.Id, "an orphan");
         }
 

@@ -11,7 +11,7 @@ internal sealed partial class LeasingWorld
     private void StartWorker()
     {
         var name = new WorkerId($"w{++_started}");
-        var drift = _schedule.Options.ClockDrift * _dice.Between(-100, 100) / 100;
+        var drift = _schedule.Options.ClockDrift * (_dice.Percent(50) ? _dice.Between(-100, 100) / 100.0 : _dice.Pick([-1, 0, 1]));
         var worker = new Worker(
             name,
             1 + drift,
@@ -38,6 +38,27 @@ internal sealed partial class LeasingWorld
         }
 
         Note($"{worker.Id} crashes");
+        Die(worker);
+        if (_dice.Percent(80))
+        {
+            After(_dice.Between(10, 2000) * Schedule.Ms, StartWorker);
+        }
+    }
+
+    private void LeaveEarly()
+    {
+        if (AnyWorker() is { } worker)
+        {
+            Note($"{worker.Id} leaves while there is work");
+            _workers.Remove(worker);
+            On(worker, (pool, now) => pool.Leave(now, _effects));
+            After(_dice.Between(100, 3000) * Schedule.Ms, () => Die(worker));
+            StartWorker();
+        }
+    }
+
+    private void Die(Worker worker)
+    {
         worker.Alive = false;
         _workers.Remove(worker);
         foreach (var request in _requests.Values)
@@ -51,18 +72,19 @@ internal sealed partial class LeasingWorld
 
         var id = worker.Id;
         After(BoundUs, () => CheckDeadOwner(id));
-        if (_dice.Percent(80))
-        {
-            After(_dice.Between(10, 2000) * Schedule.Ms, StartWorker);
-        }
     }
 
     private void Partition()
     {
         if (AnyWorker() is { } worker)
         {
-            worker.CutOffUntilUs = _nowUs + (_dice.Between(500, 6000) * Schedule.Ms);
+            worker.CutOffUntilUs = _nowUs + (_dice.Between(_schedule.EarlyCutOffs ? 5000 : 500, 6000) * Schedule.Ms);
             Note($"{worker.Id} is cut off until {(worker.CutOffUntilUs - StartUs) / 1e6}");
+            for (var i = worker.Pool.SlotCount == 0 ? 0 : _dice.Next(4); i > 0; i--)
+            {
+                // About when its lease ends.
+                At(worker.TrueTime(worker.Pool.LeaseUntilUs) + (_dice.Between(-400, 100) * Schedule.Ms), () => ArriveAt(worker));
+            }
         }
     }
 
@@ -115,6 +137,7 @@ internal sealed partial class LeasingWorld
                     break;
                 case EffectKind.Reject:
                     Note($"{worker.Id} rejects {effect.Request}: {effect.RejectReason}");
+                    _seen?.Add($"a reject {effect.RejectReason}");
                     Answered(worker, effect.Request);
                     break;
                 case EffectKind.CreateSlot:
@@ -182,6 +205,8 @@ internal sealed partial class LeasingWorld
     {
         public WorkerId Id { get; } = id;
 
+        public double Rate { get; } = rate;
+
         public LocalPool Pool { get; } = pool;
 
         public bool Alive { get; set; } = true;
@@ -191,9 +216,9 @@ internal sealed partial class LeasingWorld
         public long CutOffUntilUs { get; set; }
 
         /// <summary>What its clock shows.</summary>
-        public long Now(long trueUs) => originUs + (long)((trueUs - startedUs) * rate);
+        public long Now(long trueUs) => originUs + (long)((trueUs - startedUs) * Rate);
 
         /// <summary>When its clock will show a time.</summary>
-        public long TrueTime(long localUs) => startedUs + (long)Math.Ceiling((localUs - originUs) / rate) + 1;
+        public long TrueTime(long localUs) => startedUs + (long)Math.Ceiling((localUs - originUs) / Rate) + 1;
     }
 }

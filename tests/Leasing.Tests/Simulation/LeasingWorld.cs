@@ -17,14 +17,19 @@ internal sealed partial class LeasingWorld
     private readonly Schedule _schedule;
     private readonly Dice _dice;
     private readonly List<string>? _trace;
+    private readonly HashSet<string>? _seen;
     private readonly PriorityQueue<Action, (long AtUs, long Order)> _calendar = new();
     private readonly List<Worker> _workers = [];
     private long _nowUs = StartUs;
     private long _order;
     private bool _fair;
 
-    public LeasingWorld(Schedule schedule, bool trace = false)
+    /// <param name="schedule">What to play.</param>
+    /// <param name="trace">Whether to write down what happens.</param>
+    /// <param name="seen">Where to note what kinds of things have happened; null for nowhere.</param>
+    public LeasingWorld(Schedule schedule, bool trace = false, HashSet<string>? seen = null)
     {
+        _seen = seen;
         _schedule = schedule;
         _dice = new Dice(schedule.Seed ^ 0x5DEECE66D);
         _trace = trace ? [] : null;
@@ -51,9 +56,14 @@ internal sealed partial class LeasingWorld
             At(StartUs + _dice.Between(0, _schedule.LengthUs + Schedule.Second), Crash);
         }
 
+        for (var i = 0; i < _schedule.Leaves; i++)
+        {
+            At(StartUs + _dice.Between(0, _schedule.LengthUs), LeaveEarly);
+        }
+
         for (var i = 0; i < _schedule.Partitions; i++)
         {
-            At(StartUs + _dice.Between(0, _schedule.LengthUs), Partition);
+            At(StartUs + _dice.Between(0, _schedule.LengthUs * 2 / 3), Partition);
         }
 
         if (_schedule.Provisioned > 0)
@@ -68,7 +78,7 @@ internal sealed partial class LeasingWorld
         // From here on the network and the backend are fair, and everything must come to an end.
         _fair = true;
         Note($"from here on all is fair");
-        RunUntil(_nowUs + _longestWaitUs + (2 * _schedule.LongestHoldUs));
+        RunUntil(_nowUs + _longestWaitUs + (2 * _schedule.Options.HoldUs(Schedule.Function)));
         CheckAnswers();
         Stop();
         RunUntil(_nowUs + BoundUs + (4 * SweepUs));

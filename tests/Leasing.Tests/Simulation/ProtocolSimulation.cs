@@ -13,6 +13,53 @@ public class ProtocolSimulation(ITestOutputHelper output)
 {
     private const int InCi = 100_000;
 
+    /// <summary>What 1,500 schedules must have come by, or they do not reach what they are for.</summary>
+    private static readonly string[] Interesting =
+    [
+        "Creating, at a worker -> Destroying",
+        "Creating, at a worker -> Entrusted",
+        "Creating, at a worker -> Idle",
+        "Creating, at a worker -> Leased",
+        "Creating, at a worker -> gone",
+        "Creating, provisioning -> Destroying",
+        "Creating, provisioning -> Idle",
+        "Creating, provisioning -> Leased",
+        "Creating, provisioning -> gone",
+        "Destroying -> gone",
+        "Entrusted -> Destroying",
+        "Entrusted -> Idle",
+        "Entrusted -> Leased",
+        "Idle -> Destroying",
+        "Idle -> Leased",
+        "Leased -> Destroying",
+        "Leased -> Entrusted",
+        "Leased -> Idle",
+        "Leased -> Suspect",
+        "Suspect -> Destroying",
+        "Suspect -> Idle",
+        "Suspect -> Leased",
+        "a grant Cold",
+        "a grant Cold, nobody reads it",
+        "a grant Waited",
+        "a grant Warm",
+        "a reject BackendRefused",
+        "a reject Cancelled",
+        "a reject DeadlineExceeded",
+        "a reject ShuttingDown",
+        "a release Forwarded",
+        "a release Forwarded without a lease",
+        "a release Released",
+        "a release Released without a lease",
+        "a release UnknownAssignment",
+        "an orphan",
+        "provisioning Create",
+        "provisioning Destroy",
+        "provisioning Init",
+        "provisioning Register",
+        "provisioning Report",
+        "provisioning Wait",
+    ];
+
     [Fact]
     public void No_schedule_breaks_a_promise()
     {
@@ -25,6 +72,18 @@ public class ProtocolSimulation(ITestOutputHelper output)
         {
             Assert.Fail(Story(failed.Value, LeasingFault.None));
         }
+    }
+
+    [Fact]
+    public void The_schedules_reach_what_they_are_for()
+    {
+        var seen = new HashSet<string>();
+        for (var seed = 1; seed <= 1500; seed++)
+        {
+            new LeasingWorld(Schedule.FromSeed(seed), seen: seen).Run();
+        }
+
+        Assert.Equal([], Interesting.Except(seen));
     }
 
     /// <summary>The first seed that fails, of those that were tried; null when none did.</summary>

@@ -32,9 +32,21 @@ internal sealed record Schedule
 
     public required int Crashes { get; init; }
 
+    /// <summary>Workers that stop in good order while requests come.</summary>
+    public required int Leaves { get; init; }
+
     public required int Partitions { get; init; }
 
+    /// <summary>When callers begin to ask for more memory, µs from the start; <see cref="long.MaxValue"/> for never.</summary>
+    public required long ChangeUs { get; init; }
+
+    /// <summary>Whether workers that are cut off stay so until their lease ends.</summary>
+    public bool EarlyCutOffs { get; init; }
+
     public required int BackendFaultPercent { get; init; }
+
+    /// <summary>Requests that hold their instance for as long as they may.</summary>
+    public required int LongPercent { get; init; }
 
     /// <summary>Releases that land at another worker than their Assign.</summary>
     public required int ElsewherePercent { get; init; }
@@ -52,18 +64,20 @@ internal sealed record Schedule
 
     public static FunctionMeta Function { get; } = new(new MetaKey("f"), "go", 1, 512);
 
-    /// <summary>No message of a worker takes longer, µs.</summary>
+    public static FunctionMeta Changed { get; } = Function with { MemoryMb = 1024 };
+
+    /// <summary>No first copy of a message takes longer, µs; a second one may come at any time.</summary>
     public static long LongestDelayUs => 1500 * Ms;
 
-    /// <summary>No request holds an instance for longer, µs: what the limit allows on the fastest clock.</summary>
-    public long LongestHoldUs => (long)(Options.Pool.AssignmentLimitUs(Function)!.Value / (1 + Options.ClockDrift)) - Ms;
+    /// <summary>No request holds an instance for longer by the clock of the worker that granted it, µs.</summary>
+    public long LongestHoldUs => Options.Pool.AssignmentLimitUs(Function)!.Value - Ms;
 
     public static Schedule FromSeed(long seed, LeasingFault fault = LeasingFault.None)
     {
         var dice = new Dice(seed);
         var policy = Policies[dice.Next(Policies.Length)];
         var calm = dice.Percent(25);
-        return new Schedule
+        var schedule = new Schedule
         {
             Seed = seed,
             Policy = policy,
@@ -74,18 +88,21 @@ internal sealed record Schedule
             DuplicatePercent = dice.Pick([0, 10, 40]),
             SlowPercent = calm ? 0 : dice.Pick([0, 5, 30]),
             Crashes = dice.Pick([0, 0, 1, 1, 2, 3]),
-            Partitions = calm ? 0 : dice.Pick([0, 1, 2]),
+            Leaves = dice.Pick([0, 0, 0, 1, 2]),
+            ChangeUs = dice.Percent(10) ? dice.Between(1, 4) * Second : long.MaxValue,
+            Partitions = calm ? 0 : dice.Pick([0, 1, 3]),
             BackendFaultPercent = dice.Pick([0, 0, 15, 40]),
+            LongPercent = dice.Pick([5, 20, 80]),
             ElsewherePercent = dice.Pick([0, 30, 80]),
             List = dice.Pick([ListKind.Tickets, ListKind.Tickets, ListKind.Ids, ListKind.None]),
-            ReloadPercent = dice.Pick([0, 0, 0, 0, 0, 0, 0, 10]),
-            Serialised = dice.Percent(3),
+            ReloadPercent = dice.Percent(4) ? 10 : 0,
+            Serialised = dice.Percent(1),
             Provisioned = dice.Pick([0, 0, 0, 0, 2]),
             Options = new LeasingOptions
             {
                 LeaseUs = 3 * Second,
-                ClockSkewUs = 100 * Ms,
-                ClockDrift = 0.05,
+                ClockSkewUs = 200 * Ms,
+                ClockDrift = 0.1,
                 ReportIntervalUs = 400 * Ms,
                 UrgentIntervalUs = 20 * Ms,
                 AnswerIntervalUs = 100 * Ms,
@@ -108,7 +125,24 @@ internal sealed record Schedule
                 },
             },
         };
+        return dice.Percent(8) ? AtTheEdgeOfTheLease(schedule) : schedule;
     }
+
+    /// <summary>Workers that keep warm slots, lose the network, and are asked for them when the lease ends: where clocks matter.</summary>
+    private static Schedule AtTheEdgeOfTheLease(Schedule schedule) => schedule with
+    {
+        Policy = Policies[2],
+        Workers = 1 + (schedule.Workers % 2),
+        Crashes = 0,
+        LengthUs = 8 * Second,
+        Requests = Math.Min(10, schedule.Requests),
+        Partitions = 2,
+        BackendFaultPercent = 0,
+        ElsewherePercent = 0,
+        LongPercent = 80,
+        EarlyCutOffs = true,
+        Options = schedule.Options with { ParkAfterUs = 5 * Second },
+    };
 
     private static PolicyChoice[] Policies { get; } =
     [
