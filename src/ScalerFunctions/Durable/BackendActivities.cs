@@ -9,29 +9,26 @@ public sealed class BackendActivities(ISlotBackend backend)
 {
     [Function(nameof(CreateSlotAsync))]
     public Task<BackendAnswer> CreateSlotAsync([ActivityTrigger] ProvisionRequest request, CancellationToken cancellationToken) =>
-        AnswerAsync(() => backend.CreateAsync(request.Ticket, request.Function, cancellationToken));
+        AnswerAsync(async () => new BackendAnswer(await backend.CreateAsync(request.Ticket, request.Function, cancellationToken), null));
 
     [Function(nameof(InitSlotAsync))]
     public Task<BackendAnswer> InitSlotAsync([ActivityTrigger] InitRequest request, CancellationToken cancellationToken) =>
-        AnswerAsync(async () =>
-        {
-            await backend.InitAsync(request.BackendSlot, request.Instance, request.Function, cancellationToken);
-            return request.BackendSlot;
-        });
+        AnswerAsync(async () => new BackendAnswer(
+            request.BackendSlot, null, await backend.InitAsync(request.BackendSlot, request.Instance, request.Function, cancellationToken)));
 
     [Function(nameof(DestroySlotAsync))]
     public Task<BackendAnswer> DestroySlotAsync([ActivityTrigger] DestroyRequest request, CancellationToken cancellationToken) =>
         AnswerAsync(async () =>
         {
             await backend.DestroyAsync(request.Ticket, request.BackendSlot, request.Reason, cancellationToken);
-            return request.BackendSlot;
+            return new BackendAnswer(request.BackendSlot, null);
         });
 
-    private static async Task<BackendAnswer> AnswerAsync(Func<Task<BackendSlotId>> call)
+    private static async Task<BackendAnswer> AnswerAsync(Func<Task<BackendAnswer>> call)
     {
         try
         {
-            return new BackendAnswer(await call(), null);
+            return await call();
         }
         catch (SlotBackendException e)
         {

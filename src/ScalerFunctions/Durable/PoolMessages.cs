@@ -35,7 +35,8 @@ public sealed record ProvisionedWish(FunctionMeta Function, int Count);
 /// <summary>What the backend answered to an activity. Failures are data here: orchestrations decide about them.</summary>
 /// <param name="BackendSlot">Of a create, the backend's id.</param>
 /// <param name="Failure">Null when it succeeded.</param>
-public sealed record BackendAnswer(BackendSlotId BackendSlot, SlotFailure? Failure);
+/// <param name="Address">Of an init, where the instance is reached; null where the platform has no addresses.</param>
+public sealed record BackendAnswer(BackendSlotId BackendSlot, SlotFailure? Failure, Uri? Address = null);
 
 /// <summary>A slot to initialise.</summary>
 public sealed record InitRequest(BackendSlotId BackendSlot, InstanceId Instance, FunctionMeta Function);

@@ -67,7 +67,7 @@ public static class PoolOrchestrations
             }
             else
             {
-                steps.Done(Now(context));
+                steps.Done(Now(context), answer.Address);
             }
         }
     }

@@ -17,7 +17,8 @@ public interface IScalerCore
 
     void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects);
 
-    void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects);
+    /// <param name="address">Where the instance is reached; null where the platform has no addresses.</param>
+    void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects);
 
     void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects);
 

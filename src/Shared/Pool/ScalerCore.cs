@@ -90,6 +90,9 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects) =>
         Route(nowUs, function, effects, (pool, e) => pool.SlotCreated(nowUs, ticket, backendId, e));
 
+    void IScalerCore.SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects) =>
+        SlotReady(nowUs, function, ticket, effects);
+
     /// <inheritdoc cref="SlotPool.SlotReady"/>
     public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
         Route(nowUs, function, effects, (pool, e) => pool.SlotReady(nowUs, ticket, e));

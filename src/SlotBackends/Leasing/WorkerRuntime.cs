@@ -124,6 +124,9 @@ public sealed partial class WorkerRuntime : CoreRuntime
         StartMessages();
     }
 
+    /// <summary>Known to the pool, for instances that other workers made too.</summary>
+    private protected override Uri? AddressOf(in Effect grant) => _core.Find(grant.Function.Key)?.AddressOf(grant.Ticket);
+
     private protected override void EffectsCarriedOut()
     {
         if (_quiet is not null && _core.SlotCount == 0)

@@ -78,7 +78,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
                 Effects.Clear();
                 Counters.Granted(only.GrantKind);
                 Rearm();
-                return new ValueTask<AssignedInstance>(new AssignedInstance(only.Instance, only.GrantKind, AddressOf(only.Ticket)));
+                return new ValueTask<AssignedInstance>(new AssignedInstance(only.Instance, only.GrantKind, AddressOf(only)));
             }
 
             if (!_pending.TryGetValue(request, out pending!))
@@ -158,6 +158,9 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
         EffectsCarriedOut();
     }
 
+    /// <summary>Where the instance of a grant is reached; called with the lock held.</summary>
+    private protected virtual Uri? AddressOf(in Effect grant) => _addresses.IsEmpty ? null : _addresses.GetValueOrDefault(grant.Ticket);
+
     /// <summary>Takes in a creation or destruction that is to wait for the backend's budget; called with the lock held.</summary>
     /// <returns>False when it need not wait.</returns>
     private protected virtual bool Hold(in Effect effect) => false;
@@ -203,7 +206,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
                     Counters.Granted(effect.GrantKind);
                     if (_pending.Remove(effect.Request, out var granted))
                     {
-                        granted.Completion.TrySetResult(new AssignedInstance(effect.Instance, effect.GrantKind, AddressOf(effect.Ticket)));
+                        granted.Completion.TrySetResult(new AssignedInstance(effect.Instance, effect.GrantKind, AddressOf(effect)));
                     }
 
                     break;
@@ -296,7 +299,6 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
         _timer.Change(TimeSpan.FromMilliseconds((delayUs + 999) / 1000), Timeout.InfiniteTimeSpan);
     }
 
-    private Uri? AddressOf(SlotTicket ticket) => _addresses.IsEmpty ? null : _addresses.GetValueOrDefault(ticket);
 
     private async Task CreateAsync(Effect effect)
     {
@@ -323,7 +325,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
                 _addresses[effect.Ticket] = address;
             }
 
-            Answer((core, nowUs, effects) => core.SlotReady(nowUs, effect.Function.Key, effect.Ticket, effects));
+            Answer((core, nowUs, effects) => core.SlotReady(nowUs, effect.Function.Key, effect.Ticket, address, effects));
         }
         catch (Exception e)
         {

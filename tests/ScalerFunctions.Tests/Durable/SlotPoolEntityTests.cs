@@ -55,7 +55,7 @@ public sealed class SlotPoolEntityTests
         await _entity.CallAsync("SetProvisioned", new ProvisionedWish(F, 2));
         var requests = _entity.Started.Select(s => JsonSerializer.Deserialize<ProvisionRequest>(s.Input)!).ToList();
 
-        await _entity.CallAsync("Provisioned", new ProvisionedSlot(requests[0].Ticket, new BackendSlotId("b1"), requests[0].Instance, 10, 20));
+        await _entity.CallAsync("Provisioned", new ProvisionedSlot(requests[0].Ticket, new BackendSlotId("b1"), requests[0].Instance, null, 10, 20));
         await _entity.CallAsync("ProvisionFailed", new ProvisionFailure(requests[1].Ticket, new SlotFailure(FailureKind.Transient, "no room")));
 
         var slot = Assert.Single(_entity.State.Slots.Values);
