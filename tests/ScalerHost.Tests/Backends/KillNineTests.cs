@@ -43,6 +43,14 @@ public class KillNineTests(ITestOutputHelper output)
         {
             fake.Provisioning = TimeSpan.FromMilliseconds(random.Next(5, 150));
             fake.Deleting = TimeSpan.FromMilliseconds(random.Next(1, 80));
+            if (kill < Kills && random.Next(5) == 0)
+            {
+                // In the middle of the sweep, or before, or just after.
+                await ChaosScaler.StartAndKillAsync(settings, TimeSpan.FromMilliseconds(random.Next(200, 1000)));
+                figures.KilledEarly();
+                continue;
+            }
+
             var found = fake.Groups.Count - 1;
             await using var scaler = await ChaosScaler.StartAsync(settings);
             figures.Found(found);
@@ -93,6 +101,7 @@ public class KillNineTests(ITestOutputHelper output)
     /// <summary>In the middle of what the scaler was killed.</summary>
     private sealed class Figures
     {
+        private int _early;
         private int _found;
         private int _creating;
         private int _initialising;
@@ -100,6 +109,8 @@ public class KillNineTests(ITestOutputHelper output)
         private int _ready;
 
         public void Found(int groups) => _found += groups;
+
+        public void KilledEarly() => _early++;
 
         public void Killed(FakeArmServer fake)
         {
@@ -121,6 +132,6 @@ public class KillNineTests(ITestOutputHelper output)
         }
 
         public override string ToString() =>
-            $"at the kills {_creating} groups were being created, {_initialising} created and not initialised, {_ready} ready, {_deleting} being deleted; {_found} were found after restarts";
+            $"{_early} kills while starting; at the others {_creating} groups were being created, {_initialising} created and not initialised, {_ready} ready, {_deleting} being deleted; {_found} were found after restarts";
     }
 }
