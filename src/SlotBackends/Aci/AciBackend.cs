@@ -122,6 +122,11 @@ public sealed partial class AciBackend : ISlotBackend
         try
         {
             var group = await ReadyAsync(place.Place, place.Name, slot, cancellationToken).ConfigureAwait(false);
+            if (_options.Spot)
+            {
+                return null;
+            }
+
             var address = new UriBuilder(Uri.UriSchemeHttp, group.Address!, _options.Port).Uri;
             await _starter.StartAsync(
                 address,
@@ -356,7 +361,7 @@ public sealed partial class AciBackend : ISlotBackend
         while (true)
         {
             var group = await OwnAsync(place, name, slot, cancellationToken).ConfigureAwait(false);
-            if (group.IsReady)
+            if (group.IsReady && (group.Address is not null || _options.Spot))
             {
                 return group;
             }
