@@ -6,7 +6,6 @@ using FuncScaler.SlotBackends.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Polly;
-using Polly.Retry;
 
 namespace FuncScaler.SlotBackends.Aci;
 
@@ -57,7 +56,13 @@ public sealed partial class AciBackend : ISlotBackend
         _logger = logger ?? NullLogger<AciBackend>.Instance;
         _http = new HttpMessageInvoker(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(2), UseProxy = false });
         _starter = new InstanceStarter(_http, time);
-        _retries = MakeRetries(options, time);
+        _retries = Retries.Make<RequestFailedException>(
+            time,
+            options.MaxRetries,
+            options.RetryDelay,
+            options.Randomizer,
+            e => ArmAnswers.IsPassing(e) && !ArmAnswers.IsFull(e),
+            e => ArmAnswers.RetryAfter(e.GetRawResponse()));
     }
 
     public string Name => "aci";
@@ -225,27 +230,6 @@ public sealed partial class AciBackend : ISlotBackend
         return ValueTask.CompletedTask;
     }
 
-    private static ResiliencePipeline MakeRetries(AciOptions options, TimeProvider time)
-    {
-        var builder = new ResiliencePipelineBuilder { TimeProvider = time };
-        if (options.MaxRetries > 0)
-        {
-            builder.AddRetry(new RetryStrategyOptions
-            {
-                MaxRetryAttempts = options.MaxRetries,
-                Delay = options.RetryDelay,
-                BackoffType = DelayBackoffType.Exponential,
-                UseJitter = true,
-                Randomizer = options.Randomizer ?? Random.Shared.NextDouble,
-                ShouldHandle = arguments => ValueTask.FromResult(arguments.Outcome.Exception is RequestFailedException e && ArmAnswers.IsPassing(e) && !ArmAnswers.IsFull(e)),
-                DelayGenerator = arguments => ValueTask.FromResult(
-                    arguments.Outcome.Exception is RequestFailedException e ? ArmAnswers.RetryAfter(e.GetRawResponse()) : null),
-            });
-        }
-
-        return builder.Build();
-    }
-
     private static SlotBackendException Missing(BackendSlotId slot) =>
         new(new SlotFailure(FailureKind.Transient, $"there is no container group {slot}"));
 
@@ -297,7 +281,8 @@ public sealed partial class AciBackend : ISlotBackend
 
     private SlotBackendException CreateFailed(SlotTicket ticket, AciPlace place, BackendSlotId slot, RequestFailedException e, bool begun)
     {
-        var accepted = begun && e.Status is 200 or 0;
+        // A long-running operation that failed is told of by a 200.
+        var accepted = begun && e.Status == 200;
         if (ArmAnswers.IsThrottled(e))
         {
             _budget.CreatesThrottled(place, ArmAnswers.RetryAfter(e.GetRawResponse()));
