@@ -465,6 +465,11 @@ internal sealed partial class FakeArmServer : IAsyncDisposable
             return null;
         }
 
+        if (properties?["priority"]?.GetValue<string>() == "Spot" && properties["ipAddress"] is not null)
+        {
+            return "Spot Priority is not supported for container groups with inbound connectivity.";
+        }
+
         if (properties?["containers"] is not JsonArray { Count: 1 } containers || properties["osType"]?.GetValue<string>() != "Linux")
         {
             return "The container group has no containers or no osType.";

@@ -6,7 +6,6 @@ using FuncScaler.SlotBackends.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Polly;
-using Polly.Retry;
 
 namespace FuncScaler.SlotBackends.Aci;
 
@@ -57,7 +56,13 @@ public sealed partial class AciBackend : ISlotBackend
         _logger = logger ?? NullLogger<AciBackend>.Instance;
         _http = new HttpMessageInvoker(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(2), UseProxy = false });
         _starter = new InstanceStarter(_http, time);
-        _retries = MakeRetries(options, time);
+        _retries = Retries.Make<RequestFailedException>(
+            time,
+            options.MaxRetries,
+            options.RetryDelay,
+            options.Randomizer,
+            e => ArmAnswers.IsPassing(e) && !ArmAnswers.IsFull(e),
+            e => ArmAnswers.RetryAfter(e.GetRawResponse()));
     }
 
     public string Name => "aci";
@@ -122,6 +127,11 @@ public sealed partial class AciBackend : ISlotBackend
         try
         {
             var group = await ReadyAsync(place.Place, place.Name, slot, cancellationToken).ConfigureAwait(false);
+            if (_options.Spot)
+            {
+                return null;
+            }
+
             var address = new UriBuilder(Uri.UriSchemeHttp, group.Address!, _options.Port).Uri;
             await _starter.StartAsync(
                 address,
@@ -220,27 +230,6 @@ public sealed partial class AciBackend : ISlotBackend
         return ValueTask.CompletedTask;
     }
 
-    private static ResiliencePipeline MakeRetries(AciOptions options, TimeProvider time)
-    {
-        var builder = new ResiliencePipelineBuilder { TimeProvider = time };
-        if (options.MaxRetries > 0)
-        {
-            builder.AddRetry(new RetryStrategyOptions
-            {
-                MaxRetryAttempts = options.MaxRetries,
-                Delay = options.RetryDelay,
-                BackoffType = DelayBackoffType.Exponential,
-                UseJitter = true,
-                Randomizer = options.Randomizer ?? Random.Shared.NextDouble,
-                ShouldHandle = arguments => ValueTask.FromResult(arguments.Outcome.Exception is RequestFailedException e && ArmAnswers.IsPassing(e) && !ArmAnswers.IsFull(e)),
-                DelayGenerator = arguments => ValueTask.FromResult(
-                    arguments.Outcome.Exception is RequestFailedException e ? ArmAnswers.RetryAfter(e.GetRawResponse()) : null),
-            });
-        }
-
-        return builder.Build();
-    }
-
     private static SlotBackendException Missing(BackendSlotId slot) =>
         new(new SlotFailure(FailureKind.Transient, $"there is no container group {slot}"));
 
@@ -249,229 +238,4 @@ public sealed partial class AciBackend : ISlotBackend
     {
         PlatformUnreachable = true,
     };
-
-    private string ImageOf(FunctionMeta function)
-    {
-        if (_options.Images.TryGetValue(function.Runtime, out var image) || _options.Images.TryGetValue("*", out image))
-        {
-            return image;
-        }
-
-        return AciOptionsValidation.HasStandbyPool(_options)
-            ? ""
-            : throw new SlotBackendException(new SlotFailure(
-                FailureKind.Permanent,
-                $"there is no image for runtime '{function.Runtime}' of function {function.Key}: add it to images, or one for '*'"));
-    }
-
-    private Dictionary<string, string> EnvironmentOf(FunctionMeta function) => new(_options.Environment)
-    {
-        ["FUNCSCALER_FUNCTION"] = function.Key.Value,
-        ["FUNCSCALER_MEMORY_MB"] = function.MemoryMb.ToString(System.Globalization.CultureInfo.InvariantCulture),
-        ["PORT"] = _options.Port.ToString(System.Globalization.CultureInfo.InvariantCulture),
-    };
-
-    /// <summary>PUT; a conflict with our own earlier PUT, whose answer was lost, ends in its operation.</summary>
-    private async Task<IGroupOperation> PutAsync(ContainerGroupSpec spec, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await _groups.PutAsync(spec, cancellationToken).ConfigureAwait(false);
-        }
-        catch (RequestFailedException e) when (ArmAnswers.IsChanging(e))
-        {
-            var group = await _groups.GetAsync(spec.Place, spec.Name, cancellationToken).ConfigureAwait(false);
-            if (group is null || group.IsGoing || AciTags.TicketOf(group.Tags, _names.Run) == default)
-            {
-                throw;
-            }
-
-            return new StateOperation(_groups, spec.Place, spec.Name, deletes: false);
-        }
-    }
-
-    private SlotBackendException CreateFailed(SlotTicket ticket, AciPlace place, BackendSlotId slot, RequestFailedException e, bool begun)
-    {
-        var accepted = begun && e.Status is 200 or 0;
-        if (ArmAnswers.IsThrottled(e))
-        {
-            _budget.CreatesThrottled(place, ArmAnswers.RetryAfter(e.GetRawResponse()));
-        }
-        else if (ArmAnswers.IsFull(e))
-        {
-            _budget.Full(place);
-            LogFull(place.Region, e.ErrorCode ?? "");
-        }
-
-        var translated = ArmAnswers.Translate($"creating {slot}", e, begun: accepted);
-        if (!translated.Failure.OutcomeUnknown)
-        {
-            _budget.Gone(ticket, slot);
-        }
-
-        return translated;
-    }
-
-    /// <summary>Follows an operation to its end.</summary>
-    /// <param name="operation">The operation.</param>
-    /// <param name="byState">
-    /// The same by the group's own state: the SDK takes an operation that could not be looked at for ended, so it is not asked again.
-    /// </param>
-    /// <param name="timeout">How long it may take.</param>
-    /// <param name="what">For the message.</param>
-    /// <param name="cancellationToken">Gives it up.</param>
-    private async Task CompleteAsync(
-        IGroupOperation operation, StateOperation byState, TimeSpan timeout, string what, CancellationToken cancellationToken)
-    {
-        var began = _time.GetTimestamp();
-        var delay = _options.PollDelay;
-        while (!operation.HasCompleted)
-        {
-            if (_time.GetElapsedTime(began) >= timeout)
-            {
-                throw new SlotBackendException(new SlotFailure(
-                    FailureKind.Transient, $"{what} has not ended after {timeout.TotalSeconds:0.#} s", OutcomeUnknown: true));
-            }
-
-            var wait = operation.RetryAfter > delay ? operation.RetryAfter : delay;
-            await Task.Delay(wait, _time, cancellationToken).ConfigureAwait(false);
-            delay = delay * 1.5 < LongestPoll ? delay * 1.5 : LongestPoll > delay ? LongestPoll : delay;
-            try
-            {
-                await operation.UpdateAsync(cancellationToken).ConfigureAwait(false);
-            }
-            catch (RequestFailedException e) when (ArmAnswers.IsThrottled(e) || ArmAnswers.IsPassing(e))
-            {
-                // The operation goes on without being looked at.
-                operation = byState;
-                await Task.Delay(ArmAnswers.RetryAfter(e.GetRawResponse()) ?? TimeSpan.Zero, _time, cancellationToken).ConfigureAwait(false);
-            }
-        }
-    }
-
-    /// <summary>Waits until the group runs and has an address.</summary>
-    private async Task<ContainerGroupInfo> ReadyAsync(AciPlace place, string name, BackendSlotId slot, CancellationToken cancellationToken)
-    {
-        var began = _time.GetTimestamp();
-        while (true)
-        {
-            var group = await OwnAsync(place, name, slot, cancellationToken).ConfigureAwait(false);
-            if (group.IsReady)
-            {
-                return group;
-            }
-
-            if (_time.GetElapsedTime(began) >= _options.ProvisionTimeout)
-            {
-                throw new SlotBackendException(new SlotFailure(
-                    FailureKind.Transient, $"container group {slot} is {group.ProvisioningState}{(group.Address is null ? " without an address" : "")} after {_options.ProvisionTimeout.TotalSeconds:0.#} s"));
-            }
-
-            await Task.Delay(_options.PollDelay, _time, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private async Task<ContainerGroupInfo> OwnAsync(AciPlace place, string name, BackendSlotId slot, CancellationToken cancellationToken)
-    {
-        var group = await _retries.ExecuteAsync(async token => await _groups.GetAsync(place, name, token).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-        if (group is null || !AciTags.IsOf(group.Tags, _options.Owner))
-        {
-            throw Missing(slot);
-        }
-
-        return group.IsGoing
-            ? throw new SlotBackendException(new SlotFailure(FailureKind.Transient, $"container group {slot} is {group.ProvisioningState}"))
-            : group;
-    }
-
-    private async Task<bool> DeleteAsync(AciPlace place, string name, string reason, CancellationToken cancellationToken)
-    {
-        var slot = AciNames.IdOf(place, name);
-        try
-        {
-            if (!_names.IsOfThisRun(name))
-            {
-                var group = await _retries.ExecuteAsync(async token => await _groups.GetAsync(place, name, token).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-                if (group is null || !AciTags.IsOf(group.Tags, _options.Owner))
-                {
-                    return false;
-                }
-            }
-
-            LogDeleting(slot.Value, reason);
-            var operation = await _retries.ExecuteAsync(async token => await _groups.DeleteAsync(place, name, token).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-            if (operation is not null)
-            {
-                await CompleteAsync(operation, new StateOperation(_groups, place, name, deletes: true), _options.DeleteTimeout, $"deleting {slot}", cancellationToken).ConfigureAwait(false);
-            }
-
-            _instances.TryRemove(slot, out _);
-            _deleted[slot] = 0;
-            return operation is not null;
-        }
-        catch (RequestFailedException e)
-        {
-            if (ArmAnswers.IsThrottled(e))
-            {
-                _budget.DeletesThrottled(place, ArmAnswers.RetryAfter(e.GetRawResponse()));
-            }
-
-            throw ArmAnswers.Translate($"deleting {slot}", e, begun: false);
-        }
-        catch (AuthenticationFailedException e)
-        {
-            throw NotSignedIn(e);
-        }
-    }
-
-    private async Task<IEnumerable<(BackendSlotId Slot, ContainerGroupInfo Group)>> ListPlaceAsync(AciPlace place, CancellationToken cancellationToken)
-    {
-        var groups = await _retries.ExecuteAsync(async token => await _groups.ListAsync(place, token).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-        return groups.Where(g => AciTags.IsOf(g.Tags, _options.Owner)).Select(g => (AciNames.IdOf(place, g.Name), g)).ToList();
-    }
-
-    private async Task<ContainerGroupInfo?> GetAsync(BackendSlotId slot, CancellationToken cancellationToken)
-    {
-        if (AciNames.Parse(_options.Places, slot) is not { } found)
-        {
-            return null;
-        }
-
-        var group = await _retries.ExecuteAsync(async token => await _groups.GetAsync(found.Place, found.Name, token).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-        return group is not null && AciTags.IsOf(group.Tags, _options.Owner) ? group : null;
-    }
-
-    private ListedSlot Describe(BackendSlotId slot, ContainerGroupInfo group)
-    {
-        var place = AciNames.Parse(_options.Places, slot)!.Value.Place;
-        _budget.Found(slot, place, group.Cores);
-
-        // What is broken or going is nothing to adopt; naming no function has it deleted.
-        return new ListedSlot(slot, AciTags.TicketOf(group.Tags, _names.Run), group.IsGoing ? null : AciTags.FunctionOf(group.Tags));
-    }
-
-    [LoggerMessage(200, LogLevel.Information, "Deleting container group {Group}: {Reason}")]
-    private partial void LogDeleting(string group, string reason);
-
-    [LoggerMessage(201, LogLevel.Warning, "Region {Region} has no room ({Code}); it is passed over for a while")]
-    private partial void LogFull(string region, string code);
-
-    /// <summary>An operation whose handle was lost: the group's own state tells how far it is.</summary>
-    private sealed class StateOperation(IContainerGroups groups, AciPlace place, string name, bool deletes) : IGroupOperation
-    {
-        public bool HasCompleted { get; private set; }
-
-        public TimeSpan RetryAfter => TimeSpan.Zero;
-
-        public async Task UpdateAsync(CancellationToken cancellationToken)
-        {
-            var group = await groups.GetAsync(place, name, cancellationToken).ConfigureAwait(false);
-            HasCompleted = group is null || (!deletes && (group.IsReady || group.IsGoing));
-            if (HasCompleted && !deletes && group?.IsReady != true)
-            {
-                throw new SlotBackendException(new SlotFailure(
-                    FailureKind.Transient, $"container group {name} is {group?.ProvisioningState ?? "gone"}", OutcomeUnknown: true));
-            }
-        }
-    }
 }

@@ -67,7 +67,10 @@ public sealed record AciOptions
     /// <summary>Further tags of every group.</summary>
     public IReadOnlyDictionary<string, string> Tags { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Whether groups run at Spot priority: cheaper, may be evicted, no address of their own in some regions.</summary>
+    /// <summary>
+    /// Whether groups run at Spot priority: cheaper, and may be evicted. Azure gives them no inbound connectivity, so instances have no
+    /// address and are not initialised over HTTP: for functions that fetch their work.
+    /// </summary>
     public bool Spot { get; init; }
 
     /// <summary>The Log Analytics workspace's id (a GUID) for the containers' output; empty for none.</summary>

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using FuncScaler.SlotBackends.Http;
 
 namespace FuncScaler.SlotBackends.Aci;
 
@@ -48,6 +49,7 @@ public static partial class AciOptionsValidation
 
         Require(options.RegistryServer.Length > 0 == options.RegistryIdentityId.Length > 0, "registryServer and registryIdentityId go together: give both or neither.");
         Require(options.LogWorkspaceId.Length > 0 == options.LogWorkspaceKey.Length > 0, "logWorkspaceId and logWorkspaceKey go together: give both or neither.");
+        Require(!options.Spot || (options.Start is { Init: InitMode.None, HealthPath: "" } && options.SubnetId.Length == 0), "spot: Azure gives Spot groups no inbound connectivity; leave start.healthPath and subnetId out, and start.init as 'none'.");
         Require(options.StandbyPoolId.Length > 0 == options.ContainerGroupProfileId.Length > 0, "standbyPoolId and containerGroupProfileId go together: give both or neither.");
         Require(options.Tags.Keys.All(k => !k.StartsWith(AciTags.Prefix, StringComparison.OrdinalIgnoreCase)), $"tags: names that begin with '{AciTags.Prefix}' are the scaler's own.");
         Require(options.Tags.All(t => t.Key.Length is > 0 and <= 512 && t.Key.IndexOfAny(['<', '>', '%', '&', '\\', '?', '/']) < 0 && t.Value.Length <= 256), "tags: a name has 1 to 512 characters without < > % & \\ ? /, a value at most 256.");

@@ -54,7 +54,7 @@ internal static class ArmAnswers
         {
             429 => new(new SlotFailure(FailureKind.Throttled, text, RetryAfterUs(e)), e),
             _ when IsFull(e) => new(new SlotFailure(FailureKind.Throttled, text, OutcomeUnknown: begun), e),
-            0 => new(new SlotFailure(FailureKind.Transient, text, OutcomeUnknown: begun || !NeverSent(e)), e) { PlatformUnreachable = true },
+            0 => new(new SlotFailure(FailureKind.Transient, text, OutcomeUnknown: true), e) { PlatformUnreachable = true },
             401 or 403 => new(new SlotFailure(FailureKind.Permanent, text + " (the scaler's identity needs the role 'Azure Container Instances Contributor' on the resource group)", OutcomeUnknown: begun), e),
             409 or 408 or >= 500 => new(new SlotFailure(FailureKind.Transient, text, RetryAfterUs(e), OutcomeUnknown: true), e),
             _ => new(new SlotFailure(FailureKind.Permanent, text, OutcomeUnknown: begun), e),
@@ -62,17 +62,4 @@ internal static class ArmAnswers
     }
 
     private static long RetryAfterUs(RequestFailedException e) => (long)(RetryAfter(e.GetRawResponse())?.TotalMicroseconds ?? 0);
-
-    private static bool NeverSent(Exception exception)
-    {
-        for (var e = exception; e is not null; e = e.InnerException)
-        {
-            if (e is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError })
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
 }

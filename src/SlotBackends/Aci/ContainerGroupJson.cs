@@ -39,13 +39,17 @@ internal static class ContainerGroupJson
                 ["properties"] = new JsonObject
                 {
                     ["image"] = spec.Image,
-                    ["ports"] = new JsonArray(Port(options)),
                     ["environmentVariables"] = new JsonArray([.. spec.Environment.Select(v => new JsonObject { ["name"] = v.Key, ["value"] = v.Value })]),
                     ["resources"] = new JsonObject { ["requests"] = new JsonObject { ["memoryInGB"] = spec.Size.MemoryGb, ["cpu"] = spec.Size.Cores } },
                 },
             }),
-            ["ipAddress"] = new JsonObject { ["type"] = options.SubnetId.Length > 0 ? "Private" : "Public", ["ports"] = new JsonArray(Port(options)) },
         };
+        if (!options.Spot)
+        {
+            properties["containers"]![0]!["properties"]!["ports"] = new JsonArray(Port(options));
+            properties["ipAddress"] = new JsonObject { ["type"] = options.SubnetId.Length > 0 ? "Private" : "Public", ["ports"] = new JsonArray(Port(options)) };
+        }
+
         if (options.SubnetId.Length > 0)
         {
             properties["subnetIds"] = new JsonArray(Id(options.SubnetId));

@@ -63,10 +63,7 @@ internal sealed class ContainerInstanceGroups(
         var container = new ContainerInstanceContainer(
             ContainerGroupJson.ContainerName,
             spec.Image,
-            new ContainerResourceRequirements(new ContainerResourceRequestsContent(spec.Size.MemoryGb, spec.Size.Cores)))
-        {
-            Ports = { new ContainerPort(options.Port) },
-        };
+            new ContainerResourceRequirements(new ContainerResourceRequestsContent(spec.Size.MemoryGb, spec.Size.Cores)));
         foreach (var (name, value) in spec.Environment)
         {
             container.EnvironmentVariables.Add(new ContainerEnvironmentVariable(name) { Value = value });
@@ -77,10 +74,15 @@ internal sealed class ContainerInstanceGroups(
         {
             RestartPolicy = ContainerGroupRestartPolicy.Never,
             Priority = options.Spot ? ContainerGroupPriority.Spot : ContainerGroupPriority.Regular,
-            IPAddress = new ContainerGroupIPAddress(
-                [new ContainerGroupPort(options.Port)],
-                isPrivate ? ContainerGroupIPAddressType.Private : ContainerGroupIPAddressType.Public),
         };
+        if (!options.Spot)
+        {
+            container.Ports.Add(new ContainerPort(options.Port));
+            data.IPAddress = new ContainerGroupIPAddress(
+                [new ContainerGroupPort(options.Port)],
+                isPrivate ? ContainerGroupIPAddressType.Private : ContainerGroupIPAddressType.Public);
+        }
+
         if (isPrivate)
         {
             data.SubnetIds.Add(new ContainerGroupSubnetId(new ResourceIdentifier(options.SubnetId)));

@@ -55,7 +55,7 @@ internal sealed record ContainerGroupInfo(
     IReadOnlyDictionary<string, string> Tags,
     double Cores)
 {
-    public bool IsReady => Address is not null && Is("Succeeded");
+    public bool IsReady => Is("Succeeded");
 
     public bool HasFailed => Is("Failed") || Is("Canceled");
 

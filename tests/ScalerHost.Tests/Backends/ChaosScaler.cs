@@ -16,10 +16,17 @@ internal sealed partial class ChaosScaler : IAsyncDisposable
         _http = http;
     }
 
+    public static async Task StartAndKillAsync(string settings, TimeSpan after)
+    {
+        await using var process = Begin(settings);
+        await Task.Delay(after);
+        process.Kill();
+        await process.WaitAsync();
+    }
+
     public static async Task<ChaosScaler> StartAsync(string settings)
     {
-        var process = FuncScalerProcess.Start(
-            "serve", "--backend", "aci", "--aci", settings, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:0.05");
+        var process = Begin(settings);
         var line = await process.ReadLineAsync();
         if (line is null)
         {
@@ -84,6 +91,9 @@ internal sealed partial class ChaosScaler : IAsyncDisposable
         _http.Dispose();
         await _process.DisposeAsync();
     }
+
+    private static FuncScalerProcess Begin(string settings) => FuncScalerProcess.Start(
+        "serve", "--backend", "aci", "--aci", settings, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:0.05");
 
     [GeneratedRegex(@"HTTP on 127\.0\.0\.1:(\d+)")]
     private static partial Regex HttpPort();

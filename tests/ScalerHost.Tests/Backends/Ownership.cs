@@ -17,6 +17,16 @@ internal sealed class Ownership
     /// <summary>The functions' time-out: for so long a request may go on in an instance after its scaler has died.</summary>
     public static TimeSpan Timeout { get; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>Waits for so many more grants, or for so long.</summary>
+    public async Task GrantedAsync(int more, TimeSpan atMost)
+    {
+        var start = Stopwatch.GetTimestamp();
+        for (var target = _grants + more; _grants < target && Stopwatch.GetElapsedTime(start) < atMost;)
+        {
+            await Task.Delay(1);
+        }
+    }
+
     public void Granted(string address, string request)
     {
         Interlocked.Increment(ref _grants);

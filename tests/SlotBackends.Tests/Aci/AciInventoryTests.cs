@@ -143,7 +143,6 @@ public class AciInventoryTests
             RegistryServer = "example.azurecr.io",
             RegistryIdentityId = "/subscriptions/x/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/pull",
             IdentityIds = ["/subscriptions/x/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/run"],
-            Spot = true,
             LogWorkspaceId = "workspace",
             LogWorkspaceKey = "key",
             Tags = new Dictionary<string, string> { ["team"] = "a" },
@@ -157,12 +156,24 @@ public class AciInventoryTests
         var container = properties["containers"]![0]!["properties"]!;
         Assert.Equal("example.azurecr.io/go:1", container["image"]!.GetValue<string>());
         Assert.Contains(container["environmentVariables"]!.AsArray(), v => v!["name"]!.GetValue<string>() == "MODE" && v["value"]!.GetValue<string>() == "x");
-        Assert.Equal(("Private", "Spot", "Never"), (properties["ipAddress"]!["type"]!.GetValue<string>(), properties["priority"]!.GetValue<string>(), properties["restartPolicy"]!.GetValue<string>()));
+        Assert.Equal(("Private", "Regular", "Never"), (properties["ipAddress"]!["type"]!.GetValue<string>(), properties["priority"]!.GetValue<string>(), properties["restartPolicy"]!.GetValue<string>()));
         Assert.Equal("/subscriptions/x/subnet", properties["subnetIds"]![0]!["id"]!.GetValue<string>());
         Assert.EndsWith("/pull", properties["imageRegistryCredentials"]![0]!["identity"]!.GetValue<string>(), StringComparison.Ordinal);
         Assert.Equal("workspace", properties["diagnostics"]!["logAnalytics"]!["workspaceId"]!.GetValue<string>());
         Assert.Equal(2, group.Body["identity"]!["userAssignedIdentities"]!.AsObject().Count);
         Assert.Equal(("a", "test", "f"), (group.Tags["team"], group.Tags[AciTags.Owner], group.Tags[AciTags.Function]));
+    }
+
+    [Fact]
+    public async Task Spot_groups_have_no_address_as_azure_demands()
+    {
+        await using var world = await AciWorld.StartAsync(o => o with { Spot = true, Start = new InstanceStart() });
+
+        var slot = await world.CreateAsync(1);
+        var address = await world.Backend.InitAsync(slot, new InstanceId("i-1"), AciWorld.Function, CancellationToken.None);
+
+        Assert.Null(address);
+        Assert.Equal("Spot", Assert.Single(world.Fake.Groups).Body["properties"]!["priority"]!.GetValue<string>());
     }
 
     [Fact]

@@ -28,7 +28,6 @@ public sealed class AciOnContainerInstanceTests : RemoteSlotBackendContract
             RegistryServer = "example.azurecr.io",
             RegistryIdentityId = "/subscriptions/x/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/pull",
             IdentityIds = ["/subscriptions/x/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/run"],
-            Spot = true,
             LogWorkspaceId = "workspace",
             LogWorkspaceKey = "key",
         };
@@ -45,7 +44,7 @@ public sealed class AciOnContainerInstanceTests : RemoteSlotBackendContract
         Assert.Equal(("image", 1.5, 0.8), (container.Image, container.Resources.Requests.MemoryInGB, container.Resources.Requests.Cpu));
         Assert.Equal(("MODE", "x"), (container.EnvironmentVariables[0].Name, container.EnvironmentVariables[0].Value));
         Assert.Equal((9000, 9000), (container.Ports[0].Port, data.IPAddress.Ports[0].Port));
-        Assert.Equal((ContainerGroupIPAddressType.Private, ContainerGroupPriority.Spot), (data.IPAddress.AddressType, data.Priority));
+        Assert.Equal((ContainerGroupIPAddressType.Private, ContainerGroupPriority.Regular), (data.IPAddress.AddressType, data.Priority));
         Assert.Equal("/subscriptions/x/subnet", data.SubnetIds[0].Id.ToString());
         Assert.Equal(("example.azurecr.io", options.RegistryIdentityId), (data.ImageRegistryCredentials[0].Server, data.ImageRegistryCredentials[0].Identity));
         Assert.Equal("workspace", data.DiagnosticsLogAnalytics.WorkspaceId);
