@@ -152,6 +152,7 @@ public sealed class ScalerServer : IAsyncDisposable
     {
         app.MapPost("/api/assign", async http => await SendAsync(http, await api.AssignAsync(http.Request.Body, http.RequestAborted)));
         app.MapPost("/api/release", async http => await SendAsync(http, await api.ReleaseAsync(http.Request.Body, http.RequestAborted)));
+        app.MapGet("/api/slots", http => SendAsync(http, api.Slots()));
         app.MapGet("/api/stats", http => SendAsync(http, api.Stats()));
         app.MapGet("/healthz", http => http.Response.WriteAsync("ok"));
     }

@@ -1,24 +1,31 @@
+using System.Text.Json.Serialization;
+using FuncScaler.Leasing;
+
 namespace FuncScaler;
 
 /// <summary>The key that identifies a function: the contract's <c>metaKey</c>.</summary>
+[JsonConverter(typeof(MetaKeyConverter))]
 public readonly record struct MetaKey(string Value)
 {
     public override string ToString() => Value;
 }
 
 /// <summary>The caller's id of one request. Unique while the request lives: from Assign until its Release.</summary>
+[JsonConverter(typeof(RequestIdConverter))]
 public readonly record struct RequestId(string Value)
 {
     public override string ToString() => Value;
 }
 
 /// <summary>The id of an instance, chosen by the scaler and given to Init.</summary>
+[JsonConverter(typeof(InstanceIdConverter))]
 public readonly record struct InstanceId(string Value)
 {
     public override string ToString() => Value;
 }
 
 /// <summary>The backend's own id of a slot, known once CreateSlot has answered.</summary>
+[JsonConverter(typeof(BackendSlotIdConverter))]
 public readonly record struct BackendSlotId(string Value)
 {
     public override string ToString() => Value;
@@ -28,6 +35,7 @@ public readonly record struct BackendSlotId(string Value)
 /// The scaler's number for a slot, given before the backend is asked to create it, so that the intent has a name even when the
 /// answer is lost. Never used twice by one scaler.
 /// </summary>
+[JsonConverter(typeof(SlotTicketConverter))]
 public readonly record struct SlotTicket(long Value)
 {
     public override string ToString() => Value.ToString(System.Globalization.CultureInfo.InvariantCulture);

@@ -1,3 +1,5 @@
+using FuncScaler.SlotBackends.Budget;
+
 namespace FuncScaler.SlotBackends;
 
 /// <summary>
@@ -8,6 +10,9 @@ public interface ISlotBackend : IAsyncDisposable
 {
     /// <summary>A short name for logs and statistics.</summary>
     string Name { get; }
+
+    /// <summary>What the platform rations; null when it rations nothing that is known beforehand.</summary>
+    ICallBudget? Budget => null;
 
     /// <summary>Creates a slot of the function's memory. A slot may exist although this fails: see <see cref="SlotFailure.OutcomeUnknown"/>.</summary>
     /// <param name="ticket">The scaler's number for it; an adapter that can, names the slot after it, so that it can be found again.</param>

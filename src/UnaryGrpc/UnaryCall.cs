@@ -90,6 +90,20 @@ public sealed class UnaryCall : IDisposable
             : null;
     }
 
+    /// <summary>
+    /// Sends metadata with the reply, as headers before it. Not sent with an error, nor over gRPC-Web. For the handler, before it returns.
+    /// </summary>
+    /// <param name="name">Lower case; not one of gRPC's own.</param>
+    /// <param name="value">Printable ASCII.</param>
+    public void SetReplyMetadata(string name, string value)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        (ReplyMetadata ??= [])[name] = value;
+    }
+
+    /// <summary>What <see cref="SetReplyMetadata"/> has set; null for nothing.</summary>
+    internal Dictionary<string, string>? ReplyMetadata { get; private set; }
+
     /// <summary>The token to wait with before and beside the handler: never fires for a call without a deadline.</summary>
     internal CancellationToken DeadlineToken => _ending?.Token ?? default;
 

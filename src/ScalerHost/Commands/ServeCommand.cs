@@ -10,7 +10,7 @@ namespace FuncScaler.ScalerHost.Commands;
 /// <summary><c>funcscaler serve</c>: the scaler as a service.</summary>
 internal static class ServeCommand
 {
-    private static readonly string[] Backends = ["simulator"];
+    private static readonly string[] Backends = ["simulator", "process", "aci"];
 
     public static Command Create()
     {
@@ -20,13 +20,15 @@ internal static class ServeCommand
             HelpName = "NAME",
             DefaultValueFactory = _ => Backends[0],
         };
+        var functions = new Option<string?>("--functions") { Description = "For --backend process: a file with the command of each function", HelpName = "FILE" };
+        var aci = new Option<string?>("--aci") { Description = "For --backend aci: a file with where and how container groups are created", HelpName = "FILE" };
         var platform = new Option<string>("--platform")
         {
-            Description = "The contest platform's address",
+            Description = "For --backend simulator: the contest platform's address",
             HelpName = "ADDR",
             DefaultValueFactory = _ => "127.0.0.1:50051",
         };
-        var wait = CommonOptions.Seconds("--platform-timeout", "How long to wait at the start for the platform to accept connections, s [default: 10]");
+        var wait = CommonOptions.Seconds("--platform-timeout", "How long to wait at the start for the platform to answer, s [default: 10]");
         var listen = CommonOptions.Listen();
         var grpcPort = CommonOptions.Port("--grpc-port", "The port of the gRPC Scaler service; 0 for any free one", 9001);
         var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API; 0 for any free one", 8080);
@@ -34,9 +36,9 @@ internal static class ServeCommand
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
         var keep = new Option<bool>("--keep") { Description = "Leave instances alive when stopping" };
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
-        var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, JSON POST /api/assign and /api/release, GET /api/stats")
+        var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, JSON POST /api/assign and /api/release, GET /api/stats and /api/slots")
         {
-            backend, platform, wait, listen, grpcPort, httpPort, policy, noWait, keep, verbose,
+            backend, functions, aci, platform, wait, listen, grpcPort, httpPort, policy, noWait, keep, verbose,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -49,18 +51,38 @@ internal static class ServeCommand
             var address = CommonOptions.ParseListen(parsed.GetValue(listen)!);
 
             var platformAddress = CommonOptions.ParseAddress("--platform", parsed.GetValue(platform)!);
+            var setup = name switch
+            {
+                "process" => BackendSetup.OfProcesses(Needed("--functions", parsed.GetValue(functions))),
+                "aci" => BackendSetup.OfContainerInstances(Needed("--aci", parsed.GetValue(aci))),
+                _ => new BackendSetup(
+                    new SimulatorBackend(SimulatorChannel.Open(platformAddress.AbsoluteUri), new SimulatorBackendOptions(), TimeProvider.System),
+                    $"platform {platformAddress.Authority}",
+                    runtime => runtime,
+                    SweepsFirst: false),
+            };
             var options = new ScalerServerOptions
             {
                 Address = address,
                 GrpcPort = parsed.GetValue(grpcPort),
                 HttpPort = parsed.GetValue(httpPort),
                 Policy = CommonOptions.ParsePolicy(parsed.GetValue(policy)!),
-                Runtime = new ScalerRuntimeOptions { Pool = MakePoolOptions(waiting: !parsed.GetValue(noWait)) },
+                Runtime = setup.Runtime(new ScalerRuntimeOptions { Pool = MakePoolOptions(waiting: !parsed.GetValue(noWait)) }),
                 KeepInstances = parsed.GetValue(keep),
                 LogLevel = parsed.GetValue(verbose) ? LogLevel.Information : LogLevel.Warning,
             };
-            await ServeAsync(platformAddress, TimeSpan.FromSeconds(parsed.GetValue(wait) ?? 10), options, cancellationToken).ConfigureAwait(false);
+            var patience = TimeSpan.FromSeconds(parsed.GetValue(wait) ?? 10);
+            await ServeAsync(
+                setup,
+                (server, token) => setup.SweepsFirst ? SweepAsync(server, patience, token)
+                    : name == Backends[0] ? ReachAsync(platformAddress, patience, token)
+                    : Task.CompletedTask,
+                options,
+                cancellationToken).ConfigureAwait(false);
             return 0;
+
+            string Needed(string option, string? file) => file
+                ?? throw new CommandException(CommandException.BadUsage, $"--backend {name} needs {option} FILE.");
         });
         return command;
     }
@@ -72,18 +94,18 @@ internal static class ServeCommand
         InstancePrefix = ScalerRuntimeOptions.NewInstancePrefix(),
     };
 
-    private static async Task ServeAsync(Uri platform, TimeSpan wait, ScalerServerOptions options, CancellationToken cancellationToken)
+    private static async Task ServeAsync(
+        BackendSetup setup, Func<ScalerServer, CancellationToken, Task> prepareAsync, ScalerServerOptions options, CancellationToken cancellationToken)
     {
-        ISlotBackend backend = new SimulatorBackend(SimulatorChannel.Open(platform.AbsoluteUri), new SimulatorBackendOptions(), TimeProvider.System);
-        var server = new ScalerServer(backend, options, TimeProvider.System);
+        var server = new ScalerServer(setup.Backend, options, TimeProvider.System);
         await using (server.ConfigureAwait(false))
         {
             await server.StartAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                await ReachAsync(platform, wait, cancellationToken).ConfigureAwait(false);
+                await prepareAsync(server, cancellationToken).ConfigureAwait(false);
                 server.SetServing(true);
-                Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, platform {platform.Authority}");
+                Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {setup.Description}");
                 await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -93,6 +115,28 @@ internal static class ServeCommand
 
             Console.WriteLine(options.KeepInstances ? "funcscaler: stopping, instances stay" : "funcscaler: stopping, giving instances back");
             await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Takes in what a former run has left, so that nothing is created that exists already, and so that a wrong setting shows now.</summary>
+    private static async Task SweepAsync(ScalerServer server, TimeSpan wait, CancellationToken cancellationToken)
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await server.Runtime.ReconcileAsync(cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (SlotBackendException e) when (e.Failure.Kind == FailureKind.Permanent || TimeProvider.System.GetElapsedTime(start) >= wait)
+            {
+                throw new CommandException(CommandException.Failed, $"The backend cannot be asked what exists already: {e.Message}", e);
+            }
+            catch (SlotBackendException)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(500), cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 

@@ -138,9 +138,13 @@ public enum ReleaseOutcome
 
     /// <summary>The request holds another instance than the one named. Nothing changed.</summary>
     InstanceMismatch,
+
+    /// <summary>The instance is at another worker: the release is on its way there. Nothing will change if nothing there matches it.</summary>
+    Forwarded,
 }
 
 /// <summary>A slot as the backend lists it.</summary>
 /// <param name="Id">The backend's id.</param>
-/// <param name="Ticket">The ticket it was created under, where the backend keeps it; else 0.</param>
-public readonly record struct ListedSlot(BackendSlotId Id, SlotTicket Ticket = default);
+/// <param name="Ticket">The ticket it was created under by this run of the scaler, where the backend keeps it; else 0.</param>
+/// <param name="Function">The function it is meant for, where the backend keeps that: the slot can then be adopted after a restart.</param>
+public readonly record struct ListedSlot(BackendSlotId Id, SlotTicket Ticket = default, FunctionMeta? Function = null);

@@ -6,7 +6,7 @@ namespace FuncScaler;
 /// The pools of all functions behind one deterministic face: routes events to the function's <see cref="SlotPool"/>, keeps their wake-up
 /// times, and takes in what no function owns. Not safe for concurrent use; hosts serialise their calls.
 /// </summary>
-public sealed class ScalerCore : IPolicyHost
+public sealed class ScalerCore : IScalerCore, IPolicyHost
 {
     private static readonly FunctionMeta NoFunction = new(new MetaKey(""), "", 0, 1);
 
@@ -38,6 +38,9 @@ public sealed class ScalerCore : IPolicyHost
     /// <summary>A snapshot of all inventories, orphans included.</summary>
     public IEnumerable<SlotSnapshot> Slots => _pools.Values.SelectMany(p => p.Slots);
 
+    /// <summary>The same with the function of each; its key is empty for orphans.</summary>
+    public IEnumerable<(MetaKey Function, SlotSnapshot Slot)> Inventory => _pools.Values.SelectMany(p => p.Slots.Select(s => (p.Function.Key, s)));
+
     /// <summary>Slots in all inventories, orphans included.</summary>
     public int SlotCount => _pools.Values.Sum(p => p.SlotCount);
 
@@ -54,12 +57,7 @@ public sealed class ScalerCore : IPolicyHost
         var start = effects.Count;
         if (!_pools.TryGetValue(function.Key, out var pool))
         {
-            pool = new SlotPool(function, _makePolicy(function), _options, _registry, Ledger);
-            _pools.Add(function.Key, pool);
-            if (_draining)
-            {
-                pool.Drain(nowUs, effects);
-            }
+            pool = AddPool(nowUs, function, effects);
         }
         else if (!ReferenceEquals(pool.Function, function) && pool.Function != function)
         {
@@ -92,6 +90,9 @@ public sealed class ScalerCore : IPolicyHost
     public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects) =>
         Route(nowUs, function, effects, (pool, e) => pool.SlotCreated(nowUs, ticket, backendId, e));
 
+    void IScalerCore.SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects) =>
+        SlotReady(nowUs, function, ticket, effects);
+
     /// <inheritdoc cref="SlotPool.SlotReady"/>
     public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
         Route(nowUs, function, effects, (pool, e) => pool.SlotReady(nowUs, ticket, e));
@@ -117,7 +118,8 @@ public sealed class ScalerCore : IPolicyHost
     }
 
     /// <summary>
-    /// Compares all inventories with the backend's list; slots that nobody owns are adopted and destroyed.
+    /// Compares all inventories with the backend's list. Slots that nobody owns are adopted: for their function where the list names it,
+    /// after the time-out that its requests have; else to be destroyed.
     /// </summary>
     /// <param name="nowUs">The time.</param>
     /// <param name="askedUs">When the list was asked for, µs.</param>
@@ -141,12 +143,27 @@ public sealed class ScalerCore : IPolicyHost
         {
             if (!_registry.TryGetOwner(slot.Id, out _))
             {
-                _orphans.Adopt(nowUs, slot.Id, effects);
+                AdoptListed(nowUs, slot, effects);
             }
         }
 
         Finish(nowUs, effects, start);
     }
+
+    /// <inheritdoc cref="SlotPool.HoldCreate"/>
+    public bool HoldCreate(MetaKey function, SlotTicket ticket) => _pools.TryGetValue(function, out var pool) && pool.HoldCreate(ticket);
+
+    /// <inheritdoc cref="SlotPool.KeepHeldCreate"/>
+    public bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
+    {
+        var kept = false;
+        Route(nowUs, function, effects, (pool, e) => kept = pool.KeepHeldCreate(nowUs, ticket, e));
+        return kept;
+    }
+
+    /// <inheritdoc cref="SlotPool.BeginCreate"/>
+    public void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        Route(nowUs, function, effects, (pool, e) => pool.BeginCreate(nowUs, ticket, e));
 
     /// <summary>Stops all pools: new requests are rejected, idle instances destroyed, busy ones when they are released.</summary>
     public void Drain(long nowUs, List<Effect> effects)
@@ -167,6 +184,38 @@ public sealed class ScalerCore : IPolicyHost
         if (_pools.TryGetValue(function, out var pool) && !_reviews.Contains(pool))
         {
             _reviews.Enqueue(pool);
+        }
+    }
+
+    private SlotPool AddPool(long nowUs, FunctionMeta function, List<Effect> effects)
+    {
+        var pool = new SlotPool(function, _makePolicy(function), _options, _registry, Ledger);
+        _pools.Add(function.Key, pool);
+        if (_draining)
+        {
+            pool.Drain(nowUs, effects);
+        }
+
+        return pool;
+    }
+
+    private void AdoptListed(long nowUs, ListedSlot slot, List<Effect> effects)
+    {
+        // Without a time-out nobody can say when the last request of the former run has ended.
+        if (slot.Function is not { TimeoutSeconds: > 0 } function || function.Key == NoFunction.Key)
+        {
+            _orphans.Adopt(nowUs, slot.Id, effects);
+            return;
+        }
+
+        var pool = Find(function.Key) ?? AddPool(nowUs, function, effects);
+        if (pool.Function.MemoryMb == function.MemoryMb && pool.Function.Runtime == function.Runtime)
+        {
+            pool.AdoptInstance(nowUs, slot.Id, nowUs + (1_000_000L * function.TimeoutSeconds), effects);
+        }
+        else
+        {
+            _orphans.Adopt(nowUs, slot.Id, effects);
         }
     }
 

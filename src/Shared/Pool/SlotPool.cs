@@ -12,8 +12,11 @@ namespace FuncScaler;
 /// exactly one Grant or Reject; a slot whose creation was asked for stays in the inventory until the backend has confirmed that it is
 /// gone; a Release that matches no assignment changes nothing. Not safe for concurrent use.
 /// </remarks>
-public sealed class SlotPool
+public sealed partial class SlotPool : IPoolState
 {
+    /// <summary>When the backend was asked for a slot whose creation is held back: so far off that no time-out comes due.</summary>
+    private const long NotAsked = long.MaxValue / 4;
+
     private readonly IKeepAlivePolicy _policy;
     private readonly SlotPoolOptions _options;
     private readonly SlotRegistry _registry;
@@ -60,7 +63,9 @@ public sealed class SlotPool
 
     public ScoreLedger Ledger { get; }
 
-    internal double? LatencyPriceGbs => _options.LatencyPriceGbs;
+    double? IPoolState.LatencyPriceGbs => _options.LatencyPriceGbs;
+
+    double IPoolState.CreatePriceSeconds => _options.CreatePriceSeconds?.Invoke() ?? 0;
 
     /// <summary>Instances executing a request.</summary>
     public int BusyCount => _assignments.Count;
@@ -120,7 +125,7 @@ public sealed class SlotPool
         Statistics.RequestArrived(_nowUs);
         _policy.RequestArrived(View);
         LearnDemand();
-        if (_idle.Count > 0)
+        if (_idle.Count > 0 && !_suspended)
         {
             var slot = _idle[^1];
             _idle.RemoveAt(_idle.Count - 1);
@@ -162,17 +167,14 @@ public sealed class SlotPool
         }
 
         Advance(nowUs);
-        _assignments.Remove(request);
-        slot.Request = default;
         slot.Uses++;
-        _busyAfterWait -= slot.WaitedUs > 0 ? 1 : 0;
         if (result.DurationUs > 0)
         {
             Statistics.Executed(result.DurationUs, _nowUs);
         }
 
         Ledger.RequestServed(result.DurationUs, slot.MemoryMb, slot.WaitedUs, 0);
-        Statistics.RequestEnded(_nowUs, slot.WaitedUs);
+        EndUse(slot);
         if (result.NeedDestroy)
         {
             Lose(slot, "the caller reports the instance as broken", effects);
@@ -217,7 +219,7 @@ public sealed class SlotPool
             if (!_registry.TryGetOwner(backendId, out _))
             {
                 // Given up before its id was known: now it can be destroyed by name.
-                Adopt(backendId, "created under a ticket that was given up", effects);
+                Adopt(backendId, "created under a ticket that was given up", graceUs: 0, effects);
                 Announce(effects);
             }
 
@@ -234,7 +236,7 @@ public sealed class SlotPool
         }
 
         slot.BackendId = backendId;
-        Statistics.Create.Add(_nowUs - slot.CreateAskedUs);
+        Statistics.Create.Add(_nowUs - slot.AskedUs);
         SetState(slot, slot.State, abandoned: slot.Doomed);
         var needed = (slot.BoundTo is { } bound && _waiterIndex.ContainsKey(bound)) || _waiters.Count > InitializingCount;
         if (slot.Doomed || (!needed && (_draining || !(slot.Standby || _policy.KeepSurplus(View)))))
@@ -243,11 +245,7 @@ public sealed class SlotPool
         }
         else
         {
-            SetState(slot, SlotState.Initializing);
-            slot.AskedUs = _nowUs;
-            slot.Instance = new InstanceId(_options.InstancePrefix + ticket);
-            WakeBy(_nowUs + _options.InitTimeoutUs);
-            effects.Add(Effect.InitSlot(Function, ticket, backendId, slot.Instance));
+            AskInit(slot, effects);
         }
 
         Settle(effects);
@@ -325,6 +323,7 @@ public sealed class SlotPool
 
             case SlotState.Idle:
             case SlotState.Busy:
+            case SlotState.Adopted:
             default:
                 break;
         }
@@ -374,6 +373,7 @@ public sealed class SlotPool
                     RetryLater(slot, new SlotFailure(FailureKind.Transient, "the backend does not know the slot any more"), effects);
                     break;
                 case SlotState.Idle:
+                case SlotState.Adopted:
                 case SlotState.Destroying:
                     _idle.Remove(slot);
                     Drop(slot);
@@ -393,8 +393,85 @@ public sealed class SlotPool
     public void Adopt(long nowUs, BackendSlotId backendId, List<Effect> effects)
     {
         Advance(nowUs);
-        Adopt(backendId, "the backend lists it and nobody owns it", effects);
+        Adopt(backendId, "the backend lists it and nobody owns it", _options.OrphanGraceUs, effects);
         Settle(effects);
+    }
+
+    /// <summary>
+    /// Takes an instance of this function that a former run of the scaler has left into the inventory: held back until none of that run's
+    /// requests can still execute in it, then initialised again and offered.
+    /// </summary>
+    /// <param name="nowUs">The time.</param>
+    /// <param name="backendId">The backend's id; nothing happens when a ticket holds it already.</param>
+    /// <param name="usableFromUs">Until when it is held back.</param>
+    /// <param name="effects">Where effects are added.</param>
+    public void AdoptInstance(long nowUs, BackendSlotId backendId, long usableFromUs, List<Effect> effects)
+    {
+        Advance(nowUs);
+        var ticket = _registry.NextTicket();
+        if (_registry.TryClaim(backendId, ticket))
+        {
+            var slot = new Slot(ticket, Function.MemoryMb)
+            {
+                State = SlotState.Adopted,
+                BackendId = backendId,
+                CreateAskedUs = _nowUs,
+                AskedUs = _nowUs,
+                DueUs = _draining ? _nowUs : usableFromUs,
+            };
+            _slots.Add(ticket, slot);
+            Ledger.SlotCreated(_nowUs, slot.MemoryMb);
+            WakeBy(slot.DueUs);
+        }
+
+        Settle(effects);
+    }
+
+    /// <summary>
+    /// The host holds a creation back, because the backend takes no more of them now: no time-out runs until <see cref="BeginCreate"/>.
+    /// </summary>
+    /// <returns>False when the slot is not waiting to be created (any more).</returns>
+    public bool HoldCreate(SlotTicket ticket)
+    {
+        if (!_slots.TryGetValue(ticket, out var slot) || slot.State != SlotState.Creating || slot.Abandoned)
+        {
+            return false;
+        }
+
+        slot.AskedUs = NotAsked;
+        return true;
+    }
+
+    /// <summary>Whether a creation that is held back is still wanted; where not, it leaves the inventory and must not be carried out.</summary>
+    public bool KeepHeldCreate(long nowUs, SlotTicket ticket, List<Effect> effects)
+    {
+        Advance(nowUs);
+        if (!_slots.TryGetValue(ticket, out var slot) || slot.State != SlotState.Creating)
+        {
+            return false;
+        }
+
+        var needed = slot.BoundTo is { } bound ? _waiterIndex.ContainsKey(bound) : _waiters.Count > InFlightCount - HeldCount;
+        if (!slot.Doomed && (needed || (slot.Standby && !_draining)))
+        {
+            return true;
+        }
+
+        Drop(slot);
+        Settle(effects);
+        return false;
+    }
+
+    /// <summary>The host asks the backend now for a slot whose creation it has held back.</summary>
+    public void BeginCreate(long nowUs, SlotTicket ticket, List<Effect> effects)
+    {
+        Advance(nowUs);
+        if (_slots.TryGetValue(ticket, out var slot) && slot.State == SlotState.Creating)
+        {
+            slot.AskedUs = _nowUs;
+            WakeBy(DueOf(slot));
+            Announce(effects);
+        }
     }
 
     /// <summary>The function's settings have changed: instances made under the old ones serve no new request.</summary>
@@ -442,6 +519,11 @@ public sealed class SlotPool
         }
 
         _idle.Clear();
+        foreach (var slot in _slots.Values.Where(s => s.State == SlotState.Adopted))
+        {
+            Destroy(slot, "the scaler is stopping", effects);
+        }
+
         Settle(effects);
     }
 
@@ -528,7 +610,7 @@ public sealed class SlotPool
         ? slot.AskedUs + _options.CreateTimeoutUs <= askedUs
         : slot.BackendId != default && slot.AskedUs < askedUs && !listed.ContainsKey(slot.BackendId);
 
-    internal int CopyBusySince(Span<long> into, int stride)
+    int IPoolState.CopyBusySince(Span<long> into, int stride)
     {
         var count = 0;
         var seen = 0;
@@ -548,7 +630,7 @@ public sealed class SlotPool
         return count;
     }
 
-    internal int CopyInFlightSince(Span<long> into, int stride)
+    int IPoolState.CopyInFlightSince(Span<long> into, int stride)
     {
         var count = 0;
         var seen = 0;
@@ -567,6 +649,8 @@ public sealed class SlotPool
     }
 
     private PoolView View => new(this, _nowUs);
+
+    private int HeldCount => _slots.Values.Count(s => s.InFlight && !s.Abandoned && s.AskedUs == NotAsked);
 
     /// <summary>Tells the policy of arrivals whose idle gap is known by now: at once, unless requests wait or have waited.</summary>
     private void LearnDemand()
@@ -627,12 +711,17 @@ public sealed class SlotPool
 
                 break;
 
+            case SlotState.Adopted when slot.Doomed || _draining:
+                Destroy(slot, "its function's settings have changed", effects);
+                break;
+
+            case SlotState.Adopted:
+                AskInit(slot, effects);
+                break;
+
             case SlotState.Busy:
                 var request = slot.Request;
-                _assignments.Remove(request);
-                slot.Request = default;
-                _busyAfterWait -= slot.WaitedUs > 0 ? 1 : 0;
-                Statistics.RequestEnded(_nowUs, slot.WaitedUs);
+                EndUse(slot);
                 Lose(slot, $"request {request} was not released in time", effects);
                 break;
 
@@ -653,7 +742,7 @@ public sealed class SlotPool
     /// <summary>A slot is ready and unused: the request that may have it gets it, or it becomes idle.</summary>
     private void Offer(Slot slot, GrantKind kind, List<Effect> effects)
     {
-        var node = NextFor(slot);
+        var node = _suspended ? null : NextFor(slot);
         if (node is not null)
         {
             RemoveWaiter(node);
@@ -728,14 +817,23 @@ public sealed class SlotPool
         slot.WaitedUs = waitedUs;
         _busyAfterWait += waitedUs > 0 ? 1 : 0;
         slot.DueUs = long.MaxValue;
-        if (_options.AssignmentGraceUs > 0 && Function.TimeoutSeconds > 0)
+        if (_options.AssignmentLimitUs(Function) is { } limitUs)
         {
-            slot.DueUs = _nowUs + (2_000_000L * Function.TimeoutSeconds) + _options.AssignmentGraceUs;
+            slot.DueUs = _nowUs + limitUs;
             WakeBy(slot.DueUs);
         }
 
         _assignments.Add(request, slot);
         effects.Add(Effect.Grant(Function, request, slot.Ticket, slot.Instance, slot.BackendId, kind));
+    }
+
+    /// <summary>A request no longer holds an instance.</summary>
+    private void EndUse(Slot slot)
+    {
+        _assignments.Remove(slot.Request);
+        slot.Request = default;
+        _busyAfterWait -= slot.WaitedUs > 0 ? 1 : 0;
+        Statistics.RequestEnded(_nowUs, slot.WaitedUs);
     }
 
     private void RejectWaiter(LinkedListNode<Waiter> node, RejectReason reason, string message, List<Effect> effects)
@@ -752,7 +850,9 @@ public sealed class SlotPool
         _waiterIndex.Remove(node.Value.Request);
     }
 
-    private string WaitedInVain() => LastFailure is null
+    private string WaitedInVain() => HeldCount > 0
+        ? "no instance became free within the time allowed, and the backend grants no more creations for now"
+        : LastFailure is null
         ? "no instance became free or ready within the time allowed"
         : $"no instance became free or ready within the time allowed; the backend said: {LastFailure}";
 
@@ -845,6 +945,15 @@ public sealed class SlotPool
         AskDestroy(slot, effects);
     }
 
+    private void AskInit(Slot slot, List<Effect> effects)
+    {
+        SetState(slot, SlotState.Initializing);
+        slot.AskedUs = _nowUs;
+        slot.Instance = new InstanceId(_options.InstancePrefix + slot.Ticket);
+        WakeBy(_nowUs + _options.InitTimeoutUs);
+        effects.Add(Effect.InitSlot(Function, slot.Ticket, slot.BackendId, slot.Instance));
+    }
+
     private void AskDestroy(Slot slot, List<Effect> effects)
     {
         slot.Asked = true;
@@ -854,7 +963,7 @@ public sealed class SlotPool
         effects.Add(Effect.DestroySlot(Function, slot.Ticket, slot.BackendId, slot.DestroyReason));
     }
 
-    private void Adopt(BackendSlotId backendId, string reason, List<Effect> effects)
+    private void Adopt(BackendSlotId backendId, string reason, long graceUs, List<Effect> effects)
     {
         var ticket = _registry.NextTicket();
         if (!_registry.TryClaim(backendId, ticket))
@@ -864,6 +973,14 @@ public sealed class SlotPool
 
         var slot = new Slot(ticket, Function.MemoryMb) { State = SlotState.Destroying, BackendId = backendId, Billed = true, DestroyReason = reason };
         _slots.Add(ticket, slot);
+        if (graceUs > 0 && !_draining)
+        {
+            slot.AskedUs = _nowUs;
+            slot.DueUs = _nowUs + graceUs;
+            WakeBy(slot.DueUs);
+            return;
+        }
+
         AskDestroy(slot, effects);
     }
 
@@ -1057,6 +1174,9 @@ public enum SlotState
 
     /// <summary>An instance, held by a request.</summary>
     Busy,
+
+    /// <summary>An instance that a former run of the scaler has left, held back while one of that run's requests may be executing in it.</summary>
+    Adopted,
 
     /// <summary>DestroySlot is under way or will be tried again.</summary>
     Destroying,

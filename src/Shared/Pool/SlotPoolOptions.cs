@@ -41,6 +41,19 @@ public sealed record SlotPoolOptions
     /// </summary>
     public double? LatencyPriceGbs { get; init; }
 
+    /// <summary>How long a slot that the backend lists and nobody owns is left alone before it is destroyed. Default 0.</summary>
+    public long OrphanGraceUs { get; init; }
+
+    /// <summary>
+    /// What creating one more slot costs now beyond its memory: the seconds of waiting that it is expected to cause to later requests
+    /// because the backend's calls are rationed. Null for a backend that rations nothing.
+    /// </summary>
+    public Func<double>? CreatePriceSeconds { get; init; }
+
     /// <summary>What instance ids begin with; the host makes it unique per process.</summary>
     public string InstancePrefix { get; init; } = "i-";
+
+    /// <summary>How long a request may hold an instance of a function before it is taken to be lost, µs; null for ever.</summary>
+    public long? AssignmentLimitUs(FunctionMeta function) =>
+        AssignmentGraceUs > 0 && function.TimeoutSeconds > 0 ? (2_000_000L * function.TimeoutSeconds) + AssignmentGraceUs : null;
 }

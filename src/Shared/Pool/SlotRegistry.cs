@@ -4,10 +4,14 @@ namespace FuncScaler;
 /// Gives out tickets and knows which backend slot belongs to which ticket, across all pools of a scaler: a backend that hands out one
 /// slot twice is found here, before two pools would use it. Not safe for concurrent use.
 /// </summary>
-public sealed class SlotRegistry
+/// <param name="lastTicket">
+/// Tickets are given from the next number on: scalers that share a backend count in spaces of their own, see
+/// <see cref="Leasing.TicketSpace"/>.
+/// </param>
+public sealed class SlotRegistry(long lastTicket = 0)
 {
     private readonly Dictionary<BackendSlotId, SlotTicket> _owners = [];
-    private long _lastTicket;
+    private long _lastTicket = lastTicket;
 
     /// <summary>The slots known by their backend id.</summary>
     public int Count => _owners.Count;

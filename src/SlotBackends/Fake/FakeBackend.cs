@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using FuncScaler.SlotBackends.Budget;
 
 namespace FuncScaler.SlotBackends.Fake;
 
@@ -34,6 +35,9 @@ public sealed class FakeBackend(TimeProvider time) : ISlotBackend
     private long _lastId;
 
     public string Name => "fake";
+
+    /// <summary>What is rationed; null for nothing.</summary>
+    public ICallBudget? Budget { get; init; }
 
     /// <summary>What every create does that no script entry is left for.</summary>
     public FakeAnswer OnCreate { get; set; } = FakeAnswer.Success;

@@ -4,10 +4,10 @@ using FuncScaler.UnaryGrpc;
 namespace FuncScaler.SlotBackends.Runtime;
 
 /// <summary>
-/// The contract's Scaler service on a <see cref="ScalerRuntime"/>: checks what comes in and says what is wrong with it. Every host serves
+/// The contract's Scaler service on an <see cref="IScaler"/>: checks what comes in and says what is wrong with it. Every host serves
 /// this class, whichever way requests reach it.
 /// </summary>
-public sealed class ScalerService(ScalerRuntime runtime)
+public sealed class ScalerService(IScaler scaler)
 {
     /// <summary>The most memory a slot can be asked for, MB (1 TB).</summary>
     public const ulong LargestMemoryMb = 1 << 20;
@@ -15,9 +15,36 @@ public sealed class ScalerService(ScalerRuntime runtime)
     private static readonly UnaryMethod<AssignRequest, AssignReply> AssignMethod = new(ScalerContract.Assign);
     private static readonly UnaryMethod<IdleRequest, IdleReply> IdleMethod = new(ScalerContract.Idle);
 
+    /// <summary>
+    /// The metadata of an Assign reply that tells where the instance is reached; absent where the platform has no addresses. The contract's
+    /// messages stay as they are.
+    /// </summary>
+    public const string AddressMetadata = "x-instance-address";
+
+    /// <summary>Beside it, how the request came by the instance: warm, waited or cold.</summary>
+    public const string StartMetadata = "x-instance-start";
+
+    /// <summary>How a request came by its instance, as callers are told.</summary>
+    public static string StartName(GrantKind kind) => kind switch
+    {
+        GrantKind.Warm => "warm",
+        GrantKind.Waited => "waited",
+        _ => "cold",
+    };
+
     /// <summary>Serves both methods.</summary>
     public void AddTo(UnaryRoutes routes) => routes
-        .Add(AssignMethod, (request, call) => AssignAsync(request, call.TimeRemaining, call.Cancellation))
+        .Add(AssignMethod, async (request, call) =>
+        {
+            var (reply, instance) = await AssignInstanceAsync(request, call.TimeRemaining, call.Cancellation).ConfigureAwait(false);
+            if (instance.Address is { } address)
+            {
+                call.SetReplyMetadata(AddressMetadata, address.AbsoluteUri);
+                call.SetReplyMetadata(StartMetadata, StartName(instance.Kind));
+            }
+
+            return reply;
+        })
         .Add(IdleMethod, (request, _) => ValueTask.FromResult(Idle(request)));
 
     /// <summary>Gives a request an instance.</summary>
@@ -25,7 +52,13 @@ public sealed class ScalerService(ScalerRuntime runtime)
     /// <param name="timeout">How long the caller is ready to wait; null when it did not say.</param>
     /// <param name="cancellationToken">The caller has gone away.</param>
     /// <exception cref="GrpcException">No instance, and why.</exception>
-    public async ValueTask<AssignReply> AssignAsync(AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken)
+    public async ValueTask<AssignReply> AssignAsync(AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken) =>
+        (await AssignInstanceAsync(request, timeout, cancellationToken).ConfigureAwait(false)).Reply;
+
+    /// <inheritdoc cref="AssignAsync"/>
+    /// <returns>The contract's reply, and what it does not tell of the instance.</returns>
+    public async ValueTask<(AssignReply Reply, AssignedInstance Instance)> AssignInstanceAsync(
+        AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken)
     {
         if (request.RequestId.Length == 0)
         {
@@ -51,19 +84,20 @@ public sealed class ScalerService(ScalerRuntime runtime)
         var function = new FunctionMeta(new MetaKey(meta.Key), meta.Runtime, (int)meta.TimeoutInSecs, (int)meta.MemoryInMb);
         try
         {
-            var assigned = await runtime.AssignAsync(function, new RequestId(request.RequestId), timeout, cancellationToken).ConfigureAwait(false);
+            var assigned = await scaler.AssignAsync(function, new RequestId(request.RequestId), timeout, cancellationToken).ConfigureAwait(false);
             if (cancellationToken.IsCancellationRequested)
             {
                 // Granted in the moment the caller went away: nobody would ever release it.
-                runtime.Release(function.Key, new RequestId(request.RequestId), assigned.Instance, default);
+                scaler.Release(function.Key, new RequestId(request.RequestId), assigned.Instance, default);
                 cancellationToken.ThrowIfCancellationRequested();
             }
 
-            return new AssignReply
+            var reply = new AssignReply
             {
                 Status = Status.Ok,
                 Assigment = new Assignment { RequestId = request.RequestId, MetaKey = meta.Key, InstanceId = assigned.Instance.Value },
             };
+            return (reply, assigned);
         }
         catch (AssignRejectedException e)
         {
@@ -93,14 +127,14 @@ public sealed class ScalerService(ScalerRuntime runtime)
         var result = new ReleaseResult(
             (long)Math.Min(request.Result?.DurationInMs ?? 0, 31_536_000_000UL) * 1000,
             request.Result?.NeedDestroy ?? false);
-        var outcome = runtime.Release(
+        var outcome = scaler.Release(
             new MetaKey(assignment.MetaKey),
             new RequestId(assignment.RequestId),
             new InstanceId(assignment.InstanceId),
             result);
         return outcome switch
         {
-            ReleaseOutcome.Released => new IdleReply { Status = Status.Ok },
+            ReleaseOutcome.Released or ReleaseOutcome.Forwarded => new IdleReply { Status = Status.Ok },
             ReleaseOutcome.InstanceMismatch => throw new GrpcException(
                 GrpcStatus.InvalidArgument,
                 $"request {assignment.RequestId} of function {assignment.MetaKey} holds another instance than {assignment.InstanceId}; nothing was changed"),

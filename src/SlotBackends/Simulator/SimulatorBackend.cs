@@ -1,8 +1,8 @@
 using FuncScaler.Contract;
+using FuncScaler.SlotBackends.Http;
 using FuncScaler.UnaryGrpc;
 using Google.Protobuf;
 using Polly;
-using Polly.Retry;
 
 namespace FuncScaler.SlotBackends.Simulator;
 
@@ -243,22 +243,6 @@ public sealed class SimulatorBackend : ISlotBackend
             cancellationToken).ConfigureAwait(false);
     }
 
-    private ResiliencePipeline MakePipeline(TimeProvider time, Func<SlotBackendException, bool> retry)
-    {
-        var builder = new ResiliencePipelineBuilder { TimeProvider = time };
-        if (_options.MaxRetries > 0)
-        {
-            builder.AddRetry(new RetryStrategyOptions
-            {
-                MaxRetryAttempts = _options.MaxRetries,
-                Delay = _options.RetryDelay,
-                BackoffType = DelayBackoffType.Exponential,
-                UseJitter = true,
-                Randomizer = _options.Randomizer ?? Random.Shared.NextDouble,
-                ShouldHandle = arguments => ValueTask.FromResult(arguments.Outcome.Exception is SlotBackendException e && retry(e)),
-            });
-        }
-
-        return builder.Build();
-    }
+    private ResiliencePipeline MakePipeline(TimeProvider time, Func<SlotBackendException, bool> retry) =>
+        Retries.Make(time, _options.MaxRetries, _options.RetryDelay, _options.Randomizer, retry);
 }

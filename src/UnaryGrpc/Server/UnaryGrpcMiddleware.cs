@@ -46,7 +46,7 @@ internal sealed partial class UnaryGrpcMiddleware(
                 reply = await unfinished.WaitAsync(call.DeadlineToken);
             }
 
-            await WriteReplyAsync(context, reply);
+            await WriteReplyAsync(context, call, reply);
         }
         catch (GrpcException error)
         {
@@ -174,10 +174,18 @@ internal sealed partial class UnaryGrpcMiddleware(
         }
     }
 
-    private static async ValueTask WriteReplyAsync(HttpContext context, IMessage reply)
+    private static async ValueTask WriteReplyAsync(HttpContext context, UnaryCall call, IMessage reply)
     {
         HttpResponse response = context.Response;
         response.ContentType = GrpcHeaders.ContentType;
+        if (call.ReplyMetadata is { } metadata)
+        {
+            foreach (var (name, value) in metadata)
+            {
+                response.Headers[name] = value;
+            }
+        }
+
         // Headers first, or Kestrel would take the buffered body for an empty one; none of this is flushed before the end.
         await response.StartAsync();
         int size = reply.CalculateSize();

@@ -3,9 +3,9 @@ using FuncScaler.SlotBackends.Fake;
 
 namespace FuncScaler.Tests.Backends;
 
-public class FakeBackendTests : SlotBackendContract
+public class FakeBackendTests : RemoteSlotBackendContract
 {
-    protected override Task<BackendHarness> StartAsync() => Task.FromResult<BackendHarness>(new Harness());
+    protected override Task<RemoteBackendHarness> StartRemoteAsync() => Task.FromResult<RemoteBackendHarness>(new Harness());
 
     [Fact]
     public async Task Answers_come_after_their_delay()
@@ -43,7 +43,7 @@ public class FakeBackendTests : SlotBackendContract
         Assert.Empty(backend.Existing);
     }
 
-    private sealed class Harness : BackendHarness
+    private sealed class Harness : RemoteBackendHarness
     {
         private readonly FakeBackend _fake = new(new ManualTimeProvider());
 

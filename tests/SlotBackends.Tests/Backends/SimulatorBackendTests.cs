@@ -6,9 +6,9 @@ using FuncScaler.UnaryGrpc;
 
 namespace FuncScaler.Tests.Backends;
 
-public class SimulatorBackendTests : SlotBackendContract
+public class SimulatorBackendTests : RemoteSlotBackendContract
 {
-    protected override async Task<BackendHarness> StartAsync() => new Harness(await TestPlatform.StartAsync());
+    protected override async Task<RemoteBackendHarness> StartRemoteAsync() => new Harness(await TestPlatform.StartAsync());
 
     [Fact]
     public async Task Requests_say_what_the_contract_wants_to_know()
@@ -285,7 +285,7 @@ public class SimulatorBackendTests : SlotBackendContract
         }
     }
 
-    private sealed class Harness(TestPlatform platform) : BackendHarness
+    private sealed class Harness(TestPlatform platform) : RemoteBackendHarness
     {
         public override ISlotBackend Backend { get; } =
             Connect(platform.Address, TimeProvider.System, new SimulatorBackendOptions { MaxRetries = 0 });

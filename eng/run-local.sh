@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# The whole app on this machine: Azurite, the Functions host, and the contest against its native gRPC port; or, with --kill-workers, callers
+# while its workers are killed. Stops what it started. Needs func (Azure Functions Core Tools 4), npx (Node.js) or azurite, and a feed with
+# the Azure packages (docs/building.md). Everything after -- goes to `funcscaler contest` or `kill-worker`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+mode=contest
+case "${1:-}" in
+  --kill-workers) mode=kill; shift ;;
+  --help | -h) sed -n '2,4s/^# //p' "$0"; echo "usage: eng/run-local.sh [--kill-workers] [-- ARGUMENTS]"; exit 0 ;;
+esac
+[ "${1:-}" = -- ] && shift
+
+grpc_port=${GRPC_PORT:-9001} platform_port=${PLATFORM_PORT:-50051} http_port=${HTTP_PORT:-7071}
+wait_seconds=${WAIT_SECONDS:-120}
+work=$(mktemp -d)
+started=()
+
+stop() {
+  for id in "${started[@]:-}"; do
+    [ -n "$id" ] && kill "$id" 2>/dev/null && wait "$id" 2>/dev/null
+  done
+  [ "${keep_logs:-no}" = yes ] && echo "logs are in $work" || rm -rf "$work"
+  return 0
+}
+trap stop EXIT
+
+fail() { echo "run-local: $*" >&2; keep_logs=yes; exit 1; }
+
+missing=()
+command -v dotnet >/dev/null || missing+=("dotnet: the .NET 10 SDK, https://dot.net")
+command -v func >/dev/null || missing+=("func: Azure Functions Core Tools 4, for example npm install -g azure-functions-core-tools@4")
+if ! command -v azurite >/dev/null && ! command -v npx >/dev/null; then
+  missing+=("azurite: the storage emulator, npm install -g azurite (or npx, which comes with Node.js)")
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "run-local: missing on this machine:" >&2
+  printf '  - %s\n' "${missing[@]}" >&2
+  exit 1
+fi
+
+echo "building …"
+dotnet build -c Release src/ScalerHost -v q -nologo >"$work/build.log" 2>&1 || fail "src/ScalerHost does not build: $work/build.log"
+dotnet build -c Release src/ScalerFunctions -v q -nologo >>"$work/build.log" 2>&1 || fail "src/ScalerFunctions does not build: $work/build.log"
+if grep -q FS0001 "$work/build.log"; then
+  fail "no configured feed carries the Azure packages, so the app was only checked by the compiler: docs/building.md"
+fi
+
+# Waits until a URL answers; gives up when the process dies.
+await() { # URL, process, name, log
+  for _ in $(seq $((wait_seconds * 5))); do
+    curl -s -o /dev/null --max-time 2 "$1" && return 0
+    kill -0 "$2" 2>/dev/null || fail "$3 has ended: $4"
+    sleep 0.2
+  done
+  fail "$3 does not answer at $1 within $wait_seconds s: $4"
+}
+
+if curl -s -o /dev/null --max-time 2 http://127.0.0.1:10000/; then
+  echo "azurite: one runs already"
+else
+  azurite=$(command -v azurite || echo "npx --yes azurite")
+  $azurite --silent --skipApiVersionCheck --location "$work/azurite" >"$work/azurite.log" 2>&1 &
+  started+=($!)
+  await http://127.0.0.1:10000/ $! Azurite "$work/azurite.log"
+  echo "azurite: started"
+fi
+
+app=artifacts/bin/ScalerFunctions/release
+cp local.settings.sample.json "$app/local.settings.json"
+export Scaler__HostUrl=http://127.0.0.1:$http_port
+
+if [ $mode = kill ]; then
+  dotnet build -c Release eng/kill-worker -v q -nologo >>"$work/build.log" 2>&1 || fail "eng/kill-worker does not build: $work/build.log"
+  # Several workers cannot share a port.
+  sed -i '/"Scaler:Grpc:Port"/d' "$app/local.settings.json"
+  dotnet artifacts/bin/KillWorker/release/kill-worker.dll --url "http://127.0.0.1:$http_port" \
+    --host "sh -c 'cd $app && exec func start --port $http_port'" "$@"
+  exit
+fi
+
+export Scaler__Grpc__Port=$grpc_port Scaler__Platform=127.0.0.1:$platform_port
+(cd "$app" && exec func start --port "$http_port") >"$work/func.log" 2>&1 &
+started+=($!)
+await "http://127.0.0.1:$http_port/api/ready" $! func "$work/func.log"
+echo "func: ready"
+
+dotnet artifacts/bin/ScalerHost/release/funcscaler.dll contest \
+  --scaler "127.0.0.1:$grpc_port" --port "$platform_port" "${@:---preset=dense}" || fail "the contest has failed; func's output: $work/func.log"

@@ -1,0 +1,23 @@
+namespace FuncScaler.Samples.Gateway;
+
+/// <summary>Settings, from the command line (<c>--scaler http://...</c>) or the environment.</summary>
+internal sealed class GatewaySettings
+{
+    /// <summary>The scaler's JSON API.</summary>
+    public Uri Scaler { get; set; } = new("http://127.0.0.1:8080");
+
+    /// <summary>Where the gateway listens.</summary>
+    public string Listen { get; set; } = "http://127.0.0.1:8000";
+
+    /// <summary>The memory of an instance, MB.</summary>
+    public int MemoryMb { get; set; } = 256;
+
+    /// <summary>How long one request may take, s.</summary>
+    public int TimeoutSeconds { get; set; } = 30;
+
+    /// <summary>Instead of serving: measure so many cold and so many warm calls of each function, print a table and end.</summary>
+    public int Measure { get; set; }
+
+    /// <summary>The functions to measure, separated by commas.</summary>
+    public string Functions { get; set; } = "hello,wordcount";
+}

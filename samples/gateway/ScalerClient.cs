@@ -1,0 +1,48 @@
+using System.Text.Json.Nodes;
+
+namespace FuncScaler.Samples.Gateway;
+
+/// <summary>An instance that the scaler gave to a request.</summary>
+/// <param name="Assignment">What Release sends back.</param>
+/// <param name="Address">Where the instance is.</param>
+/// <param name="Start">How the request came by it: warm, waited or cold.</param>
+internal sealed record Instance(JsonNode Assignment, Uri Address, string Start);
+
+/// <summary>The scaler's JSON API, as a gateway uses it.</summary>
+internal sealed class ScalerClient(GatewaySettings settings) : IDisposable
+{
+    private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = settings.Scaler, Timeout = Timeout.InfiniteTimeSpan };
+
+    /// <exception cref="HttpRequestException">No instance; the message has the scaler's words.</exception>
+    public async Task<Instance> AssignAsync(string function, CancellationToken cancellationToken)
+    {
+        using var response = await _http.PostAsJsonAsync(
+            "api/assign",
+            new
+            {
+                requestId = Guid.NewGuid().ToString("N"),
+                metaData = new { key = function, runtime = "", timeoutInSecs = settings.TimeoutSeconds, memoryInMb = settings.MemoryMb },
+            },
+            cancellationToken);
+        var reply = await response.Content.ReadFromJsonAsync<JsonNode>(cancellationToken);
+        if (!response.IsSuccessStatusCode)
+        {
+            throw new HttpRequestException(reply?["error"]?.GetValue<string>() ?? "the scaler gave no reason", null, response.StatusCode);
+        }
+
+        return reply?["address"] is { } address
+            ? new Instance(reply["assigment"]!, new Uri(address.GetValue<string>()), reply["start"]!.GetValue<string>())
+            : throw new HttpRequestException("the scaler's backend has no addresses: serve with --backend process or aci");
+    }
+
+    /// <summary>Gives an instance back; one that failed the request is to be destroyed.</summary>
+    public async Task ReleaseAsync(Instance instance, TimeSpan duration, bool broken)
+    {
+        using var response = await _http.PostAsJsonAsync(
+            "api/release",
+            new { assigment = instance.Assignment, result = new { durationInMs = (long)duration.TotalMilliseconds, needDestroy = broken } },
+            CancellationToken.None);
+    }
+
+    public void Dispose() => _http.Dispose();
+}

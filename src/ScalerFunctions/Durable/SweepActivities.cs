@@ -1,0 +1,89 @@
+using FuncScaler.Leasing;
+using FuncScaler.SlotBackends;
+using Microsoft.Azure.Functions.Worker;
+using Microsoft.DurableTask;
+using Microsoft.DurableTask.Client;
+using Microsoft.DurableTask.Client.Entities;
+using Microsoft.Extensions.Logging;
+
+namespace FuncScaler.ScalerFunctions;
+
+/// <summary>The periodic look at everything: the safety net under timers, leases and workers.</summary>
+public sealed partial class SweepActivities(ISlotBackend backend, TimeProvider time, ILogger<SweepActivities> logger)
+{
+    /// <summary>Every minute; the Functions host runs a timer on one instance only.</summary>
+    private const string Schedule = "0 * * * * *";
+
+    [Function("Sweep")]
+    public Task SweepAsync([TimerTrigger(Schedule)] TimerInfo timer, [DurableClient] DurableTaskClient client, CancellationToken cancellationToken) =>
+        client.ScheduleNewOrchestrationInstanceAsync(
+            nameof(PoolOrchestrations.ReconcilePools),
+            null,
+            new StartOrchestrationOptions($"reconcile-{time.GetUtcNow():yyyyMMddHHmmss}"),
+            cancellationToken);
+
+    /// <summary>Reads the ledgers, asks the backend, and compares.</summary>
+    [Function(nameof(LookAsync))]
+    public async Task<SweepFindings> LookAsync(
+        [ActivityTrigger] string orchestration, [DurableClient] DurableTaskClient client, CancellationToken cancellationToken)
+    {
+        // Backends without a list look up what they are shown.
+        var known = (await LedgersAsync(client, cancellationToken)).Values.SelectMany(Snapshots).ToList();
+        var askedUs = Clock.NowUs(time);
+        IReadOnlyList<ListedSlot>? listed = null;
+        try
+        {
+            listed = await backend.ListAsync(known, cancellationToken);
+        }
+        catch (SlotBackendException e)
+        {
+            LogNoList(e.Message);
+        }
+
+        // Read again, after the list: what is in the list was in its ledger by now, unless it was given up.
+        var ledgers = await LedgersAsync(client, cancellationToken);
+        var orphans = listed is null ? [] : Sweeper.Orphans(listed, ledgers.Values);
+        LogLooked(orchestration, ledgers.Count, listed?.Count ?? -1, orphans.Count);
+        return new SweepFindings(ledgers.ToDictionary(l => l.Key, l => new PoolSweep(askedUs, listed is null ? null : Own(l.Value, listed))), orphans);
+    }
+
+    private static async Task<Dictionary<string, LedgerState>> LedgersAsync(DurableTaskClient client, CancellationToken cancellationToken)
+    {
+        var ledgers = new Dictionary<string, LedgerState>();
+        var query = new EntityQuery { InstanceIdStartsWith = nameof(SlotPoolEntity), IncludeState = true };
+        await foreach (var entity in client.Entities.GetAllEntitiesAsync<LedgerDocument>(query).WithCancellation(cancellationToken))
+        {
+            if (entity.IncludesState)
+            {
+                ledgers[entity.Id.Key] = entity.State.State;
+            }
+        }
+
+        return ledgers;
+    }
+
+    private static IEnumerable<SlotSnapshot> Snapshots(LedgerState ledger) => ledger.Slots.Select(s => new SlotSnapshot(
+        new SlotTicket(s.Key), StateOf(s.Value), s.Value.BackendSlot, s.Value.Instance, s.Value.Holder, s.Value.MemoryMb));
+
+    private static SlotState StateOf(LedgerSlot slot) => slot.State switch
+    {
+        LedgerSlotState.Destroying => SlotState.Destroying,
+        LedgerSlotState.Idle => SlotState.Idle,
+
+        // Whatever the ledger calls it, without an instance it is not ready, and looking at it must not make it so.
+        _ when slot.Instance == default => SlotState.Creating,
+        _ => SlotState.Busy,
+    };
+
+    private static List<ListedSlot> Own(LedgerState ledger, IReadOnlyList<ListedSlot> listed)
+    {
+        var ids = ledger.Slots.Values.Select(s => s.BackendSlot).Where(id => id != default).ToHashSet();
+        return [.. listed.Where(l => ids.Contains(l.Id) || ledger.Slots.ContainsKey(l.Ticket.Value))];
+    }
+
+    [LoggerMessage(310, LogLevel.Information, "Sweep {Orchestration}: {Pools} pools, the backend lists {Listed} slots, {Orphans} of them nobody's")]
+    private partial void LogLooked(string orchestration, int pools, int listed, int orphans);
+
+    [LoggerMessage(311, LogLevel.Warning, "The backend's list cannot be had; the sweep goes on without: {Reason}")]
+    private partial void LogNoList(string reason);
+}

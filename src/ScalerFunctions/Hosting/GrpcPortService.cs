@@ -1,0 +1,103 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using FuncScaler.SlotBackends.Runtime;
+using FuncScaler.UnaryGrpc;
+using FuncScaler.UnaryGrpc.Health;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace FuncScaler.ScalerFunctions;
+
+/// <summary>
+/// The contract over native gRPC on a port of the worker's own, where one is set: the same service and codec as the self-host, for local
+/// runs, containers and Azure Container Apps. The triggers cannot: the Functions front end passes no HTTP/2 trailers.
+/// </summary>
+internal sealed partial class GrpcPortService(
+    ScalerService service,
+    IOptions<ScalerAppOptions> options,
+    ILoggerFactory loggers,
+    TimeProvider time) : IHostedService, IAsyncDisposable
+{
+    /// <summary>The metadata that holds a caller's key; the triggers take it from a header of the same name.</summary>
+    public const string KeyHeader = "x-functions-key";
+
+    private const string ScalerServiceName = "serverless.simulator.Scaler";
+
+    private readonly ILogger _logger = loggers.CreateLogger<GrpcPortService>();
+    private readonly ServingStates _serving = new();
+    private WebApplication? _app;
+
+    /// <summary>The port, once started; null where there is none.</summary>
+    public int? Port { get; private set; }
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var grpc = options.Value.Grpc;
+        if (grpc.Port is not { } port)
+        {
+            return;
+        }
+
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Services.AddSingleton(loggers);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenUnaryGrpc(IPAddress.Parse(grpc.Address), port));
+        _app = builder.Build();
+        if (!string.IsNullOrEmpty(grpc.Key))
+        {
+            var key = Encoding.UTF8.GetBytes(grpc.Key);
+            _app.Use((http, next) => HasKey(http.Request, key) ? next(http) : RefuseAsync(http.Response));
+        }
+
+        var routes = new UnaryRoutes();
+        service.AddTo(routes);
+        routes.AddHealth(_serving.Set("", true).Set(ScalerServiceName, true));
+        _app.UseUnaryGrpc(routes, new UnaryGrpcServerOptions { TimeProvider = time });
+        try
+        {
+            await _app.StartAsync(cancellationToken);
+        }
+        catch (IOException e)
+        {
+            throw new InvalidOperationException(
+                $"Native gRPC cannot listen on {grpc.Address}:{port} ({e.Message.TrimEnd('.')}): set Scaler:Grpc:Port to a free port, or leave it out.", e);
+        }
+
+        Port = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(a => new Uri(a).Port).First();
+        LogListening(grpc.Address, Port.Value, string.IsNullOrEmpty(grpc.Key) ? "anybody there" : "callers with the key");
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (_app is not null)
+        {
+            _serving.Set("", false).Set(ScalerServiceName, false);
+            await _app.StopAsync(cancellationToken);
+        }
+    }
+
+    public ValueTask DisposeAsync() => _app?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    private static bool HasKey(HttpRequest request, byte[] key) =>
+        CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(request.Headers[KeyHeader].ToString()), key);
+
+    private static Task RefuseAsync(HttpResponse response)
+    {
+        // An answer of trailers only, which HTTP/2 sends as headers.
+        response.ContentType = "application/grpc";
+        response.Headers["grpc-status"] = ((int)GrpcStatus.Unauthenticated).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        response.Headers["grpc-message"] = $"Send the scaler's key in the metadata {KeyHeader}.";
+        return Task.CompletedTask;
+    }
+
+    [LoggerMessage(200, LogLevel.Information, "Native gRPC on {Address}:{Port}, for {Callers}")]
+    private partial void LogListening(string address, int port, string callers);
+}

@@ -1,0 +1,80 @@
+using FuncScaler.Leasing;
+using FuncScaler.Policies;
+
+namespace FuncScaler.ScalerFunctions;
+
+/// <summary>The app's settings, section <c>Scaler</c>; docs/azure-app.md has them in a table.</summary>
+public sealed class ScalerAppOptions
+{
+    /// <summary>The configuration section.</summary>
+    public const string Section = "Scaler";
+
+    /// <summary>Where slots come from: <c>simulator</c>, the contest's platform, or <c>aci</c>, Azure Container Instances.</summary>
+    public string Backend { get; set; } = BackendSettings.Simulator;
+
+    /// <summary>With <c>aci</c>: its settings as a JSON object, the same as the self-host's <c>--aci</c> file.</summary>
+    public string Aci { get; set; } = "";
+
+    /// <summary>With <c>simulator</c>: the platform's address, host:port.</summary>
+    public string Platform { get; set; } = "127.0.0.1:50051";
+
+    /// <summary>How instances are kept, for example <c>ttl:9</c>.</summary>
+    public string Policy { get; set; } = PolicyCatalog.Default;
+
+    /// <summary>
+    /// Where the worker's own Functions host listens: a worker that serves native gRPC asks it for its first invocation, because only an
+    /// invocation tells how to reach the ledgers.
+    /// </summary>
+    public string HostUrl { get; set; } = "http://127.0.0.1:7071";
+
+    /// <summary>How long a stopping worker waits for instances in use before it hands them over. Less than the host's own patience.</summary>
+    public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>How long a worker's slots are held for it after its last report, s.</summary>
+    public double LeaseSeconds { get; set; } = 30;
+
+    /// <summary>How often a worker reports what can wait, s.</summary>
+    public double ReportSeconds { get; set; } = 1;
+
+    /// <summary>After this long unused at a worker an instance goes back to its ledger, for all workers, s.</summary>
+    public double ParkSeconds { get; set; } = 10;
+
+    /// <summary>The most slots of one function, over all workers; 0 for no limit.</summary>
+    public int MaxSlotsPerFunction { get; set; }
+
+    /// <summary>Slots created ahead at once before the rate limit counts.</summary>
+    public int CreateBurst { get; set; } = 20;
+
+    /// <summary>Slots created ahead per minute, per function.</summary>
+    public double CreatesPerMinute { get; set; } = 20;
+
+    /// <summary>Native gRPC in the worker, beside the triggers.</summary>
+    public GrpcPortOptions Grpc { get; set; } = new();
+
+    /// <summary>What workers and ledgers agree on.</summary>
+    internal LeasingOptions ToLeasing() => new()
+    {
+        Pool = new SlotPoolOptions { MaxSlots = MaxSlotsPerFunction },
+        LeaseUs = (long)(LeaseSeconds * 1e6),
+        ReportIntervalUs = (long)(ReportSeconds * 1e6),
+        ParkAfterUs = (long)(ParkSeconds * 1e6),
+        CreateBurst = CreateBurst,
+        CreatesPerMinute = CreatesPerMinute,
+    };
+}
+
+/// <summary>The port of the worker's own gRPC server, section <c>Scaler:Grpc</c>.</summary>
+public sealed class GrpcPortOptions
+{
+    /// <summary>The port; 0 for any free one; none when not set, as on plans whose front end passes no HTTP/2.</summary>
+    public int? Port { get; set; }
+
+    /// <summary>The IP address to listen on. Beyond loopback, <see cref="Key"/> or <see cref="AllowAnonymous"/> is needed.</summary>
+    public string Address { get; set; } = "127.0.0.1";
+
+    /// <summary>What callers send in the metadata <c>x-functions-key</c>; anybody may call when not set.</summary>
+    public string? Key { get; set; }
+
+    /// <summary>Says that beyond loopback, too, anybody may call: because something in front asks callers who they are.</summary>
+    public bool AllowAnonymous { get; set; }
+}

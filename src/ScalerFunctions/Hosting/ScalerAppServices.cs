@@ -1,0 +1,52 @@
+using FuncScaler.Leasing;
+using FuncScaler.Policies;
+using FuncScaler.SlotBackends;
+using FuncScaler.SlotBackends.Leasing;
+using FuncScaler.SlotBackends.Runtime;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace FuncScaler.ScalerFunctions;
+
+/// <summary>What the app is made of.</summary>
+internal static class ScalerAppServices
+{
+    public static IServiceCollection AddScalerApp(this IServiceCollection services)
+    {
+        services.AddSingleton<IValidateOptions<ScalerAppOptions>, ScalerAppOptionsValidator>();
+        services.AddOptions<ScalerAppOptions>().BindConfiguration(ScalerAppOptions.Section).ValidateOnStart();
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(provider => PolicyCatalog.Parse(OptionsOf(provider).Policy));
+        services.AddSingleton(provider => OptionsOf(provider).ToLeasing());
+        services.TryAddSingleton(provider => BackendSettings.Open(OptionsOf(provider), provider));
+        services.AddSingleton<DurableLedgers>();
+        services.AddSingleton(provider => new WorkerRuntime(
+            NewWorkerId(),
+            provider.GetRequiredService<DurableLedgers>(),
+            provider.GetRequiredService<ISlotBackend>(),
+            provider.GetRequiredService<PolicyChoice>(),
+            provider.GetRequiredService<LeasingOptions>(),
+            new ScalerRuntimeOptions(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<WorkerRuntime>>()));
+        services.AddSingleton<IScaler>(provider => provider.GetRequiredService<WorkerRuntime>());
+        services.AddSingleton<ScalerService>();
+        services.AddSingleton<ScalerJsonApi>();
+
+        // In this order: what listens stops before what it serves from.
+        services.AddHostedService<WorkerHostService>();
+        services.AddHostedService<GrpcPortService>();
+        return services;
+    }
+
+    /// <summary>Another one for each start, and still readable: the machine, and something random.</summary>
+    private static WorkerId NewWorkerId()
+    {
+        var machine = Environment.MachineName;
+        return new WorkerId($"{machine[..Math.Min(machine.Length, 30)]}-{Guid.NewGuid().ToString("N")[..12]}");
+    }
+
+    private static ScalerAppOptions OptionsOf(IServiceProvider provider) => provider.GetRequiredService<IOptions<ScalerAppOptions>>().Value;
+}

@@ -1,0 +1,16 @@
+using System.Text.Json;
+using FuncScaler.SlotBackends.Runtime;
+using Microsoft.AspNetCore.Mvc;
+
+namespace FuncScaler.ScalerFunctions;
+
+/// <summary>Answers in JSON.</summary>
+internal static class HttpAnswer
+{
+    public static ContentResult Of(JsonAnswer answer) => Json(answer.StatusCode, answer.Json);
+
+    public static ContentResult Json(int status, string json) => new() { StatusCode = status, Content = json, ContentType = "application/json" };
+
+    /// <summary>In the same form as the contract's errors.</summary>
+    public static ContentResult Error(int code, string status, string error) => Json(code, JsonSerializer.Serialize(new { status, error }));
+}

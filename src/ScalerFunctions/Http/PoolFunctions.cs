@@ -1,0 +1,88 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Azure.Functions.Worker;
+using Microsoft.DurableTask.Client;
+
+namespace FuncScaler.ScalerFunctions;
+
+/// <summary>Pools as their ledgers know them, for operators.</summary>
+public sealed class PoolFunctions(DurableLedgers ledgers)
+{
+    /// <summary>The most instances that can be wished for.</summary>
+    private const int MostProvisioned = 1000;
+
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = false };
+
+    /// <summary>Says whether this worker can serve: open to anybody, it tells nothing else and changes nothing.</summary>
+    [Function("Ready")]
+    public IActionResult Ready(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "api/ready")] HttpRequest request, [DurableClient] DurableTaskClient client)
+    {
+        ledgers.Connect(client);
+        return new ContentResult { StatusCode = StatusCodes.Status200OK, Content = "ok", ContentType = "text/plain" };
+    }
+
+    /// <summary>The durable state of a function's pool.</summary>
+    [Function("GetPool")]
+    public async Task<IActionResult> GetAsync(
+        [HttpTrigger(AuthorizationLevel.Function, "get", Route = "api/pools/{metaKey}")] HttpRequest request,
+        [DurableClient] DurableTaskClient client)
+    {
+        ledgers.Connect(client);
+        var metaKey = KeyOf(request);
+        var ledger = await ledgers.ReadAsync(metaKey, request.HttpContext.RequestAborted);
+        return ledger?.Function is null
+            ? HttpAnswer.Error(StatusCodes.Status404NotFound, "NotFound", $"there is no pool of function {metaKey}: it was never asked for")
+            : HttpAnswer.Json(StatusCodes.Status200OK, JsonSerializer.Serialize(PoolSummary.Of(ledger), Json));
+    }
+
+    /// <summary>Sets how many instances are to be there at all times: <c>{"count": 2, "metaData": {"runtime", "timeoutInSecs", "memoryInMb"}}</c>.</summary>
+    [Function("SetProvisioned")]
+    public async Task<IActionResult> SetProvisionedAsync(
+        [HttpTrigger(AuthorizationLevel.Function, "post", Route = "api/pools/{metaKey}/provisioned")] HttpRequest request,
+        [DurableClient] DurableTaskClient client)
+    {
+        ledgers.Connect(client);
+        var key = KeyOf(request);
+        var aborted = request.HttpContext.RequestAborted;
+        ProvisionedBody? body;
+        try
+        {
+            body = await JsonSerializer.DeserializeAsync<ProvisionedBody>(request.Body, Json, aborted);
+        }
+        catch (JsonException e)
+        {
+            return Invalid($"the body is no {{\"count\": N, \"metaData\": {{…}}}}: {e.Message}");
+        }
+
+        if (body?.Count is not (>= 0 and <= MostProvisioned))
+        {
+            return Invalid($"count is {body?.Count?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "missing"}: give 0 to {MostProvisioned}");
+        }
+
+        var function = body.MetaData is { } meta
+            ? new FunctionMeta(key, meta.Runtime ?? "", meta.TimeoutInSecs, meta.MemoryInMb)
+            : (await ledgers.ReadAsync(key, aborted))?.Function;
+        if (function is null)
+        {
+            return Invalid($"function {key} was never asked for: send metaData with its runtime, timeoutInSecs and memoryInMb");
+        }
+
+        if (function.MemoryMb is < 1 or > 1 << 20 || function.TimeoutSeconds is < 0 or > 31_536_000)
+        {
+            return Invalid("metaData needs memoryInMb from 1 to 1048576 and timeoutInSecs from 0 to 31536000");
+        }
+
+        await ledgers.SetProvisionedAsync(new ProvisionedWish(function, body.Count.Value), aborted);
+        return HttpAnswer.Json(StatusCodes.Status202Accepted, JsonSerializer.Serialize(new { metaKey = key.Value, provisioned = body.Count }, Json));
+    }
+
+    private static MetaKey KeyOf(HttpRequest request) => new(request.RouteValues["metaKey"]?.ToString() ?? "");
+
+    private static ContentResult Invalid(string error) => HttpAnswer.Error(StatusCodes.Status400BadRequest, "InvalidArgument", error);
+
+    private sealed record ProvisionedBody(int? Count, ProvisionedMeta? MetaData);
+
+    private sealed record ProvisionedMeta(string? Runtime, int TimeoutInSecs, int MemoryInMb);
+}

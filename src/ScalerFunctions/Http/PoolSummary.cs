@@ -1,0 +1,47 @@
+using FuncScaler.Leasing;
+
+namespace FuncScaler.ScalerFunctions;
+
+/// <summary>A ledger, for people.</summary>
+internal sealed record PoolSummary(
+    string MetaKey,
+    string Runtime,
+    int MemoryInMb,
+    int TimeoutInSecs,
+    long Revision,
+    int Provisioned,
+    IReadOnlyDictionary<string, int> Counts,
+    IReadOnlyList<PoolSlot> Slots,
+    IReadOnlyList<PoolWorker> Workers,
+    DateTimeOffset? NextWake,
+    string? LastFailure)
+{
+    public static PoolSummary Of(LedgerState ledger) => new(
+        ledger.Function!.Key.Value,
+        ledger.Function.Runtime,
+        ledger.Function.MemoryMb,
+        ledger.Function.TimeoutSeconds,
+        ledger.Revision,
+        ledger.Provisioned,
+        ledger.Slots.Values.CountBy(s => s.State).ToDictionary(s => s.Key.ToString(), s => s.Value),
+        [.. ledger.Slots.OrderBy(s => s.Key).Select(s => new PoolSlot(
+            s.Value.Instance.Value ?? "",
+            s.Value.State.ToString(),
+            Clock.At(s.Value.SinceUs),
+            s.Value.BackendSlot.Value,
+            s.Value.Owner?.Value,
+            s.Value.Holder.Value,
+            s.Value.Uses,
+            s.Value.Reason))],
+        [.. ledger.Workers.OrderBy(w => w.Key, StringComparer.Ordinal).Select(w => new PoolWorker(
+            w.Key, Clock.At(w.Value.ExpiresUs), w.Value.Expired, w.Value.Waiting))],
+        ledger.WakeAtUs == long.MaxValue ? null : Clock.At(ledger.WakeAtUs),
+        ledger.LastFailure);
+}
+
+/// <summary>A slot of a ledger.</summary>
+internal sealed record PoolSlot(
+    string Instance, string State, DateTimeOffset Since, string? BackendSlot, string? Worker, string? Request, int Uses, string? Reason);
+
+/// <summary>A worker of a ledger.</summary>
+internal sealed record PoolWorker(string Worker, DateTimeOffset LeaseEnds, bool Expired, int Waiting);

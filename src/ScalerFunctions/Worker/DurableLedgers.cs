@@ -1,0 +1,52 @@
+using System.Text.Json;
+using FuncScaler.Leasing;
+using FuncScaler.SlotBackends.Leasing;
+using Microsoft.DurableTask.Client;
+
+namespace FuncScaler.ScalerFunctions;
+
+/// <summary>
+/// The ledgers as durable entities. The Functions host tells a worker how to reach them only with an invocation, so the first one that
+/// brings a client makes the connection, for this worker's whole life.
+/// </summary>
+public sealed class DurableLedgers : ILedgers
+{
+    private readonly TaskCompletionSource<DurableTaskClient> _client = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Whether the way to the ledgers is known.</summary>
+    public bool Connected => _client.Task.IsCompletedSuccessfully;
+
+    /// <summary>Takes the client that came with an invocation; all are the same.</summary>
+    public void Connect(DurableTaskClient client)
+    {
+        if (!_client.Task.IsCompleted)
+        {
+            _client.TrySetResult(client);
+        }
+    }
+
+    /// <inheritdoc />
+    public async Task ReportAsync(MetaKey function, WorkerReport report, CancellationToken cancellationToken)
+    {
+        var client = await _client.Task.WaitAsync(cancellationToken);
+        using var json = JsonDocument.Parse(LeasingJson.Write(report));
+        await client.Entities.SignalEntityAsync(
+            PoolNames.EntityOf(function), nameof(SlotPoolEntity.Report), json.RootElement, null, cancellationToken);
+    }
+
+    /// <summary>Sends an operator's wish on its way to a function's ledger.</summary>
+    public async Task SetProvisionedAsync(ProvisionedWish wish, CancellationToken cancellationToken)
+    {
+        var client = await _client.Task.WaitAsync(cancellationToken);
+        await client.Entities.SignalEntityAsync(
+            PoolNames.EntityOf(wish.Function.Key), nameof(SlotPoolEntity.SetProvisioned), wish, null, cancellationToken);
+    }
+
+    /// <inheritdoc />
+    public async Task<LedgerState?> ReadAsync(MetaKey function, CancellationToken cancellationToken)
+    {
+        var client = await _client.Task.WaitAsync(cancellationToken);
+        var entity = await client.Entities.GetEntityAsync<LedgerDocument>(PoolNames.EntityOf(function), true, cancellationToken);
+        return entity is { IncludesState: true } ? entity.State.State : null;
+    }
+}

@@ -1,0 +1,95 @@
+using FuncScaler.SlotBackends.Leasing;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace FuncScaler.ScalerFunctions;
+
+/// <summary>
+/// Connects a worker that serves native gRPC to the ledgers before the first invocation does, and hands its slots back when it stops.
+/// </summary>
+internal sealed partial class WorkerHostService(
+    WorkerRuntime runtime,
+    DurableLedgers ledgers,
+    IOptions<ScalerAppOptions> options,
+    IHostApplicationLifetime lifetime,
+    TimeProvider time,
+    ILogger<WorkerHostService> logger) : IHostedService, IDisposable
+{
+    private static readonly TimeSpan KnockInterval = TimeSpan.FromMilliseconds(500);
+
+    private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(10) };
+    private readonly CancellationTokenSource _stopping = new();
+    private Task _knocking = Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        LogStarted(runtime.Worker.Value);
+        if (options.Value.Grpc.Port is not null)
+        {
+            // Not before the worker has started: only then does the host pass invocations on.
+            lifetime.ApplicationStarted.Register(() => _knocking = KnockAsync(new Uri(new Uri(options.Value.HostUrl), "api/ready"), _stopping.Token));
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync();
+        await _knocking;
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(options.Value.DrainTimeout);
+        await runtime.StopAsync(patience.Token);
+    }
+
+    public void Dispose()
+    {
+        _http.Dispose();
+        _stopping.Dispose();
+    }
+
+    /// <summary>Asks the own host for an invocation, until one has come to this worker.</summary>
+    private async Task KnockAsync(Uri ready, CancellationToken cancellationToken)
+    {
+        var reported = false;
+        try
+        {
+            while (!ledgers.Connected)
+            {
+                try
+                {
+                    using var answer = await _http.GetAsync(ready, cancellationToken);
+                }
+                catch (HttpRequestException e)
+                {
+                    if (!reported)
+                    {
+                        reported = true;
+                        LogNoHost(ready, e.Message);
+                    }
+                }
+
+                if (!ledgers.Connected)
+                {
+                    await Task.Delay(KnockInterval, time, cancellationToken);
+                }
+            }
+
+            LogConnected();
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopping, or the host takes its time: whichever invocation comes first connects.
+        }
+    }
+
+    [LoggerMessage(210, LogLevel.Information, "Worker {Worker} has started")]
+    private partial void LogStarted(string worker);
+
+    [LoggerMessage(211, LogLevel.Information, "Connected to the ledgers")]
+    private partial void LogConnected();
+
+    [LoggerMessage(212, LogLevel.Warning, "The own host does not answer yet at {Ready} ({Reason}); if it listens elsewhere, set Scaler:HostUrl")]
+    private partial void LogNoHost(Uri ready, string reason);
+}

@@ -1,0 +1,36 @@
+using FuncScaler.Policies;
+using FuncScaler.Statistics;
+
+namespace FuncScaler.Leasing;
+
+/// <summary>
+/// A policy as a worker applies it: the wait rule in full, keeping only until the instance goes back to the ledger, and nothing ahead of
+/// requests; keeping for longer and creating ahead are the ledger's, which sees all workers.
+/// </summary>
+internal sealed class LocalPolicy(IKeepAlivePolicy policy, long parkAfterUs) : IKeepAlivePolicy
+{
+    public bool Waits => policy.Waits;
+
+    public bool HasStandby => policy.HasStandby;
+
+    public void RequestArrived(in PoolView pool) => policy.RequestArrived(pool);
+
+    public void DemandLearned(in PoolView pool, in Demand demand) => policy.DemandLearned(pool, demand);
+
+    public int CreateOnMiss(in PoolView pool) => policy.CreateOnMiss(pool);
+
+    public bool KeepSurplus(in PoolView pool) => policy.KeepSurplus(pool);
+
+    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => Math.Min(policy.KeepUntilUs(pool, slot), slot.SinceUs + parkAfterUs);
+
+    public StandbyPlan Standby(in PoolView pool)
+    {
+        if (pool.Waiters == 0)
+        {
+            return StandbyPlan.None;
+        }
+
+        var plan = policy.Standby(pool);
+        return new StandbyPlan(Math.Clamp(plan.CreateNow, 0, Math.Max(0, pool.Waiters - pool.InFlight)), plan.ReviewAtUs);
+    }
+}

@@ -1,0 +1,271 @@
+namespace FuncScaler.Leasing;
+
+/// <summary>What workers tell.</summary>
+public sealed partial class PoolLedger
+{
+    /// <summary>
+    /// A worker reports: its lease is renewed, its operations are applied, its waiting requests get what is idle. A report that is not
+    /// newer than the last one changes nothing.
+    /// </summary>
+    public void Report(long nowUs, WorkerReport report, List<LedgerEffect> effects)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        Advance(nowUs);
+        if (!State.Workers.TryGetValue(report.Worker.Value, out var worker))
+        {
+            // All before the first operation was acknowledged, so it was applied before this worker was forgotten.
+            worker = new LedgerWorker { Operation = report.FirstOperation - 1 };
+            State.Workers.Add(report.Worker.Value, worker);
+        }
+
+        if (report.Sequence <= worker.Sequence)
+        {
+            if (_options.Fault == LeasingFault.RenewByOldReport)
+            {
+                Renew(report.Worker, worker);
+            }
+
+            if (_options.Fault != LeasingFault.NoDeduplication)
+            {
+                Settle(effects);
+                return;
+            }
+        }
+
+        worker.Sequence = Math.Max(worker.Sequence, report.Sequence);
+        if (report.Function is not null)
+        {
+            Learn(report.Function);
+        }
+
+        Renew(report.Worker, worker);
+        worker.Waiting = Math.Max(0, report.Waiting - (int)(worker.Granted - report.LeasesSeen));
+        worker.Releases.RemoveAll(r => r.Number <= report.ReleasesSeen);
+
+        // What it waited for when it last reported must not draw back what it returns now.
+        worker.Waiting = 0;
+        for (var i = 0; i < report.Operations.Count; i++)
+        {
+            var number = report.FirstOperation + i;
+            if (number > worker.Operation || _options.Fault == LeasingFault.NoDeduplication)
+            {
+                worker.Operation = Math.Max(worker.Operation, number);
+                Apply(report, worker, report.Operations[i], effects);
+            }
+        }
+
+        foreach (var slot in State.Slots.Values)
+        {
+            if (slot.Owner == report.Worker)
+            {
+                slot.Holder = default;
+            }
+        }
+
+        foreach (var (ticket, request) in report.Held)
+        {
+            if (State.Slots.TryGetValue(ticket.Value, out var slot) && slot.Owner == report.Worker)
+            {
+                slot.Holder = request;
+            }
+        }
+
+        if (report.Leaving)
+        {
+            // It gives nothing out any more; what it has not returned by now may be held by a request.
+            worker.ExpiresUs = NowUs;
+            worker.Waiting = 0;
+        }
+
+        Settle(effects);
+    }
+
+    private void Renew(WorkerId id, LedgerWorker worker)
+    {
+        worker.ExpiresUs = NowUs + _options.LeaseUs;
+        if (!worker.Expired)
+        {
+            return;
+        }
+
+        // Alive after all, with all it knew: nobody else has had its slots since, so they are its own again.
+        worker.Expired = false;
+        foreach (var slot in State.Slots.Values)
+        {
+            if (slot.Owner == id && slot.State is LedgerSlotState.Suspect)
+            {
+                Become(slot, LedgerSlotState.Leased, long.MaxValue);
+            }
+            else if (slot.Owner == id && slot.State is LedgerSlotState.Creating)
+            {
+                slot.DueUs = long.MaxValue;
+            }
+        }
+    }
+
+    private void Apply(WorkerReport report, LedgerWorker worker, WorkerOperation operation, List<LedgerEffect> effects)
+    {
+        switch (operation.Kind)
+        {
+            case WorkerOperationKind.Intend:
+                Intend(report, worker, operation.Ticket);
+                break;
+            case WorkerOperationKind.Created:
+                Statistics.Create.Add(operation.TimeUs);
+                State.History.Create = (Statistics.Create.Count, Statistics.Create.MeanUs);
+                Found(operation.Ticket, operation.BackendSlot, effects);
+                break;
+            case WorkerOperationKind.Found:
+                Found(operation.Ticket, operation.BackendSlot, effects);
+                break;
+            case WorkerOperationKind.Ready:
+                Ready(report.Worker, worker, operation);
+                break;
+            case WorkerOperationKind.Return:
+                Return(report.Worker, worker, operation, effects);
+                break;
+            case WorkerOperationKind.Release:
+                Forward(operation, effects);
+                break;
+            case WorkerOperationKind.Activity when operation.Activity is { } activity:
+                Observe(worker, activity);
+                break;
+            case WorkerOperationKind.Activity:
+            default:
+                break;
+        }
+    }
+
+    /// <summary>A worker wants to create a slot: it gets an idle one instead where there is one, else the ticket is entered.</summary>
+    private void Intend(WorkerReport report, LedgerWorker worker, SlotTicket ticket)
+    {
+        if (report.Function is null || State.Slots.ContainsKey(ticket.Value))
+        {
+            return;
+        }
+
+        if (LatestIdle(report.Function) is { } idle)
+        {
+            Lease(idle, report.Worker, worker);
+        }
+        else if (_options.Pool.MaxSlots == 0 || State.Slots.Count < _options.Pool.MaxSlots)
+        {
+            Add(ticket, LedgerSlotState.Creating, report.Worker, report.Function);
+            State.Budget = State.Budget.Take(NowUs, _options.CreateBurst, _options.CreatesPerMinute, out _);
+        }
+    }
+
+    /// <summary>The backend has a slot of this ticket.</summary>
+    private void Found(SlotTicket ticket, BackendSlotId backendSlot, List<LedgerEffect> effects)
+    {
+        if (backendSlot == default || State.Function is null)
+        {
+            return;
+        }
+
+        if (!State.Slots.TryGetValue(ticket.Value, out var slot))
+        {
+            // Given up before its id was known, or confirmed as gone too early: destroyed by name, again if need be.
+            slot = Add(ticket, LedgerSlotState.Destroying, null, State.Function);
+            slot.BackendSlot = backendSlot;
+            Destroy(ticket, slot, "the backend has it although its ticket was given up", effects);
+        }
+        else if (slot.BackendSlot == default)
+        {
+            slot.BackendSlot = backendSlot;
+            slot.SinceUs = NowUs;
+            if (slot.State == LedgerSlotState.Destroying)
+            {
+                Destroy(ticket, slot, slot.Reason ?? "", effects);
+            }
+        }
+    }
+
+    private void Ready(WorkerId id, LedgerWorker worker, WorkerOperation operation)
+    {
+        if (State.Slots.TryGetValue(operation.Ticket.Value, out var slot) && slot.Owner == id && slot.State == LedgerSlotState.Creating)
+        {
+            slot.Instance = operation.Instance;
+            slot.Address = operation.Address;
+            slot.Epoch = 1;
+            slot.Ordinal = worker.Granted;
+            Become(slot, LedgerSlotState.Leased, long.MaxValue);
+            Statistics.Init.Add(operation.TimeUs);
+            State.History.Init = (Statistics.Init.Count, Statistics.Init.MeanUs);
+        }
+    }
+
+    private void Return(WorkerId id, LedgerWorker worker, WorkerOperation operation, List<LedgerEffect> effects)
+    {
+        var ticket = operation.Ticket;
+        if (!State.Slots.TryGetValue(ticket.Value, out var slot) || slot.Owner != id || slot.Epoch != operation.Epoch)
+        {
+            return;
+        }
+
+        slot.Uses = Math.Max(slot.Uses, operation.Uses);
+        switch (operation.Return)
+        {
+            case ReturnKind.Idle:
+                BecomeIdle(slot, NowUs - operation.TimeUs);
+                break;
+            case ReturnKind.Absent:
+                Remove(ticket, slot);
+                break;
+            case ReturnKind.Unknown when slot.BackendSlot == default && _options.Fault != LeasingFault.NoCreateGrace:
+                // The create may still take effect: destroying now would come too early, and its "not found" would be believed.
+                slot.Owner = null;
+                slot.Reason = operation.Reason;
+                Become(slot, LedgerSlotState.Destroying, NowUs + CreateGraceUs);
+                break;
+            case ReturnKind.Entrusted when worker.Releases.All(r => r.Request != operation.Request):
+                slot.Owner = null;
+                slot.Holder = operation.Request;
+                Become(slot, LedgerSlotState.Entrusted, NowUs + State.HoldUs + (2 * _options.ClockSkewUs));
+                break;
+            case ReturnKind.Entrusted when worker.Releases.First(r => r.Request == operation.Request) is { NeedDestroy: false }:
+                BecomeIdle(slot, NowUs);
+                break;
+            case ReturnKind.Entrusted:
+            case ReturnKind.Unknown:
+            case ReturnKind.Broken:
+            default:
+                Destroy(ticket, slot, operation.Reason ?? "its worker does not want it any more", effects);
+                break;
+        }
+    }
+
+    private long CreateGraceUs => _options.Pool.CreateTimeoutUs + (2 * _options.ClockSkewUs);
+
+    /// <summary>A release landed at a worker that has not the instance: its owner is told, who alone knows what it is worth.</summary>
+    private void Forward(WorkerOperation release, List<LedgerEffect> effects)
+    {
+        if (!State.Slots.TryGetValue(release.Ticket.Value, out var slot))
+        {
+            return;
+        }
+
+        if (_options.Fault == LeasingFault.TrustForeignRelease && slot.State is LedgerSlotState.Leased or LedgerSlotState.Suspect)
+        {
+            BecomeIdle(slot, NowUs);
+        }
+        else if (slot.State == LedgerSlotState.Entrusted && slot.Holder == release.Request)
+        {
+            if (release.NeedDestroy)
+            {
+                Destroy(release.Ticket, slot, "the caller reports the instance as broken", effects);
+            }
+            else
+            {
+                slot.Uses++;
+                BecomeIdle(slot, NowUs);
+            }
+        }
+        else if (slot.Owner is { } owner && State.Workers.TryGetValue(owner.Value, out var worker)
+            && worker.Releases.All(r => r.Request != release.Request || r.Instance != release.Instance))
+        {
+            worker.Releases.Add(new ForwardedRelease(
+                ++worker.LastRelease, release.Request, release.Instance, release.DurationUs, release.NeedDestroy));
+        }
+    }
+}

@@ -1,0 +1,284 @@
+using FuncScaler.Policies;
+
+namespace FuncScaler.Leasing;
+
+/// <summary>What follows every event: leases end, slots are given to who waits, kept, destroyed, or created ahead.</summary>
+public sealed partial class PoolLedger
+{
+    private const long LookAgainUs = 60_000_000;
+
+    private void Settle(List<LedgerEffect> effects)
+    {
+        State.Revision++;
+        ExpireLeases(effects);
+        DoWhatIsDue(effects);
+        Supply();
+        CreateAhead(effects);
+        Announce(effects);
+    }
+
+    private void ExpireLeases(List<LedgerEffect> effects)
+    {
+        List<string>? forgotten = null;
+        foreach (var (name, worker) in State.Workers)
+        {
+            if (worker.ExpiresUs > NowUs)
+            {
+                continue;
+            }
+
+            if (!worker.Expired)
+            {
+                worker.Expired = true;
+                worker.Waiting = 0;
+                for (; worker.Active > 0; worker.Active--)
+                {
+                    Remember(NowUs, 0);
+                }
+
+                Suspect(new WorkerId(name), effects);
+            }
+            else if (worker.ExpiresUs + _options.ForgetWorkerUs <= NowUs && State.Slots.Values.All(s => s.Owner?.Value != name))
+            {
+                (forgotten ??= []).Add(name);
+            }
+        }
+
+        foreach (var name in forgotten ?? [])
+        {
+            State.Workers.Remove(name);
+        }
+    }
+
+    /// <summary>
+    /// A worker's slots when its lease has ended: it may have given any of them to a request a moment before, and only it knew. So they
+    /// wait until no request can hold them any more, and are not used again unless the worker comes back.
+    /// </summary>
+    private void Suspect(WorkerId owner, List<LedgerEffect> effects)
+    {
+        foreach (var slot in State.Slots.Values.Where(s => s.Owner == owner).ToList())
+        {
+            if (slot.State == LedgerSlotState.Leased)
+            {
+                if (_options.Fault == LeasingFault.ReuseExpired)
+                {
+                    BecomeIdle(slot, NowUs);
+                }
+                else
+                {
+                    Become(slot, LedgerSlotState.Suspect, NowUs + State.HoldUs);
+                }
+            }
+            else if (slot.State == LedgerSlotState.Creating)
+            {
+                // It may be ready and in use already; and a create that was asked for may still take effect.
+                slot.DueUs = NowUs + (_options.Fault == LeasingFault.NoCreateGrace ? 0 : Math.Max(State.HoldUs, CreateGraceUs));
+            }
+        }
+    }
+
+    private void DoWhatIsDue(List<LedgerEffect> effects)
+    {
+        List<KeyValuePair<long, LedgerSlot>>? due = null;
+        foreach (var entry in State.Slots)
+        {
+            if (entry.Value.DueUs <= NowUs)
+            {
+                (due ??= []).Add(entry);
+            }
+        }
+
+        foreach (var (number, slot) in due ?? [])
+        {
+            var ticket = new SlotTicket(number);
+            switch (slot.State)
+            {
+                case LedgerSlotState.Idle:
+                    Review(ticket, slot, effects);
+                    break;
+                case LedgerSlotState.Creating:
+                    Destroy(ticket, slot, slot.Owner is null ? "its provisioning does not answer" : "its worker is gone", effects);
+                    break;
+                case LedgerSlotState.Suspect:
+                    Destroy(ticket, slot, "its worker is gone", effects);
+                    break;
+                case LedgerSlotState.Entrusted:
+                    Destroy(ticket, slot, $"request {slot.Holder} was not released in time", effects);
+                    break;
+                case LedgerSlotState.Destroying:
+                    Destroy(ticket, slot, slot.Reason ?? "", effects);
+                    break;
+                case LedgerSlotState.Leased:
+                default:
+                    break;
+            }
+        }
+    }
+
+    /// <summary>The slot is free; whether it is worth keeping the policy says when it has gone to nobody.</summary>
+    private void BecomeIdle(LedgerSlot slot, long sinceUs)
+    {
+        slot.Owner = null;
+        slot.Holder = default;
+        Become(slot, LedgerSlotState.Idle, NowUs);
+        slot.SinceUs = Math.Min(NowUs, sinceUs);
+        Supply();
+        if (slot.State == LedgerSlotState.Idle)
+        {
+            Keep(slot);
+        }
+    }
+
+    private void Keep(LedgerSlot slot)
+    {
+        var depth = 1 + State.Slots.Values.Count(s => s.State == LedgerSlotState.Idle && s.SinceUs > slot.SinceUs);
+        slot.DueUs = _policy!.KeepUntilUs(View(NowUs), new IdleSlot(default, _leased + depth, slot.SinceUs, slot.Uses));
+    }
+
+    private void Review(SlotTicket ticket, LedgerSlot slot, List<LedgerEffect> effects)
+    {
+        if (_idle + _leased + _creating <= State.Provisioned && Fits(slot, State.Function!))
+        {
+            slot.DueUs = NowUs + LookAgainUs;
+            return;
+        }
+
+        Keep(slot);
+        if (slot.DueUs <= NowUs)
+        {
+            Destroy(ticket, slot, "its keep-alive has ended", effects);
+        }
+    }
+
+    private void Destroy(SlotTicket ticket, LedgerSlot slot, string reason, List<LedgerEffect> effects)
+    {
+        slot.Owner = null;
+        slot.Holder = default;
+        slot.Reason = reason;
+        slot.Attempts++;
+        Become(slot, LedgerSlotState.Destroying, NowUs + _options.Pool.DestroyTimeoutUs);
+        effects.Add(new LedgerEffect(LedgerEffectKind.Destroy)
+        {
+            Function = State.Function,
+            Ticket = ticket,
+            BackendSlot = slot.BackendSlot,
+            Reason = reason,
+            Attempt = slot.Attempts,
+        });
+        if (_options.Fault == LeasingFault.ForgetDestroyed)
+        {
+            Remove(ticket, slot);
+        }
+    }
+
+    /// <summary>Idle slots go to workers whose requests wait, to the one with the most first.</summary>
+    private void Supply()
+    {
+        while (_idle > 0)
+        {
+            WorkerId id = default;
+            LedgerWorker? neediest = null;
+            foreach (var (name, worker) in State.Workers)
+            {
+                if (worker.Waiting > (neediest?.Waiting ?? 0) && !worker.Expired && worker.ExpiresUs - (2 * _options.ClockSkewUs) > NowUs)
+                {
+                    id = new WorkerId(name);
+                    neediest = worker;
+                }
+            }
+
+            if (neediest is null || LatestIdle(State.Function!) is not { } slot)
+            {
+                return;
+            }
+
+            Lease(slot, id, neediest);
+        }
+    }
+
+    private void Lease(LedgerSlot slot, WorkerId id, LedgerWorker worker)
+    {
+        slot.Owner = id;
+        slot.Epoch++;
+        slot.Ordinal = ++worker.Granted;
+        worker.Waiting = Math.Max(0, worker.Waiting - 1);
+        Become(slot, LedgerSlotState.Leased, long.MaxValue);
+    }
+
+    private LedgerSlot? LatestIdle(FunctionMeta function)
+    {
+        LedgerSlot? latest = null;
+        if (_idle > 0)
+        {
+            foreach (var slot in State.Slots.Values)
+            {
+                if (slot.State == LedgerSlotState.Idle && Fits(slot, function) && slot.SinceUs > (latest?.SinceUs ?? long.MinValue))
+                {
+                    latest = slot;
+                }
+            }
+        }
+
+        return latest;
+    }
+
+    private static bool Fits(LedgerSlot slot, FunctionMeta function) => slot.MemoryMb == function.MemoryMb && slot.Runtime == function.Runtime;
+
+    private void CreateAhead(List<LedgerEffect> effects)
+    {
+        State.ReviewAtUs = long.MaxValue;
+        if (_policy is null)
+        {
+            return;
+        }
+
+        var wanted = Math.Max(0, State.Provisioned - (_idle + _leased + _creating));
+        if (_policy.HasStandby)
+        {
+            var plan = _policy.Standby(View(NowUs));
+            wanted = Math.Max(wanted, plan.CreateNow);
+            State.ReviewAtUs = Math.Max(plan.ReviewAtUs, NowUs + 1);
+            if (plan.ReviewIdle)
+            {
+                foreach (var (number, slot) in State.Slots.Where(s => s.Value.State == LedgerSlotState.Idle).ToList())
+                {
+                    Review(new SlotTicket(number), slot, effects);
+                }
+            }
+        }
+
+        if (wanted > 0 && NowUs < State.StandbyNotBeforeUs)
+        {
+            State.ReviewAtUs = Math.Min(State.ReviewAtUs, State.StandbyNotBeforeUs);
+            return;
+        }
+
+        for (; wanted > 0 && (_options.Pool.MaxSlots == 0 || State.Slots.Count < _options.Pool.MaxSlots); wanted--)
+        {
+            Provision(effects);
+        }
+    }
+
+    private void Announce(List<LedgerEffect> effects)
+    {
+        var nextUs = State.ReviewAtUs;
+        foreach (var slot in State.Slots.Values)
+        {
+            nextUs = Math.Min(nextUs, slot.DueUs);
+        }
+
+        foreach (var worker in State.Workers.Values)
+        {
+            nextUs = Math.Min(nextUs, worker.Expired ? worker.ExpiresUs + _options.ForgetWorkerUs : worker.ExpiresUs);
+        }
+
+        if (nextUs < State.WakeAtUs || State.WakeAtUs <= NowUs)
+        {
+            State.WakeAtUs = nextUs;
+            if (nextUs != long.MaxValue)
+            {
+                effects.Add(new LedgerEffect(LedgerEffectKind.WakeAt) { Function = State.Function, AtUs = nextUs });
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+using FuncScaler.Policies;
+using FuncScaler.Statistics;
+
+namespace FuncScaler.Leasing;
+
+/// <summary>
+/// The durable truth about one function's slots, for as many workers as there are: who may use which slot and until when, what is kept,
+/// what is created ahead. A deterministic state machine on a <see cref="LedgerState"/> without I/O, clock or tasks; its host keeps the
+/// state, carries out the effects and reads <see cref="ViewFor(WorkerId)"/> for workers. Not safe for concurrent use.
+/// </summary>
+/// <remarks>
+/// Every operation may be repeated, late or lost without harm. A slot is leased to one worker at a time and to another only after the
+/// former has returned it: an expired lease alone does not make it free, for a request may hold it. See docs/azure-protocol.md.
+/// </remarks>
+public sealed partial class PoolLedger : IPoolState
+{
+    private readonly LeasingOptions _options;
+    private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
+    private readonly FunctionStatistics _statistics = new();
+    private IKeepAlivePolicy? _policy;
+    private long _lastEventUs;
+    private long _policyUs;
+    private int _idle;
+    private int _leased;
+    private int _creating;
+
+    /// <param name="state">The state, which this ledger changes from now on; a new one for a function never seen.</param>
+    /// <param name="policy">How the function is served. Policies of different functions share nothing here.</param>
+    /// <param name="options">Settings, the same as the workers'.</param>
+    public PoolLedger(LedgerState state, PolicyChoice policy, LeasingOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(policy);
+        ArgumentNullException.ThrowIfNull(options);
+        State = state;
+        _options = options;
+        _makePolicy = policy.Begin(NoReviews.Instance);
+        foreach (var slot in state.Slots.Values)
+        {
+            Count(slot, 1);
+        }
+
+        if (state.Function is not null)
+        {
+            _policy = _makePolicy(state.Function);
+            Relearn();
+        }
+    }
+
+    /// <summary>What is to be kept.</summary>
+    public LedgerState State { get; }
+
+    /// <summary>What is learned of the function, over all workers; times are right to about a report's interval.</summary>
+    public FunctionStatistics Statistics => _statistics;
+
+    /// <summary>When Wake is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
+    public long NextWakeUs => State.WakeAtUs;
+
+    FunctionMeta IPoolState.Function => State.Function!;
+
+    ScoreLedger IPoolState.Ledger { get; } = new();
+
+    double? IPoolState.LatencyPriceGbs => _options.Pool.LatencyPriceGbs;
+
+    double IPoolState.CreatePriceSeconds => _options.Pool.CreatePriceSeconds?.Invoke() ?? 0;
+
+    /// <summary>A leased instance counts as used, whether its worker has a request for it or not.</summary>
+    int IPoolState.BusyCount => _leased;
+
+    int IPoolState.IdleCount => _idle;
+
+    int IPoolState.InFlightCount => _creating;
+
+    /// <summary>Requests wait at workers, which create for them; nothing is created ahead on their account.</summary>
+    int IPoolState.WaiterCount => 0;
+
+    private long NowUs => State.NowUs;
+
+    /// <summary>What a worker may know of a ledger.</summary>
+    public LedgerView ViewFor(WorkerId worker) => ViewFor(State, worker);
+
+    /// <inheritdoc cref="ViewFor(WorkerId)"/>
+    /// <param name="state">A copy of the state, however it came here.</param>
+    /// <param name="worker">The worker.</param>
+    public static LedgerView ViewFor(LedgerState state, WorkerId worker)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        if (worker.Value is null || !state.Workers.TryGetValue(worker.Value, out var known))
+        {
+            return new LedgerView { Worker = worker, Revision = state.Revision };
+        }
+
+        List<LeaseGrant>? leases = null;
+        List<SlotTicket>? tickets = null;
+        foreach (var (ticket, slot) in state.Slots)
+        {
+            if (slot.Owner != worker)
+            {
+                continue;
+            }
+
+            if (slot.State == LedgerSlotState.Leased)
+            {
+                (leases ??= []).Add(new LeaseGrant(
+                    new SlotTicket(ticket),
+                    slot.Epoch,
+                    slot.Ordinal,
+                    slot.BackendSlot,
+                    slot.Instance,
+                    slot.Address,
+                    slot.MemoryMb,
+                    slot.Runtime,
+                    slot.Uses));
+            }
+            else if (slot.State is LedgerSlotState.Creating or LedgerSlotState.Suspect)
+            {
+                // Suspect: not to be used, but the worker may still come back to it.
+                (tickets ??= []).Add(new SlotTicket(ticket));
+            }
+        }
+
+        return new LedgerView
+        {
+            Worker = worker,
+            Revision = state.Revision,
+            Sequence = known.Sequence,
+            Operation = known.Operation,
+            Leases = leases ?? (IReadOnlyList<LeaseGrant>)[],
+            Tickets = tickets ?? (IReadOnlyList<SlotTicket>)[],
+            Releases = known.Releases.Count == 0 ? [] : [.. known.Releases],
+        };
+    }
+
+    /// <summary>Does what is due. May be called at any time.</summary>
+    public void Wake(long nowUs, List<LedgerEffect> effects)
+    {
+        Advance(nowUs);
+
+        // The wake-up that was asked for is used up, even where it came a little early.
+        State.WakeAtUs = long.MaxValue;
+        Settle(effects);
+    }
+
+    /// <summary>Sets how many instances to have at all times; 0 for none.</summary>
+    public void SetProvisioned(long nowUs, FunctionMeta function, int count, List<LedgerEffect> effects)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        Advance(nowUs);
+        Learn(function);
+        State.Provisioned = count;
+        foreach (var slot in State.Slots.Values.Where(s => s.State == LedgerSlotState.Idle))
+        {
+            slot.DueUs = NowUs;
+        }
+
+        Settle(effects);
+    }
+
+    int IPoolState.CopyBusySince(Span<long> into, int stride) => Copy(into, stride, LedgerSlotState.Leased, s => s.SinceUs);
+
+    int IPoolState.CopyInFlightSince(Span<long> into, int stride) => Copy(into, stride, LedgerSlotState.Creating, s => s.CreatedUs);
+
+    private int Copy(Span<long> into, int stride, LedgerSlotState state, Func<LedgerSlot, long> time)
+    {
+        var count = 0;
+        var seen = 0;
+        foreach (var slot in State.Slots.Values)
+        {
+            if (slot.State == state && count < into.Length && seen++ % stride == 0)
+            {
+                into[count++] = time(slot);
+            }
+        }
+
+        return count;
+    }
+
+    private PoolView View(long atUs)
+    {
+        _policyUs = Math.Max(_policyUs, atUs);
+        return new PoolView(this, _policyUs);
+    }
+
+    private void Advance(long nowUs) => State.NowUs = Math.Max(State.NowUs, nowUs);
+
+    private void Learn(FunctionMeta function)
+    {
+        ArgumentNullException.ThrowIfNull(function);
+        if (State.Function != function)
+        {
+            State.Function = function;
+            State.HoldUs = Math.Max(State.HoldUs, _options.HoldUs(function));
+            _policy ??= _makePolicy(function);
+        }
+    }
+
+    /// <summary>The only way to change a slot's state, so that the counts follow.</summary>
+    private void Become(LedgerSlot slot, LedgerSlotState state, long dueUs)
+    {
+        Count(slot, -1);
+        slot.State = state;
+        slot.SinceUs = NowUs;
+        slot.DueUs = dueUs;
+        Count(slot, 1);
+    }
+
+    private LedgerSlot Add(SlotTicket ticket, LedgerSlotState state, WorkerId? owner, FunctionMeta function)
+    {
+        var slot = new LedgerSlot
+        {
+            State = state,
+            Owner = owner,
+            MemoryMb = function.MemoryMb,
+            Runtime = function.Runtime,
+            CreatedUs = NowUs,
+            SinceUs = NowUs,
+        };
+        State.Slots.Add(ticket.Value, slot);
+        Count(slot, 1);
+        return slot;
+    }
+
+    private void Remove(SlotTicket ticket, LedgerSlot slot)
+    {
+        Count(slot, -1);
+        State.Slots.Remove(ticket.Value);
+    }
+
+    private void Count(LedgerSlot slot, int change)
+    {
+        _idle += slot.State == LedgerSlotState.Idle ? change : 0;
+        _leased += slot.State is LedgerSlotState.Leased or LedgerSlotState.Entrusted ? change : 0;
+        _creating += slot.State == LedgerSlotState.Creating ? change : 0;
+    }
+
+    private sealed class NoReviews : IPolicyHost
+    {
+        public static NoReviews Instance { get; } = new();
+
+        public void RequestReview(MetaKey function)
+        {
+        }
+    }
+}

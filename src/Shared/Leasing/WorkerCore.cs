@@ -1,0 +1,212 @@
+using FuncScaler.Policies;
+
+namespace FuncScaler.Leasing;
+
+/// <summary>
+/// A worker's pools of all functions: routes events to the function's <see cref="LocalPool"/>, and says what is due when. Deterministic,
+/// without I/O; not safe for concurrent use; times are µs on the worker's monotonic clock.
+/// </summary>
+public sealed class WorkerCore : IScalerCore
+{
+    private readonly LeasingOptions _options;
+    private readonly SlotRegistry _registry;
+    private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
+    private readonly Dictionary<MetaKey, Entry> _pools = [];
+    private readonly PriorityQueue<Entry, long> _due = new();
+    private bool _draining;
+
+    /// <param name="worker">This worker, in this life.</param>
+    /// <param name="policy">How functions are served, the same as the ledgers'.</param>
+    /// <param name="options">Settings, the same as the ledgers'.</param>
+    public WorkerCore(WorkerId worker, PolicyChoice policy, LeasingOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        Worker = worker;
+        _options = options;
+        _registry = new SlotRegistry(TicketSpace.For(worker.Value));
+        _makePolicy = policy.Begin(new ReviewLater());
+    }
+
+    public WorkerId Worker { get; }
+
+    /// <summary>What this worker's slots have cost.</summary>
+    public ScoreLedger Ledger { get; } = new();
+
+    public IEnumerable<LocalPool> Pools => _pools.Values.Select(e => e.Pool);
+
+    /// <summary>Slots of this worker, those under way included.</summary>
+    public int SlotCount => _pools.Values.Sum(e => e.Pool.SlotCount);
+
+    /// <summary>When <see cref="DoWhatIsDue"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
+    public long NextDueUs => _due.TryPeek(out _, out var atUs) ? atUs : long.MaxValue;
+
+    long IScalerCore.NextWakeUs => NextDueUs;
+
+    /// <summary>The function's pool; null when it was never asked for.</summary>
+    public LocalPool? Find(MetaKey function) => _pools.GetValueOrDefault(function)?.Pool;
+
+    /// <inheritdoc cref="LocalPool.Assign"/>
+    public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
+    {
+        ArgumentNullException.ThrowIfNull(function);
+        var entry = EntryOf(nowUs, function, effects);
+        entry.Pool.Assign(nowUs, function, request, deadlineUs, effects);
+        Arm(entry);
+    }
+
+    /// <inheritdoc cref="LocalPool.Release"/>
+    public ReleaseOutcome Release(
+        long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
+    {
+        if (!_pools.TryGetValue(function, out var entry))
+        {
+            // Assigned by another worker; a release does not say what function it is of but for the key.
+            entry = EntryOf(nowUs, LocalPool.Unknown(function), effects);
+        }
+
+        var outcome = entry.Pool.Release(nowUs, request, instance, result, effects);
+        Arm(entry);
+        return outcome;
+    }
+
+    /// <inheritdoc cref="LocalPool.Abandon"/>
+    public void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects) =>
+        Route(function, pool => pool.Abandon(nowUs, request, effects));
+
+    /// <inheritdoc cref="LocalPool.SlotCreated"/>
+    public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects) =>
+        Route(function, pool => pool.SlotCreated(nowUs, ticket, backendId, effects));
+
+    /// <inheritdoc cref="LocalPool.SlotReady"/>
+    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects) =>
+        Route(function, pool => pool.SlotReady(nowUs, ticket, address, effects));
+
+    /// <inheritdoc cref="LocalPool.SlotFailed"/>
+    public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
+        Route(function, pool => pool.SlotFailed(nowUs, ticket, failure, effects));
+
+    /// <summary>Workers destroy nothing: they give slots back, and the ledger has them destroyed.</summary>
+    void IScalerCore.SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
+    {
+    }
+
+    /// <summary>What a ledger says of this worker.</summary>
+    public void Receive(long nowUs, MetaKey function, LedgerView view, List<Effect> effects) =>
+        Route(function, pool => pool.Receive(nowUs, view, effects));
+
+    /// <summary>Does what is due in all pools.</summary>
+    /// <param name="nowUs">The time.</param>
+    /// <param name="effects">Where effects are added.</param>
+    /// <param name="reports">Where reports are added, to be sent to their function's ledger.</param>
+    /// <param name="reads">Where functions are added whose ledger is to be read, for <see cref="Receive"/>.</param>
+    public void DoWhatIsDue(long nowUs, List<Effect> effects, List<DueReport> reports, List<MetaKey> reads)
+    {
+        ArgumentNullException.ThrowIfNull(reports);
+        ArgumentNullException.ThrowIfNull(reads);
+        while (_due.TryPeek(out var entry, out var atUs) && atUs <= nowUs)
+        {
+            _due.Dequeue();
+            if (atUs != entry.ArmedUs)
+            {
+                continue;
+            }
+
+            entry.ArmedUs = long.MaxValue;
+            var pool = entry.Pool;
+            if (pool.NextWakeUs <= nowUs)
+            {
+                pool.Tick(nowUs, effects);
+            }
+
+            if (pool.NextReportUs <= nowUs)
+            {
+                reports.Add(new DueReport(pool.Function.Key, pool.TakeReport(nowUs)));
+            }
+
+            if (pool.NextReadUs <= nowUs)
+            {
+                pool.ReadBegun(nowUs);
+                reads.Add(pool.Function.Key);
+            }
+
+            Arm(entry, nowUs + 1);
+        }
+    }
+
+    /// <inheritdoc cref="LocalPool.Drain"/>
+    public void Drain(long nowUs, List<Effect> effects)
+    {
+        _draining = true;
+        foreach (var entry in _pools.Values)
+        {
+            entry.Pool.Drain(nowUs, effects);
+            Arm(entry);
+        }
+    }
+
+    /// <inheritdoc cref="LocalPool.Leave"/>
+    public void Leave(long nowUs, List<Effect> effects)
+    {
+        _draining = true;
+        foreach (var entry in _pools.Values)
+        {
+            entry.Pool.Leave(nowUs, effects);
+            Arm(entry);
+        }
+    }
+
+    private Entry EntryOf(long nowUs, FunctionMeta function, List<Effect> effects)
+    {
+        if (!_pools.TryGetValue(function.Key, out var entry))
+        {
+            entry = new Entry(new LocalPool(Worker, function, _makePolicy(function), _options, _registry, Ledger));
+            _pools.Add(function.Key, entry);
+            if (_draining)
+            {
+                entry.Pool.Drain(nowUs, effects);
+            }
+        }
+
+        return entry;
+    }
+
+    private void Route(MetaKey function, Action<LocalPool> action)
+    {
+        if (_pools.TryGetValue(function, out var entry))
+        {
+            action(entry.Pool);
+            Arm(entry);
+        }
+    }
+
+    private void Arm(Entry entry, long notBeforeUs = long.MinValue)
+    {
+        var pool = entry.Pool;
+        var nextUs = Math.Max(notBeforeUs, Math.Min(pool.NextWakeUs, Math.Min(pool.NextReportUs, pool.NextReadUs)));
+        if (nextUs < entry.ArmedUs)
+        {
+            entry.ArmedUs = nextUs;
+            _due.Enqueue(entry, nextUs);
+        }
+    }
+
+    private sealed class Entry(LocalPool pool)
+    {
+        public LocalPool Pool { get; } = pool;
+
+        public long ArmedUs { get; set; } = long.MaxValue;
+    }
+
+    /// <summary>Policies that look beyond one function are reviewed with their function's next event.</summary>
+    private sealed class ReviewLater : IPolicyHost
+    {
+        public void RequestReview(MetaKey function)
+        {
+        }
+    }
+}
+
+/// <summary>A report and the function whose ledger is to get it.</summary>
+public readonly record struct DueReport(MetaKey Function, WorkerReport Report);

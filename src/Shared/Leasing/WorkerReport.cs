@@ -1,0 +1,137 @@
+namespace FuncScaler.Leasing;
+
+/// <summary>
+/// What a worker tells a function's ledger: everything that the ledger has not acknowledged, once per second or so. Renews the worker's
+/// lease. May be lost, late, repeated or overtaken: the ledger takes only reports newer than the last, and of their operations those that
+/// it has not applied.
+/// </summary>
+public sealed record WorkerReport
+{
+    public required WorkerId Worker { get; init; }
+
+    /// <summary>Counts this worker's reports for this function, from 1.</summary>
+    public required long Sequence { get; init; }
+
+    /// <summary>The function as the worker's callers describe it; null when none has yet, but a release has landed there.</summary>
+    public FunctionMeta? Function { get; init; }
+
+    /// <summary>The number of the first of <see cref="Operations"/>; all before it are acknowledged.</summary>
+    public required long FirstOperation { get; init; }
+
+    /// <summary>What happened, in order, numbered without gaps.</summary>
+    public IReadOnlyList<WorkerOperation> Operations { get; init; } = [];
+
+    /// <summary>Requests without an instance: as many idle ones the ledger may lease, now or when it comes by them.</summary>
+    public int Waiting { get; init; }
+
+    /// <summary>The highest <see cref="LeaseGrant.Ordinal"/> the worker knows, so that none is counted against <see cref="Waiting"/> twice.</summary>
+    public long LeasesSeen { get; init; }
+
+    /// <summary>The highest <see cref="ForwardedRelease.Number"/> the worker has dealt with.</summary>
+    public long ReleasesSeen { get; init; }
+
+    /// <summary>Which requests hold which slots at the worker, for those who look into the ledger; at most 64.</summary>
+    public IReadOnlyList<HeldSlot> Held { get; init; } = [];
+
+    /// <summary>The worker's last report: it gives out no slot of this function any more.</summary>
+    public bool Leaving { get; init; }
+}
+
+/// <summary>A slot and the request that holds it.</summary>
+public readonly record struct HeldSlot(SlotTicket Ticket, RequestId Request);
+
+/// <summary>The kinds of <see cref="WorkerOperation"/>.</summary>
+public enum WorkerOperationKind
+{
+    /// <summary>Wants to create a slot for waiting requests; done only once the ledger lists the ticket.</summary>
+    Intend,
+
+    /// <summary>The backend has created the slot.</summary>
+    Created,
+
+    /// <summary>The slot is an instance and serves at this worker.</summary>
+    Ready,
+
+    /// <summary>The worker has done with the slot.</summary>
+    Return,
+
+    /// <summary>A release came here, the instance is somewhere else.</summary>
+    Release,
+
+    /// <summary>The backend has answered a create that was given up.</summary>
+    Found,
+
+    /// <summary>Requests came and went.</summary>
+    Activity,
+}
+
+/// <summary>How a slot is returned.</summary>
+public enum ReturnKind
+{
+    /// <summary>An instance that nobody uses.</summary>
+    Idle,
+
+    /// <summary>To be destroyed.</summary>
+    Broken,
+
+    /// <summary>Never created: the backend was not asked, or has refused.</summary>
+    Absent,
+
+    /// <summary>The backend was asked and may have created it.</summary>
+    Unknown,
+
+    /// <summary>The worker stops while a request holds it; that request's release frees it.</summary>
+    Entrusted,
+}
+
+/// <summary>One thing a worker tells. Which members are set depends on <see cref="Kind"/>.</summary>
+public sealed record WorkerOperation
+{
+    public WorkerOperationKind Kind { get; init; }
+
+    public SlotTicket Ticket { get; init; }
+
+    /// <summary>The lease the slot was used under; 0 until it was ready for the first time.</summary>
+    public long Epoch { get; init; }
+
+    public BackendSlotId BackendSlot { get; init; }
+
+    public InstanceId Instance { get; init; }
+
+    /// <summary>Of a ready instance, where it is reached; null where the platform has no addresses.</summary>
+    public Uri? Address { get; init; }
+
+    public RequestId Request { get; init; }
+
+    public ReturnKind Return { get; init; }
+
+    /// <summary>Of a return, how long the instance has been idle when the report is sent; of Created and Ready, how long it took; µs.</summary>
+    public long TimeUs { get; init; }
+
+    /// <summary>Requests the instance has served.</summary>
+    public int Uses { get; init; }
+
+    /// <summary>Of a release, how long the request executed, µs.</summary>
+    public long DurationUs { get; init; }
+
+    /// <summary>Of a release, that the instance is broken.</summary>
+    public bool NeedDestroy { get; init; }
+
+    /// <summary>Why a slot is to be destroyed.</summary>
+    public string? Reason { get; init; }
+
+    public Activity? Activity { get; init; }
+}
+
+/// <summary>Requests that came and went, with how long before the report was sent, µs; oldest first.</summary>
+public sealed record Activity
+{
+    /// <summary>How long ago each request came.</summary>
+    public IReadOnlyList<long> CameUs { get; init; } = [];
+
+    /// <summary>How long ago each request went.</summary>
+    public IReadOnlyList<long> WentUs { get; init; } = [];
+
+    /// <summary>How long each of those that went had executed, µs; 0 when unknown or never.</summary>
+    public IReadOnlyList<long> ExecutedUs { get; init; } = [];
+}

@@ -1,0 +1,87 @@
+using FuncScaler.Policies;
+using FuncScaler.Statistics;
+
+namespace FuncScaler.SlotBackends.Runtime;
+
+public abstract partial class CoreRuntime
+{
+    /// <summary>How functions are served.</summary>
+    public PolicyChoice Policy { get; }
+
+    private protected abstract IEnumerable<SlotPool> Pools { get; }
+
+    private protected abstract ScoreLedger Score { get; }
+
+    /// <summary>Every slot, with the function it belongs to.</summary>
+    private protected abstract IEnumerable<(MetaKey Function, SlotSnapshot Slot)> Inventory { get; }
+
+    /// <summary>Slots in whatever state.</summary>
+    private protected abstract int SlotCount { get; }
+
+    /// <inheritdoc />
+    public ScalerStats GetStats()
+    {
+        lock (Gate)
+        {
+            var pools = Pools.ToList();
+            var score = Score.ScoreAt(NowUs);
+            return new ScalerStats(
+                Policy.Name,
+                Backend.Name,
+                NowUs / 1e6,
+                new RequestStats(
+                    Counters.Assigns,
+                    Counters.Warm,
+                    Counters.Waited,
+                    Counters.Cold,
+                    Counters.Rejected,
+                    Counters.Releases,
+                    Counters.UnknownReleases,
+                    pools.Sum(p => p.WaiterCount)),
+                new SlotStats(
+                    pools.Sum(p => p.BusyCount),
+                    pools.Sum(p => p.IdleCount),
+                    pools.Sum(p => p.InFlightCount),
+                    SlotCount,
+                    Counters.Creates,
+                    Counters.Destroys,
+                    Counters.BackendFailures),
+                new ScoreStats(score.Total, score.ResourceScore, score.LatencyScore, score.ExecutionGbSeconds, score.SlotGbSeconds),
+                DescribeBudget(),
+                [.. pools.Select(Describe)]);
+        }
+    }
+
+    /// <inheritdoc />
+    public IReadOnlyList<(MetaKey Function, SlotSnapshot Slot)> GetInventory()
+    {
+        lock (Gate)
+        {
+            return [.. Inventory];
+        }
+    }
+
+    /// <summary>What the backend's budget has left; null without one.</summary>
+    private protected virtual BudgetStats? DescribeBudget() => null;
+
+    private static FunctionStats Describe(SlotPool pool)
+    {
+        var gaps = pool.Statistics.GapsOfRank(1);
+        return new FunctionStats(
+            pool.Function.Key.Value,
+            pool.Function.MemoryMb,
+            pool.Statistics.Arrivals,
+            pool.BusyCount,
+            pool.IdleCount,
+            pool.InFlightCount,
+            pool.WaiterCount,
+            pool.Statistics.Duration.MeanUs / 1e3,
+            pool.Statistics.Create.MeanUs / 1e3,
+            pool.Statistics.Init.MeanUs / 1e3,
+            GapMs(0.5),
+            GapMs(0.95));
+
+        // The last bin has no upper bound, and JSON no infinity.
+        double? GapMs(double share) => gaps is null ? null : Math.Min(gaps.QuantileUs(share), LogHistogram.LowerBoundUs(LogHistogram.BinCount - 1)) / 1e3;
+    }
+}

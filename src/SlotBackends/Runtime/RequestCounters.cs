@@ -1,0 +1,45 @@
+namespace FuncScaler.SlotBackends.Runtime;
+
+/// <summary>What a runtime counts; under its lock.</summary>
+internal sealed class RequestCounters
+{
+    public long Assigns { get; set; }
+
+    public long Warm { get; private set; }
+
+    public long Waited { get; private set; }
+
+    public long Cold { get; private set; }
+
+    public long Rejected { get; set; }
+
+    public long Releases { get; set; }
+
+    public long UnknownReleases { get; set; }
+
+    public long Creates { get; set; }
+
+    public long Destroys { get; set; }
+
+    public long BackendFailures { get; set; }
+
+    /// <summary>Calls that the platform has sent back for now.</summary>
+    public long Throttled { get; set; }
+
+    public void Granted(GrantKind kind)
+    {
+        switch (kind)
+        {
+            case GrantKind.Waited:
+                Waited++;
+                break;
+            case GrantKind.Cold:
+                Cold++;
+                break;
+            case GrantKind.Warm:
+            default:
+                Warm++;
+                break;
+        }
+    }
+}

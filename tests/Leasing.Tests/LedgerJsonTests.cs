@@ -1,0 +1,83 @@
+using System.Text.Json;
+using FuncScaler.Leasing;
+
+namespace FuncScaler.Tests.Leasing;
+
+public class LedgerJsonTests
+{
+    [Fact]
+    public void A_ledger_of_format_1_is_read_and_goes_on()
+    {
+        var state = LeasingJson.ReadLedger(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Fixtures", "ledger-1.json")));
+        Assert.Equal(2, state.Format);
+        Assert.Equal([1048577, 2097153, 2097154], state.Slots.Keys.Order());
+        Assert.Equal(new WorkerId("worker-a"), state.Slots[1048577].Owner);
+        Assert.Equal(3, state.Slots[1048577].Epoch);
+        Assert.Equal(1_700_000_030_000_000, state.Workers["worker-a"].ExpiresUs);
+
+        // Its worker reports on as if nothing had happened, and what it returns is free.
+        var stage = new Stage();
+        var ledger = new PoolLedger(state, Policies.PolicyCatalog.Parse("ttl:60"), stage.Options);
+        ledger.Report(1_700_000_010_000_000, new WorkerReport
+        {
+            Worker = new WorkerId("worker-a"),
+            Sequence = 17,
+            Function = Stage.Function,
+            FirstOperation = 40,
+            Operations = [new WorkerOperation { Kind = WorkerOperationKind.Return, Ticket = new SlotTicket(1048577), Epoch = 3 }],
+        }, []);
+        Assert.Equal(LedgerSlotState.Idle, state.Slots[1048577].State);
+    }
+
+    [Fact]
+    public void A_ledger_is_the_same_after_writing_and_reading()
+    {
+        var stage = new Stage();
+        stage.ColdStart("w1", "r1", 101);
+        stage.ColdStart("w2", "r2", 201);
+        stage.Release("w1", "r2", "i-201", ReleaseOutcome.Forwarded);
+        stage.Report("w1");
+        stage.Report("w2");
+        stage.Tell((l, e) => l.SetProvisioned(stage.NowUs, Stage.Function, 4, e));
+        var json = LeasingJson.Write(stage.Ledger.State);
+        Assert.Equal(json, LeasingJson.Write(LeasingJson.ReadLedger(json)));
+
+        // As the entity's state, by a serialiser that knows nothing of this one.
+        var document = JsonSerializer.Serialize(new LedgerDocument(stage.Ledger.State));
+        Assert.Equal(json, document);
+        Assert.Equal(json, LeasingJson.Write(JsonSerializer.Deserialize<LedgerDocument>(document)!.State));
+    }
+
+    [Fact]
+    public void A_thousand_slots_take_a_third_of_a_megabyte_at_most()
+    {
+        var state = new LedgerState { Function = Stage.Function };
+        for (var i = 0; i < 1000; i++)
+        {
+            state.Slots.Add((1L << 60) + i, new LedgerSlot
+            {
+                State = LedgerSlotState.Leased,
+                Owner = new WorkerId("host-123456-0123456789abcdef"),
+                Epoch = 12,
+                Ordinal = i,
+                BackendSlot = new BackendSlotId($"slot-{i:000000}"),
+                Instance = new InstanceId($"i-{(1L << 60) + i}"),
+                MemoryMb = 512,
+                Runtime = "python",
+                CreatedUs = 1_700_000_000_000_000,
+                SinceUs = 1_700_000_000_000_000,
+                Uses = 100,
+            });
+        }
+
+        Assert.InRange(LeasingJson.Write(state).Length, 100_000, 350_000);
+    }
+
+    [Theory]
+    [InlineData("""{"format":3,"slots":{}}""", "format 3")]
+    [InlineData("""{"slots":{}}""", "number 'format'")]
+    [InlineData("[]", "number 'format'")]
+    [InlineData("nonsense", "must be JSON")]
+    public void What_is_no_ledger_is_refused_with_a_reason(string json, string reason) =>
+        Assert.Contains(reason, Assert.Throws<FormatException>(() => LeasingJson.ReadLedger(json)).Message, StringComparison.Ordinal);
+}

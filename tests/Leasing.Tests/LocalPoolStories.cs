@@ -1,0 +1,205 @@
+using FuncScaler.Leasing;
+using static FuncScaler.Tests.Leasing.Stage;
+
+namespace FuncScaler.Tests.Leasing;
+
+public class LocalPoolStories
+{
+    [Fact]
+    public void A_warm_assign_and_its_release_send_nothing_to_the_ledger()
+    {
+        var stage = new Stage();
+        stage.ColdStart("w", "r0", 101);
+        stage.Release("w", "r0", "i-101");
+        stage.Sync("w");
+        var pool = stage.Worker("w");
+        stage.Wait(100 * Ms);
+        for (var i = 1; i <= 200; i++)
+        {
+            Assert.Equal($"r{i} gets i-101 Warm", stage.Assign("w", $"r{i}"));
+            Assert.Equal("", stage.Release("w", $"r{i}", "i-101"));
+            Assert.True(pool.NextReportUs > stage.NowUs, "a report is due");
+            Assert.True(pool.NextReadUs > stage.NowUs, "a read is due");
+            stage.Wait(4 * Ms);
+        }
+
+        // All of it in one report, a second after the first of them.
+        stage.Wait(200 * Ms);
+        Assert.Equal(stage.NowUs, pool.NextReportUs);
+        var report = pool.TakeReport(stage.NowUs);
+        Assert.Equal(200, Assert.Single(report.Operations).Activity!.WentUs.Count);
+        Assert.True(pool.NextReportUs > stage.NowUs);
+    }
+
+    [Fact]
+    public void Busier_seconds_than_a_report_carries_stay_balanced()
+    {
+        var stage = new Stage();
+        stage.ColdStart("w", "r0", 101);
+        stage.Release("w", "r0", "i-101");
+        stage.Sync("w");
+        for (var i = 1; i <= 2000; i++)
+        {
+            stage.Assign("w", $"r{i}");
+            stage.Release("w", $"r{i}", "i-101");
+        }
+
+        var activity = stage.Worker("w").TakeReport(stage.NowUs).Operations[^1].Activity!;
+        Assert.Equal(512, activity.CameUs.Count);
+        Assert.Equal(512, activity.WentUs.Count);
+    }
+
+    [Fact]
+    public void A_worker_with_nothing_to_tell_is_silent()
+    {
+        var stage = new Stage(options: new LeasingOptions { ParkAfterUs = 2 * Second });
+        Assert.Equal(long.MaxValue, stage.Worker("w").NextReportUs);
+        Assert.Equal(long.MaxValue, stage.Worker("w").NextReadUs);
+        stage.ColdStart("w", "r1", 101);
+        stage.Release("w", "r1", "i-101");
+        stage.Wait(2 * Second);
+        stage.Tick("w");
+        stage.Sync("w");
+        Assert.Equal("Idle", stage.Slots);
+        Assert.Equal(long.MaxValue, stage.Worker("w").NextReportUs);
+        Assert.Equal(long.MaxValue, stage.Worker("w").NextReadUs);
+        Assert.Equal(0, stage.Worker("w").SlotCount);
+    }
+
+    [Fact]
+    public void A_miss_asks_at_once_and_creates_only_when_the_ledger_knows()
+    {
+        var stage = new Stage();
+        Assert.Equal("", stage.Assign("w", "r1"));
+        Assert.Equal(stage.NowUs, stage.Worker("w").NextReportUs);
+        Assert.Equal("", stage.Read("w"));
+        stage.Report("w");
+        Assert.Equal("Creating w", stage.Slots);
+        Assert.Equal("create 101", stage.Read("w"));
+        Assert.Equal("", stage.Read("w"));
+    }
+
+    [Fact]
+    public void A_miss_gets_an_idle_slot_from_the_ledger_and_its_address_with_it()
+    {
+        var stage = new Stage(options: new LeasingOptions { ParkAfterUs = 2 * Second });
+        stage.ColdStart("w1", "r1", 101);
+        stage.Release("w1", "r1", "i-101");
+        stage.Wait(2 * Second);
+        stage.Tick("w1");
+        stage.Report("w1");
+        stage.Assign("w2", "r2");
+        Assert.Equal("r2 gets i-101 Waited", stage.Sync("w2"));
+        Assert.Equal("Leased w2", stage.Slots);
+        Assert.Equal(new Uri("http://10.0.0.1:8080"), stage.Worker("w2").AddressOf(new SlotTicket(101)));
+    }
+
+    [Fact]
+    public void Whichever_comes_first_wins_and_the_surplus_goes_idle()
+    {
+        var stage = new Stage(options: new LeasingOptions { ParkAfterUs = 2 * Second });
+        stage.ColdStart("w1", "r1", 101);
+        stage.Assign("w2", "r2");
+        Assert.Equal("create 201", stage.Sync("w2"));
+        stage.Release("w1", "r1", "i-101");
+        stage.Wait(2 * Second);
+        stage.Tick("w1");
+        stage.Report("w1");
+        Assert.Equal("r2 gets i-101 Waited", stage.Read("w2"));
+        Assert.Equal("init 201", stage.Created("w2", 201));
+        Assert.Equal("", stage.Ready("w2", 201));
+        Assert.Equal(1, stage.Worker("w2").Pool.IdleCount);
+    }
+
+    [Fact]
+    public void Without_a_lease_nothing_is_given_out_and_with_a_new_one_at_once()
+    {
+        var stage = new Stage(options: new LeasingOptions { ParkAfterUs = 60 * Second });
+        stage.ColdStart("w", "r1", 101);
+        stage.Release("w", "r1", "i-101");
+        stage.Sync("w");
+        stage.Wait(stage.Options.WorkerLeaseUs - 5 * Second);
+        stage.Tick("w");
+        Assert.Equal("r2 gets i-101 Warm", stage.Assign("w", "r2"));
+        stage.Release("w", "r2", "i-101");
+        stage.Wait(5 * Second);
+        Assert.Equal("", stage.Assign("w", "r3"));
+        Assert.Equal("r3 gets i-101 Waited", stage.Sync("w"));
+    }
+
+    [Fact]
+    public void A_release_elsewhere_reaches_the_instance_through_the_ledger()
+    {
+        var stage = new Stage();
+        stage.ColdStart("w1", "r1", 101);
+        stage.Sync("w1");
+        stage.Release("w2", "r1", "i-101", ReleaseOutcome.Forwarded);
+        stage.Report("w2");
+        Assert.Equal(0, stage.Worker("w1").Pool.IdleCount);
+        stage.Read("w1");
+        Assert.Equal(1, stage.Worker("w1").Pool.IdleCount);
+
+        // Once more changes nothing, wherever it lands.
+        stage.Assign("w1", "r2");
+        stage.Release("w2", "r1", "i-101", ReleaseOutcome.Forwarded);
+        stage.Report("w2");
+        stage.Sync("w1");
+        stage.Release("w1", "r1", "i-101", ReleaseOutcome.UnknownAssignment);
+        Assert.Equal(1, stage.Worker("w1").Pool.BusyCount);
+    }
+
+    [Fact]
+    public void A_release_of_nonsense_is_told_so()
+    {
+        var stage = new Stage();
+        stage.ColdStart("w", "r1", 101);
+        stage.Release("w", "r1", "nonsense", ReleaseOutcome.UnknownAssignment);
+        stage.Release("w", "r2", "i-101", ReleaseOutcome.UnknownAssignment);
+    }
+
+    [Fact]
+    public void A_worker_that_leaves_hands_back_everything_even_what_is_in_use()
+    {
+        var stage = new Stage();
+        stage.ColdStart("w1", "r1", 101);
+        stage.ColdStart("w1", "r2", 102);
+        stage.Release("w1", "r2", "i-102");
+        stage.Leave("w1");
+        stage.Report("w1");
+        Assert.Equal("Entrusted, Idle", stage.Slots);
+        stage.Release("w2", "r1", "i-101", ReleaseOutcome.Forwarded);
+        stage.Report("w2");
+        Assert.Equal("Idle, Idle", stage.Slots);
+    }
+
+    [Fact]
+    public void A_dead_workers_slots_are_not_used_again_and_destroyed_when_no_request_can_hold_them()
+    {
+        var stage = new Stage();
+        stage.ColdStart("w1", "r1", 101);
+        stage.Sync("w1");
+        stage.Wait(stage.Options.LeaseUs);
+        stage.Wake();
+        Assert.Equal("Suspect w1", stage.Slots);
+        stage.Assign("w2", "r2");
+        Assert.Equal("create 201", stage.Sync("w2"));
+        stage.Wait(stage.Options.HoldUs(Function) + 1);
+        Assert.Equal("destroy 101 1", stage.Wake());
+    }
+
+    [Fact]
+    public void A_worker_taken_for_dead_that_is_not_gets_its_slots_back()
+    {
+        var stage = new Stage();
+        stage.ColdStart("w1", "r1", 101);
+        stage.Sync("w1");
+        stage.Wait(stage.Options.LeaseUs + Second);
+        stage.Wake();
+        Assert.Equal("Suspect w1", stage.Slots);
+        stage.Release("w1", "r1", "i-101");
+        stage.Assign("w1", "r2");
+        Assert.Equal("r2 gets i-101 Waited", stage.Sync("w1"));
+        stage.Sync("w1");
+        Assert.Equal("Leased w1", stage.Slots);
+    }
+}

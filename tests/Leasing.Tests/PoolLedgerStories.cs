@@ -1,0 +1,145 @@
+using FuncScaler.Leasing;
+using static FuncScaler.Tests.Leasing.Stage;
+
+namespace FuncScaler.Tests.Leasing;
+
+public class PoolLedgerStories
+{
+    private static readonly SlotFailure Throttled = new(FailureKind.Throttled, "slower", 7 * Second);
+
+    [Fact]
+    public void What_nobody_leases_is_kept_as_long_as_the_policy_says_counted_from_its_last_use()
+    {
+        var stage = new Stage("ttl:20", new LeasingOptions { ParkAfterUs = 5 * Second });
+        stage.ColdStart("w", "r1", 101);
+        stage.Release("w", "r1", "i-101");
+        stage.Wait(5 * Second);
+        stage.Tick("w");
+        stage.Report("w");
+        stage.Wait((15 * Second) - 1);
+        Assert.Equal("", stage.Wake());
+        stage.Wait(1);
+        Assert.Equal("destroy 101 1", stage.Wake());
+        Assert.Equal("destroy 101 2", Later(stage, stage.Options.Pool.DestroyTimeoutUs));
+        stage.Tell((l, e) => l.Destroyed(stage.NowUs, new SlotTicket(101), 1, e));
+        Assert.Equal("Destroying", stage.Slots);
+        stage.Tell((l, e) => l.Destroyed(stage.NowUs, new SlotTicket(101), 2, e));
+        Assert.Equal("", stage.Slots);
+    }
+
+    [Fact]
+    public void What_the_policy_does_not_keep_is_destroyed_when_it_comes_back()
+    {
+        var stage = new Stage("direct");
+        stage.ColdStart("w", "r1", 101);
+        stage.Release("w", "r1", "i-101");
+        Assert.Equal("destroy 101 1", stage.Report("w"));
+    }
+
+    [Fact]
+    public void Instances_asked_for_by_an_operator_are_created_within_the_rate_and_kept()
+    {
+        var stage = new Stage("ttl:1", new LeasingOptions { CreateBurst = 2, CreatesPerMinute = 6 });
+        Assert.Equal(
+            "provision in 0 s, provision in 0 s, provision in 10 s, provision in 20 s",
+            stage.Tell((l, e) => l.SetProvisioned(stage.NowUs, Function, 4, e)));
+        var ticket = new SlotTicket(stage.Ledger.State.Slots.Keys.Min());
+        stage.Tell((l, e) => l.Provisioned(
+            stage.NowUs, new ProvisionedSlot(ticket, new BackendSlotId("s1"), new InstanceId($"i-{ticket}"), null, 1, 1), e));
+        Assert.Equal("", Later(stage, 30 * Second));
+        Assert.Equal("Creating, Creating, Creating, Idle", stage.Slots);
+        Assert.Equal($"destroy {ticket} 1", stage.Tell((l, e) => l.SetProvisioned(stage.NowUs, Function, 2, e)));
+        Assert.Equal("Creating, Creating, Creating, Destroying", stage.Slots);
+    }
+
+    [Fact]
+    public void After_a_failed_provisioning_the_backend_is_left_alone_for_as_long_as_it_asks()
+    {
+        var stage = new Stage();
+        stage.Tell((l, e) => l.SetProvisioned(stage.NowUs, Function, 1, e));
+        var ticket = new SlotTicket(stage.Ledger.State.Slots.Keys.Single());
+        Assert.Equal("", stage.Tell((l, e) => l.ProvisionFailed(stage.NowUs, ticket, Throttled, e)));
+        Assert.Equal("", Later(stage, (7 * Second) - 1));
+        Assert.Equal("provision in 0 s", Later(stage, 1));
+        Assert.DoesNotContain(ticket.Value, stage.Ledger.State.Slots.Keys);
+    }
+
+    [Fact]
+    public void A_provisioning_that_never_answers_is_destroyed_by_its_ticket()
+    {
+        var stage = new Stage();
+        stage.Tell((l, e) => l.SetProvisioned(stage.NowUs, Function, 1, e));
+        var ticket = stage.Ledger.State.Slots.Keys.Single();
+        Assert.StartsWith($"destroy {ticket} 1", Later(stage, stage.Options.ProvisionTimeoutUs), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_limit_of_slots_holds_over_all_workers()
+    {
+        var stage = new Stage(options: new LeasingOptions { Pool = new SlotPoolOptions { MaxSlots = 1 } });
+        stage.ColdStart("w1", "r1", 101);
+        stage.Assign("w2", "r2", withinUs: 2 * Second);
+        Assert.Equal("", stage.Sync("w2"));
+        Assert.Equal("Creating w1", stage.Slots);
+        stage.Wait(2 * Second);
+        Assert.Equal("r2 rejected DeadlineExceeded", stage.Tick("w2"));
+    }
+
+    [Fact]
+    public void A_sweep_makes_up_for_a_lost_timer_and_for_what_the_backend_has_lost_or_found()
+    {
+        var stage = new Stage("ttl:20");
+        stage.ColdStart("w", "r1", 101);
+        stage.Assign("w", "r2");
+        stage.Sync("w");
+        Assert.Equal("Creating w, Leased w", stage.Slots);
+        stage.Wait(10 * Second);
+        stage.Tell((l, e) => l.Sweep(stage.NowUs, stage.NowUs, [new ListedSlot(new BackendSlotId("x"), new SlotTicket(102))], e));
+        Assert.Equal("Creating w", stage.Slots);
+        Assert.Equal(new BackendSlotId("x"), stage.Ledger.State.Slots[102].BackendSlot);
+        stage.Wait(stage.Options.LeaseUs + stage.Options.HoldUs(Function) + (10 * Second));
+        stage.Tell((l, e) => l.Sweep(stage.NowUs, stage.NowUs, null, e));
+        Assert.Equal("destroy 102 1", Later(stage, stage.Options.HoldUs(Function) + (10 * Second)));
+    }
+
+    [Fact]
+    public void An_early_timer_is_set_again()
+    {
+        var stage = new Stage("ttl:20", new LeasingOptions { ParkAfterUs = Second });
+        stage.ColdStart("w", "r1", 101);
+        stage.Release("w", "r1", "i-101");
+        stage.Wait(Second);
+        stage.Tick("w");
+        stage.Report("w");
+        var dueUs = stage.Ledger.NextWakeUs;
+        stage.Wait(dueUs - stage.NowUs - 1);
+        var effects = new List<LedgerEffect>();
+        stage.Ledger.Wake(stage.NowUs, effects);
+        Assert.Equal(dueUs, Assert.Single(effects).AtUs);
+    }
+
+    [Fact]
+    public void Orphans_are_those_that_no_ledger_knows_or_may_come_to_know()
+    {
+        var stage = new Stage();
+        stage.ColdStart("w", "r1", 101);
+        stage.Sync("w");
+        ListedSlot[] listed =
+        [
+            new(new BackendSlotId("s101"), new SlotTicket(101)),
+            new(new BackendSlotId("twin"), new SlotTicket(101)),
+            new(new BackendSlotId("unknown"), new SlotTicket(999)),
+            new(new BackendSlotId("nameless")),
+        ];
+        Assert.Equal(["twin", "unknown", "nameless"], Sweeper.Orphans(listed, [stage.Ledger.State]).Select(o => o.Id.Value));
+        stage.Assign("w", "r2");
+        stage.Report("w");
+        Assert.Equal(["twin", "unknown"], Sweeper.Orphans(listed, [stage.Ledger.State]).Select(o => o.Id.Value));
+    }
+
+    private static string Later(Stage stage, long us)
+    {
+        stage.Wait(us);
+        return stage.Wake();
+    }
+}

@@ -1,0 +1,85 @@
+using FuncScaler.Leasing;
+
+namespace FuncScaler.Tests.Leasing.Simulation;
+
+/// <summary>The promises.</summary>
+internal sealed partial class LeasingWorld
+{
+    /// <summary>
+    /// From a worker's death until none of its slots is its own any more: its last report arrives, the lease runs out, the last request it
+    /// may have served comes to its limit, and a sweep makes up for a lost timer.
+    /// </summary>
+    private long BoundUs
+    {
+        get
+        {
+            var options = _schedule.Options;
+            var graceUs = Math.Max(options.HoldUs(Schedule.Function), options.Pool.CreateTimeoutUs + (2 * options.ClockSkewUs));
+            return Schedule.LongestDelayUs + options.LeaseUs + (2 * options.ClockSkewUs) + SweepUs + graceUs + (2 * options.ClockSkewUs) + SweepUs
+                + Schedule.LongestDelayUs;
+        }
+    }
+
+    /// <summary>No instance to two requests.</summary>
+    private void CheckFree(InstanceId instance, RequestId request)
+    {
+        if (_uses.TryGetValue(instance, out var use) && use.Request != request)
+        {
+            Require(use.EndUs <= _nowUs, $"{instance} is given to {request} while {use.Request} holds it");
+        }
+
+        Require(_backend.Values.Any(s => s.Instance == instance), $"{request} is given {instance}, which the backend does not have");
+    }
+
+    /// <summary>No instance is taken from a request before its time is up.</summary>
+    private void CheckNotInUse(BackendSlot slot)
+    {
+        if (slot.Instance != default && _uses.TryGetValue(slot.Instance, out var use))
+        {
+            Require(use.EndUs <= _nowUs, $"{slot.Instance} is destroyed while {use.Request} holds it");
+        }
+    }
+
+    private void CheckAnswers()
+    {
+        foreach (var request in _requests.Values)
+        {
+            Require(request.WaitsAt is null, $"{request.Id} was never answered");
+        }
+    }
+
+    private void CheckDeadOwner(WorkerId dead)
+    {
+        foreach (var (ticket, slot) in _ledger.State.Slots)
+        {
+            Require(slot.Owner != dead, $"slot {ticket} still belongs to {dead}, which is long dead");
+        }
+    }
+
+    /// <summary>When all is quiet the ledger and the backend agree, and nothing belongs to anybody.</summary>
+    private void CheckNothingIsLost()
+    {
+        Require(_workers.Count == 0, "a worker is left");
+        var known = _ledger.State.Slots;
+        foreach (var slot in _backend.Values)
+        {
+            Require(
+                known.TryGetValue(slot.Ticket.Value, out var own) && (own.BackendSlot == slot.Id || own.State == LedgerSlotState.Creating),
+                $"the ledger has lost {slot.Ticket}, {slot.Id}");
+        }
+
+        foreach (var (ticket, slot) in known)
+        {
+            // A policy may be creating ahead at this very moment.
+            if (slot.State == LedgerSlotState.Creating && slot.Owner is null)
+            {
+                continue;
+            }
+
+            Require(_backend.ContainsKey(slot.BackendSlot) || slot.State == LedgerSlotState.Destroying, $"the ledger has {ticket}, the backend has not");
+            Require(slot.State is LedgerSlotState.Idle or LedgerSlotState.Destroying, $"slot {ticket} is still {slot.State}");
+        }
+
+        Require(_ledger.Statistics.Active == 0, $"{_ledger.Statistics.Active} requests seem to be active still");
+    }
+}

@@ -1,0 +1,224 @@
+using FuncScaler.Leasing;
+
+namespace FuncScaler.Tests.Leasing.Simulation;
+
+/// <summary>Workers: they start, run their pool, crash, lose the network, stop.</summary>
+internal sealed partial class LeasingWorld
+{
+    private readonly List<Effect> _effects = [];
+    private int _started;
+
+    private void StartWorker()
+    {
+        var name = new WorkerId($"w{++_started}");
+        var drift = _schedule.Options.ClockDrift * (_dice.Percent(50) ? _dice.Between(-100, 100) / 100.0 : _dice.Pick([-1, 0, 1]));
+        var worker = new Worker(
+            name,
+            1 + drift,
+            _dice.Between(0, 1000) * Schedule.Second,
+            _nowUs,
+            new LocalPool(
+                name,
+                Schedule.Function,
+                _schedule.Policy.Begin(null!)(Schedule.Function),
+                _schedule.Options,
+                new SlotRegistry((long)_started << 20),
+                new ScoreLedger()));
+        _workers.Add(worker);
+        Note($"{name} starts, drift {drift}");
+    }
+
+    private Worker? AnyWorker() => _workers.Count == 0 ? null : _workers[_dice.Next(_workers.Count)];
+
+    private void Crash()
+    {
+        if (AnyWorker() is not { } worker)
+        {
+            return;
+        }
+
+        Note($"{worker.Id} crashes");
+        Die(worker);
+        if (_dice.Percent(80))
+        {
+            After(_dice.Between(10, 2000) * Schedule.Ms, StartWorker);
+        }
+    }
+
+    private void LeaveEarly()
+    {
+        if (AnyWorker() is { } worker)
+        {
+            Note($"{worker.Id} leaves while there is work");
+            _workers.Remove(worker);
+            On(worker, (pool, now) => pool.Leave(now, _effects));
+            After(_dice.Between(100, 3000) * Schedule.Ms, () => Die(worker));
+            StartWorker();
+        }
+    }
+
+    private void Die(Worker worker)
+    {
+        worker.Alive = false;
+        _workers.Remove(worker);
+        foreach (var request in _requests.Values)
+        {
+            if (request.WaitsAt == worker)
+            {
+                // The connection breaks: that is an answer too.
+                request.WaitsAt = null;
+            }
+        }
+
+        var id = worker.Id;
+        After(BoundUs, () => CheckDeadOwner(id));
+    }
+
+    private void Partition()
+    {
+        if (AnyWorker() is { } worker)
+        {
+            worker.CutOffUntilUs = _nowUs + (_dice.Between(_schedule.EarlyCutOffs ? 5000 : 500, 6000) * Schedule.Ms);
+            Note($"{worker.Id} is cut off until {(worker.CutOffUntilUs - StartUs) / 1e6}");
+            for (var i = worker.Pool.SlotCount == 0 ? 0 : _dice.Next(4); i > 0; i--)
+            {
+                // About when its lease ends.
+                At(worker.TrueTime(worker.Pool.LeaseUntilUs) + (_dice.Between(-400, 100) * Schedule.Ms), () => ArriveAt(worker));
+            }
+        }
+    }
+
+    /// <summary>All workers end: some hand back what they have, some just die.</summary>
+    private void Stop()
+    {
+        foreach (var worker in _workers.ToList())
+        {
+            if (_dice.Percent(40))
+            {
+                Note($"{worker.Id} crashes in the end");
+                worker.Alive = false;
+                _workers.Remove(worker);
+            }
+            else
+            {
+                Note($"{worker.Id} leaves");
+                On(worker, (pool, now) => pool.Leave(now, _effects));
+                After(2 * Schedule.Second, () =>
+                {
+                    worker.Alive = false;
+                    _workers.Remove(worker);
+                });
+            }
+        }
+    }
+
+    /// <summary>Something happens to a worker; its effects follow, and it is woken when it next wishes.</summary>
+    private void On(Worker worker, Action<LocalPool, long> happens)
+    {
+        if (!worker.Alive)
+        {
+            return;
+        }
+
+        happens(worker.Pool, worker.Now(_nowUs));
+        RunEffects(worker);
+        Arm(worker);
+    }
+
+    private void RunEffects(Worker worker)
+    {
+        // Carrying one out leads to no other of the same worker at once: answers come by the calendar.
+        foreach (var effect in _effects)
+        {
+            switch (effect.Kind)
+            {
+                case EffectKind.Grant:
+                    Granted(worker, effect);
+                    break;
+                case EffectKind.Reject:
+                    Note($"{worker.Id} rejects {effect.Request}: {effect.RejectReason}");
+                    _seen?.Add($"a reject {effect.RejectReason}");
+                    Answered(worker, effect.Request);
+                    break;
+                case EffectKind.CreateSlot:
+                    CreateFor(worker, effect.Ticket);
+                    break;
+                case EffectKind.InitSlot:
+                    InitFor(worker, effect.Ticket, effect.BackendSlot, effect.Instance);
+                    break;
+                default:
+                    throw new ProtocolViolationException($"a worker's pool asks for {effect.Kind}");
+            }
+        }
+
+        _effects.Clear();
+    }
+
+    private void Arm(Worker worker)
+    {
+        var pool = worker.Pool;
+        var dueUs = Math.Min(pool.NextWakeUs, Math.Min(pool.NextReportUs, pool.NextReadUs));
+        if (dueUs == long.MaxValue)
+        {
+            return;
+        }
+
+        var atUs = Math.Max(_nowUs + 1, worker.TrueTime(dueUs));
+        if (atUs < worker.ArmedUs || worker.ArmedUs <= _nowUs)
+        {
+            worker.ArmedUs = atUs;
+            At(atUs, () => WakeWorker(worker, atUs));
+        }
+    }
+
+    private void WakeWorker(Worker worker, long atUs)
+    {
+        if (worker.ArmedUs != atUs || !worker.Alive)
+        {
+            return;
+        }
+
+        worker.ArmedUs = long.MaxValue;
+        var now = worker.Now(_nowUs);
+        var pool = worker.Pool;
+        if (pool.NextWakeUs <= now)
+        {
+            pool.Tick(now, _effects);
+            RunEffects(worker);
+        }
+
+        if (pool.NextReportUs <= now)
+        {
+            SendReport(worker, pool.TakeReport(now));
+        }
+
+        if (pool.NextReadUs <= now)
+        {
+            pool.ReadBegun(now);
+            ReadLedger(worker);
+        }
+
+        Arm(worker);
+    }
+
+    private sealed class Worker(WorkerId id, double rate, long originUs, long startedUs, LocalPool pool)
+    {
+        public WorkerId Id { get; } = id;
+
+        public double Rate { get; } = rate;
+
+        public LocalPool Pool { get; } = pool;
+
+        public bool Alive { get; set; } = true;
+
+        public long ArmedUs { get; set; } = long.MaxValue;
+
+        public long CutOffUntilUs { get; set; }
+
+        /// <summary>What its clock shows.</summary>
+        public long Now(long trueUs) => originUs + (long)((trueUs - startedUs) * Rate);
+
+        /// <summary>When its clock will show a time.</summary>
+        public long TrueTime(long localUs) => startedUs + (long)Math.Ceiling((localUs - originUs) / Rate) + 1;
+    }
+}

@@ -1,0 +1,135 @@
+using System.Diagnostics;
+using System.Globalization;
+using FuncScaler.Leasing;
+using Xunit.Abstractions;
+
+namespace FuncScaler.Tests.Leasing.Simulation;
+
+/// <summary>
+/// Random schedules of workers, a ledger, a backend and a bad network. FUNCSCALER_SCHEDULES sets how many, FUNCSCALER_SCHEDULE_SEED the first
+/// one: with 1 and the seed of a failure exactly that one is run.
+/// </summary>
+public class ProtocolSimulation(ITestOutputHelper output)
+{
+    private const int InCi = 100_000;
+
+    /// <summary>What 1,500 schedules must have come by, or they do not reach what they are for.</summary>
+    private static readonly string[] Interesting =
+    [
+        "Creating, at a worker -> Destroying",
+        "Creating, at a worker -> Entrusted",
+        "Creating, at a worker -> Idle",
+        "Creating, at a worker -> Leased",
+        "Creating, at a worker -> gone",
+        "Creating, provisioning -> Destroying",
+        "Creating, provisioning -> Idle",
+        "Creating, provisioning -> Leased",
+        "Creating, provisioning -> gone",
+        "Destroying -> gone",
+        "Entrusted -> Destroying",
+        "Entrusted -> Idle",
+        "Entrusted -> Leased",
+        "Idle -> Destroying",
+        "Idle -> Leased",
+        "Leased -> Destroying",
+        "Leased -> Entrusted",
+        "Leased -> Idle",
+        "Leased -> Suspect",
+        "Suspect -> Destroying",
+        "Suspect -> Idle",
+        "Suspect -> Leased",
+        "a grant Cold",
+        "a grant Cold, nobody reads it",
+        "a grant Waited",
+        "a grant Warm",
+        "a reject BackendRefused",
+        "a reject Cancelled",
+        "a reject DeadlineExceeded",
+        "a reject ShuttingDown",
+        "a release Forwarded",
+        "a release Forwarded without a lease",
+        "a release Released",
+        "a release Released without a lease",
+        "a release UnknownAssignment",
+        "an orphan",
+        "provisioning Create",
+        "provisioning Destroy",
+        "provisioning Init",
+        "provisioning Register",
+        "provisioning Report",
+        "provisioning Wait",
+    ];
+
+    [Fact]
+    public void No_schedule_breaks_a_promise()
+    {
+        var first = Number("FUNCSCALER_SCHEDULE_SEED", 1);
+        var count = Number("FUNCSCALER_SCHEDULES", InCi);
+        var clock = Stopwatch.StartNew();
+        var failed = FirstFailure(first, count, LeasingFault.None);
+        output.WriteLine(FormattableString.Invariant($"{count} schedules in {clock.Elapsed.TotalSeconds:0.0} s"));
+        if (failed is not null)
+        {
+            Assert.Fail(Story(failed.Value, LeasingFault.None));
+        }
+    }
+
+    [Fact]
+    public void The_schedules_reach_what_they_are_for()
+    {
+        var seen = new HashSet<string>();
+        for (var seed = 1; seed <= 1500; seed++)
+        {
+            new LeasingWorld(Schedule.FromSeed(seed), seen: seen).Run();
+        }
+
+        Assert.Equal([], Interesting.Except(seen));
+    }
+
+    /// <summary>The first seed that fails, of those that were tried; null when none did.</summary>
+    internal static long? FirstFailure(long first, long count, LeasingFault fault)
+    {
+        var lowest = long.MaxValue;
+        Parallel.For(first, first + count, (seed, loop) =>
+        {
+            try
+            {
+                new LeasingWorld(Schedule.FromSeed(seed, fault)).Run();
+            }
+            catch (Exception)
+            {
+                InterlockedMin(ref lowest, seed);
+                loop.Break();
+            }
+        });
+        return lowest == long.MaxValue ? null : lowest;
+    }
+
+    /// <summary>What goes wrong under a seed, and how it came to it.</summary>
+    internal static string Story(long seed, LeasingFault fault)
+    {
+        var schedule = Schedule.FromSeed(seed, fault);
+        var world = new LeasingWorld(schedule, trace: true);
+        try
+        {
+            world.Run();
+            return $"Schedule {seed} does not fail when it is repeated: something in it is not deterministic.";
+        }
+        catch (Exception e)
+        {
+            return $"Schedule {seed}: {e.Message}\n{schedule}\n{string.Join('\n', world.Trace)}\nSchedule {seed}: {e}\n"
+                + $"Repeat it: FUNCSCALER_SCHEDULES=1 FUNCSCALER_SCHEDULE_SEED={seed} dotnet test tests/Leasing.Tests --filter {nameof(No_schedule_breaks_a_promise)}";
+        }
+    }
+
+    private static void InterlockedMin(ref long target, long value)
+    {
+        for (var seen = Volatile.Read(ref target); value < seen; seen = Volatile.Read(ref target))
+        {
+            Interlocked.CompareExchange(ref target, value, seen);
+        }
+    }
+
+    private static long Number(string variable, long otherwise) =>
+        long.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : otherwise;
+}

@@ -1,0 +1,164 @@
+using FuncScaler.Leasing;
+using FuncScaler.Policies;
+using FuncScaler.Tests.Pool;
+
+namespace FuncScaler.Tests.Leasing.Simulation;
+
+/// <summary>What one simulated run is about, all of it from its seed. Percentages are of messages, calls or requests.</summary>
+internal sealed record Schedule
+{
+    public const long Ms = 1_000;
+    public const long Second = 1_000_000;
+
+    public required long Seed { get; init; }
+
+    public required LeasingOptions Options { get; init; }
+
+    public required PolicyChoice Policy { get; init; }
+
+    public required int Workers { get; init; }
+
+    public required int Requests { get; init; }
+
+    /// <summary>How long requests come, µs.</summary>
+    public required long LengthUs { get; init; }
+
+    public required int LossPercent { get; init; }
+
+    public required int DuplicatePercent { get; init; }
+
+    /// <summary>Messages that take up to <see cref="LongestDelayUs"/> instead of some milliseconds.</summary>
+    public required int SlowPercent { get; init; }
+
+    public required int Crashes { get; init; }
+
+    /// <summary>Workers that stop in good order while requests come.</summary>
+    public required int Leaves { get; init; }
+
+    public required int Partitions { get; init; }
+
+    /// <summary>When callers begin to ask for more memory, µs from the start; <see cref="long.MaxValue"/> for never.</summary>
+    public required long ChangeUs { get; init; }
+
+    /// <summary>Whether workers that are cut off stay so until their lease ends.</summary>
+    public bool EarlyCutOffs { get; init; }
+
+    public required int BackendFaultPercent { get; init; }
+
+    /// <summary>Requests that hold their instance for as long as they may.</summary>
+    public required int LongPercent { get; init; }
+
+    /// <summary>Releases that land at another worker than their Assign.</summary>
+    public required int ElsewherePercent { get; init; }
+
+    /// <summary>Whether the backend's list names tickets, ids only, or does not exist.</summary>
+    public required ListKind List { get; init; }
+
+    /// <summary>Operations of the ledger before which it is written and read again.</summary>
+    public required int ReloadPercent { get; init; }
+
+    /// <summary>Whether messages go through JSON.</summary>
+    public required bool Serialised { get; init; }
+
+    public required int Provisioned { get; init; }
+
+    public static FunctionMeta Function { get; } = new(new MetaKey("f"), "go", 1, 512);
+
+    public static FunctionMeta Changed { get; } = Function with { MemoryMb = 1024 };
+
+    /// <summary>No first copy of a message takes longer, µs; a second one may come at any time.</summary>
+    public static long LongestDelayUs => 1500 * Ms;
+
+    /// <summary>No request holds an instance for longer by the clock of the worker that granted it, µs.</summary>
+    public long LongestHoldUs => Options.Pool.AssignmentLimitUs(Function)!.Value - Ms;
+
+    public static Schedule FromSeed(long seed, LeasingFault fault = LeasingFault.None)
+    {
+        var dice = new Dice(seed);
+        var policy = Policies[dice.Next(Policies.Length)];
+        var calm = dice.Percent(25);
+        var schedule = new Schedule
+        {
+            Seed = seed,
+            Policy = policy,
+            Workers = dice.Next(4) + 1,
+            Requests = dice.Next(24) + 2,
+            LengthUs = dice.Between(1, 7) * Second,
+            LossPercent = calm ? 0 : dice.Pick([0, 0, 10, 40]),
+            DuplicatePercent = dice.Pick([0, 10, 40]),
+            SlowPercent = calm ? 0 : dice.Pick([0, 5, 30]),
+            Crashes = dice.Pick([0, 0, 1, 1, 2, 3]),
+            Leaves = dice.Pick([0, 0, 0, 1, 2]),
+            ChangeUs = dice.Percent(10) ? dice.Between(1, 4) * Second : long.MaxValue,
+            Partitions = calm ? 0 : dice.Pick([0, 1, 3]),
+            BackendFaultPercent = dice.Pick([0, 0, 15, 40]),
+            LongPercent = dice.Pick([5, 20, 80]),
+            ElsewherePercent = dice.Pick([0, 30, 80]),
+            List = dice.Pick([ListKind.Tickets, ListKind.Tickets, ListKind.Ids, ListKind.None]),
+            ReloadPercent = dice.Percent(4) ? 10 : 0,
+            Serialised = dice.Percent(1),
+            Provisioned = dice.Pick([0, 0, 0, 0, 2]),
+            Options = new LeasingOptions
+            {
+                LeaseUs = 3 * Second,
+                ClockSkewUs = 200 * Ms,
+                ClockDrift = 0.1,
+                ReportIntervalUs = 400 * Ms,
+                UrgentIntervalUs = 20 * Ms,
+                AnswerIntervalUs = 100 * Ms,
+                ReadIntervalUs = 400 * Ms,
+                ParkAfterUs = dice.Pick([50 * Ms, 500 * Ms, 5 * Second]),
+                ProvisionTimeoutUs = 6 * Second,
+                ForgetWorkerUs = 60 * Second,
+                CreateBurst = 3,
+                CreatesPerMinute = 60,
+                Fault = fault,
+                Pool = new SlotPoolOptions
+                {
+                    CreateTimeoutUs = 2 * Second,
+                    InitTimeoutUs = 3 * Second,
+                    DestroyTimeoutUs = 1 * Second,
+                    RetryDelayUs = 50 * Ms,
+                    MaxRetryDelayUs = 1 * Second,
+                    AssignmentGraceUs = 300 * Ms,
+                    MaxSlots = dice.Pick([0, 0, 0, 4]),
+                },
+            },
+        };
+        return dice.Percent(8) ? AtTheEdgeOfTheLease(schedule) : schedule;
+    }
+
+    /// <summary>Workers that keep warm slots, lose the network, and are asked for them when the lease ends: where clocks matter.</summary>
+    private static Schedule AtTheEdgeOfTheLease(Schedule schedule) => schedule with
+    {
+        Policy = Policies[2],
+        Workers = 1 + (schedule.Workers % 2),
+        Crashes = 0,
+        LengthUs = 8 * Second,
+        Requests = Math.Min(10, schedule.Requests),
+        Partitions = 2,
+        BackendFaultPercent = 0,
+        ElsewherePercent = 0,
+        LongPercent = 80,
+        EarlyCutOffs = true,
+        Options = schedule.Options with { ParkAfterUs = 5 * Second },
+    };
+
+    private static PolicyChoice[] Policies { get; } =
+    [
+        PolicyCatalog.Parse("ttl:2"),
+        PolicyCatalog.Parse("ttl:0.2"),
+        PolicyCatalog.Parse("ttl:30"),
+        PolicyCatalog.Parse("direct"),
+        PolicyCatalog.Parse("burst"),
+        PolicyCatalog.Parse("provisioned:1,keep=1"),
+        PolicyCatalog.Parse("adaptive"),
+    ];
+}
+
+internal enum ListKind
+{
+    Tickets,
+    Ids,
+    None,
+}

@@ -1,0 +1,125 @@
+using FuncScaler.Leasing;
+using FuncScaler.Policies;
+
+namespace FuncScaler.Tests.Leasing;
+
+/// <summary>A ledger and workers on one clock, for tests that tell one story: messages pass when the story says so.</summary>
+internal sealed class Stage
+{
+    public const long Ms = 1_000;
+    public const long Second = 1_000_000;
+
+    private readonly List<Effect> _effects = [];
+    private readonly List<LedgerEffect> _ledgerEffects = [];
+    private readonly Dictionary<string, LocalPool> _workers = [];
+    private readonly PolicyChoice _policy;
+
+    public Stage(string policy = "ttl:60", LeasingOptions? options = null)
+    {
+        Options = options ?? new LeasingOptions();
+        _policy = PolicyCatalog.Parse(policy);
+        Ledger = new PoolLedger(new LedgerState(), _policy, Options);
+    }
+
+    public static FunctionMeta Function { get; } = new(new MetaKey("f"), "go", 10, 512);
+
+    public LeasingOptions Options { get; }
+
+    public PoolLedger Ledger { get; private set; }
+
+    public long NowUs { get; private set; } = 1000 * Second;
+
+    /// <summary>Slots by state, in the ledger.</summary>
+    public string Slots => string.Join(", ", Ledger.State.Slots.Values.Select(s => s.Owner is { } owner ? $"{s.State} {owner}" : $"{s.State}").Order());
+
+    public LocalPool Worker(string name)
+    {
+        if (!_workers.TryGetValue(name, out var pool))
+        {
+            pool = new LocalPool(
+                new WorkerId(name),
+                Function,
+                _policy.Begin(null!)(Function),
+                Options,
+                new SlotRegistry((_workers.Count + 1) * 100L),
+                new ScoreLedger());
+            _workers.Add(name, pool);
+        }
+
+        return pool;
+    }
+
+    public void Wait(long us) => NowUs += us;
+
+    public string Assign(string worker, string request, long withinUs = 60 * Second) =>
+        Do(e => Worker(worker).Assign(NowUs, Function, new RequestId(request), NowUs + withinUs, e));
+
+    public string Release(string worker, string request, string instance, ReleaseOutcome expected = ReleaseOutcome.Released) => Do(e =>
+        Assert.Equal(expected, Worker(worker).Release(NowUs, new RequestId(request), new InstanceId(instance), new ReleaseResult(5 * Ms, false), e)));
+
+    public string Created(string worker, long ticket) =>
+        Do(e => Worker(worker).SlotCreated(NowUs, new SlotTicket(ticket), new BackendSlotId($"s{ticket}"), e));
+
+    public string Ready(string worker, long ticket) =>
+        Do(e => Worker(worker).SlotReady(NowUs, new SlotTicket(ticket), new Uri($"http://10.0.0.{ticket % 100}:8080"), e));
+
+    public string Leave(string worker) => Do(e => Worker(worker).Leave(NowUs, e));
+
+    public string Tick(string worker) => Do(e => Worker(worker).Tick(NowUs, e));
+
+    /// <summary>A report goes to the ledger at once; returns what the ledger does.</summary>
+    public string Report(string worker)
+    {
+        var report = LeasingJson.ReadReport(LeasingJson.Write(Worker(worker).TakeReport(NowUs)));
+        return Tell((l, e) => l.Report(NowUs, report, e));
+    }
+
+    /// <summary>The worker reads the ledger.</summary>
+    public string Read(string worker)
+    {
+        var view = LeasingJson.ReadView(LeasingJson.Write(Ledger.ViewFor(new WorkerId(worker))));
+        return Do(e => Worker(worker).Receive(NowUs, view, e));
+    }
+
+    /// <summary>Both; returns what the worker does.</summary>
+    public string Sync(string worker)
+    {
+        Report(worker);
+        return Read(worker);
+    }
+
+    public string Tell(Action<PoolLedger, List<LedgerEffect>> operation)
+    {
+        _ledgerEffects.Clear();
+        operation(Ledger, _ledgerEffects);
+        return string.Join(", ", _ledgerEffects.Where(e => e.Kind != LedgerEffectKind.WakeAt).Select(e =>
+            e.Kind == LedgerEffectKind.Provision ? $"provision in {(e.AtUs - NowUs) / Second} s" : $"destroy {e.Ticket} {e.Attempt}"));
+    }
+
+    public string Wake() => Tell((l, e) => l.Wake(NowUs, e));
+
+    public void Reload() => Ledger = new PoolLedger(LeasingJson.ReadLedger(LeasingJson.Write(Ledger.State)), _policy, Options);
+
+    /// <summary>A cold start at a worker, from Assign to Grant, that takes no time.</summary>
+    public void ColdStart(string worker, string request, long ticket)
+    {
+        Assert.Equal("", Assign(worker, request));
+        Assert.Equal($"create {ticket}", Sync(worker));
+        Assert.Equal($"init {ticket}", Created(worker, ticket));
+        Assert.Equal($"{request} gets i-{ticket} Cold", Ready(worker, ticket));
+    }
+
+    private string Do(Action<List<Effect>> act)
+    {
+        _effects.Clear();
+        act(_effects);
+        return string.Join(", ", _effects.Select(e => e.Kind switch
+        {
+            EffectKind.CreateSlot => $"create {e.Ticket}",
+            EffectKind.InitSlot => $"init {e.Ticket}",
+            EffectKind.Grant => $"{e.Request} gets {e.Instance} {e.GrantKind}",
+            EffectKind.Reject => $"{e.Request} rejected {e.RejectReason}",
+            _ => e.Kind.ToString(),
+        }));
+    }
+}

@@ -1,0 +1,147 @@
+using FuncScaler.Leasing;
+using FuncScaler.Policies;
+
+namespace FuncScaler.Tests.Leasing;
+
+/// <summary>A worker with several functions, each with a ledger of its own, over a perfect network.</summary>
+public class WorkerCoreTests
+{
+    private const long Second = 1_000_000;
+    private static readonly PolicyChoice Policy = PolicyCatalog.Parse("ttl:60");
+    private static readonly LeasingOptions Options = new();
+    private readonly Dictionary<MetaKey, PoolLedger> _ledgers = [];
+    private readonly List<string> _granted = [];
+    private long _nowUs = 5000 * Second;
+    private int _reports;
+
+    [Fact]
+    public void Each_function_has_a_pool_and_a_ledger_of_its_own()
+    {
+        var worker = NewWorker("w1");
+        Assign(worker, "f", "r1");
+        Assign(worker, "g", "r2");
+        RunFor(worker, Second);
+        Assert.Equal(["f r1", "g r2"], _granted.Order());
+        Assert.Equal(2, _ledgers.Count);
+        Assert.All(_ledgers.Values, l => Assert.Equal(1, l.Statistics.Arrivals));
+        Assert.Equal(2, worker.SlotCount);
+    }
+
+    [Fact]
+    public void A_release_of_a_function_never_seen_here_finds_its_way()
+    {
+        var w1 = NewWorker("w1");
+        var w2 = NewWorker("w2");
+        Assign(w1, "f", "r1");
+        RunFor(w1, Second);
+        var instance = w1.Find(new MetaKey("f"))!.Pool.Slots.Single().Instance;
+        Assert.Equal(ReleaseOutcome.Forwarded, w2.Release(_nowUs, new MetaKey("f"), new RequestId("r1"), instance, default, []));
+        RunFor(w2, Second);
+        RunFor(w1, 2 * Second);
+        Assert.Equal(1, w1.Find(new MetaKey("f"))!.Pool.IdleCount);
+        Assert.Equal("go", _ledgers[new MetaKey("f")].State.Function!.Runtime);
+    }
+
+    [Fact]
+    public void A_busy_second_is_one_report()
+    {
+        var worker = NewWorker("w1");
+        Assign(worker, "f", "r0");
+        RunFor(worker, 3 * Second);
+        var instance = worker.Find(new MetaKey("f"))!.Pool.Slots.Single().Instance;
+        worker.Release(_nowUs, new MetaKey("f"), new RequestId("r0"), instance, default, []);
+        RunFor(worker, 3 * Second);
+        _reports = 0;
+        for (var i = 1; i <= 1000; i++)
+        {
+            Assign(worker, "f", $"r{i}");
+            worker.Release(_nowUs, new MetaKey("f"), new RequestId($"r{i}"), instance, default, []);
+            RunFor(worker, Second / 1000);
+        }
+
+        Assert.InRange(_reports, 0, 1);
+    }
+
+    [Fact]
+    public void Workers_count_tickets_apart()
+    {
+        var tickets = new HashSet<long>();
+        for (var i = 0; i < 2000; i++)
+        {
+            Assert.True(tickets.Add(TicketSpace.For($"worker-{i}")));
+        }
+
+        Assert.All(tickets, t => Assert.True(t >= 0 && t % TicketSpace.Size == 0));
+    }
+
+    [Fact]
+    public void Settings_that_contradict_each_other_are_refused_with_a_reason()
+    {
+        var e = Assert.Throws<ArgumentException>(() => NewWorker("w", Options with { LeaseUs = 5 * Second }));
+        Assert.Contains("make the lease longer", e.Message, StringComparison.Ordinal);
+    }
+
+    private static WorkerCore NewWorker(string name, LeasingOptions? options = null) => new(new WorkerId(name), Policy, options ?? Options);
+
+    private void Assign(WorkerCore worker, string function, string request)
+    {
+        var effects = new List<Effect>();
+        worker.Assign(_nowUs, new FunctionMeta(new MetaKey(function), "go", 10, 512), new RequestId(request), _nowUs + (60 * Second), effects);
+        Run(worker, effects);
+    }
+
+    private void RunFor(WorkerCore worker, long us)
+    {
+        var untilUs = _nowUs + us;
+        while (worker.NextDueUs <= untilUs)
+        {
+            _nowUs = Math.Max(_nowUs, worker.NextDueUs);
+            var effects = new List<Effect>();
+            var reports = new List<DueReport>();
+            var reads = new List<MetaKey>();
+            worker.DoWhatIsDue(_nowUs, effects, reports, reads);
+            foreach (var due in reports)
+            {
+                _reports++;
+                if (!_ledgers.TryGetValue(due.Function, out var ledger))
+                {
+                    _ledgers.Add(due.Function, ledger = new PoolLedger(new LedgerState(), Policy, Options));
+                }
+
+                ledger.Report(_nowUs, due.Report, []);
+            }
+
+            foreach (var function in reads)
+            {
+                worker.Receive(_nowUs, function, _ledgers[function].ViewFor(worker.Worker), effects);
+            }
+
+            Run(worker, effects);
+        }
+
+        _nowUs = untilUs;
+    }
+
+    /// <summary>A backend that takes no time.</summary>
+    private void Run(WorkerCore worker, List<Effect> effects)
+    {
+        for (var i = 0; i < effects.Count; i++)
+        {
+            var effect = effects[i];
+            switch (effect.Kind)
+            {
+                case EffectKind.CreateSlot:
+                    worker.SlotCreated(_nowUs, effect.Function.Key, effect.Ticket, new BackendSlotId($"s{effect.Ticket}"), effects);
+                    break;
+                case EffectKind.InitSlot:
+                    worker.SlotReady(_nowUs, effect.Function.Key, effect.Ticket, null, effects);
+                    break;
+                case EffectKind.Grant:
+                    _granted.Add($"{effect.Function.Key} {effect.Request}");
+                    break;
+                default:
+                    break;
+            }
+        }
+    }
+}

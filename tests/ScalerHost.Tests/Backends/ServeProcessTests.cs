@@ -1,0 +1,157 @@
+using System.Globalization;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using FuncScaler.Contract;
+using FuncScaler.UnaryGrpc;
+using Google.Protobuf;
+
+namespace FuncScaler.Tests.Backends;
+
+/// <summary><c>funcscaler serve --backend process</c>, as a new user runs it.</summary>
+public sealed partial class ServeProcessTests : IAsyncLifetime
+{
+    private const string Server =
+        "require('node:http').createServer((q, s) => s.end('pid ' + process.pid)).listen(process.env.PORT, '127.0.0.1')";
+
+    private readonly TemporaryFolder _folder = new();
+    private FuncScalerProcess _scaler = null!;
+    private HttpClient _http = null!;
+    private int _grpcPort;
+
+    public async Task InitializeAsync()
+    {
+        var functions = _folder.File("functions.json", $$"""{ "functions": { "f": { "command": ["node", "-e", "{{Server}}"] } } }""");
+        _scaler = FuncScalerProcess.Start(
+            "serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:300");
+        var line = await _scaler.ReadLineAsync();
+        Assert.True(line is not null, line is null ? (await _scaler.WaitAsync()).Errors : "");
+        var ports = Ports().Match(line!);
+        _grpcPort = int.Parse(ports.Groups[1].Value, CultureInfo.InvariantCulture);
+        _http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{ports.Groups[2].Value}") };
+    }
+
+    public async Task DisposeAsync()
+    {
+        _http?.Dispose();
+        await _scaler.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task The_answer_to_assign_says_where_the_instance_is_and_how_it_was_started()
+    {
+        var cold = await AssignAsync("r1");
+        Assert.Equal("cold", cold["start"]!.GetValue<string>());
+        var said = await _http.GetStringAsync(cold["address"]!.GetValue<string>());
+
+        await _http.PostAsJsonAsync("/api/release", new { assigment = cold["assigment"], result = new { durationInMs = 1 } });
+        var warm = await AssignAsync("r2");
+
+        Assert.Equal("warm", warm["start"]!.GetValue<string>());
+        Assert.Equal(said, await _http.GetStringAsync(warm["address"]!.GetValue<string>()));
+    }
+
+    [Fact]
+    public async Task Over_grpc_the_address_is_metadata_beside_the_contracts_reply()
+    {
+        var request = new AssignRequest { RequestId = "r1", MetaData = new Meta { Key = "f", Runtime = "node", TimeoutInSecs = 30, MemoryInMb = 256 } };
+        using var http = new HttpClient();
+        using var message = new HttpRequestMessage(HttpMethod.Post, $"http://127.0.0.1:{_grpcPort}{new UnaryMethod<AssignRequest, AssignReply>(ScalerContract.Assign).Path}")
+        {
+            Version = new Version(2, 0),
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new ByteArrayContent([0, .. BitConverter.GetBytes(request.CalculateSize()).Reverse(), .. request.ToByteArray()]),
+        };
+        message.Content.Headers.ContentType = new("application/grpc");
+        message.Headers.TE.Add(new("trailers"));
+
+        using var response = await http.SendAsync(message);
+
+        var address = Assert.Single(response.Headers.GetValues("x-instance-address"));
+        Assert.Equal("cold", Assert.Single(response.Headers.GetValues("x-instance-start")));
+        Assert.StartsWith("pid ", await _http.GetStringAsync(address), StringComparison.Ordinal);
+        var reply = AssignReply.Parser.ParseFrom((await response.Content.ReadAsByteArrayAsync())[5..]);
+        Assert.Equal("r1", reply.Assigment.RequestId);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task No_instance_survives_the_scaler_however_it_ends(bool kill)
+    {
+        var addresses = new List<string>();
+        for (var i = 0; i < 3; i++)
+        {
+            var assigned = await AssignAsync($"r{i}");
+            addresses.Add(assigned["address"]!.GetValue<string>());
+            await _http.GetStringAsync(addresses[^1]);
+            if (!kill)
+            {
+                await _http.PostAsJsonAsync("/api/release", new { assigment = assigned["assigment"], result = new { durationInMs = 1 } });
+            }
+        }
+
+        if (kill)
+        {
+            _scaler.Kill();
+        }
+        else
+        {
+            _scaler.Terminate();
+        }
+
+        await _scaler.WaitAsync();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        foreach (var address in addresses)
+        {
+            while (await AnswersAsync(address))
+            {
+                await Task.Delay(5, limit.Token);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task An_instance_that_dies_unused_is_replaced()
+    {
+        var first = await AssignAsync("r1");
+        var pid = int.Parse((await _http.GetStringAsync(first["address"]!.GetValue<string>()))[4..], CultureInfo.InvariantCulture);
+        await _http.PostAsJsonAsync("/api/release", new { assigment = first["assigment"], result = new { durationInMs = 1 } });
+
+        System.Diagnostics.Process.GetProcessById(pid).Kill();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while ((await _http.GetFromJsonAsync<JsonArray>("/api/slots", limit.Token))!.Count > 0)
+        {
+            await Task.Delay(50, limit.Token);
+        }
+
+        Assert.Equal("cold", (await AssignAsync("r2"))["start"]!.GetValue<string>());
+    }
+
+    private static async Task<bool> AnswersAsync(string address)
+    {
+        try
+        {
+            using var http = new HttpClient();
+            await http.GetStringAsync(address);
+            return true;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    private async Task<JsonNode> AssignAsync(string request)
+    {
+        using var response = await _http.PostAsJsonAsync(
+            "/api/assign", new { requestId = request, metaData = new { key = "f", runtime = "node", timeoutInSecs = 30, memoryInMb = 256 } });
+        var reply = (await response.Content.ReadFromJsonAsync<JsonNode>())!;
+        Assert.True(response.IsSuccessStatusCode, reply.ToJsonString());
+        return reply;
+    }
+
+    [GeneratedRegex(@"gRPC on 127\.0\.0\.1:(\d+), HTTP on 127\.0\.0\.1:(\d+)")]
+    private static partial Regex Ports();
+}
