@@ -17,7 +17,6 @@ internal sealed class AdaptivePrices
     /// <summary>The rung used before anything is known.</summary>
     public const int FirstRung = 2;
 
-    // A price is left only for one that is better by this share of the score, so that noise does not make plans flap.
     private const int ReviewEvery = 64;
 
     private readonly double[] _slotGbSeconds = new double[Ladder.Length];
@@ -26,32 +25,28 @@ internal sealed class AdaptivePrices
     private double _executionGbSeconds;
     private int _sinceReview;
     private long _startUs = long.MaxValue;
-    public static double Warmup = double.Parse(Environment.GetEnvironmentVariable("WARMUP") ?? "20");
-    public static double Warmup2 = double.Parse(Environment.GetEnvironmentVariable("WARMUP2") ?? "5");
-    public static double Reluctance = double.Parse(Environment.GetEnvironmentVariable("RELUCT") ?? "0.01");
-    public static double Again = double.Parse(Environment.GetEnvironmentVariable("AGAIN") ?? "0");
 
     /// <summary>The rung followed now.</summary>
     public int Rung { get; private set; } = FirstRung;
 
-    public void Executed(double seconds, double memoryGb, double weight)
+    public void Executed(double seconds, double memoryGb)
     {
-        _executionSeconds += weight * seconds;
-        _executionGbSeconds += weight * seconds * memoryGb;
+        _executionSeconds += seconds;
+        _executionGbSeconds += seconds * memoryGb;
     }
 
     /// <summary>Enters what a function's candidate at a rung would have paid.</summary>
-    public void Enter(int rung, double slotGbSeconds, double waitSeconds, double weight)
+    public void Enter(int rung, double slotGbSeconds, double waitSeconds)
     {
-        _slotGbSeconds[rung] += weight * slotGbSeconds;
-        _waitSeconds[rung] += weight * waitSeconds;
+        _slotGbSeconds[rung] += slotGbSeconds;
+        _waitSeconds[rung] += waitSeconds;
     }
 
     /// <summary>To be called after each arrival: now and then looks whether another rung is better.</summary>
-    public void Review(long nowUs, double coldUs)
+    public void Review(long nowUs, double coldUs, AdaptivePolicyOptions options)
     {
         _startUs = Math.Min(_startUs, nowUs);
-        if (nowUs - _startUs < Warmup * coldUs)
+        if (nowUs - _startUs < options.Warmup * coldUs)
         {
             // Everything is cold at first, whatever the price: what that costs says nothing about what is to come.
             Array.Clear(_slotGbSeconds);
@@ -68,7 +63,7 @@ internal sealed class AdaptivePrices
 
         _sinceReview = 0;
         var best = Rung;
-        var bestScore = ScoreOf(Rung) * (1 + Reluctance);
+        var bestScore = ScoreOf(Rung) * (1 + options.Reluctance);
         for (var i = 0; i < Ladder.Length; i++)
         {
             var score = ScoreOf(i);
@@ -78,7 +73,6 @@ internal sealed class AdaptivePrices
             }
         }
 
-        if (best != Rung && Environment.GetEnvironmentVariable("DBGR") is not null) { Console.WriteLine("RUNG " + best + " E=" + (int)_executionGbSeconds + " D=" + (int)_executionSeconds + "  " + string.Join(" ", Enumerable.Range(0, Ladder.Length).Select(i => $"{50 * ScoreOf(i):F1}({_slotGbSeconds[i]:F0},{_waitSeconds[i]:F0})"))); }
         Rung = best;
     }
 

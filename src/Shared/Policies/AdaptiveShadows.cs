@@ -6,9 +6,6 @@ namespace FuncScaler.Policies;
 /// </summary>
 internal sealed class AdaptiveShadows
 {
-    public readonly double[] MyS = new double[20]; public readonly double[] MyL = new double[20]; public static readonly Dictionary<string, AdaptiveShadows> All = new();
-    public static readonly double[] DbgS = new double[20];
-    public static readonly double[] DbgL = new double[20];
     private const int MaxCreates = 64;
 
     private readonly Pool[] _pools = new Pool[AdaptiveCandidates.Count];
@@ -126,7 +123,6 @@ internal sealed class AdaptiveShadows
         var atUs = arrival.AtUs;
         var coldUs = arrival.ColdUs;
         var durationUs = arrival.DurationUs;
-        var createCost = arrival.MemoryGb * coldUs / 1e6;
         var price = AdaptiveCandidates.PriceOf(candidate);
         var busy = pool.Count;
         double starts = 0;
@@ -137,18 +133,10 @@ internal sealed class AdaptiveShadows
             starts += left >= 0 ? 1 + ((double)left / durationUs) : 0;
         }
 
-        var plain = AdaptiveCandidates.IsPlain(candidate);
-        if (plain)
-        {
-            pool.Forget(atUs);
-        }
-
         long heldUs = 0;
         for (var create = 0; create < MaxCreates; create++)
         {
-            var one = plain
-                ? create == 0 && (pool.Count == 0 || pool.Starts.Count + 1 > pool.Readies.Count)
-                : pool.Count == 0 || AdaptivePolicy.WorthOneMore(1 + arrival.Expected - starts - create, pool.Count, durationUs, price, create == 0 ? plans.Of(candidate, pool.Count + 1).WorthGbs : 0, createCost);
+            var one = pool.Count == 0 || AdaptivePolicy.WorthOneMore(1 + arrival.Expected - starts - create, pool.Count, durationUs, price, create == 0 ? plans.Of(candidate, pool.Count + 1).WorthGbs : 0, arrival.CreateCostGbs);
             if (!one)
             {
                 break;
@@ -156,28 +144,16 @@ internal sealed class AdaptiveShadows
 
             pool.Insert(atUs + coldUs);
             heldUs += coldUs;
-            if (plain)
-            {
-                pool.Readies.Enqueue(atUs + coldUs);
-            }
         }
 
         waitUs = Math.Max(0, pool.FreeAt[0] - atUs);
         pool.Remove(0);
         pool.Insert(atUs + waitUs + durationUs);
-        if (plain)
-        {
-            pool.Starts.Enqueue(atUs + waitUs);
-        }
-
         return heldUs;
     }
 
     private void Enter(int candidate, double slotGbSeconds, double waitSeconds)
     {
-        MyS[candidate] += slotGbSeconds; MyL[candidate] += waitSeconds;
-        DbgS[candidate] += slotGbSeconds;
-        DbgL[candidate] += waitSeconds;
         LastSlotGbSeconds[candidate] = slotGbSeconds;
         LastWaitSeconds[candidate] = waitSeconds;
         SlotGbSeconds[candidate] += slotGbSeconds;
@@ -196,24 +172,6 @@ internal sealed class AdaptiveShadows
         public long[] FreeAt;
         public int Count;
         public long AccruedUs;
-        public Queue<long> Starts;
-        public Queue<long> Readies;
-
-        /// <summary>Forgets which requests waited and which instances were in flight before.</summary>
-        public void Forget(long nowUs)
-        {
-            Starts ??= new Queue<long>(1);
-            Readies ??= new Queue<long>(1);
-            while (Starts.TryPeek(out var start) && start <= nowUs)
-            {
-                Starts.Dequeue();
-            }
-
-            while (Readies.TryPeek(out var ready) && ready <= nowUs)
-            {
-                Readies.Dequeue();
-            }
-        }
 
         public readonly int FirstAfter(long atUs)
         {
@@ -256,58 +214,9 @@ internal sealed class AdaptiveShadows
 /// <param name="DurationUs">How long its execution is taken to last, µs.</param>
 /// <param name="ColdUs">How long a cold start takes, µs.</param>
 /// <param name="MemoryGb">Memory of an instance, GB.</param>
+/// <param name="CreateCostGbs">What creating an instance costs, GBs.</param>
 /// <param name="Expected">How many more are expected within the time of a cold start.</param>
 /// <param name="Foretold">Whether it came when the function's period said.</param>
 /// <param name="InVain">How many others the period had foretold since the arrival before, which did not come.</param>
 /// <param name="WindowUs">How long an instance is kept for a foretold one, creation included, µs.</param>
-internal readonly record struct Arrival(long AtUs, long DurationUs, long ColdUs, double MemoryGb, double Expected, bool Foretold, int InVain, long WindowUs);
-
-/// <summary>
-/// What each function chooses among: plans made for a price, some of them with instances for arrivals that the function's period foretells,
-/// and plain keep-alive times, which know nothing and so cannot err.
-/// </summary>
-internal static class AdaptiveCandidates
-{
-    /// <summary>Prices plans are made for, GBs per second of waiting.</summary>
-    public static readonly double[] Prices = [0.5, 1, 2, 4, 8, 16, 64, 256];
-
-    /// <summary>Which of the prices are there with the period too.</summary>
-    private static readonly int[] Timed = [0, 2, 4];
-
-    /// <summary>Keep-alive times, s; these candidates create whenever more wait than are in flight.</summary>
-    public static readonly double[] HoldSeconds = [1, 20, 300];
-
-    /// <summary>The first of the candidates with the period.</summary>
-    private static readonly int FirstTimed = Prices.Length;
-
-    /// <summary>The first of the plain ones.</summary>
-    public static readonly int FirstPlain = FirstTimed + Timed.Length;
-
-    /// <summary>The number of candidates.</summary>
-    public static readonly int Count = FirstPlain + HoldSeconds.Length;
-
-    public static bool IsTimed(int candidate) => candidate >= FirstTimed && candidate < FirstPlain;
-
-    public static bool IsPlain(int candidate) => candidate >= FirstPlain;
-
-    /// <summary>Which price's plan a candidate follows.</summary>
-    public static int PlanOf(int candidate) => candidate < FirstTimed ? candidate : Timed[candidate - FirstTimed];
-
-    /// <summary>The candidate whose price is nearest.</summary>
-    public static int Nearest(double price)
-    {
-        var best = 0;
-        for (var i = 1; i < Prices.Length; i++)
-        {
-            if (Math.Abs(Math.Log(Prices[i] / price)) < Math.Abs(Math.Log(Prices[best] / price)))
-            {
-                best = i;
-            }
-        }
-
-        return best;
-    }
-
-    /// <summary>The price a candidate weighs waiting with.</summary>
-    public static double PriceOf(int candidate) => IsPlain(candidate) ? 1e6 : Prices[PlanOf(candidate)];
-}
+internal readonly record struct Arrival(long AtUs, long DurationUs, long ColdUs, double MemoryGb, double CreateCostGbs, double Expected, bool Foretold, int InVain, long WindowUs);

@@ -54,7 +54,7 @@ public static class PolicyCatalog
             r => GreedyDualPolicy.Choose(GreedyDualPolicyOptions.Read(r))),
         new("fft", "interval=S,window=N,harmonics=N,trend=0|1|2", "as many instances as trend and harmonics of past concurrency forecast",
             With(FftPolicyOptions.Read, o => new FftPolicy(o))),
-        new("adaptive", "price=X,wait=F,prior=N,never=N", "learns per function what holding and waiting cost, and knows nothing in advance", r => Adaptive(AdaptivePolicyOptions.Read(r))),
+        new("adaptive", "price=X,prior=N,never=N,pile=F,expect=F,wait=F,evidence=F,share=F,memory=S,warmup=F,reluctance=F", "learns per function what holding and waiting cost, and knows nothing in advance", r => Adaptive(AdaptivePolicyOptions.Read(r))),
     ];
 
     /// <summary>Every policy: name, option, and what it does.</summary>
@@ -62,10 +62,10 @@ public static class PolicyCatalog
 
     private static PolicyChoice Adaptive(AdaptivePolicyOptions options) => new(
         "",
-        _ =>
+        host =>
         {
             var shared = new AdaptiveState();
-            return _ => new AdaptivePolicy(options, shared);
+            return function => new AdaptivePolicy(options, shared, function, host);
         })
     {
         SharesState = true,

@@ -1,0 +1,167 @@
+using FuncScaler.Statistics;
+
+namespace FuncScaler.Policies;
+
+/// <content>Learning: gaps, what piles up, and what each candidate would have cost.</content>
+public sealed partial class AdaptivePolicy
+{
+    private Crowd _asked;
+    private double _memoryGb;
+    private double _coldStarts;
+    private long _settledUs;
+    private long _agedUs;
+    private long _firstUs = long.MaxValue;
+    private int _learned;
+    private long _pileSinceUs = long.MinValue;
+    private double _pileNow;
+    private double _pile = 1;
+    private int _crowdNow;
+    private double _crowd = 1;
+
+    private double Pile => 1 + (_options.PileFactor * (_pile - 1));
+
+    public void DemandLearned(in PoolView pool, in Demand demand)
+    {
+        if (pool.Statistics.Init.Count > _coldStarts)
+        {
+            _coldStarts = pool.Statistics.Init.Count;
+            _shared.Cold(pool.Statistics.ColdStartUs);
+        }
+
+        CountPile(pool, demand);
+        _asked.Arrived(demand.ArrivedUs, demand.Rank == 1, ColdUs(pool));
+        if (demand.GapUs >= 0)
+        {
+            _shared.Gap(FunctionStatistics.GroupOf(demand.Rank), pool.Function.MemoryMb, demand.GapUs, demand.ArrivedUs);
+        }
+
+        Apply(pool, demand);
+    }
+
+    /// <summary>Enters what candidates' instances cost that are held in vain; called in turn, since nothing may ever happen to this function.</summary>
+    internal void Settle(long nowUs)
+    {
+        if (nowUs - _settledUs < 1_000_000)
+        {
+            return;
+        }
+
+        _settledUs = nowUs;
+        var plans = new PlansMade(this);
+        for (var i = 0; i < AdaptiveCandidates.Count; i++)
+        {
+            _shadows.Settle(i, nowUs, _coldUs, _memoryGb, plans);
+        }
+
+        EnterPrices();
+    }
+
+    private void EnterPrices()
+    {
+        for (var rung = 0; rung < AdaptivePrices.Ladder.Length; rung++)
+        {
+            var followed = _followed[rung];
+            _shared.Prices.Enter(rung, _shadows.LastSlotGbSeconds[followed], _shadows.LastWaitSeconds[followed]);
+        }
+    }
+
+    /// <summary>Applies an arrival to the candidates, and chooses anew among them now and then.</summary>
+    private void Apply(in PoolView pool, in Demand demand)
+    {
+        var memoryGb = pool.Function.MemoryGb;
+        var coldUs = (long)ColdUs(pool);
+        (_coldUs, _memoryGb) = (coldUs, memoryGb);
+        _shared.SettleNext(demand.ArrivedUs);
+        if (pool.Statistics.Duration.Count is > 0 and < 4)
+        {
+            _shared.Executed(pool.Statistics.RecentDurationUs(0));
+        }
+
+        var durationUs = Math.Max(1000, pool.Statistics.Duration.Count > 0 ? pool.Statistics.RecentDurationUs(_learned) : (long)_shared.DurationUs);
+        var plans = new PlansAt(this, pool);
+        var atOnce = demand.ArrivedUs == pool.NowUs;
+        var arrival = new Arrival(demand.ArrivedUs, durationUs, coldUs, memoryGb, CreateCost(pool), Expected(_asked, demand.ArrivedUs), atOnce && _foretold, atOnce ? _inVain : 0, coldUs + (2 * _period.MarginUs));
+        for (var i = 0; i < AdaptiveCandidates.Count; i++)
+        {
+            if (_shadows.Arrive(i, arrival, plans) && i < AdaptiveCandidates.Prices.Length)
+            {
+                ref var wait = ref PlansOf(demand.Rank, pool).WaitSeconds[i];
+                var waited = (float)_shadows.LastWaitSeconds[i];
+                wait += (waited - wait) * (wait > 0 ? 0.05f : 1);
+            }
+        }
+
+        if (GivenPrice(pool) is null)
+        {
+            EnterPrices();
+            _shared.Prices.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
+            _shared.Prices.Review(demand.ArrivedUs, _shared.MeanColdUs, _options);
+        }
+
+        _firstUs = Math.Min(_firstUs, demand.ArrivedUs);
+        _learned++;
+        if (demand.ArrivedUs - _firstUs < _options.Warmup / 4 * coldUs)
+        {
+            // The first cold starts come under every candidate alike.
+            _shadows.Age(0);
+        }
+        else if (_learned % 8 == 0)
+        {
+            _shadows.Age(Math.Pow(2, -(demand.ArrivedUs - _agedUs) / (1e6 * _options.MemorySeconds)));
+            _agedUs = demand.ArrivedUs;
+            Choose(memoryGb, coldUs / 1e6);
+        }
+    }
+
+    private void Choose(double memoryGb, double coldSeconds)
+    {
+        for (var rung = 0; rung < _followed.Length; rung++)
+        {
+            var price = AdaptivePrices.Ladder[rung];
+            int followed = _followed[rung];
+            var best = followed;
+            var bestCost = ((1 - _options.Share) * (_shadows.SlotGbSeconds[followed] + (price * _shadows.WaitSeconds[followed]))) - (_options.Evidence * (memoryGb + price) * coldSeconds);
+            for (var i = 0; i < AdaptiveCandidates.Count; i++)
+            {
+                var cost = _shadows.SlotGbSeconds[i] + (price * _shadows.WaitSeconds[i]);
+                if (cost < bestCost)
+                {
+                    (best, bestCost) = (i, cost);
+                }
+            }
+
+            _followed[rung] = (byte)best;
+        }
+    }
+
+    /// <summary>
+    /// How many waits a cold start after a gap amounts to: arrivals while it lasts wait for the rest of it. Measured whether there was a
+    /// cold start or not.
+    /// </summary>
+    private void CountPile(in PoolView pool, in Demand demand)
+    {
+        var coldUs = ColdUs(pool);
+        if (_pileSinceUs != long.MinValue)
+        {
+            var age = demand.ArrivedUs - _pileSinceUs;
+            if (age < coldUs)
+            {
+                // Those of higher ranks would wait for others all the same.
+                _crowdNow++;
+                _pileNow += demand.Rank == 1 ? 1 - (age / coldUs) : 0;
+                return;
+            }
+
+            _pile += 0.2 * (_pileNow - _pile);
+            _crowd += 0.2 * (_crowdNow - _crowd);
+            _pileSinceUs = long.MinValue;
+        }
+
+        if (demand.Rank == 1 && (demand.GapUs < 0 || demand.GapUs > coldUs))
+        {
+            _pileSinceUs = demand.ArrivedUs;
+            _pileNow = 1;
+            _crowdNow = 1;
+        }
+    }
+}

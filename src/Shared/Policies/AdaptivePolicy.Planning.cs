@@ -1,0 +1,115 @@
+using FuncScaler.Statistics;
+
+namespace FuncScaler.Policies;
+
+/// <content>Plans: for how long to hold, and when to create again.</content>
+public sealed partial class AdaptivePolicy
+{
+    private RankPlans PlansOf(int rank, in PoolView pool)
+    {
+        var group = FunctionStatistics.GroupOf(rank);
+        var plans = _plans[group] ??= new RankPlans();
+        var gaps = pool.Statistics.GapsOfRank(rank);
+        var count = gaps?.Count ?? 0;
+
+        // The more is known, the more it takes to change a plan; costs and neighbours change too, so even an old plan is looked at again.
+        if (!plans.Made || count >= plans.NextCount || pool.NowUs >= plans.NextUs)
+        {
+            Replan(plans, rank, group, pool, gaps);
+            plans.Made = true;
+            plans.NextCount = count + 1 + (count / 8);
+            plans.NextUs = pool.NowUs + 60_000_000;
+        }
+
+        return plans;
+    }
+
+    private void Replan(RankPlans plans, int rank, int group, in PoolView pool, LogHistogram? gaps)
+    {
+        var memoryGb = pool.Function.MemoryGb;
+        var coldSeconds = ColdUs(pool) / 1e6;
+        var rationSeconds = pool.CreatePriceSeconds;
+        var prior = _shared.PriorOf(group, pool.Function.MemoryMb);
+        var own = gaps?.WeightAt(pool.NowUs) ?? 0;
+        Span<double> shares = stackalloc double[LogHistogram.BinCount];
+        var informed = own > 0 || prior is not null;
+        if (informed)
+        {
+            var priorWeight = prior is null ? 0 : _options.PriorWeight;
+            var total = own + priorWeight + _options.NeverWeight;
+            for (var bin = 0; bin < shares.Length; bin++)
+            {
+                shares[bin] = (((gaps?.Share(bin) ?? 0) * own) + ((prior?.Share(bin) ?? 0) * priorWeight)) / total;
+            }
+        }
+
+        for (var candidate = 0; candidate < plans.Plans.Length; candidate++)
+        {
+            var price = AdaptiveCandidates.Prices[candidate];
+            var createCost = (memoryGb * coldSeconds) + (price * rationSeconds);
+            var missCost = createCost + (price * Pile * coldSeconds);
+            if (rank == 1)
+            {
+                plans.Plans[candidate] = informed
+                    ? AdaptivePlanner.Plan(shares, memoryGb, coldSeconds, createCost, missCost)
+                    : AdaptivePlan.HoldFor(missCost / memoryGb * 1e6);
+                continue;
+            }
+
+            // What a miss costs depends on whether an instance is worth having afterwards, and that on what a miss costs.
+            var waitSeconds = plans.WaitSeconds[candidate] > 0 ? plans.WaitSeconds[candidate] : WaitOfRank(rank, pool) / 1e6;
+            var coldCost = (price * Math.Min(waitSeconds, coldSeconds)) + createCost;
+            if (!informed)
+            {
+                plans.Plans[candidate] = AdaptivePlan.HoldFor(Math.Min(coldCost, price * waitSeconds) / memoryGb * 1e6);
+                continue;
+            }
+
+            double low = 0, high = coldCost;
+            for (var i = 0; i < 8; i++)
+            {
+                var worth = i == 0 ? Math.Min(coldCost, plans.Plans[candidate].WorthGbs) : (low + high) / 2;
+                missCost = Math.Min(coldCost, (price * waitSeconds) + worth);
+                plans.Plans[candidate] = AdaptivePlanner.Plan(shares, memoryGb, coldSeconds, createCost, missCost);
+                var change = plans.Plans[candidate].WorthGbs - worth;
+                if (Math.Abs(change) < 0.02 * coldCost)
+                {
+                    break;
+                }
+
+                (low, high) = change > 0 ? (worth, high) : (low, worth);
+            }
+        }
+    }
+
+    /// <summary>How long a request of this rank would wait for one of those before it, µs.</summary>
+    private double WaitOfRank(int rank, in PoolView pool) =>
+        _options.WaitFactor * (pool.Statistics.Durations?.MeanBeyondUs(0) ?? pool.Statistics.Duration.MeanUs) / (rank - 1);
+
+    /// <summary>Plans as they were last made.</summary>
+    private readonly struct PlansMade(AdaptivePolicy policy) : AdaptiveShadows.IPlans
+    {
+        public ref readonly AdaptivePlan Of(int candidate, int rank) =>
+            ref (policy._plans[FunctionStatistics.GroupOf(rank)] ?? Unplanned).Plans[AdaptiveCandidates.PlanOf(candidate)];
+    }
+
+    /// <summary>Plans as they are at a moment, made anew where it is time.</summary>
+    private readonly struct PlansAt(AdaptivePolicy policy, PoolView pool) : AdaptiveShadows.IPlans
+    {
+        public ref readonly AdaptivePlan Of(int candidate, int rank) => ref policy.PlanOf(candidate, rank, pool);
+    }
+
+    private sealed class RankPlans
+    {
+        public AdaptivePlan[] Plans { get; } = new AdaptivePlan[AdaptiveCandidates.Prices.Length];
+
+        /// <summary>How long a request of the rank waits that finds no instance, by candidate, s; 0 for not known.</summary>
+        public float[] WaitSeconds { get; } = new float[AdaptiveCandidates.Prices.Length];
+
+        public bool Made { get; set; }
+
+        public long NextCount { get; set; }
+
+        public long NextUs { get; set; }
+    }
+}

@@ -1,0 +1,105 @@
+namespace FuncScaler.Policies;
+
+/// <content>Waiting requests: what to create for them.</content>
+public sealed partial class AdaptivePolicy
+{
+    /// <summary>
+    /// Instances to create for requests that nothing under way will serve soon enough.
+    /// </summary>
+    /// <param name="pool">The pool.</param>
+    /// <param name="newest">Whether the last of those who wait has just come: what others will have of a new instance counts once.</param>
+    private int WantedForWaiters(in PoolView pool, bool newest)
+    {
+        var coldUs = ColdUs(pool);
+        var durationUs = DurationUs(pool);
+        var starts = StartsWithin(pool, coldUs, durationUs);
+        var servers = pool.Busy + pool.InFlight;
+        var create = 0;
+        while (create < MaxCreates)
+        {
+            var worth = newest && create == 0 ? PlanOf(servers + create + 1, pool).WorthGbs : 0;
+            if ((servers + create > 0 || pool.Waiters == 0)
+                && !WorthOneMore(pool.Waiters + Expected(_live, pool.NowUs) - starts - create, servers + create, durationUs, Price(pool), worth, CreateCost(pool)))
+            {
+                break;
+            }
+
+            create++;
+        }
+
+        return create;
+    }
+
+    /// <summary>
+    /// Whether another server is worth its creation, for requests that could not begin within the time it takes: it begins when that time is
+    /// over, and the queue that has then formed is gone the sooner for all who are in it.
+    /// </summary>
+    internal static bool WorthOneMore(double late, int servers, double durationUs, double price, double worthGbs, double createCostGbs)
+    {
+        var drainUs = Math.Max(0, late) * durationUs / Math.Max(1, servers);
+        var saved = Math.Max(drainUs, drainUs * drainUs / (2 * durationUs)) / 1e6;
+        return (price * saved) + worthGbs > createCostGbs;
+    }
+
+    /// <summary>How many arrivals are expected within the time of a cold start.</summary>
+    private double Expected(in Crowd crowd, long nowUs)
+    {
+        var recent = crowd.RecentAt(nowUs, _coldUs) - 1;
+        var onset = nowUs - crowd.OnsetUs < _coldUs ? _crowd - crowd.SinceOnset : 0;
+        return Math.Max(0, Math.Max(recent, onset)) * _options.ExpectFactor;
+    }
+
+    /// <summary>How many requests what is busy or in flight can begin within a time.</summary>
+    private double StartsWithin(in PoolView pool, double timeUs, double durationUs)
+    {
+        // Of a large crowd every so many-th is looked at.
+        Span<long> since = stackalloc long[MaxLooked];
+        var stride = 1 + (Math.Max(pool.Busy, pool.InFlight) / MaxLooked);
+        var busy = pool.CopyBusySince(since, stride);
+        double starts = 0;
+        for (var i = 0; i < busy; i++)
+        {
+            var age = pool.NowUs - since[i];
+            var residual = pool.Statistics.Durations is { } known ? known.MeanBeyondUs(age) : Math.Max(durationUs, age);
+            starts += (1 - Math.Exp(-timeUs / residual)) * (1 + (Math.Max(0, timeUs - residual) / durationUs));
+        }
+
+        var inFlight = pool.CopyInFlightSince(since, stride);
+        for (var i = 0; i < inFlight; i++)
+        {
+            starts += 1 + (Math.Min(timeUs, pool.NowUs - since[i]) / durationUs);
+        }
+
+        return starts * stride;
+    }
+
+    private double DurationUs(in PoolView pool) =>
+        pool.Statistics.Duration.Count > 0 ? Math.Max(1000, pool.Statistics.Duration.MeanUs) : _shared.DurationUs;
+
+    /// <summary>How many requests came lately, and since the last onset.</summary>
+    private struct Crowd
+    {
+        private double _recent;
+        private long _lastUs;
+
+        public long OnsetUs { get; private set; }
+
+        public int SinceOnset { get; private set; }
+
+        /// <summary>How many came within about a cold start's time, the last included.</summary>
+        public readonly double RecentAt(long nowUs, double coldUs) => _recent * Math.Exp(-(nowUs - _lastUs) / coldUs);
+
+        public void Arrived(long nowUs, bool alone, double coldUs)
+        {
+            if (alone && nowUs - _lastUs > coldUs)
+            {
+                OnsetUs = nowUs;
+                SinceOnset = 0;
+            }
+
+            _recent = 1 + RecentAt(nowUs, coldUs);
+            _lastUs = nowUs;
+            SinceOnset++;
+        }
+    }
+}

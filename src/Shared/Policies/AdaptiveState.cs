@@ -1,0 +1,65 @@
+using FuncScaler.Statistics;
+
+namespace FuncScaler.Policies;
+
+/// <summary>What the functions of one scaler tell each other.</summary>
+internal sealed class AdaptiveState
+{
+    private const double DefaultDurationUs = 100_000;
+    private const int FewestGaps = 20;
+    private const int MemoryClasses = 16;
+
+    private readonly LogHistogram?[] _gaps = new LogHistogram?[FunctionStatistics.GroupCount * MemoryClasses];
+    private readonly LogHistogram?[] _allGaps = new LogHistogram?[FunctionStatistics.GroupCount];
+    private readonly RunningTime _cold = new();
+    private readonly List<AdaptivePolicy> _policies = [];
+    private int _settled;
+    private double _logDuration;
+    private int _durations;
+
+    public AdaptivePrices Prices { get; } = new();
+
+    public CoArrivals CoArrivals { get; } = new();
+
+    public void Join(AdaptivePolicy policy) => _policies.Add(policy);
+
+    /// <summary>Brings the books of one function up to date, of each in turn.</summary>
+    public void SettleNext(long nowUs) => _policies[_settled++ % _policies.Count].Settle(nowUs);
+
+    /// <summary>The mean cold start of functions seen, µs; 0 before the first.</summary>
+    public double MeanColdUs => _cold.MeanUs;
+
+    /// <summary>The geometric mean of execution times over functions, µs.</summary>
+    public double DurationUs => _durations == 0 ? DefaultDurationUs : Math.Exp(_logDuration / _durations);
+
+    /// <summary>Enters an execution time.</summary>
+    public void Executed(long us)
+    {
+        _logDuration += Math.Log(Math.Max(1000, us));
+        _durations++;
+    }
+
+    /// <summary>Enters a cold start's time.</summary>
+    public void Cold(double us) => _cold.Add((long)us);
+
+    /// <summary>Enters an idle gap.</summary>
+    public void Gap(int group, int memoryMb, long gapUs, long nowUs)
+    {
+        (_gaps[(group * MemoryClasses) + ClassOf(memoryMb)] ??= new LogHistogram()).Add(gapUs, nowUs);
+        (_allGaps[group] ??= new LogHistogram()).Add(gapUs, nowUs);
+    }
+
+    /// <summary>What is known of gaps of this rank in functions of about this memory, else in all; null when too little.</summary>
+    public LogHistogram? PriorOf(int group, int memoryMb)
+    {
+        var near = _gaps[(group * MemoryClasses) + ClassOf(memoryMb)];
+        if (near?.Count >= FewestGaps)
+        {
+            return near;
+        }
+
+        return _allGaps[group]?.Count >= FewestGaps ? _allGaps[group] : null;
+    }
+
+    private static int ClassOf(int memoryMb) => Math.Clamp(System.Numerics.BitOperations.Log2((uint)memoryMb) - 5, 0, MemoryClasses - 1);
+}
