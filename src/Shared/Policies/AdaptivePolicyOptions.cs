@@ -23,8 +23,8 @@ public sealed record AdaptivePolicyOptions(
     double PileFactor = 1,
     double Evidence = 2,
     double Share = 0.05,
-    double MemorySeconds = 1800,
-    double Warmup = 20,
+    double MemorySeconds = 7200,
+    double Warmup = 30,
     double Reluctance = 0.01)
 {
     internal static AdaptivePolicyOptions Read(PolicyOptionReader reader)

@@ -29,7 +29,7 @@ public interface IPolicyHost
 public static class PolicyCatalog
 {
     /// <summary>The policy used where none is named.</summary>
-    public const string Default = "ttl:9";
+    public const string Default = "adaptive";
 
     private static readonly PolicyEntry[] Entries =
     [
