@@ -21,6 +21,7 @@ public sealed class FunctionStatistics
 
     private readonly LogHistogram?[] _gaps = new LogHistogram?[SingleRanks + SharedRankGroups];
     private long[] _freedAtUs = [];
+    private readonly GapChange[] _change = new GapChange[GroupCount];
     private readonly DemandTracker _demand = new();
     private readonly long[] _recentDurationsUs = new long[8];
     private long _durationsSeen;
@@ -32,6 +33,9 @@ public sealed class FunctionStatistics
 
     /// <summary>One of the last eight execution times, µs; 0 before the first. Successive numbers give each of them in turn.</summary>
     public long RecentDurationUs(long number) => _durationsSeen == 0 ? 0 : _recentDurationsUs[number % Math.Min(_durationsSeen, _recentDurationsUs.Length)];
+
+    /// <summary>How often gaps have changed so much that older ones were all but forgotten.</summary>
+    public int Changes { get; private set; }
 
     /// <summary>The highest rank used so far.</summary>
     public int RanksSeen => _ranksSeen;
@@ -110,7 +114,10 @@ public sealed class FunctionStatistics
 
         if (demand.GapUs >= 0)
         {
-            (_gaps[GroupOf(demand.Rank)] ??= new LogHistogram(HalfLifeUs)).Add(demand.GapUs, demand.ArrivedUs);
+            var group = GroupOf(demand.Rank);
+            var gaps = _gaps[group] ??= new LogHistogram(HalfLifeUs);
+            Changes += _change[group].Changed(gaps, demand.GapUs) ? 1 : 0;
+            gaps.Add(demand.GapUs, demand.ArrivedUs);
         }
 
         return true;

@@ -136,6 +136,9 @@ public sealed class LogHistogram
         return weight > 0 ? sum / weight : Math.Max(ageUs, 1000);
     }
 
+    /// <summary>Lets all observations so far weigh less, by a factor from 0 to 1.</summary>
+    public void Fade(double factor) => Rescale(factor);
+
     private static double[] MakeUpperBounds()
     {
         var bounds = new double[BinCount];
