@@ -22,6 +22,12 @@ public sealed class ScalerAppOptions
     public string Policy { get; set; } = PolicyCatalog.Default;
 
     /// <summary>
+    /// What one second of a caller's waiting is worth, GBs of memory time, to policies that weigh the two (docs/adaptive.md); not set: as
+    /// the contest's score weighs them.
+    /// </summary>
+    public double? LatencyPrice { get; set; }
+
+    /// <summary>
     /// Where the worker's own Functions host listens: a worker that serves native gRPC asks it for its first invocation, because only an
     /// invocation tells how to reach the ledgers.
     /// </summary>
@@ -54,7 +60,7 @@ public sealed class ScalerAppOptions
     /// <summary>What workers and ledgers agree on.</summary>
     internal LeasingOptions ToLeasing() => new()
     {
-        Pool = new SlotPoolOptions { MaxSlots = MaxSlotsPerFunction },
+        Pool = new SlotPoolOptions { MaxSlots = MaxSlotsPerFunction, LatencyPriceGbs = LatencyPrice },
         LeaseUs = (long)(LeaseSeconds * 1e6),
         ReportIntervalUs = (long)(ReportSeconds * 1e6),
         ParkAfterUs = (long)(ParkSeconds * 1e6),

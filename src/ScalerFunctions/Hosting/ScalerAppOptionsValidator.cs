@@ -44,6 +44,9 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
         Check(options.LeaseSeconds is >= 1 and <= 3600, $"Scaler:LeaseSeconds {options.LeaseSeconds} is out of range: 1 to 3600.");
         Check(options.ReportSeconds is >= 0.05 and <= 60, $"Scaler:ReportSeconds {options.ReportSeconds} is out of range: 0.05 to 60.");
         Check(options.ParkSeconds is >= 0 and <= 86_400, $"Scaler:ParkSeconds {options.ParkSeconds} is out of range: 0 to 86400.");
+        Check(
+            options.LatencyPrice is null or (> 0 and <= 1e6),
+            $"Scaler:LatencyPrice {options.LatencyPrice} is not a price: give GBs per second of waiting, more than 0 and up to 1000000, or leave it out.");
         Check(options.MaxSlotsPerFunction >= 0, $"Scaler:MaxSlotsPerFunction {options.MaxSlotsPerFunction} is negative: 0 means no limit.");
         Check(options.CreateBurst >= 1, $"Scaler:CreateBurst {options.CreateBurst} lets no slot be created ahead: at least 1.");
         Check(options.CreatesPerMinute > 0, $"Scaler:CreatesPerMinute {options.CreatesPerMinute} lets no slot be created ahead: more than 0.");

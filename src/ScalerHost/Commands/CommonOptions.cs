@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Net;
 using FuncScaler.Policies;
 
@@ -13,6 +14,21 @@ internal static class CommonOptions
         HelpName = "P",
         DefaultValueFactory = _ => PolicyCatalog.Default,
     };
+
+    public static Option<string> LatencyPrice(string otherwise) => new("--latency-price")
+    {
+        Description = "What one second of a caller's waiting is worth, GBs of memory time, to policies that weigh the two; auto: as the contest's score weighs them" + otherwise,
+        HelpName = "auto|X",
+        DefaultValueFactory = _ => "auto",
+    };
+
+    /// <returns>Null for auto.</returns>
+    /// <exception cref="CommandException">It is no price.</exception>
+    public static double? ParseLatencyPrice(string text) =>
+        text == "auto" ? null
+        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var price) && price is >= 0 and <= 1e9 ? price
+        : throw new CommandException(
+            CommandException.BadUsage, $"--latency-price '{text}' is neither auto nor a price: give 0 or more GBs per second of waiting.");
 
     public static Option<int> Port(string name, string description, int otherwise)
     {

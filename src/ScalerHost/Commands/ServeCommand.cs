@@ -33,12 +33,13 @@ internal static class ServeCommand
         var grpcPort = CommonOptions.Port("--grpc-port", "The port of the gRPC Scaler service; 0 for any free one", 9001);
         var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API; 0 for any free one", 8080);
         var policy = CommonOptions.Policy();
+        var price = CommonOptions.LatencyPrice("");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
         var keep = new Option<bool>("--keep") { Description = "Leave instances alive when stopping" };
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, JSON POST /api/assign and /api/release, GET /api/stats and /api/slots")
         {
-            backend, functions, aci, platform, wait, listen, grpcPort, httpPort, policy, noWait, keep, verbose,
+            backend, functions, aci, platform, wait, listen, grpcPort, httpPort, policy, price, noWait, keep, verbose,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -67,7 +68,7 @@ internal static class ServeCommand
                 GrpcPort = parsed.GetValue(grpcPort),
                 HttpPort = parsed.GetValue(httpPort),
                 Policy = CommonOptions.ParsePolicy(parsed.GetValue(policy)!),
-                Runtime = setup.Runtime(new ScalerRuntimeOptions { Pool = MakePoolOptions(waiting: !parsed.GetValue(noWait)) }),
+                Runtime = setup.Runtime(new ScalerRuntimeOptions { Pool = MakePoolOptions(waiting: !parsed.GetValue(noWait)) with { LatencyPriceGbs = CommonOptions.ParseLatencyPrice(parsed.GetValue(price)!) } }),
                 KeepInstances = parsed.GetValue(keep),
                 LogLevel = parsed.GetValue(verbose) ? LogLevel.Information : LogLevel.Warning,
             };

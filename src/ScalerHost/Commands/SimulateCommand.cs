@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
 
@@ -20,12 +19,7 @@ internal static class SimulateCommand
         var rpc = new Option<double>("--rpc-ms") { Description = "What callers wait for the wire and the scaler per request, Assign and Idle together, ms", HelpName = "MS", DefaultValueFactory = _ => 0.3 };
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance, as the papers' originals do" };
-        var price = new Option<string>("--latency-price")
-        {
-            Description = "What one second of a caller's waiting is worth, GBs of memory time: sorts by cost, and tells the policies that weigh waiting",
-            HelpName = "auto|X",
-            DefaultValueFactory = _ => "auto",
-        };
+        var price = CommonOptions.LatencyPrice("; a price also sorts by cost");
         var threads = new Option<int>("--threads") { Description = "Processors to use", HelpName = "N", DefaultValueFactory = _ => Environment.ProcessorCount };
         var output = new Option<string?>("--out") { Description = "Write report.html and result.json into this folder; runs the two keep-alive sweeps of the report besides", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Print one JSON document, and nothing else, on standard output" };
@@ -47,7 +41,7 @@ internal static class SimulateCommand
             }
 
             var rpcUs = parsed.GetValue(rpc) * 1000;
-            var latencyPrice = ParseLatencyPrice(parsed.GetValue(price)!);
+            var latencyPrice = CommonOptions.ParseLatencyPrice(parsed.GetValue(price)!);
             var folder = parsed.GetValue(output);
             if (folder is not null)
             {
@@ -81,13 +75,6 @@ internal static class SimulateCommand
         });
         return command;
     }
-
-    /// <returns>Null for auto.</returns>
-    private static double? ParseLatencyPrice(string text) =>
-        text == "auto" ? null
-        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var price) && price is >= 0 and <= 1e9 ? price
-        : throw new CommandException(
-            CommandException.BadUsage, $"--latency-price '{text}' is neither auto nor a price: give 0 or more GBs per second of waiting.");
 
     /// <summary>The command line again, as it can be typed.</summary>
     private static string TypedOptions(ParseResult parsed) => string.Join(' ', parsed.Tokens.Select(t => Quoted(t.Value)));

@@ -19,6 +19,7 @@ public sealed class ScalerAppOptionsTests
         { new ScalerAppOptions { LeaseSeconds = 6 }, "Scaler:LeaseSeconds and Scaler:ReportSeconds do not go together" },
         { new ScalerAppOptions { ReportSeconds = 0 }, "Scaler:ReportSeconds 0 is out of range" },
         { new ScalerAppOptions { ParkSeconds = -1 }, "Scaler:ParkSeconds -1 is out of range" },
+        { new ScalerAppOptions { LatencyPrice = 0 }, "GBs per second of waiting" },
         { new ScalerAppOptions { MaxSlotsPerFunction = -1 }, "0 means no limit" },
         { new ScalerAppOptions { CreateBurst = 0 }, "at least 1" },
         { new ScalerAppOptions { CreatesPerMinute = 0 }, "more than 0" },
