@@ -25,7 +25,7 @@ public sealed record AdaptivePolicyOptions(
     double Share = 0.05,
     double MemorySeconds = 7200,
     double Warmup = 30,
-    double Reluctance = 0.01)
+    double Reluctance = 0.005)
 {
     internal static AdaptivePolicyOptions Read(PolicyOptionReader reader)
     {
