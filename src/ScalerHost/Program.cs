@@ -10,6 +10,7 @@ var root = new RootCommand("FuncScaler decides how many instances of a serverles
     PlatformCommand.Create(),
     ContestCommand.Create(),
     SimulateCommand.Create(),
+    ExplainCommand.Create(),
     GenerateCommand.Create(),
 };
 

@@ -154,6 +154,7 @@ public sealed class ScalerServer : IAsyncDisposable
         app.MapPost("/api/release", async http => await SendAsync(http, await api.ReleaseAsync(http.Request.Body, http.RequestAborted)));
         app.MapGet("/api/slots", http => SendAsync(http, api.Slots()));
         app.MapGet("/api/stats", http => SendAsync(http, api.Stats()));
+        app.MapGet("/api/explain/{**metaKey}", http => SendAsync(http, api.Explain((string?)http.Request.RouteValues["metaKey"] ?? "")));
         app.MapGet("/healthz", http => http.Response.WriteAsync("ok"));
     }
 

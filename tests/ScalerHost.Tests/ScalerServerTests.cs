@@ -68,6 +68,34 @@ public sealed class ScalerServerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Json_explains_a_function_or_says_why_not()
+    {
+        await DisposeScalerAsync();
+        await StartScalerAsync(keep: false, "adaptive:price=2");
+        await IdleAsync((await AssignAsync("r1", key: "team/f")).Assigment);
+
+        var explained = (await _http.GetFromJsonAsync<JsonObject>("/api/explain/team/f"))!;
+        Assert.Equal("team/f", (string)explained["function"]!);
+        Assert.Equal(1, (int)explained["arrivals"]!);
+        Assert.Equal(2, (double)explained["price"]!["given"]!);
+        Assert.Equal(["create", "keep"], explained["decisions"]!.AsArray().Select(d => (string)d!["what"]!));
+        await AssertNotFoundAsync("/api/explain/nosuch", "No request has asked for a function 'nosuch' yet");
+
+        await DisposeScalerAsync();
+        await StartScalerAsync(keep: false);
+        await AssignAsync("r2", key: "f");
+        await AssertNotFoundAsync("/api/explain/f", "The policy 'ttl:300' does not explain its decisions. These do: adaptive.");
+
+        async Task AssertNotFoundAsync(string path, string message)
+        {
+            using var answer = await _http.GetAsync(new Uri(path, UriKind.Relative));
+            Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+            var body = (await answer.Content.ReadFromJsonAsync<JsonObject>())!;
+            Assert.Contains(message, (string)body["error"]!, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task A_release_that_matches_nothing_is_not_found_and_changes_nothing()
     {
         var reply = await AssignAsync("r1");
@@ -155,7 +183,7 @@ public sealed class ScalerServerTests : IAsyncLifetime
         Assert.Single(_platform.Slots);
     }
 
-    private async Task StartScalerAsync(bool keep)
+    private async Task StartScalerAsync(bool keep, string policy = "ttl:300")
     {
         _scaler = new ScalerServer(
             new SimulatorBackend(SimulatorChannel.Open(_platform.Address), new SimulatorBackendOptions(), TimeProvider.System),
@@ -163,7 +191,7 @@ public sealed class ScalerServerTests : IAsyncLifetime
             {
                 GrpcPort = 0,
                 HttpPort = 0,
-                Policy = PolicyCatalog.Parse("ttl:300"),
+                Policy = PolicyCatalog.Parse(policy),
                 KeepInstances = keep,
                 LogLevel = LogLevel.None,
             },

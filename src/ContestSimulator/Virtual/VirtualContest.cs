@@ -41,6 +41,8 @@ public static class VirtualContest
             shards[i] = new VirtualShard(trace.Functions, policy, options);
         }
 
+        var inspected = options.Inspection is { } inspection ? shards[IndexOf(trace, inspection.Function) % shards.Length] : null;
+        inspected?.Watch(options.Inspection!);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, options.Parallelism), CancellationToken = cancellationToken };
         var peak = new PeakCounter();
         long played = 0;
@@ -67,10 +69,29 @@ public static class VirtualContest
 
         RunAll(shards, parallel, long.MaxValue, onlyWhileActive: true);
         var endUs = shards.Max(s => s.LastEndUs);
+        if (options.Inspection?.AtUs is null)
+        {
+            inspected?.Inspect(endUs);
+        }
+
         RunAll(shards, parallel, endUs + options.TailUs, onlyWhileActive: false);
+        inspected?.Inspect(Math.Min(endUs + options.TailUs, options.Inspection!.AtUs ?? long.MaxValue));
         peak.Take(shards);
         progress?.Report(played + inWindow);
         return Summarise(trace, policy, shards, endUs, endUs + options.TailUs, peak.Peak, watch.Elapsed);
+    }
+
+    private static int IndexOf(ITrace trace, MetaKey function)
+    {
+        for (var i = 0; i < trace.Functions.Count; i++)
+        {
+            if (trace.Functions[i].Meta.Key == function)
+            {
+                return i;
+            }
+        }
+
+        throw new ArgumentException($"The trace {trace.Name} has no function '{function.Value}'.", nameof(function));
     }
 
     private static void RunAll(VirtualShard[] shards, ParallelOptions parallel, long untilUs, bool onlyWhileActive)

@@ -34,4 +34,15 @@ public sealed record VirtualOptions
     /// run is as fast as if it could not be done.
     /// </summary>
     public bool RecordSeries { get; init; }
+
+    /// <summary>Looks into one function's pool at one time of the run; null for not at all.</summary>
+    public VirtualInspection? Inspection { get; init; }
 }
+
+/// <summary>A look into a function's pool during a run.</summary>
+/// <param name="Function">The function's key; the trace must have it.</param>
+/// <param name="AtUs">When, µs since the first arrival; null for when the last request has ended. Past the tail's end it is looked then.</param>
+/// <param name="Look">
+/// Called once, with the time and the pool; null where the function had no request until then. Must change nothing.
+/// </param>
+public sealed record VirtualInspection(MetaKey Function, long? AtUs, Action<long, SlotPool?> Look);

@@ -24,6 +24,8 @@ internal sealed class VirtualShard
     private long _order;
     private int _callers;
     private long _active;
+    private VirtualInspection? _inspection;
+    private long _inspectAtUs = long.MaxValue;
 
     public VirtualShard(IReadOnlyList<TraceFunction> functions, PolicyChoice policy, VirtualOptions options)
     {
@@ -90,6 +92,11 @@ internal sealed class VirtualShard
                 break;
             }
 
+            if (nowUs > _inspectAtUs)
+            {
+                Inspect(_inspectAtUs);
+            }
+
             // An instance that becomes free, or must go, at the very time of an arrival still serves it.
             if (eventUs == nowUs)
             {
@@ -107,6 +114,20 @@ internal sealed class VirtualShard
         }
 
         Inbox.Clear();
+    }
+
+    /// <summary>Prepares the look into a pool of this shard.</summary>
+    public void Watch(VirtualInspection inspection) => (_inspection, _inspectAtUs) = (inspection, inspection.AtUs ?? long.MaxValue);
+
+    /// <summary>Looks, if that has not been done: all that happened until <paramref name="atUs"/> has been run.</summary>
+    public void Inspect(long atUs)
+    {
+        _inspectAtUs = long.MaxValue;
+        if (_inspection is { } inspection)
+        {
+            _inspection = null;
+            inspection.Look(atUs, _core.Find(inspection.Function));
+        }
     }
 
     /// <summary>Counts the slots that still live up to the end of the run.</summary>

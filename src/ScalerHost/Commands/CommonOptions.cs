@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net;
+using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
 
 namespace FuncScaler.ScalerHost.Commands;
@@ -66,6 +67,27 @@ internal static class CommonOptions
             }
         });
         return option;
+    }
+
+    public static Option<double> RpcMs() => new("--rpc-ms")
+    {
+        Description = "What callers wait for the wire and the scaler per request, Assign and Idle together, ms",
+        HelpName = "MS",
+        DefaultValueFactory = _ => 0.3,
+    };
+
+    /// <summary>The cost model with what <see cref="RpcMs"/> says.</summary>
+    /// <exception cref="CommandException">It is no such number.</exception>
+    public static VirtualOptions ReadRpcMs(ParseResult parsed, Option<double> option, VirtualOptions options)
+    {
+        var ms = parsed.GetValue(option);
+        if (ms is not (>= 0 and <= 1e6))
+        {
+            throw new CommandException(CommandException.BadUsage, $"{option.Name} is a number of milliseconds: give 0 or more.");
+        }
+
+        var assignUs = (long)(ms * 1000 * 2 / 3);
+        return options with { AssignRpcUs = assignUs, IdleRpcUs = (long)(ms * 1000) - assignUs };
     }
 
     /// <exception cref="CommandException">There is no such policy.</exception>

@@ -16,7 +16,7 @@ internal static class SimulateCommand
             HelpName = "P,P",
             DefaultValueFactory = _ => "all",
         };
-        var rpc = new Option<double>("--rpc-ms") { Description = "What callers wait for the wire and the scaler per request, Assign and Idle together, ms", HelpName = "MS", DefaultValueFactory = _ => 0.3 };
+        var rpc = CommonOptions.RpcMs();
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance, as the papers' originals do" };
         var price = CommonOptions.LatencyPrice("; a price also sorts by cost");
@@ -35,12 +35,7 @@ internal static class SimulateCommand
             var chosen = trace.Choose(parsed)
                 ?? throw new CommandException(CommandException.BadUsage, "Name a trace: give --data, --preset, --azure2019 or --azure2021.");
             var choices = ParsePolicies(parsed.GetValue(policies)!);
-            if (!(parsed.GetValue(rpc) is >= 0 and <= 1e6))
-            {
-                throw new CommandException(CommandException.BadUsage, "--rpc-ms is a number of milliseconds: give 0 or more.");
-            }
-
-            var rpcUs = parsed.GetValue(rpc) * 1000;
+            var options = CommonOptions.ReadRpcMs(parsed, rpc, new VirtualOptions());
             var latencyPrice = CommonOptions.ParseLatencyPrice(parsed.GetValue(price)!);
             var folder = parsed.GetValue(output);
             if (folder is not null)
@@ -48,10 +43,8 @@ internal static class SimulateCommand
                 Directory.CreateDirectory(folder);
             }
 
-            var options = new VirtualOptions
+            options = options with
             {
-                AssignRpcUs = (long)(rpcUs * 2 / 3),
-                IdleRpcUs = (long)rpcUs - (long)(rpcUs * 2 / 3),
                 TailUs = (long)((parsed.GetValue(tail) ?? 300) * 1e6),
                 Pool = new SlotPoolOptions { Waiting = !parsed.GetValue(noWait), LatencyPriceGbs = latencyPrice },
                 RecordSeries = folder is not null,

@@ -15,7 +15,7 @@ public sealed partial class AdaptivePolicy
         // The more is known, the more it takes to change a plan; costs and neighbours change too, so even an old plan is looked at again.
         if (!plans.Made || count >= plans.NextCount || pool.NowUs >= plans.NextUs)
         {
-            Replan(plans, rank, group, pool, gaps);
+            Replan(plans, rank, pool);
             plans.Made = true;
             plans.NextCount = count + 1 + (count / 8);
             plans.NextUs = pool.NowUs + 60_000_000;
@@ -24,25 +24,13 @@ public sealed partial class AdaptivePolicy
         return plans;
     }
 
-    private void Replan(RankPlans plans, int rank, int group, in PoolView pool, LogHistogram? gaps)
+    private void Replan(RankPlans plans, int rank, in PoolView pool)
     {
         var memoryGb = pool.Function.MemoryGb;
         var coldSeconds = ColdUs(pool) / 1e6;
         var rationSeconds = pool.CreatePriceSeconds;
-        var prior = _shared.PriorOf(group, pool.Function.MemoryMb);
-        var own = gaps?.WeightAt(pool.NowUs) ?? 0;
         Span<double> shares = stackalloc double[LogHistogram.BinCount];
-        var informed = own > 0 || prior is not null;
-        if (informed)
-        {
-            var priorWeight = prior is null ? 0 : _options.PriorWeight;
-            var total = own + priorWeight + _options.NeverWeight;
-            for (var bin = 0; bin < shares.Length; bin++)
-            {
-                shares[bin] = (((gaps?.Share(bin) ?? 0) * own) + ((prior?.Share(bin) ?? 0) * priorWeight)) / total;
-            }
-        }
-
+        var informed = Blend(rank, pool, shares);
         for (var candidate = 0; candidate < plans.Plans.Length; candidate++)
         {
             var price = AdaptiveCandidates.Prices[candidate];
@@ -80,6 +68,27 @@ public sealed partial class AdaptivePolicy
                 (low, high) = change > 0 ? (worth, high) : (low, worth);
             }
         }
+    }
+
+    /// <summary>The probability of each length of gap, from the function's own and other functions'; false when nothing is known.</summary>
+    private bool Blend(int rank, in PoolView pool, Span<double> shares)
+    {
+        var gaps = pool.Statistics.GapsOfRank(rank);
+        var prior = _shared.PriorOf(FunctionStatistics.GroupOf(rank), pool.Function.MemoryMb);
+        var own = gaps?.WeightAt(pool.NowUs) ?? 0;
+        if (own <= 0 && prior is null)
+        {
+            return false;
+        }
+
+        var priorWeight = prior is null ? 0 : _options.PriorWeight;
+        var total = own + priorWeight + _options.NeverWeight;
+        for (var bin = 0; bin < shares.Length; bin++)
+        {
+            shares[bin] = (((gaps?.Share(bin) ?? 0) * own) + ((prior?.Share(bin) ?? 0) * priorWeight)) / total;
+        }
+
+        return true;
     }
 
     /// <summary>How long a request of this rank would wait for one of those before it, µs.</summary>

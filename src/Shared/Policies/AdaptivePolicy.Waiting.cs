@@ -15,16 +15,30 @@ public sealed partial class AdaptivePolicy
         var starts = StartsWithin(pool, coldUs, durationUs);
         var servers = pool.Busy + pool.InFlight;
         var create = 0;
+        double waitGbs = double.NaN, createGbs = CreateCost(pool);
         while (create < MaxCreates)
         {
             var worth = newest && create == 0 ? PlanOf(servers + create + 1, pool).WorthGbs : 0;
-            if ((servers + create > 0 || pool.Waiters == 0)
-                && !WorthOneMore(pool.Waiters + Expected(_live, pool.NowUs) - starts - create, servers + create, durationUs, Price(pool), worth, CreateCost(pool)))
+            if (servers + create > 0 || pool.Waiters == 0)
             {
-                break;
+                var savedGbs = SavedByOneMore(pool.Waiters + Expected(_live, pool.NowUs) - starts - create, servers + create, durationUs, Price(pool), worth);
+                waitGbs = create == 0 ? savedGbs : waitGbs;
+                if (savedGbs <= createGbs)
+                {
+                    break;
+                }
             }
 
             create++;
+        }
+
+        if (create > 0)
+        {
+            Record(pool, AdaptiveDecisionKind.Create, create, createGbs, waitGbs);
+        }
+        else if (newest)
+        {
+            Record(pool, AdaptiveDecisionKind.Wait, 0, waitGbs, createGbs);
         }
 
         return create;
@@ -34,11 +48,15 @@ public sealed partial class AdaptivePolicy
     /// Whether another server is worth its creation, for requests that could not begin within the time it takes: it begins when that time is
     /// over, and the queue that has then formed is gone the sooner for all who are in it.
     /// </summary>
-    internal static bool WorthOneMore(double late, int servers, double durationUs, double price, double worthGbs, double createCostGbs)
+    internal static bool WorthOneMore(double late, int servers, double durationUs, double price, double worthGbs, double createCostGbs) =>
+        SavedByOneMore(late, servers, durationUs, price, worthGbs) > createCostGbs;
+
+    /// <summary>What another server saves, GBs.</summary>
+    private static double SavedByOneMore(double late, int servers, double durationUs, double price, double worthGbs)
     {
         var drainUs = Math.Max(0, late) * durationUs / Math.Max(1, servers);
         var saved = Math.Max(drainUs, drainUs * drainUs / (2 * durationUs)) / 1e6;
-        return (price * saved) + worthGbs > createCostGbs;
+        return (price * saved) + worthGbs;
     }
 
     /// <summary>How many arrivals are expected within the time of a cold start.</summary>

@@ -117,7 +117,9 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
             var untilUs = arrivalUs + _period.MarginUs;
             if (untilUs - nowUs <= ColdUs(pool) + (2 * _period.MarginUs))
             {
-                return Math.Max(Math.Max(untilUs, keepUs), nowUs + 1);
+                keepUs = Math.Max(Math.Max(untilUs, keepUs), nowUs + 1);
+                RecordIdle(pool, slot.Rank, gapStartUs, keepUs);
+                return keepUs;
             }
         }
 
@@ -125,6 +127,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
         Settle(nowUs);
         _shared.SettleNext(nowUs);
         _shared.Prices.Review(nowUs, _shared.MeanColdUs, _options);
+        RecordIdle(pool, slot.Rank, gapStartUs, keepUs);
         return Math.Min(keepUs, nowUs + Math.Max(500_000, nowUs - gapStartUs));
     }
 
@@ -182,7 +185,10 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
             {
                 _prewarmedForUs = arrivalUs;
                 var together = _period.CountBetween(arrivalUs, arrivalUs + (long)Math.Min(coldUs, pool.Statistics.Duration.MeanUs));
-                return Math.Clamp(together, 1, 16);
+                create = Math.Clamp(together, 1, 16);
+                var heldGbs = pool.Function.MemoryGb * 2 * _period.MarginUs / 1e6;
+                Record(pool, AdaptiveDecisionKind.PrewarmByPeriod, create, create * (CreateCost(pool) + heldGbs), create * (CreateCost(pool) + (Price(pool) * coldUs / 1e6)));
+                return create;
             }
 
             reviewUs = Math.Min(reviewUs, beginUs);
@@ -191,6 +197,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
         if (pool.Busy + pool.Idle + pool.InFlight == 0 && ForetoldByOthers(pool))
         {
             _coPrewarmedUs = Leaders.ToldUs;
+            Record(pool, AdaptiveDecisionKind.PrewarmByLeader, 1);
             return 1;
         }
 
@@ -229,6 +236,11 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
                     break;
                 }
             }
+        }
+
+        if (create > 0)
+        {
+            Record(pool, AdaptiveDecisionKind.PrewarmByPlan, create);
         }
 
         return create;

@@ -56,6 +56,10 @@ internal sealed class CoArrivals
         /// <summary>How long after the leader it is expected, µs.</summary>
         public double LeadUs { get; private set; }
 
+        /// <summary>The leaders that are remembered.</summary>
+        public IEnumerable<(AdaptivePolicy Leader, double LeadUs, double Likelihood)> Known =>
+            from link in _leaders where link.Policy is not null select (link.Policy!, link.LeadUs, link.Likelihood);
+
         public void AddFollower(AdaptivePolicy follower)
         {
             if (!_followers.Contains(follower))

@@ -13,6 +13,9 @@ public sealed record PolicyChoice(string Name, Func<IPolicyHost, Func<FunctionMe
 
     /// <summary>Whether policies of different functions influence each other, so that functions cannot be simulated apart.</summary>
     public bool SharesState { get; init; }
+
+    /// <summary>Whether its policies are <see cref="IExplainablePolicy"/>.</summary>
+    public bool Explains { get; init; }
 }
 
 /// <summary>What a scaler offers to policies that look beyond one function.</summary>
@@ -60,6 +63,10 @@ public static class PolicyCatalog
     /// <summary>Every policy: name, option, and what it does.</summary>
     public static IReadOnlyList<PolicyEntry> All => Entries;
 
+    /// <summary>Says of a policy that it does not explain its decisions, and which do.</summary>
+    public static string NotExplained(PolicyChoice choice) =>
+        $"The policy '{choice.Name}' does not explain its decisions. These do: {string.Join(", ", Entries.Where(e => Parse(e.Name).Explains).Select(e => e.Name))}.";
+
     private static PolicyChoice Adaptive(AdaptivePolicyOptions options) => new(
         "",
         host =>
@@ -69,6 +76,7 @@ public static class PolicyCatalog
         })
     {
         SharesState = true,
+        Explains = true,
     };
 
     /// <summary>Reads a choice such as <c>capped</c> or <c>ttl:9</c>.</summary>

@@ -91,6 +91,9 @@ public sealed partial class SlotPool : IPoolState
     /// <summary>What the backend said when it last failed; null once an instance is ready again.</summary>
     public string? LastFailure { get; private set; }
 
+    /// <summary>What the policy knows and does; null when it is none that explains. Changes nothing.</summary>
+    public PolicyExplanation? Explain(long nowUs) => (_policy as IExplainablePolicy)?.Explain(new PoolView(this, Math.Max(nowUs, _nowUs)));
+
     /// <summary>A snapshot of the inventory, for tests, statistics and persistence.</summary>
     public IEnumerable<SlotSnapshot> Slots => _slots.Values.Select(s => new SlotSnapshot(s.Ticket, s.State, s.BackendId, s.Instance, s.Request, s.MemoryMb));
 

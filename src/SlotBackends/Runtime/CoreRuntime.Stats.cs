@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using FuncScaler.Policies;
 using FuncScaler.Statistics;
 
@@ -59,6 +60,22 @@ public abstract partial class CoreRuntime
         {
             return [.. Inventory];
         }
+    }
+
+    /// <inheritdoc />
+    public bool TryExplain(MetaKey function, [NotNullWhen(true)] out PolicyExplanation? explanation, [NotNullWhen(false)] out string? whyNot)
+    {
+        lock (Gate)
+        {
+            var pool = Pools.FirstOrDefault(p => p.Function.Key == function);
+            explanation = pool?.Explain(NowUs);
+            whyNot = explanation is not null ? null
+                : pool is null ? $"No request has asked for a function '{function.Value}' yet. /api/stats lists those that were asked for."
+                : Policy.Explains ? $"The policy '{Policy.Name}' does not explain its decisions in pools that are leased."
+                : PolicyCatalog.NotExplained(Policy);
+        }
+
+        return explanation is not null;
     }
 
     /// <summary>What the backend's budget has left; null without one.</summary>

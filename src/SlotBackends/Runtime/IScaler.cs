@@ -1,3 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
+using FuncScaler.Policies;
+
 namespace FuncScaler.SlotBackends.Runtime;
 
 /// <summary>
@@ -19,6 +22,12 @@ public interface IScaler
 
     /// <summary>Every slot in the inventory, with the function it belongs to; the key is empty for those nobody owns.</summary>
     IReadOnlyList<(MetaKey Function, SlotSnapshot Slot)> GetInventory();
+
+    /// <summary>What the policy knows of a function, is up to and decided last.</summary>
+    /// <param name="function">The function.</param>
+    /// <param name="explanation">The explanation.</param>
+    /// <param name="whyNot">Why there is none: the function was never asked for, or its policy does not explain.</param>
+    bool TryExplain(MetaKey function, [NotNullWhen(true)] out PolicyExplanation? explanation, [NotNullWhen(false)] out string? whyNot);
 
     /// <summary>The state now.</summary>
     ScalerStats GetStats();

@@ -64,6 +64,11 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
             s.Slot.MemoryMb)),
         StatsFormat));
 
+    /// <summary><c>GET /api/explain/{metaKey}</c>: what the policy knows of a function, is up to and decided last.</summary>
+    public JsonAnswer Explain(string metaKey) => scaler.TryExplain(new MetaKey(metaKey), out var explanation, out var whyNot)
+        ? new JsonAnswer(200, JsonSerializer.Serialize(explanation, StatsFormat))
+        : Error(GrpcStatus.NotFound, whyNot);
+
     private static async Task<JsonAnswer> AnswerAsync<TRequest>(
         Stream body,
         Func<TRequest, ValueTask<string>> handle,

@@ -1,0 +1,112 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using FuncScaler.Policies;
+using Spectre.Console;
+
+namespace FuncScaler.ScalerHost.Commands;
+
+/// <summary>What <c>explain</c> prints.</summary>
+internal static class ExplainOutput
+{
+    private const int ShownBins = 6;
+
+    // The same names as in the JSON API; never embedded in HTML, so quotes stay quotes.
+    private static readonly JsonSerializerOptions Indented =
+        new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static string Json(PolicyExplanation explanation) => JsonSerializer.Serialize(explanation, Indented);
+
+    public static void Print(string traceName, string policy, PolicyExplanation e)
+    {
+        var summary = Table($"{e.Function} in {traceName} under {policy}, at {Seconds(e.AtSeconds)}", "", "what is known");
+        Row(summary, "function", $"{e.MemoryMb} MB, {Tables.Number(e.Arrivals, "N0")} requests");
+        Row(summary, "cold start", $"{Seconds(e.ColdStartSeconds)}, as bad as {Tables.Number(e.Pile, "0.##")} waits of that length");
+        Row(
+            summary,
+            "price of waiting",
+            $"{Tables.Number(e.Price.GbsPerSecond, "0.###")} GBs per s, {(e.Price.Given is { } given ? $"the nearest to the given {Tables.Number(given, "0.###")}" : "found")}");
+        Row(summary, "follows", e.Followed);
+        Row(
+            summary,
+            "period",
+            e.Period is not { } period ? "none"
+                : $"{Seconds(period.Seconds)} ± {Seconds(period.MarginSeconds)}, {Percent(period.Reliability)} of what it foretells comes"
+                    + (period.NextSeconds is { } next ? $", next at {Seconds(next)}" : "") + (period.Followed ? "" : "; not followed"));
+        Row(
+            summary,
+            "foretold by",
+            e.Leaders.Count == 0 ? "no other function"
+                : string.Join("; ", e.Leaders.Select(l => $"{l.Function} by {Seconds(l.LeadSeconds)} ({Percent(l.Likelihood)})")));
+        Tables.Write(summary);
+
+        var candidates = Table("what it chooses among, aged", "candidate", "slot GBs", "wait s", "cost GBs");
+        foreach (var c in e.Candidates)
+        {
+            Row(candidates, (c.Name == e.Followed ? "> " : "  ") + c.Name, Number(c.SlotGbSeconds), Number(c.WaitSeconds), Number(c.CostGbs));
+        }
+
+        Tables.Write(candidates);
+
+        var ranks = Table("idle gaps and the plan for the next", "rank", "gaps", "largest shares, up to", "hold", "prewarm", "worth GBs");
+        foreach (var r in e.Ranks)
+        {
+            Row(
+                ranks,
+                r.FromRank == r.ToRank ? $"{r.FromRank}" : $"{r.FromRank}-{r.ToRank}",
+                Tables.Number(r.GapsSeen, "N0"),
+                Gaps(r.Gaps),
+                r.Plan is null ? "" : Seconds(r.Plan.HoldSeconds),
+                r.Plan is null ? "" : string.Join(", ", r.Plan.Prewarms.Select(w => $"{Seconds(w.FromSeconds)} to {Seconds(w.UntilSeconds)}")),
+                r.Plan is null ? "" : Number(r.Plan.WorthGbs));
+        }
+
+        Tables.Write(ranks);
+
+        var decisions = Table("last decisions, with what they were expected to cost", "at s", "decision", "cost GBs", "instead", "cost GBs");
+        foreach (var d in e.Decisions)
+        {
+            Row(
+                decisions,
+                Tables.Number(d.AtSeconds, "0.000"),
+                What(d),
+                d.CostGbs is { } cost ? Number(cost) : "",
+                d.Alternative,
+                d.AlternativeGbs is { } other ? Number(other) : "");
+        }
+
+        Tables.Write(decisions);
+    }
+
+    private static string What(DecisionExplanation d) =>
+        d.What + (d.Count > 0 ? $" {d.Count}" : "") + (d.Rank > 0 ? $", rank {d.Rank}" : "") + (d.UntilSeconds is { } until ? $", for {Seconds(until - d.AtSeconds)}" : "");
+
+    /// <summary>The bins with the largest shares, in order of length.</summary>
+    private static string Gaps(IReadOnlyList<GapBin> gaps)
+    {
+        var shown = gaps.OrderByDescending(b => b.Share).Take(ShownBins).OrderBy(b => b.UpToMs ?? double.MaxValue).ToList();
+        var rest = gaps.Count - shown.Count;
+        return string.Join(", ", shown.Select(b => $"{(b.UpToMs is { } ms ? Seconds(ms / 1e3) : "longer")} {Percent(b.Share)}"))
+            + (rest > 0 ? $", {rest} more" : "");
+    }
+
+    private static string Seconds(double seconds) => Tables.Number(seconds, seconds >= 100 ? "N0" : seconds >= 1 ? "0.0##" : "0.####") + " s";
+
+    private static string Percent(double share) => Tables.Number(100 * share, "0.#") + " %";
+
+    private static string Number(double value) => Tables.Number(value, value >= 100 ? "N0" : "0.###");
+
+    private static Table Table(string title, params string[] columns)
+    {
+        var table = new Table { Title = new TableTitle(Markup.Escape(title)), Border = TableBorder.Rounded };
+        foreach (var column in columns)
+        {
+            table.AddColumn(column.EndsWith("GBs", StringComparison.Ordinal) || column.EndsWith(" s", StringComparison.Ordinal)
+                ? new TableColumn(column).RightAligned()
+                : new TableColumn(column));
+        }
+
+        return table;
+    }
+
+    private static void Row(Table table, params string[] cells) => table.AddRow([.. cells.Select(Markup.Escape)]);
+}

@@ -1,0 +1,88 @@
+namespace FuncScaler.Policies;
+
+/// <summary>What a policy knows of one function and does about it.</summary>
+/// <param name="Function">The function's key.</param>
+/// <param name="AtSeconds">The time of the explanation, s on the pool's clock.</param>
+/// <param name="MemoryMb">Memory of an instance, MB.</param>
+/// <param name="Arrivals">Requests so far.</param>
+/// <param name="ColdStartSeconds">How long a cold start is taken to last, s.</param>
+/// <param name="Pile">How many waits of a whole cold start one amounts to, with those who come meanwhile; at least 1.</param>
+/// <param name="Price">What waiting is worth.</param>
+/// <param name="Followed">The candidate that is followed.</param>
+/// <param name="Candidates">What the function chooses among, and what each would have cost.</param>
+/// <param name="Ranks">Per slot rank, or group of ranks, that was used: what is known of its gaps, and the plan for the next.</param>
+/// <param name="Period">The period found in the arrivals; null when there is none.</param>
+/// <param name="Leaders">Functions whose arrivals foretell this one's, the most reliable first.</param>
+/// <param name="Decisions">The last decisions, the oldest first.</param>
+public sealed record PolicyExplanation(
+    string Function,
+    double AtSeconds,
+    int MemoryMb,
+    long Arrivals,
+    double ColdStartSeconds,
+    double Pile,
+    PriceExplanation Price,
+    string Followed,
+    IReadOnlyList<CandidateExplanation> Candidates,
+    IReadOnlyList<RankExplanation> Ranks,
+    PeriodExplanation? Period,
+    IReadOnlyList<LeaderExplanation> Leaders,
+    IReadOnlyList<DecisionExplanation> Decisions);
+
+/// <param name="GbsPerSecond">What candidates are compared at, GBs per second of waiting.</param>
+/// <param name="Given">The price that was given, GBs per second; null where it was found from the contest's score.</param>
+public sealed record PriceExplanation(double GbsPerSecond, double? Given);
+
+/// <param name="Name">The price its plans are made for, and whether it follows the period too.</param>
+/// <param name="SlotGbSeconds">What its instances would have cost beyond execution, GBs, aged.</param>
+/// <param name="WaitSeconds">What requests would have waited, s, aged.</param>
+/// <param name="CostGbs">Both together at the price, GBs.</param>
+public sealed record CandidateExplanation(string Name, double SlotGbSeconds, double WaitSeconds, double CostGbs);
+
+/// <param name="FromRank">The first rank, from 1.</param>
+/// <param name="ToRank">The last rank that shares these gaps.</param>
+/// <param name="GapsSeen">How many idle gaps were seen.</param>
+/// <param name="GapsWeight">How many of them count, the old ones less.</param>
+/// <param name="OthersWeight">How many gaps of other functions count besides.</param>
+/// <param name="Gaps">The histogram of the function's own gaps: bins that are not empty.</param>
+/// <param name="Plan">The plan of the candidate that is followed; null before the first.</param>
+public sealed record RankExplanation(
+    int FromRank, int ToRank, long GapsSeen, double GapsWeight, double OthersWeight, IReadOnlyList<GapBin> Gaps, PlanExplanation? Plan);
+
+/// <param name="UpToMs">The bin's upper bound, ms; null for the last, which has none.</param>
+/// <param name="Share">The aged share of gaps in it, 0 to 1.</param>
+public sealed record GapBin(double? UpToMs, double Share);
+
+/// <param name="HoldSeconds">How long an instance is held from the beginning of the gap on, s.</param>
+/// <param name="Prewarms">When one is made again, and until when that is held.</param>
+/// <param name="WorthGbs">How much cheaper a gap is expected to be with an instance at its beginning, GBs.</param>
+public sealed record PlanExplanation(double HoldSeconds, IReadOnlyList<PrewarmWindow> Prewarms, double WorthGbs);
+
+/// <param name="FromSeconds">When an instance is to be ready, s from the beginning of the gap.</param>
+/// <param name="UntilSeconds">Until when it is held, s from the beginning of the gap.</param>
+public sealed record PrewarmWindow(double FromSeconds, double UntilSeconds);
+
+/// <param name="Seconds">The period, s.</param>
+/// <param name="Reliability">The share of foretold arrivals that came, 0 to 1; 0 while too few were foretold.</param>
+/// <param name="Coverage">The share of arrivals that were foretold, 0 to 1.</param>
+/// <param name="MarginSeconds">How far from its time a foretold arrival is expected at most, s.</param>
+/// <param name="NextSeconds">When the next is foretold, s on the pool's clock; null for not at all.</param>
+/// <param name="Followed">Whether instances are made by it: it is reliable, and the candidate that is followed uses it.</param>
+public sealed record PeriodExplanation(
+    double Seconds, double Reliability, double Coverage, double MarginSeconds, double? NextSeconds, bool Followed);
+
+/// <param name="Function">The other function's key.</param>
+/// <param name="LeadSeconds">How long after it this one comes, s.</param>
+/// <param name="Likelihood">How likely it then comes, 0 to 1.</param>
+public sealed record LeaderExplanation(string Function, double LeadSeconds, double Likelihood);
+
+/// <param name="AtSeconds">When, s on the pool's clock.</param>
+/// <param name="What">What was decided.</param>
+/// <param name="Rank">For which rank; 0 for none in particular.</param>
+/// <param name="Count">How many instances were created.</param>
+/// <param name="UntilSeconds">Until when one is kept, s on the pool's clock; null where it does not apply.</param>
+/// <param name="CostGbs">What that was expected to cost, GBs; null where nothing is known.</param>
+/// <param name="Alternative">What else could have been done.</param>
+/// <param name="AlternativeGbs">What that was expected to cost, GBs; null where nothing is known.</param>
+public sealed record DecisionExplanation(
+    double AtSeconds, string What, int Rank, int Count, double? UntilSeconds, double? CostGbs, string Alternative, double? AlternativeGbs);

@@ -1,0 +1,148 @@
+using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Virtual;
+using FuncScaler.Policies;
+using FuncScaler.Tests.Platform;
+
+namespace FuncScaler.Tests.Virtual;
+
+/// <summary>What `adaptive` says of itself on traces whose best plan is known.</summary>
+public sealed class ExplainTests
+{
+    private const long Second = 1_000_000;
+
+    [Fact]
+    public void A_timers_explanation_names_its_period_and_its_creations_just_in_time()
+    {
+        var explanation = Explain(Every(30, 200), "adaptive:price=0.5");
+
+        Assert.Equal(30, explanation.Period!.Seconds, 0.05);
+        Assert.True(explanation.Period.Followed, explanation.Followed);
+        Assert.EndsWith("+ period", explanation.Followed, StringComparison.Ordinal);
+        Assert.Equal(6000, explanation.Period.NextSeconds!.Value, 0.1);
+        Assert.Equal(200, explanation.Arrivals);
+        Assert.Equal(0.5, explanation.Price.Given);
+        Assert.Equal(16, explanation.Decisions.Count);
+        Assert.Contains(explanation.Decisions, d => d.What.StartsWith("prewarm", StringComparison.Ordinal) && d.Count == 1);
+        Assert.Contains(explanation.Decisions, d => d.What == "release");
+        Assert.Equal(explanation.Decisions.Select(d => d.AtSeconds).Order(), explanation.Decisions.Select(d => d.AtSeconds));
+    }
+
+    [Fact]
+    public void Gaps_of_ten_seconds_are_held_for_where_waiting_is_dear()
+    {
+        // 0.5 GB for 10 s are 5 GBs; a cold start of 0.15 s costs 38 at this price.
+        var explanation = Explain(Every(10, 100), "adaptive:price=256");
+
+        var rank = Assert.Single(explanation.Ranks);
+        Assert.Equal((1, 1, 99L), (rank.FromRank, rank.ToRank, rank.GapsSeen));
+        Assert.InRange(Assert.Single(rank.Gaps).UpToMs!.Value, 9_900, 12_000);
+        Assert.True(rank.Plan!.HoldSeconds >= 9.9, $"held for {rank.Plan.HoldSeconds} s");
+        Assert.True(rank.Plan.WorthGbs > 0);
+        var kept = explanation.Decisions.Last(d => d.What == "keep");
+        Assert.Equal("release", kept.Alternative);
+        Assert.True(kept.CostGbs < kept.AlternativeGbs, $"{kept.CostGbs} and {kept.AlternativeGbs} GBs");
+
+        // What is expected is the memory until the next request: 10 s of 0.5 GB, give or take the bin's width.
+        Assert.InRange(kept.CostGbs!.Value, 4, 7);
+    }
+
+    [Fact]
+    public void The_cheapest_candidate_at_the_price_is_near_the_followed_one()
+    {
+        var explanation = Explain(Every(10, 100), "adaptive:price=4");
+
+        var followed = Assert.Single(explanation.Candidates, c => c.Name == explanation.Followed);
+        Assert.All(explanation.Candidates, c => Assert.Equal(c.SlotGbSeconds + (explanation.Price.GbsPerSecond * c.WaitSeconds), c.CostGbs, 9));
+        Assert.True(followed.CostGbs <= explanation.Candidates.Max(c => c.CostGbs));
+    }
+
+    [Fact]
+    public void Looking_changes_nothing_and_sees_the_time_it_asked_for()
+    {
+        var trace = Every(10, 100);
+        var policy = PolicyCatalog.Parse("adaptive");
+        var seen = new List<PolicyExplanation>();
+        var options = new VirtualOptions
+        {
+            Inspection = new VirtualInspection(trace.Functions[0].Meta.Key, 455 * Second, (us, pool) => seen.AddRange([pool!.Explain(us)!, pool.Explain(us)!])),
+        };
+
+        var looked = VirtualContest.Run(trace, policy, options);
+        var unseen = VirtualContest.Run(trace, policy, new VirtualOptions());
+
+        Assert.Equal(unseen.Score, looked.Score);
+        Assert.All(seen, e => Assert.Equal((455.0, 46L), (e.AtSeconds, e.Arrivals)));
+        Assert.Equal(seen[0].Decisions, seen[1].Decisions);
+        Assert.All(seen[0].Decisions, d => Assert.InRange(d.AtSeconds, 0, 455));
+    }
+
+    [Theory]
+    [InlineData(0, 1L)]
+    [InlineData(1_100, 100L)]
+    public void A_look_before_the_first_gap_or_in_the_tail_works_too(int atSeconds, long arrivals)
+    {
+        var trace = Every(10, 100);
+        PolicyExplanation? explanation = null;
+
+        // A wire that takes time would have the request arrive later.
+        VirtualContest.Run(trace, PolicyCatalog.Parse("adaptive"), RandomTraces.Bare with
+        {
+            TailUs = 300 * Second,
+            Inspection = new VirtualInspection(trace.Functions[0].Meta.Key, atSeconds * Second, (us, pool) => explanation = pool?.Explain(us)),
+        });
+
+        Assert.Equal((arrivals, (double)atSeconds), (explanation!.Arrivals, explanation.AtSeconds));
+    }
+
+    [Fact]
+    public void Policies_explain_themselves_if_and_only_if_they_say_so()
+    {
+        var trace = Every(10, 5);
+        foreach (var entry in PolicyCatalog.All)
+        {
+            var choice = PolicyCatalog.Parse(entry.Name);
+            PolicyExplanation? explanation = null;
+            VirtualContest.Run(trace, choice, new VirtualOptions
+            {
+                Inspection = new VirtualInspection(trace.Functions[0].Meta.Key, null, (us, pool) => explanation = pool!.Explain(us)),
+            });
+            Assert.Equal(choice.Explains, explanation is not null);
+        }
+    }
+
+    [Fact]
+    public void A_function_that_leads_another_is_named()
+    {
+        TraceFunction[] functions = [ListTrace.Function("first", 512, 50), ListTrace.Function("second", 512, 50)];
+        var random = new Random(3);
+        var starts = new List<long> { 0 };
+        while (starts.Count < 60)
+        {
+            starts.Add(starts[^1] + (long)((20 + (60 * random.NextDouble())) * Second));
+        }
+
+        var trace = new ListTrace(functions, [.. starts.SelectMany(s => new[] { new TraceRequest(0, s, 30_000, 200), new TraceRequest(1, s + 400_000, 30_000, 200) })]);
+
+        var explanation = Explain(trace, "adaptive", "second");
+
+        var leader = Assert.Single(explanation.Leaders);
+        Assert.Equal("first", leader.Function);
+        Assert.Equal(0.4, leader.LeadSeconds, 0.05);
+        Assert.InRange(leader.Likelihood, 0.5, 1);
+    }
+
+    private static PolicyExplanation Explain(ListTrace trace, string policy, string? function = null)
+    {
+        PolicyExplanation? explanation = null;
+        VirtualContest.Run(trace, PolicyCatalog.Parse(policy), new VirtualOptions
+        {
+            Inspection = new VirtualInspection(
+                function is null ? trace.Functions[0].Meta.Key : new MetaKey(function), null, (us, pool) => explanation = pool!.Explain(us)),
+        });
+        return explanation!;
+    }
+
+    private static ListTrace Every(int seconds, int count) => new(
+        [ListTrace.Function("timer", 512, 50)],
+        [.. Enumerable.Range(0, count).Select(i => new TraceRequest(0, i * seconds * Second, 30_000, 200))]);
+}
