@@ -25,7 +25,7 @@ public class AdaptiveShadowsTests
             var atUs = (long)(bench.Now * 1e6);
             var cold = bench.Run(function, DurationUs / 1e6);
             Assert.Equal(cold, shadows.Arrive(3, At(atUs), plans));
-            Assert.Equal(cold ? 0.5 : 0, shadows.LastWaitSeconds[3], 6);
+            Assert.Equal(cold ? 0.5 : 0, shadows.LastWaitSeconds[3], tolerance: 1e-6);
             bench.Advance(gap);
         }
 
@@ -34,8 +34,8 @@ public class AdaptiveShadowsTests
 
         // What its slots lived, without what they executed.
         var lived = bench.Destroys(function).Sum() - bench.Creates(function).Sum();
-        Assert.Equal(0.5 * (lived - (GapsSeconds.Length * DurationUs / 1e6)), shadows.SlotGbSeconds[3], 6);
-        Assert.Equal(0.5 * bench.Creates(function).Count(), shadows.WaitSeconds[3], 6);
+        Assert.Equal(0.5 * (lived - (GapsSeconds.Length * DurationUs / 1e6)), shadows.SlotGbSeconds[3], tolerance: 1e-6);
+        Assert.Equal(0.5 * bench.Creates(function).Count(), shadows.WaitSeconds[3], tolerance: 1e-6);
         Assert.Equal((0.0, 0.0), (shadows.SlotGbSeconds[2], shadows.WaitSeconds[2]));
     }
 
@@ -76,7 +76,7 @@ public class AdaptiveShadowsTests
                     var before = settled.SlotGbSeconds[1];
                     settled.Settle(1, atUs + (of.gaps[i] * s / 4), ColdUs, 0.5, plans);
                     Assert.True(settled.SlotGbSeconds[1] >= before);
-                    Assert.Equal(settled.SlotGbSeconds[1] - before, settled.LastSlotGbSeconds[1], 6);
+                    Assert.Equal(settled.SlotGbSeconds[1] - before, settled.LastSlotGbSeconds[1], tolerance: 1e-6);
                 }
 
                 atUs += of.gaps[i];
@@ -85,8 +85,8 @@ public class AdaptiveShadowsTests
 
             left.Settle(1, atUs + (60 * Second), ColdUs, 0.5, plans);
             settled.Settle(1, atUs + (60 * Second), ColdUs, 0.5, plans);
-            Assert.Equal(left.SlotGbSeconds[1], settled.SlotGbSeconds[1], 6);
-            Assert.Equal(left.WaitSeconds[1], settled.WaitSeconds[1], 6);
+            Assert.Equal(left.SlotGbSeconds[1], settled.SlotGbSeconds[1], tolerance: 1e-6);
+            Assert.Equal(left.WaitSeconds[1], settled.WaitSeconds[1], tolerance: 1e-6);
 
             // Once more, and for good.
             settled.Settle(1, atUs + (600 * Second), ColdUs, 0.5, plans);
@@ -106,12 +106,12 @@ public class AdaptiveShadowsTests
             var cold = shadows.Arrive(candidate, At(30 * Second) with { Foretold = true, WindowUs = 600_000 }, plans);
 
             Assert.Equal(served, !cold);
-            Assert.Equal(served ? 0 : 0.5, shadows.LastWaitSeconds[candidate], 6);
-            Assert.Equal(0.5 * (served ? 0.6 : 0.5), shadows.LastSlotGbSeconds[candidate], 6);
+            Assert.Equal(served ? 0 : 0.5, shadows.LastWaitSeconds[candidate], tolerance: 1e-6);
+            Assert.Equal(0.5 * (served ? 0.6 : 0.5), shadows.LastSlotGbSeconds[candidate], tolerance: 1e-6);
 
             // And what it foretold in vain is paid by them alone.
             shadows.Arrive(candidate, At(60 * Second) with { InVain = 2, WindowUs = 600_000 }, plans);
-            Assert.Equal(0.5 * (0.5 + (served ? 1.2 : 0)), shadows.LastSlotGbSeconds[candidate], 6);
+            Assert.Equal(0.5 * (0.5 + (served ? 1.2 : 0)), shadows.LastSlotGbSeconds[candidate], tolerance: 1e-6);
         }
     }
 
