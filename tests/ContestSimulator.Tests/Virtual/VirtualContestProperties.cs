@@ -77,8 +77,8 @@ public sealed class VirtualContestProperties
             var result = VirtualContest.Run(trace, PolicyCatalog.Parse(policy), new VirtualOptions { TailUs = 20_000_000 });
             Assert.Equal(trace.ReadRequests().LongCount(), result.Score.Requests);
             Assert.Equal(0, result.Score.FailedRequests);
-            Assert.Equal(result.Score.SlotGbSeconds, result.Functions.Sum(f => f.SlotGbSeconds), 6);
-            Assert.Equal(result.Score.ExecutionGbSeconds, result.Functions.Sum(f => f.ExecutionGbSeconds), 6);
+            Assert.Equal(result.Score.SlotGbSeconds, result.Functions.Sum(f => f.SlotGbSeconds), tolerance: 1e-6);
+            Assert.Equal(result.Score.ExecutionGbSeconds, result.Functions.Sum(f => f.ExecutionGbSeconds), tolerance: 1e-6);
             Assert.Equal(result.ColdStarts, result.Functions.Sum(f => f.ColdStarts));
             Assert.InRange(result.PeakInstances, result.Functions.Max(f => f.PeakInstances), result.Functions.Sum(f => f.PeakInstances));
         }, tests: 30, size: 80);

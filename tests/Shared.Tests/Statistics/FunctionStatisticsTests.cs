@@ -13,6 +13,8 @@ public class FunctionStatisticsTests
         statistics.RequestEnded(1_000_000);
         Assert.Null(statistics.GapsOfRank(1));
         statistics.RequestArrived(5_000_000);
+        Assert.Null(statistics.GapsOfRank(1));
+        Learn(statistics, 5_000_000);
 
         var gaps = statistics.GapsOfRank(1)!;
         Assert.Equal(1, gaps.Count);
@@ -27,6 +29,7 @@ public class FunctionStatisticsTests
         statistics.RequestArrived(0);
         statistics.RequestEnded(1_000_000);
         statistics.RequestArrived(3_000_000);
+        Learn(statistics, 3_000_000);
 
         Assert.Null(statistics.GapsOfRank(1));
         Assert.Equal(1, statistics.GapsOfRank(2)!.Share(LogHistogram.BinOf(2_000_000)), 6);
@@ -59,6 +62,8 @@ public class FunctionStatisticsTests
             statistics.RequestArrived(2_000);
         }
 
+        Learn(statistics, 2_000);
+
         Assert.Equal(shared, ReferenceEquals(statistics.GapsOfRank(rank), statistics.GapsOfRank(other)));
         Assert.Throws<ArgumentOutOfRangeException>(() => statistics.GapsOfRank(0));
     }
@@ -83,6 +88,7 @@ public class FunctionStatisticsTests
                 if (change > 0)
                 {
                     statistics.RequestArrived(atUs);
+                    Learn(statistics, atUs);
                 }
                 else
                 {
@@ -124,6 +130,28 @@ public class FunctionStatisticsTests
         Assert.Equal(400_000, statistics.ColdStartUs);
         Assert.Equal(100_000, statistics.Duration.MeanUs);
         Assert.Equal(2, statistics.Durations!.Count);
+    }
+
+    [Fact]
+    public void A_gap_is_measured_on_what_would_have_been_had_nobody_waited()
+    {
+        // The first waits 2 s for an instance and ends at 3 s, which without the wait had been 1 s: 4 s before the second, not 2 s.
+        var statistics = new FunctionStatistics();
+        statistics.RequestArrived(0);
+        Learn(statistics, 0);
+        statistics.RequestEnded(3_000_000, waitedUs: 2_000_000);
+        statistics.RequestArrived(5_000_000);
+        Learn(statistics, 5_000_000);
+
+        Assert.Equal(1, statistics.GapsOfRank(1)!.Share(LogHistogram.BinOf(4_000_000)), 6);
+        Assert.Equal(1, statistics.GapsOfRank(1)!.Count);
+    }
+
+    private static void Learn(FunctionStatistics statistics, long untilUs)
+    {
+        while (statistics.NextDemand(untilUs, out _))
+        {
+        }
     }
 
     /// <summary>By definition: rank k is idle from when fewer than k requests are active until k are again.</summary>

@@ -1,0 +1,58 @@
+using System.Globalization;
+using FuncScaler.ContestSimulator.Traces;
+
+namespace FuncScaler.Benchmarks;
+
+/// <summary>What an Assign and a Release cost in the core, per policy and load, in one run.</summary>
+internal static class DecisionCost
+{
+    private const int Untimed = 50_000;
+    private const int Timed = 150_000;
+
+    private static readonly FunctionMeta[] Functions =
+        [.. Enumerable.Range(0, 500).Select(i => new FunctionMeta(new MetaKey($"f{i}"), "go", 60, 128 << (i % 4)))];
+
+    private static readonly (string Name, Func<IEnumerable<(FunctionMeta, long, long)>> Requests)[] Loads =
+    [
+        ("one warm function", () => Enumerable.Range(0, Untimed + Timed).Select(i => (Functions[0], i * 20_000L, 10_000L))),
+        ("500 functions in turn", () => Enumerable.Range(0, Untimed + Timed).Select(i => (Functions[i % 500], i * 1_000L, 10_000L))),
+        ("bursts of 50 at once", () => Enumerable.Range(0, Untimed + Timed).Select(i => (Functions[0], i / 50 * 2_000_000L, 200_000L))),
+        ("preset faas", () =>
+        {
+            var trace = Presets.Create("faas");
+            return trace.ReadRequests().Take(Untimed + Timed).Select(r => (trace.Functions[r.Function].Meta, r.StartUs, r.DurationUs));
+        }),
+    ];
+
+    public static void Print(string[] policies)
+    {
+        Console.WriteLine("| load | call | policy | p50 ns | p99 ns | mean ns | p50 against the last |");
+        Console.WriteLine("|---|---|---|---|---|---|---|");
+        foreach (var (name, requests) in Loads)
+        {
+            var runs = policies.Select(policy => (policy, load: Run(policy, requests()))).ToArray();
+            foreach (var (call, times) in new (string, Func<Load, List<double>>)[] { ("Assign", l => l.AssignNs), ("Release", l => l.ReleaseNs) })
+            {
+                var last = At(times(runs[^1].load), 0.5);
+                foreach (var (policy, load) in runs)
+                {
+                    var ns = times(load);
+                    Console.WriteLine(string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"| {name} | {call} | `{policy}` | {At(ns, 0.5):F0} | {At(ns, 0.99):F0} | {ns.Average():F0} | {At(ns, 0.5) / last:F1} |"));
+                }
+            }
+        }
+    }
+
+    private static Load Run(string policy, IEnumerable<(FunctionMeta, long, long)> requests)
+    {
+        var load = new Load(policy);
+        load.Play(requests, Untimed);
+        load.AssignNs.Sort();
+        load.ReleaseNs.Sort();
+        return load;
+    }
+
+    private static double At(List<double> sorted, double share) => sorted[(int)((sorted.Count - 1) * share)];
+}

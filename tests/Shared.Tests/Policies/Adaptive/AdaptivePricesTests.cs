@@ -1,0 +1,95 @@
+using FuncScaler.Policies;
+
+namespace FuncScaler.Tests.Policies.Adaptive;
+
+public class AdaptivePricesTests
+{
+    private static readonly AdaptivePolicyOptions Options = new() { Warmup = 30, Reluctance = 0.01 };
+
+    /// <summary>In steps from rung to rung it would stay at the first of two hills; the second is higher.</summary>
+    [Fact]
+    public void Of_two_optima_the_better_one_is_followed()
+    {
+        var prices = Warm();
+        double[] scores = [0.8, 0.9, 1.0, 0.9, 0.7, 0.6, 0.8, 1.2, 1.3, 1.1];
+        Assert.Equal(scores[AdaptivePrices.FirstRung], scores[..4].Max());
+        for (var rung = 0; rung < scores.Length; rung++)
+        {
+            // Half of what there is of the waiting part; the rest is of memory.
+            prices.Enter(rung, SlotFor(scores[rung]), 100);
+        }
+
+        prices.Executed(100, 1);
+        Review(prices, 64);
+
+        Assert.Equal(8, prices.Rung);
+        Assert.Equal(scores[8], prices.ScoreOf(8), 9);
+    }
+
+    [Fact]
+    public void A_rung_that_is_hardly_better_is_not_worth_the_change()
+    {
+        var prices = Warm();
+        prices.Executed(100, 1);
+        for (var rung = 0; rung < AdaptivePrices.Ladder.Length; rung++)
+        {
+            prices.Enter(rung, rung == 5 ? 99 : 100, 100);
+        }
+
+        Review(prices, 64);
+        Assert.Equal(AdaptivePrices.FirstRung, prices.Rung);
+
+        prices.Enter(5, -10, 0);
+        Review(prices, 64);
+        Assert.Equal(5, prices.Rung);
+    }
+
+    [Fact]
+    public void What_the_warm_up_costs_is_not_compared()
+    {
+        var prices = new AdaptivePrices();
+        prices.Review(0, 1_000_000, Options);
+        prices.Executed(1, 1);
+        for (var rung = 0; rung < AdaptivePrices.Ladder.Length; rung++)
+        {
+            prices.Enter(rung, 1000 * (10 - rung), 1000);
+        }
+
+        prices.Review(29_999_999, 1_000_000, Options);
+
+        prices.Executed(1, 1);
+        prices.Enter(1, 1, 0);
+        prices.Review(30_000_000, 1_000_000, Options);
+        Assert.Equal(0.5 + 1, prices.ScoreOf(1), 9);
+        Assert.Equal(2, prices.ScoreOf(9), 9);
+    }
+
+    [Fact]
+    public void Before_anything_was_executed_nothing_is_followed_but_the_first()
+    {
+        var prices = Warm();
+        prices.Enter(AdaptivePrices.FirstRung, 1000, 1000);
+        Review(prices, 1000);
+
+        Assert.Equal(AdaptivePrices.FirstRung, prices.Rung);
+    }
+
+    /// <summary>What of slot time besides 100 GBs of execution makes a score that is 0.5 from waiting and the rest from memory.</summary>
+    private static double SlotFor(double score) => (100 / (score - 0.5)) - 100;
+
+    private static AdaptivePrices Warm()
+    {
+        var prices = new AdaptivePrices();
+        prices.Review(0, 1, Options);
+        prices.Review(1_000, 1, Options);
+        return prices;
+    }
+
+    private static void Review(AdaptivePrices prices, int times)
+    {
+        for (var i = 0; i < times; i++)
+        {
+            prices.Review(1_000 + i, 1, Options);
+        }
+    }
+}

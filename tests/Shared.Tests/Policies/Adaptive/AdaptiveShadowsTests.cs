@@ -1,0 +1,142 @@
+using FsCheck.Fluent;
+using FuncScaler.Policies;
+using FuncScaler.Tests.Policies.Published;
+
+namespace FuncScaler.Tests.Policies.Adaptive;
+
+public class AdaptiveShadowsTests
+{
+    private const long Second = 1_000_000;
+    private const long ColdUs = 500_000;
+    private const long DurationUs = 200_000;
+
+    /// <summary>Gaps of every kind between requests of which none has to wait for another, s.</summary>
+    private static readonly double[] GapsSeconds = [1, 4.9, 5.5, 30, 2, 2, 60, 0.7, 5.1, 3];
+
+    [Fact]
+    public void A_candidate_costs_what_its_plan_costs_in_a_real_run()
+    {
+        var bench = new PolicyBench("ttl:5");
+        var function = PolicyBench.Function(memoryMb: 512);
+        var shadows = new AdaptiveShadows();
+        var plans = new Plans(AdaptivePlan.HoldFor(5 * Second));
+        foreach (var gap in GapsSeconds)
+        {
+            var atUs = (long)(bench.Now * 1e6);
+            var cold = bench.Run(function, DurationUs / 1e6);
+            Assert.Equal(cold, shadows.Arrive(3, At(atUs), plans));
+            Assert.Equal(cold ? 0.5 : 0, shadows.LastWaitSeconds[3], tolerance: 1e-6);
+            bench.Advance(gap);
+        }
+
+        bench.Advance(60);
+        shadows.Settle(3, (long)(bench.Now * 1e6), ColdUs, 0.5, plans);
+
+        // What its slots lived, without what they executed.
+        var lived = bench.Destroys(function).Sum() - bench.Creates(function).Sum();
+        Assert.Equal(0.5 * (lived - (GapsSeconds.Length * DurationUs / 1e6)), shadows.SlotGbSeconds[3], tolerance: 1e-6);
+        Assert.Equal(0.5 * bench.Creates(function).Count(), shadows.WaitSeconds[3], tolerance: 1e-6);
+        Assert.Equal((0.0, 0.0), (shadows.SlotGbSeconds[2], shadows.WaitSeconds[2]));
+    }
+
+    [Fact]
+    public void Requests_at_the_same_time_are_of_different_ranks()
+    {
+        // Rank 1 is held for a minute, rank 2 for 2 s.
+        var plans = new Plans(AdaptivePlan.HoldFor(60 * Second), AdaptivePlan.HoldFor(2 * Second));
+        var shadows = new AdaptiveShadows();
+        Assert.True(shadows.Arrive(0, At(0, Second), plans));
+        Assert.True(shadows.Arrive(0, At(1000, Second), plans with { WorthOfSecond = 100 }));
+        Assert.False(shadows.Arrive(0, At(3 * Second, Second), plans));
+
+        // Both are free from 1.5 s on; a minute later it is only the first.
+        Assert.False(shadows.Arrive(0, At(30 * Second, Second), plans));
+        Assert.True(shadows.Arrive(0, At((30 * Second) + 1, Second), plans));
+    }
+
+    [Fact]
+    public void What_is_settled_is_not_paid_again() => Properties.Check(
+        (from gaps in Gen.ArrayOf(Gen.Choose(0, 12_000_000), 30)
+         from settles in Gen.ArrayOf(Gen.Choose(0, 3), 30)
+         from hold in Gen.Choose(0, 10_000_000)
+         from pause in Gen.Choose(1, 3_000_000)
+         select (gaps, settles, hold, pause)).ToArbitrary(),
+        of =>
+        {
+            var plan = AdaptivePlan.HoldFor(of.hold);
+            plan.Add(of.hold + of.pause + ColdUs, of.hold + of.pause + ColdUs + Second);
+            var plans = new Plans(plan);
+            var settled = new AdaptiveShadows();
+            var left = new AdaptiveShadows();
+            long atUs = 0;
+            for (var i = 0; i < of.gaps.Length; i++)
+            {
+                for (var s = 1; s <= of.settles[i]; s++)
+                {
+                    var before = settled.SlotGbSeconds[1];
+                    settled.Settle(1, atUs + (of.gaps[i] * s / 4), ColdUs, 0.5, plans);
+                    Assert.True(settled.SlotGbSeconds[1] >= before);
+                    Assert.Equal(settled.SlotGbSeconds[1] - before, settled.LastSlotGbSeconds[1], tolerance: 1e-6);
+                }
+
+                atUs += of.gaps[i];
+                Assert.Equal(left.Arrive(1, At(atUs), plans), settled.Arrive(1, At(atUs), plans));
+            }
+
+            left.Settle(1, atUs + (60 * Second), ColdUs, 0.5, plans);
+            settled.Settle(1, atUs + (60 * Second), ColdUs, 0.5, plans);
+            Assert.Equal(left.SlotGbSeconds[1], settled.SlotGbSeconds[1], tolerance: 1e-6);
+            Assert.Equal(left.WaitSeconds[1], settled.WaitSeconds[1], tolerance: 1e-6);
+
+            // Once more, and for good.
+            settled.Settle(1, atUs + (600 * Second), ColdUs, 0.5, plans);
+            Assert.Equal(0, settled.LastSlotGbSeconds[1]);
+        },
+        tests: 200);
+
+    [Fact]
+    public void What_the_period_foretold_is_served_by_those_who_look_at_it()
+    {
+        var timed = AdaptiveCandidates.Prices.Length;
+        var plans = new Plans(AdaptivePlan.HoldFor(0));
+        foreach (var (candidate, served) in new[] { (0, false), (timed, true) })
+        {
+            var shadows = new AdaptiveShadows();
+            shadows.Arrive(candidate, At(0), plans);
+            var cold = shadows.Arrive(candidate, At(30 * Second) with { Foretold = true, WindowUs = 600_000 }, plans);
+
+            Assert.Equal(served, !cold);
+            Assert.Equal(served ? 0 : 0.5, shadows.LastWaitSeconds[candidate], tolerance: 1e-6);
+            Assert.Equal(0.5 * (served ? 0.6 : 0.5), shadows.LastSlotGbSeconds[candidate], tolerance: 1e-6);
+
+            // And what it foretold in vain is paid by them alone.
+            shadows.Arrive(candidate, At(60 * Second) with { InVain = 2, WindowUs = 600_000 }, plans);
+            Assert.Equal(0.5 * (0.5 + (served ? 1.2 : 0)), shadows.LastSlotGbSeconds[candidate], tolerance: 1e-6);
+        }
+    }
+
+    [Fact]
+    public void Costs_age()
+    {
+        var shadows = new AdaptiveShadows();
+        shadows.Arrive(0, At(0), new Plans(AdaptivePlan.HoldFor(Second)));
+        shadows.Age(0.5);
+
+        Assert.Equal((0.125, 0.25), (shadows.SlotGbSeconds[0], shadows.WaitSeconds[0]));
+    }
+
+    private static Arrival At(long atUs, long durationUs = DurationUs) =>
+        new(atUs, durationUs, ColdUs, 0.5, CreateCostGbs: 0.25, Expected: 0, Foretold: false, InVain: 0, WindowUs: 0);
+
+    /// <summary>The same plan for each candidate, by rank.</summary>
+    private readonly record struct Plans : AdaptiveShadows.IPlans
+    {
+        private readonly AdaptivePlan[] _ofRank;
+
+        public Plans(params AdaptivePlan[] ofRank) => _ofRank = ofRank;
+
+        public float WorthOfSecond { init => _ofRank = [_ofRank[0], _ofRank[1] with { WorthGbs = value }]; }
+
+        public ref readonly AdaptivePlan Of(int candidate, int rank) => ref _ofRank[Math.Min(rank, _ofRank.Length) - 1];
+    }
+}
