@@ -78,7 +78,7 @@ internal static class ExplainOutput
     }
 
     private static string What(DecisionExplanation d) =>
-        d.What + (d.Count > 0 ? $" {d.Count}" : "") + (d.Rank > 0 ? $", rank {d.Rank}" : "") + (d.UntilSeconds is { } until ? $", for {Seconds(until - d.AtSeconds)}" : "");
+        d.What + (d.Count > 1 ? $", {d.Count} instances" : "") + (d.Rank > 0 ? $", rank {d.Rank}" : "") + (d.UntilSeconds is { } until ? $", for {Seconds(until - d.AtSeconds)}" : "");
 
     /// <summary>The bins with the largest shares, in order of length.</summary>
     private static string Gaps(IReadOnlyList<GapBin> gaps)

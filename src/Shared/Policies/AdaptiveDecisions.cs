@@ -4,6 +4,7 @@ namespace FuncScaler.Policies;
 internal enum AdaptiveDecisionKind : byte
 {
     Keep,
+    KeepForPeriod,
     Release,
     Create,
     Wait,
@@ -53,7 +54,7 @@ internal sealed class AdaptiveDecisions
     public void Add(in AdaptiveDecision decision)
     {
         ref readonly var last = ref _ring[(_count - 1) & (Remembered - 1)];
-        if (decision.Kind == AdaptiveDecisionKind.Keep && last.Kind == AdaptiveDecisionKind.Keep
+        if (decision.Kind is AdaptiveDecisionKind.Keep or AdaptiveDecisionKind.KeepForPeriod && last.Kind == decision.Kind
             && last.Rank == decision.Rank && last.UntilUs == decision.UntilUs && last.GapStartUs == decision.GapStartUs)
         {
             return;

@@ -151,6 +151,7 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
         var (what, otherwise) = made.Kind switch
         {
             AdaptiveDecisionKind.Keep => ("keep", "release"),
+            AdaptiveDecisionKind.KeepForPeriod => ("keep for period", "cold start"),
             AdaptiveDecisionKind.Release => ("release", "keep for what a miss costs"),
             AdaptiveDecisionKind.Create => ("create", double.IsFinite(alternative) ? "wait" : ""),
             AdaptiveDecisionKind.Wait => ("wait", "create"),
@@ -163,7 +164,7 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
             what,
             made.Rank,
             made.Count,
-            made.Kind == AdaptiveDecisionKind.Keep ? made.UntilUs / 1e6 : null,
+            made.Kind is AdaptiveDecisionKind.Keep or AdaptiveDecisionKind.KeepForPeriod ? made.UntilUs / 1e6 : null,
             Known(cost),
             otherwise,
             Known(alternative));
@@ -194,6 +195,21 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
         Candidate = (byte)Followed(pool),
         Kind = untilUs > pool.NowUs ? AdaptiveDecisionKind.Keep : AdaptiveDecisionKind.Release,
     });
+
+    /// <summary>Keeping the first instance until a foretold arrival is over.</summary>
+    private void RecordKept(in PoolView pool, long gapStartUs, long untilUs) => _decisions.Add(new AdaptiveDecision
+    {
+        AtUs = pool.NowUs,
+        GapStartUs = gapStartUs,
+        UntilUs = untilUs,
+        CostGbs = (float)(pool.Function.MemoryGb * (untilUs - pool.NowUs) / 1e6),
+        AlternativeGbs = (float)ColdStartGbs(pool),
+        Rank = 1,
+        Candidate = (byte)Followed(pool),
+        Kind = AdaptiveDecisionKind.KeepForPeriod,
+    });
+
+    private double ColdStartGbs(in PoolView pool) => CreateCost(pool) + (Price(pool) * ColdUs(pool) / 1e6);
 
     private void Record(in PoolView pool, AdaptiveDecisionKind kind, int count, double costGbs = double.NaN, double alternativeGbs = double.NaN) =>
         _decisions.Add(new AdaptiveDecision

@@ -4,7 +4,7 @@ namespace FuncScaler.Policies;
 
 /// <summary>
 /// Weighs memory held against callers' waiting, per function and slot rank, from what it has learned, and knows nothing in advance
-///X
+/// (docs/adaptive.md).
 /// </summary>
 public sealed partial class AdaptivePolicy : IKeepAlivePolicy
 {
@@ -118,7 +118,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
             if (untilUs - nowUs <= ColdUs(pool) + (2 * _period.MarginUs))
             {
                 keepUs = Math.Max(Math.Max(untilUs, keepUs), nowUs + 1);
-                RecordIdle(pool, slot.Rank, gapStartUs, keepUs);
+                RecordKept(pool, gapStartUs, keepUs);
                 return keepUs;
             }
         }
@@ -187,7 +187,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
                 var together = _period.CountBetween(arrivalUs, arrivalUs + (long)Math.Min(coldUs, pool.Statistics.Duration.MeanUs));
                 create = Math.Clamp(together, 1, 16);
                 var heldGbs = pool.Function.MemoryGb * 2 * _period.MarginUs / 1e6;
-                Record(pool, AdaptiveDecisionKind.PrewarmByPeriod, create, create * (CreateCost(pool) + heldGbs), create * (CreateCost(pool) + (Price(pool) * coldUs / 1e6)));
+                Record(pool, AdaptiveDecisionKind.PrewarmByPeriod, create, create * (CreateCost(pool) + heldGbs), create * ColdStartGbs(pool));
                 return create;
             }
 
