@@ -12,9 +12,10 @@ internal struct AdaptivePlan
     public const int MaxParts = 4;
 
     private Parts _parts;
+    private byte _prewarms;
 
     /// <summary>The number of parts after the first.</summary>
-    public int Prewarms { get; private set; }
+    public readonly int Prewarms => _prewarms;
 
     /// <summary>How long to hold the instance at first, µs.</summary>
     public readonly long HoldUs => _parts[0].UntilUs;
@@ -40,7 +41,7 @@ internal struct AdaptivePlan
             return false;
         }
 
-        _parts[++Prewarms] = new Part(fromUs, untilUs);
+        _parts[++_prewarms] = new Part(fromUs, untilUs);
         return true;
     }
 
@@ -93,7 +94,16 @@ internal struct AdaptivePlan
         return false;
     }
 
-    private readonly record struct Part(long FromUs, long UntilUs);
+    /// <summary>In single precision, of which there are many: off by a ten-millionth of its time.</summary>
+    private readonly struct Part(long fromUs, long untilUs)
+    {
+        private readonly float _fromUs = fromUs;
+        private readonly float _untilUs = untilUs;
+
+        public long FromUs => (long)_fromUs;
+
+        public long UntilUs => (long)_untilUs;
+    }
 
     [InlineArray(MaxParts)]
     private struct Parts
