@@ -1,5 +1,3 @@
-using FuncScaler.Statistics;
-
 namespace FuncScaler.Policies;
 
 /// <summary>
@@ -21,7 +19,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     private readonly IPolicyHost _host;
     private readonly PeriodTracker _period = new();
     private readonly AdaptiveShadows _shadows;
-    private readonly RankPlans?[] _plans = new RankPlans?[FunctionStatistics.GroupCount];
+    private RankPlans?[] _plans = new RankPlans?[2];
     private readonly byte[] _followed = [.. AdaptivePrices.Ladder.Select(p => (byte)AdaptiveCandidates.Nearest(AdaptiveCandidates.Prices, p))];
     private Crowd _live;
     private long _coldUs;

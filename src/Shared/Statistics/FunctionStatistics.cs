@@ -19,7 +19,7 @@ public sealed class FunctionStatistics
     /// <summary>The number of rank groups.</summary>
     public const int GroupCount = SingleRanks + SharedRankGroups;
 
-    private readonly LogHistogram?[] _gaps = new LogHistogram?[SingleRanks + SharedRankGroups];
+    private LogHistogram?[] _gaps = new LogHistogram?[2];
     private long[] _freedAtUs = [];
     private readonly DemandTracker _demand = new();
     private readonly long[] _recentDurationsUs = new long[8];
@@ -61,7 +61,7 @@ public sealed class FunctionStatistics
     public LogHistogram? Durations => _durations;
 
     /// <summary>The idle gaps of a rank (from 1), shared with its neighbours above <see cref="SingleRanks"/>; null before the first.</summary>
-    public LogHistogram? GapsOfRank(int rank) => _gaps[GroupOf(rank)];
+    public LogHistogram? GapsOfRank(int rank) => GroupOf(rank) is var group && group < _gaps.Length ? _gaps[group] : null;
 
     /// <summary>When a rank's present idle gap began, µs; null when it was never used, or is in use.</summary>
     public long? FreedAtUs(int rank) => rank > Active && rank <= _ranksSeen ? _freedAtUs[rank - 1] : null;
@@ -110,7 +110,13 @@ public sealed class FunctionStatistics
 
         if (demand.GapUs >= 0)
         {
-            (_gaps[GroupOf(demand.Rank)] ??= new LogHistogram(HalfLifeUs)).Add(demand.GapUs, demand.ArrivedUs);
+            var group = GroupOf(demand.Rank);
+            if (group >= _gaps.Length)
+            {
+                Array.Resize(ref _gaps, Math.Min(2 * (group + 1), GroupCount));
+            }
+
+            (_gaps[group] ??= new LogHistogram(HalfLifeUs)).Add(demand.GapUs, demand.ArrivedUs);
         }
 
         return true;
