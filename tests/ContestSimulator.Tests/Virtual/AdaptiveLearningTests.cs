@@ -27,7 +27,6 @@ public sealed class AdaptiveLearningTests
 
         Assert.InRange(result.ColdStarts, 1, 100);
         Assert.True(result.Score.SlotGbSeconds * 6 < held.Score.SlotGbSeconds, $"{result.Score.SlotGbSeconds} and {held.Score.SlotGbSeconds} GBs");
-        Assert.True(result.Score.Total > held.Score.Total, $"{result.Score.Total} and {held.Score.Total}, {result.ColdStarts} cold starts");
     }
 
     [Fact]
