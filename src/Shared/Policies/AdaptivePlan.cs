@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace FuncScaler.Policies;
 
 /// <summary>
@@ -11,16 +9,17 @@ internal struct AdaptivePlan
     /// <summary>The most parts a plan has.</summary>
     public const int MaxParts = 4;
 
-    private Parts _parts;
+    private float _holdUs;
+    private Part[]? _later;
 
     /// <summary>The number of parts after the first.</summary>
-    public int Prewarms { get; private set; }
+    public readonly int Prewarms => _later?.Length ?? 0;
 
     /// <summary>How long to hold the instance at first, µs.</summary>
-    public readonly long HoldUs => _parts[0].UntilUs;
+    public readonly long HoldUs => (long)_holdUs;
 
     /// <summary>When the last part ends, µs.</summary>
-    public readonly long EndUs => _parts[Prewarms].UntilUs;
+    public readonly long EndUs => _later is null ? HoldUs : _later[^1].UntilUs;
 
     /// <summary>How much cheaper a gap is with an instance at its beginning than without one, GBs.</summary>
     public float WorthGbs { get; set; }
@@ -28,7 +27,7 @@ internal struct AdaptivePlan
     public static AdaptivePlan HoldFor(double us)
     {
         var plan = default(AdaptivePlan);
-        plan._parts[0] = new Part(0, (long)us);
+        plan._holdUs = (long)us;
         return plan;
     }
 
@@ -40,21 +39,27 @@ internal struct AdaptivePlan
             return false;
         }
 
-        _parts[++Prewarms] = new Part(fromUs, untilUs);
+        // Copies of the plan keep what they have; most plans have none.
+        _later = [.. _later ?? [], new Part(fromUs, untilUs)];
         return true;
     }
 
     /// <summary>A part after the first, in order of time, from 1.</summary>
-    public readonly (long FromUs, long UntilUs) Prewarm(int index) => (_parts[index].FromUs, _parts[index].UntilUs);
+    public readonly (long FromUs, long UntilUs) Prewarm(int index) => (_later![index - 1].FromUs, _later[index - 1].UntilUs);
 
     /// <summary>Until which age of the gap an instance that is ready at one is kept, µs; the age itself for not at all.</summary>
     public readonly long KeepUntilUs(long ageUs, long leadUs)
     {
-        for (var i = 0; i <= Prewarms; i++)
+        if (ageUs < HoldUs)
         {
-            if (ageUs >= _parts[i].FromUs - leadUs && ageUs < _parts[i].UntilUs)
+            return HoldUs;
+        }
+
+        foreach (var part in _later ?? [])
+        {
+            if (ageUs >= part.FromUs - leadUs && ageUs < part.UntilUs)
             {
-                return _parts[i].UntilUs;
+                return part.UntilUs;
             }
         }
 
@@ -69,12 +74,16 @@ internal struct AdaptivePlan
     /// <returns>Whether an instance was ready, or under way.</returns>
     public readonly bool Serves(long gapUs, long leadUs, out long heldUs, out long lateUs)
     {
-        heldUs = 0;
         lateUs = 0;
-        for (var i = 0; i <= Prewarms; i++)
+        heldUs = Math.Min(gapUs, HoldUs);
+        if (gapUs <= HoldUs)
         {
-            var part = _parts[i];
-            var fromUs = i == 0 ? 0 : part.FromUs - leadUs;
+            return true;
+        }
+
+        foreach (var part in _later ?? [])
+        {
+            var fromUs = part.FromUs - leadUs;
             if (gapUs < fromUs)
             {
                 return false;
@@ -93,11 +102,14 @@ internal struct AdaptivePlan
         return false;
     }
 
-    private readonly record struct Part(long FromUs, long UntilUs);
-
-    [InlineArray(MaxParts)]
-    private struct Parts
+    /// <summary>In single precision, of which there are many: off by a ten-millionth of its time.</summary>
+    private readonly struct Part(long fromUs, long untilUs)
     {
-        private Part _first;
+        private readonly float _fromUs = fromUs;
+        private readonly float _untilUs = untilUs;
+
+        public long FromUs => (long)_fromUs;
+
+        public long UntilUs => (long)_untilUs;
     }
 }

@@ -5,9 +5,16 @@ namespace FuncScaler.Policies;
 /// <content>Plans: for how long to hold, and when to create again.</content>
 public sealed partial class AdaptivePolicy
 {
+    private RankPlans? Made(int rank) => FunctionStatistics.GroupOf(rank) is var group && group < _plans.Length ? _plans[group] : null;
+
     private RankPlans PlansOf(int rank, in PoolView pool)
     {
         var group = FunctionStatistics.GroupOf(rank);
+        if (group >= _plans.Length)
+        {
+            Array.Resize(ref _plans, Math.Min(2 * (group + 1), FunctionStatistics.GroupCount));
+        }
+
         var plans = _plans[group] ??= new RankPlans();
         var gaps = pool.Statistics.GapsOfRank(rank);
         var count = gaps?.Count ?? 0;
@@ -99,7 +106,7 @@ public sealed partial class AdaptivePolicy
     private readonly struct PlansMade(AdaptivePolicy policy) : AdaptiveShadows.IPlans
     {
         public ref readonly AdaptivePlan Of(int candidate, int rank) =>
-            ref (policy._plans[FunctionStatistics.GroupOf(rank)] ?? Unplanned).Plans[AdaptiveCandidates.PlanOf(candidate)];
+            ref (policy.Made(rank) ?? Unplanned).Plans[AdaptiveCandidates.PlanOf(candidate)];
     }
 
     /// <summary>Plans as they are at a moment, made anew where it is time.</summary>

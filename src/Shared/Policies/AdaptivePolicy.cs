@@ -1,5 +1,3 @@
-using FuncScaler.Statistics;
-
 namespace FuncScaler.Policies;
 
 /// <summary>
@@ -20,8 +18,8 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     private readonly FunctionMeta _function;
     private readonly IPolicyHost _host;
     private readonly PeriodTracker _period = new();
-    private readonly AdaptiveShadows _shadows = new();
-    private readonly RankPlans?[] _plans = new RankPlans?[FunctionStatistics.GroupCount];
+    private readonly AdaptiveShadows _shadows;
+    private RankPlans?[] _plans = new RankPlans?[2];
     private readonly byte[] _followed = [.. AdaptivePrices.Ladder.Select(p => (byte)AdaptiveCandidates.Nearest(AdaptiveCandidates.Prices, p))];
     private Crowd _live;
     private long _coldUs;
@@ -36,6 +34,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     {
         _options = options;
         _shared = shared;
+        _shadows = new AdaptiveShadows(shared.LastCosts);
         _function = function;
         _host = host;
         shared.Join(this);

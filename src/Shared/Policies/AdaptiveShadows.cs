@@ -4,7 +4,8 @@ namespace FuncScaler.Policies;
 /// What one function's requests would have cost under each of the candidates: a pool of pretended instances for every candidate, to which
 /// the real arrivals are applied. Executions take as long as the last one that ended; costs age.
 /// </summary>
-internal sealed class AdaptiveShadows
+/// <param name="last">Where what an arrival added is put; it may be shared with others, who overwrite it.</param>
+internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 {
     private const int MaxCreates = 64;
 
@@ -17,10 +18,10 @@ internal sealed class AdaptiveShadows
     public double[] WaitSeconds { get; } = new double[AdaptiveCandidates.Count];
 
     /// <summary>What the last arrival added: GBs of slot time.</summary>
-    public double[] LastSlotGbSeconds { get; } = new double[AdaptiveCandidates.Count];
+    public double[] LastSlotGbSeconds => last.SlotGbSeconds;
 
     /// <summary>What the last arrival added: seconds of waiting.</summary>
-    public double[] LastWaitSeconds { get; } = new double[AdaptiveCandidates.Count];
+    public double[] LastWaitSeconds => last.WaitSeconds;
 
     public void Age(double factor)
     {
@@ -111,6 +112,11 @@ internal sealed class AdaptiveShadows
             Array.Copy(pool.FreeAt, idle, pool.FreeAt, kept, pool.Count - idle);
             pool.Count -= idle - kept;
             idle = kept;
+            if (pool.Count == 0 && pool.FreeAt.Length > Pool.Fewest)
+            {
+                // What a burst took.
+                pool.FreeAt = [];
+            }
         }
 
         pool.AccruedUs = nowUs;
@@ -160,6 +166,16 @@ internal sealed class AdaptiveShadows
         WaitSeconds[candidate] += waitSeconds;
     }
 
+    /// <summary>Costs by candidate.</summary>
+    public sealed class Costs
+    {
+        /// <summary>Slot time beyond execution, GBs.</summary>
+        public double[] SlotGbSeconds { get; } = new double[AdaptiveCandidates.Count];
+
+        /// <summary>Waiting, s.</summary>
+        public double[] WaitSeconds { get; } = new double[AdaptiveCandidates.Count];
+    }
+
     /// <summary>The plan of a candidate for a rank.</summary>
     public interface IPlans
     {
@@ -169,6 +185,8 @@ internal sealed class AdaptiveShadows
     /// <summary>When each instance is or was last free, ascending.</summary>
     private struct Pool
     {
+        public const int Fewest = 1;
+
         public long[] FreeAt;
         public int Count;
         public long AccruedUs;
@@ -194,7 +212,7 @@ internal sealed class AdaptiveShadows
         {
             if (FreeAt is null || FreeAt.Length == Count)
             {
-                Array.Resize(ref FreeAt, Math.Max(2, 2 * Count));
+                Array.Resize(ref FreeAt, Math.Max(Fewest, 2 * Count));
             }
 
             var index = Count++;

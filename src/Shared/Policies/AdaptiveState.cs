@@ -21,6 +21,9 @@ internal sealed class AdaptiveState
 
     public CoArrivals CoArrivals { get; } = new();
 
+    /// <summary>What the arrival just applied to one of the functions added.</summary>
+    public AdaptiveShadows.Costs LastCosts { get; } = new();
+
     public void Join(AdaptivePolicy policy) => _policies.Add(policy);
 
     /// <summary>Brings the books of one function up to date, of each in turn.</summary>

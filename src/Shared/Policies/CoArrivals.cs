@@ -41,7 +41,7 @@ internal sealed class CoArrivals
     internal sealed class Links
     {
         private const int MaxLinks = 4;
-        private const double Weight = 0.1;
+        private const float Weight = 0.1f;
 
         private readonly Leader[] _leaders = new Leader[MaxLinks];
         private readonly AdaptivePolicy?[] _followers = new AdaptivePolicy?[MaxLinks];
@@ -93,7 +93,7 @@ internal sealed class CoArrivals
 
             // Telling has already counted it as missed.
             link.Likelihood = Math.Min(1, link.Likelihood + (link.Open ? Weight : 0));
-            link.LeadUs += 0.2 * (afterUs - link.LeadUs);
+            link.LeadUs += 0.2f * (afterUs - link.LeadUs);
             link.Open = false;
         }
 
@@ -131,8 +131,8 @@ internal sealed class CoArrivals
         private struct Leader
         {
             public AdaptivePolicy? Policy;
-            public double LeadUs;
-            public double Likelihood;
+            public float LeadUs;
+            public float Likelihood;
             public bool Open;
         }
     }

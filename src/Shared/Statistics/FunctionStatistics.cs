@@ -19,9 +19,9 @@ public sealed class FunctionStatistics
     /// <summary>The number of rank groups.</summary>
     public const int GroupCount = SingleRanks + SharedRankGroups;
 
-    private readonly LogHistogram?[] _gaps = new LogHistogram?[SingleRanks + SharedRankGroups];
+    private LogHistogram?[] _gaps = new LogHistogram?[2];
+    private GapChange[] _change = new GapChange[2];
     private long[] _freedAtUs = [];
-    private readonly GapChange[] _change = new GapChange[GroupCount];
     private readonly DemandTracker _demand = new();
     private readonly long[] _recentDurationsUs = new long[8];
     private long _durationsSeen;
@@ -65,7 +65,7 @@ public sealed class FunctionStatistics
     public LogHistogram? Durations => _durations;
 
     /// <summary>The idle gaps of a rank (from 1), shared with its neighbours above <see cref="SingleRanks"/>; null before the first.</summary>
-    public LogHistogram? GapsOfRank(int rank) => _gaps[GroupOf(rank)];
+    public LogHistogram? GapsOfRank(int rank) => GroupOf(rank) is var group && group < _gaps.Length ? _gaps[group] : null;
 
     /// <summary>When a rank's present idle gap began, µs; null when it was never used, or is in use.</summary>
     public long? FreedAtUs(int rank) => rank > Active && rank <= _ranksSeen ? _freedAtUs[rank - 1] : null;
@@ -115,6 +115,12 @@ public sealed class FunctionStatistics
         if (demand.GapUs >= 0)
         {
             var group = GroupOf(demand.Rank);
+            if (group >= _gaps.Length)
+            {
+                Array.Resize(ref _gaps, Math.Min(2 * (group + 1), GroupCount));
+                Array.Resize(ref _change, _gaps.Length);
+            }
+
             var gaps = _gaps[group] ??= new LogHistogram(HalfLifeUs);
             Changes += _change[group].Changed(gaps, demand.GapUs) ? 1 : 0;
             gaps.Add(demand.GapUs, demand.ArrivedUs);

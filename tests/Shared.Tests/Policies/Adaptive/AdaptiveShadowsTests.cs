@@ -18,7 +18,7 @@ public class AdaptiveShadowsTests
     {
         var bench = new PolicyBench("ttl:5");
         var function = PolicyBench.Function(memoryMb: 512);
-        var shadows = new AdaptiveShadows();
+        var shadows = new AdaptiveShadows(new AdaptiveShadows.Costs());
         var plans = new Plans(AdaptivePlan.HoldFor(5 * Second));
         foreach (var gap in GapsSeconds)
         {
@@ -44,7 +44,7 @@ public class AdaptiveShadowsTests
     {
         // Rank 1 is held for a minute, rank 2 for 2 s.
         var plans = new Plans(AdaptivePlan.HoldFor(60 * Second), AdaptivePlan.HoldFor(2 * Second));
-        var shadows = new AdaptiveShadows();
+        var shadows = new AdaptiveShadows(new AdaptiveShadows.Costs());
         Assert.True(shadows.Arrive(0, At(0, Second), plans));
         Assert.True(shadows.Arrive(0, At(1000, Second), plans with { WorthOfSecond = 100 }));
         Assert.False(shadows.Arrive(0, At(3 * Second, Second), plans));
@@ -66,8 +66,8 @@ public class AdaptiveShadowsTests
             var plan = AdaptivePlan.HoldFor(of.hold);
             plan.Add(of.hold + of.pause + ColdUs, of.hold + of.pause + ColdUs + Second);
             var plans = new Plans(plan);
-            var settled = new AdaptiveShadows();
-            var left = new AdaptiveShadows();
+            var settled = new AdaptiveShadows(new AdaptiveShadows.Costs());
+            var left = new AdaptiveShadows(new AdaptiveShadows.Costs());
             long atUs = 0;
             for (var i = 0; i < of.gaps.Length; i++)
             {
@@ -101,7 +101,7 @@ public class AdaptiveShadowsTests
         var plans = new Plans(AdaptivePlan.HoldFor(0));
         foreach (var (candidate, served) in new[] { (0, false), (timed, true) })
         {
-            var shadows = new AdaptiveShadows();
+            var shadows = new AdaptiveShadows(new AdaptiveShadows.Costs());
             shadows.Arrive(candidate, At(0), plans);
             var cold = shadows.Arrive(candidate, At(30 * Second) with { Foretold = true, WindowUs = 600_000 }, plans);
 
@@ -118,7 +118,7 @@ public class AdaptiveShadowsTests
     [Fact]
     public void Costs_age()
     {
-        var shadows = new AdaptiveShadows();
+        var shadows = new AdaptiveShadows(new AdaptiveShadows.Costs());
         shadows.Arrive(0, At(0), new Plans(AdaptivePlan.HoldFor(Second)));
         shadows.Age(0.5);
 
