@@ -1,8 +1,10 @@
 // The deployment is as it must be; and each check notices when it is not, on a copy broken in memory.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 import * as checks from './checks.mjs';
-import { parseAll, readTexts } from './syntax.mjs';
+import { parseAll, readTexts, repository } from './syntax.mjs';
 
 const texts = readTexts();
 
@@ -16,6 +18,12 @@ test('infra/bicep has what the checks are about', () => {
     'Microsoft.DurableTask/schedulers', 'Microsoft.DurableTask/schedulers/taskHubs', 'Microsoft.StandbyPool/standbyContainerGroupPools', 'Microsoft.Insights/scheduledQueryRules']) {
     assert.ok(types.includes(type), type);
   }
+});
+
+test('azd sends parameters that main.bicep has', () => {
+  const sent = Object.keys(JSON.parse(fs.readFileSync(path.join(repository, 'infra/bicep/main.parameters.json'), 'utf8')).parameters);
+  const has = parseAll(texts).get('main.bicep').parameters.map(p => p.name);
+  assert.deepEqual(sent.filter(name => !has.includes(name)), []);
 });
 
 /** File, what to replace, by what, the check that must notice, and what it must say. */

@@ -59,6 +59,19 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
+  name: guid(resourceGroup().id, 'workbook')
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: 'FuncScaler'
+    category: 'workbook'
+    sourceId: workspace.id
+    serializedData: loadTextContent('../../dashboards/workbook.json')
+  }
+}
+
 // The app may send telemetry to this component; it can read nothing there.
 resource publisher 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: insights

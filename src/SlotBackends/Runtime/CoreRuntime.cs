@@ -419,6 +419,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
         lock (Gate)
         {
             Counters.BackendFailures++;
+            Counters.Throttled += failure.Kind == FailureKind.Throttled ? 1 : 0;
         }
 
         Answer((core, nowUs, effects) => core.SlotFailed(nowUs, effect.Function.Key, effect.Ticket, failure, effects));

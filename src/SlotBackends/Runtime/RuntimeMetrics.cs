@@ -32,7 +32,7 @@ internal sealed class RuntimeMetrics : IDisposable
         _meter.CreateObservableGauge("funcscaler.budget.creates_left", () => Known(Read().Budget?.CreatesLeft), "{call}", "Creations that the platform grants at once");
         _meter.CreateObservableGauge("funcscaler.budget.create_price", () => Known(Read().Budget?.CreatePriceSeconds), "s", "Waiting that one more creation is expected to cause");
         _meter.CreateObservableUpDownCounter("funcscaler.budget.held", Held, "{call}", "Calls that wait for the platform's budget");
-        _meter.CreateObservableCounter("funcscaler.budget.throttled", Throttled, "{call}", "Calls that the platform has sent back for now");
+        _meter.CreateObservableCounter("funcscaler.budget.throttled", () => Read().Counters.Throttled, "{call}", "Calls that the platform has sent back for now");
     }
 
     public void Dispose() => _meter.Dispose();
@@ -88,6 +88,4 @@ internal sealed class RuntimeMetrics : IDisposable
 
     private IEnumerable<Measurement<int>> Held() =>
         Read().Budget is { } budget ? [Of(budget.HeldCreates, Call, "create"), Of(budget.HeldDestroys, Call, "destroy")] : [];
-
-    private IEnumerable<Measurement<long>> Throttled() => Read().Budget is { } budget ? [new Measurement<long>(budget.Throttled)] : [];
 }

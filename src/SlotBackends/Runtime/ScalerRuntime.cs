@@ -184,14 +184,17 @@ public sealed partial class ScalerRuntime : CoreRuntime
     /// <summary>Counts what the comparison has brought in and thrown out; called with the lock held.</summary>
     private void CountFindings(HashSet<SlotTicket> were)
     {
+        var (adopted, leaked) = (0, 0);
         foreach (var (function, slot) in _core.Inventory)
         {
             if (!were.Remove(slot.Ticket))
             {
-                ScalerTelemetry.CountFinding(function.Value.Length == 0 ? ReconcileFinding.Leaked : ReconcileFinding.Adopted);
+                _ = function.Value.Length == 0 ? leaked++ : adopted++;
             }
         }
 
+        ScalerTelemetry.CountFinding(ReconcileFinding.Adopted, adopted);
+        ScalerTelemetry.CountFinding(ReconcileFinding.Leaked, leaked);
         ScalerTelemetry.CountFinding(ReconcileFinding.Lost, were.Count);
     }
 

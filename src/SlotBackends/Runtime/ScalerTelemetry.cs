@@ -44,7 +44,7 @@ public static class ScalerTelemetry
         new InstrumentAdvice<double> { HistogramBucketBoundaries = DurationBounds });
 
     /// <summary>Counts what a comparison with the backend's list has found.</summary>
-    public static void CountFinding(ReconcileFinding finding, int slots = 1)
+    public static void CountFinding(ReconcileFinding finding, int slots)
     {
         // Zeros too: an operator must be able to tell "nothing found" from "not looked".
         Findings.Add(slots, new KeyValuePair<string, object?>("finding", finding switch
