@@ -17,12 +17,17 @@ wait_seconds=${WAIT_SECONDS:-120}
 work=$(mktemp -d)
 started=()
 
+# Each job in a process group of its own, so that it can be stopped with all that it has started.
+set -m
 stop() {
-  for id in "${started[@]:-}"; do
-    [ -n "$id" ] && kill "$id" 2>/dev/null && wait "$id" 2>/dev/null
+  set +e
+  for id in "${started[@]}"; do
+    kill -TERM -- "-$id" 2>/dev/null
+    for _ in $(seq 50); do kill -0 -- "-$id" 2>/dev/null || break; sleep 0.2; done
+    kill -KILL -- "-$id" 2>/dev/null
+    wait "$id" 2>/dev/null
   done
-  [ "${keep_logs:-no}" = yes ] && echo "logs are in $work" || rm -rf "$work"
-  return 0
+  if [ "${keep_logs:-no}" = yes ]; then echo "logs are in $work"; else rm -rf "$work"; fi
 }
 trap stop EXIT
 

@@ -1,14 +1,13 @@
 using Microsoft.Azure.Functions.Worker.Extensions.Abstractions;
 
-namespace Microsoft.Azure.Functions.Worker
-{
-    public sealed class TimerTriggerAttribute : TriggerBindingAttribute
-    {
-        public TimerTriggerAttribute(string schedule) => throw null!;
-    }
+namespace Microsoft.Azure.Functions.Worker;
 
-    public class TimerInfo
-    {
-        public bool IsPastDue { get; set; }
-    }
+public sealed class TimerTriggerAttribute : TriggerBindingAttribute
+{
+    public TimerTriggerAttribute(string schedule) => throw null!;
+}
+
+public class TimerInfo
+{
+    public bool IsPastDue { get; set; }
 }

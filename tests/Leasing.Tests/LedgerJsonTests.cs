@@ -73,6 +73,29 @@ public class LedgerJsonTests
         Assert.InRange(LeasingJson.Write(state).Length, 100_000, 350_000);
     }
 
+    [Fact]
+    public void Messages_pass_through_any_serialiser()
+    {
+        var stage = new Stage();
+        stage.ColdStart("w1", "r1", 101);
+        stage.Release("w1", "r9", "i-999", ReleaseOutcome.Forwarded);
+        var report = stage.Worker("w1").TakeReport(stage.NowUs);
+        Assert.Equal(LeasingJson.Write(report), LeasingJson.Write(Passed(report)));
+        stage.Report("w1");
+        var view = stage.Ledger.ViewFor(new WorkerId("w1"));
+        Assert.Equal(LeasingJson.Write(view), LeasingJson.Write(Passed(view)));
+        var request = new ProvisionRequest(Stage.Function, new SlotTicket(7), new InstanceId("i-7"), 5);
+        Assert.Equal(request, Passed(request));
+        var slot = new ProvisionedSlot(new SlotTicket(7), new BackendSlotId("s"), new InstanceId("i-7"), new Uri("http://a"), 1, 2);
+        Assert.Equal(slot, Passed(slot));
+        var failure = new SlotFailure(FailureKind.Throttled, "slower", 3, true);
+        Assert.Equal(failure, Passed(failure));
+        var listed = new ListedSlot(new BackendSlotId("s"), new SlotTicket(7));
+        Assert.Equal(listed, Passed(listed));
+    }
+
+    private static T Passed<T>(T message) => JsonSerializer.Deserialize<T>(JsonSerializer.Serialize(message))!;
+
     [Theory]
     [InlineData("""{"format":3,"slots":{}}""", "format 3")]
     [InlineData("""{"slots":{}}""", "number 'format'")]

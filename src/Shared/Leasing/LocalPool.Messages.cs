@@ -80,6 +80,13 @@ public sealed partial class LocalPool
     /// <summary>What to tell the ledger now. Each call makes a new report: one that was not delivered need not be sent again.</summary>
     public WorkerReport TakeReport(long nowUs)
     {
+        if (_outbox.Count >= _options.MaxOperations)
+        {
+            // The ledger has not been reached for long: statistics are the first to go.
+            _came.Clear();
+            _went.Clear();
+        }
+
         if (_came.Count > 0 || _went.Count > 0)
         {
             Enqueue(nowUs, new WorkerOperation

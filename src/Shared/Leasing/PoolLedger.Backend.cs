@@ -52,7 +52,7 @@ public sealed partial class PoolLedger
 
             State.FailuresInARow++;
             State.LastFailure = failure.Message;
-            var pauseUs = failure.Kind == FailureKind.Permanent ? _options.Pool.MaxRetryDelayUs : RetryDelayUs(State.FailuresInARow);
+            var pauseUs = failure.Kind == FailureKind.Permanent ? _options.Pool.MaxRetryDelayUs : _options.Pool.RetryPauseUs(State.FailuresInARow);
             State.StandbyNotBeforeUs = Math.Max(State.StandbyNotBeforeUs, NowUs + Math.Max(failure.RetryAfterUs, pauseUs));
         }
 
@@ -82,7 +82,7 @@ public sealed partial class PoolLedger
         Advance(nowUs);
         if (State.Slots.TryGetValue(ticket.Value, out var slot) && slot.State == LedgerSlotState.Destroying && slot.Attempts == attempt)
         {
-            slot.DueUs = NowUs + Math.Max(failure.RetryAfterUs, RetryDelayUs(attempt));
+            slot.DueUs = NowUs + Math.Max(failure.RetryAfterUs, _options.Pool.RetryPauseUs(attempt));
         }
 
         Settle(effects);
@@ -142,7 +142,4 @@ public sealed partial class PoolLedger
             AtUs = notBeforeUs,
         });
     }
-
-    private long RetryDelayUs(int attempt) =>
-        Math.Min(_options.Pool.MaxRetryDelayUs, _options.Pool.RetryDelayUs << Math.Min(attempt - 1, 20));
 }

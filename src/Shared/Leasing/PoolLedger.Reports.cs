@@ -41,9 +41,6 @@ public sealed partial class PoolLedger
         Renew(report.Worker, worker);
         worker.Waiting = Math.Max(0, report.Waiting - (int)(worker.Granted - report.LeasesSeen));
         worker.Releases.RemoveAll(r => r.Number <= report.ReleasesSeen);
-
-        // What it waited for when it last reported must not draw back what it returns now.
-        worker.Waiting = 0;
         for (var i = 0; i < report.Operations.Count; i++)
         {
             var number = report.FirstOperation + i;

@@ -143,7 +143,7 @@ public sealed class Provisioning(long notBeforeUs, long nowUs, SlotPoolOptions o
             }
         }
 
-        _waitUs = Math.Max(1, Math.Max(failure.RetryAfterUs, Math.Min(options.MaxRetryDelayUs, options.RetryDelayUs << (_attempts - 1))));
+        _waitUs = Math.Max(1, Math.Max(failure.RetryAfterUs, options.RetryPauseUs(_attempts)));
         _askedUs = atUs;
     }
 

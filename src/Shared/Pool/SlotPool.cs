@@ -316,7 +316,7 @@ public sealed partial class SlotPool : IPoolState
 
             case SlotState.Destroying:
                 slot.DestroyAttempts++;
-                slot.DueUs = _nowUs + Math.Max(failure.RetryAfterUs, RetryDelayUs(slot.DestroyAttempts));
+                slot.DueUs = _nowUs + Math.Max(failure.RetryAfterUs, _options.RetryPauseUs(slot.DestroyAttempts));
                 slot.Asked = false;
                 WakeBy(slot.DueUs);
                 break;
@@ -1002,13 +1002,10 @@ public sealed partial class SlotPool : IPoolState
         }
 
         _lastFailureUs = _nowUs;
-        _createNotBeforeUs = Math.Max(_createNotBeforeUs, _nowUs + Math.Max(failure.RetryAfterUs, RetryDelayUs(_failuresInARow)));
+        _createNotBeforeUs = Math.Max(_createNotBeforeUs, _nowUs + Math.Max(failure.RetryAfterUs, _options.RetryPauseUs(_failuresInARow)));
         _owedCreates++;
         WakeBy(_createNotBeforeUs);
     }
-
-    private long RetryDelayUs(int attempt) =>
-        Math.Min(_options.MaxRetryDelayUs, _options.RetryDelayUs << Math.Min(attempt - 1, 20));
 
     /// <summary>What follows every event: requests are never stranded, the policy may prepare, and the host learns when to wake.</summary>
     private void Settle(List<Effect> effects)

@@ -53,6 +53,9 @@ public sealed record SlotPoolOptions
     /// <summary>What instance ids begin with; the host makes it unique per process.</summary>
     public string InstancePrefix { get; init; } = "i-";
 
+    /// <summary>The pause after so many failures in a row, µs.</summary>
+    public long RetryPauseUs(int failures) => Math.Min(MaxRetryDelayUs, RetryDelayUs << Math.Min(failures - 1, 20));
+
     /// <summary>How long a request may hold an instance of a function before it is taken to be lost, µs; null for ever.</summary>
     public long? AssignmentLimitUs(FunctionMeta function) =>
         AssignmentGraceUs > 0 && function.TimeoutSeconds > 0 ? (2_000_000L * function.TimeoutSeconds) + AssignmentGraceUs : null;
