@@ -40,13 +40,7 @@ public sealed class ContestRunScriptTests
 
     private static Process Start(string platform, int controlPort, params string[] arguments)
     {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "FuncScaler.sln")))
-        {
-            folder = folder.Parent!;
-        }
-
-        return Process.Start(new ProcessStartInfo("bash", [Path.Combine(folder.FullName, "eng", "contest-run.sh"), .. arguments])
+        return Process.Start(new ProcessStartInfo("bash", [Path.Combine(Repository.Root, "eng", "contest-run.sh"), .. arguments])
         {
             RedirectStandardOutput = true,
             Environment =

@@ -106,16 +106,7 @@ public sealed partial class TelemetryTests
     private static List<(string Name, string Unit)> DocumentedMetrics() =>
         [.. MetricRow().Matches(Read("docs/operations.md")).Select(m => (m.Groups[1].Value, m.Groups[2].Value)).OrderBy(m => m.Item1, StringComparer.Ordinal)];
 
-    private static string Read(string file)
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "FuncScaler.sln")))
-        {
-            folder = folder.Parent ?? throw new InvalidOperationException("The tests do not lie in the repository.");
-        }
-
-        return File.ReadAllText(Path.Combine(folder.FullName, file)).ReplaceLineEndings("\n");
-    }
+    private static string Read(string file) => File.ReadAllText(Path.Combine(Repository.Root, file)).ReplaceLineEndings("\n");
 
     [GeneratedRegex(@"^\| `(funcscaler\.[\w.]+)` \| `([^`]+)` \|", RegexOptions.Multiline)]
     private static partial Regex MetricRow();
