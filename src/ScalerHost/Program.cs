@@ -7,6 +7,7 @@ using FuncScaler.ScalerHost.Commands;
 var root = new RootCommand("FuncScaler decides how many instances of a serverless function exist, and which request gets which one.")
 {
     ServeCommand.Create(),
+    HealthCommand.Create(),
     PlatformCommand.Create(),
     ContestCommand.Create(),
     SimulateCommand.Create(),

@@ -39,6 +39,9 @@ public sealed record ScalerServerOptions
     public bool KeepInstances { get; init; }
 
     public LogLevel LogLevel { get; init; } = LogLevel.Warning;
+
+    /// <summary>The OpenTelemetry collector; null for the one that <see cref="TelemetryExport.EndpointVariable"/> names, if any.</summary>
+    public Uri? Otlp { get; init; }
 }
 
 /// <summary>The scaler as a service: gRPC and JSON in front, the runtime behind.</summary>
@@ -49,6 +52,8 @@ public sealed class ScalerServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly ScalerServerOptions _options;
     private readonly ServingStates _serving = new();
+    private readonly TelemetryExport? _export;
+    private readonly MetricsSummary _summary;
     private bool _stopped;
 
     /// <param name="backend">Where slots come from; disposed with the server.</param>
@@ -76,6 +81,8 @@ public sealed class ScalerServer : IAsyncDisposable
         });
         _app = builder.Build();
         Runtime = new ScalerRuntime(backend, options.Policy, options.Runtime, time, _app.Services.GetRequiredService<ILogger<ScalerRuntime>>());
+        _summary = new MetricsSummary(_app.Services.GetRequiredService<ILogger<MetricsSummary>>(), time);
+        _export = TelemetryExport.Start(options.Otlp);
         var service = new ScalerService(Runtime);
         var routes = new UnaryRoutes();
         service.AddTo(routes);
@@ -144,6 +151,11 @@ public sealed class ScalerServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync(CancellationToken.None).ConfigureAwait(false);
+
+        // Before what they read from, so that the last figures are sent.
+        _summary.Write();
+        _summary.Dispose();
+        _export?.Dispose();
         await Runtime.DisposeAsync().ConfigureAwait(false);
         await _app.DisposeAsync().ConfigureAwait(false);
     }

@@ -1,5 +1,6 @@
 using FuncScaler.Leasing;
 using FuncScaler.SlotBackends;
+using FuncScaler.SlotBackends.Runtime;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Client;
@@ -43,6 +44,7 @@ public sealed partial class SweepActivities(ISlotBackend backend, TimeProvider t
         // Read again, after the list: what is in the list was in its ledger by now, unless it was given up.
         var ledgers = await LedgersAsync(client, cancellationToken);
         var orphans = listed is null ? [] : Sweeper.Orphans(listed, ledgers.Values);
+        ScalerTelemetry.CountFinding(ReconcileFinding.Leaked, orphans.Count);
         LogLooked(orchestration, ledgers.Count, listed?.Count ?? -1, orphans.Count);
         return new SweepFindings(ledgers.ToDictionary(l => l.Key, l => new PoolSweep(askedUs, listed is null ? null : Own(l.Value, listed))), orphans);
     }

@@ -36,10 +36,15 @@ internal static class ServeCommand
         var price = CommonOptions.LatencyPrice("");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
         var keep = new Option<bool>("--keep") { Description = "Leave instances alive when stopping" };
+        var otlp = new Option<string?>("--otlp")
+        {
+            Description = $"The OpenTelemetry collector that metrics and traces go to, by OTLP over HTTP, for example http://127.0.0.1:4318; also as {TelemetryExport.EndpointVariable}",
+            HelpName = "URL",
+        };
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, JSON POST /api/assign and /api/release, GET /api/stats and /api/slots")
         {
-            backend, functions, aci, platform, wait, listen, grpcPort, httpPort, policy, price, noWait, keep, verbose,
+            backend, functions, aci, platform, wait, listen, grpcPort, httpPort, policy, price, noWait, keep, otlp, verbose,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -70,6 +75,7 @@ internal static class ServeCommand
                 Policy = CommonOptions.ParsePolicy(parsed.GetValue(policy)!),
                 Runtime = setup.Runtime(new ScalerRuntimeOptions { Pool = MakePoolOptions(waiting: !parsed.GetValue(noWait)) with { LatencyPriceGbs = CommonOptions.ParseLatencyPrice(parsed.GetValue(price)!) } }),
                 KeepInstances = parsed.GetValue(keep),
+                Otlp = parsed.GetValue(otlp) is { } collector ? CommonOptions.ParseAddress("--otlp", collector) : null,
                 LogLevel = parsed.GetValue(verbose) ? LogLevel.Information : LogLevel.Warning,
             };
             var patience = TimeSpan.FromSeconds(parsed.GetValue(wait) ?? 10);

@@ -7,7 +7,7 @@ namespace FuncScaler.Leasing;
 /// A policy as a worker applies it: the wait rule in full, keeping only until the instance goes back to the ledger, and nothing ahead of
 /// requests; keeping for longer and creating ahead are the ledger's, which sees all workers.
 /// </summary>
-internal sealed class LocalPolicy(IKeepAlivePolicy policy, long parkAfterUs) : IKeepAlivePolicy
+internal sealed class LocalPolicy(IKeepAlivePolicy policy, long parkAfterUs) : IKeepAlivePolicy, IPolicyMetrics
 {
     public bool Waits => policy.Waits;
 
@@ -33,4 +33,8 @@ internal sealed class LocalPolicy(IKeepAlivePolicy policy, long parkAfterUs) : I
         var plan = policy.Standby(pool);
         return new StandbyPlan(Math.Clamp(plan.CreateNow, 0, Math.Max(0, pool.Waiters - pool.InFlight)), plan.ReviewAtUs);
     }
+
+    public double? PredictArrivalsPerSecond(in PoolView pool) => (policy as IPolicyMetrics)?.PredictArrivalsPerSecond(pool);
+
+    public double? PriceGbsPerSecond(in PoolView pool) => (policy as IPolicyMetrics)?.PriceGbsPerSecond(pool);
 }

@@ -530,6 +530,13 @@ public sealed partial class SlotPool : IPoolState
         Settle(effects);
     }
 
+    /// <summary>What the policy tells operators at <paramref name="nowUs"/>; nulls where it has nothing to tell.</summary>
+    public (double? ArrivalsPerSecond, double? PriceGbsPerSecond) DescribePolicy(long nowUs)
+    {
+        var view = new PoolView(this, nowUs);
+        return _policy is IPolicyMetrics metrics ? (metrics.PredictArrivalsPerSecond(view), metrics.PriceGbsPerSecond(view)) : (null, null);
+    }
+
     /// <summary>Lets the policy look again, as after every change, although nothing has changed in this pool.</summary>
     public void Review(long nowUs, List<Effect> effects)
     {

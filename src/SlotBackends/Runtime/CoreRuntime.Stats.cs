@@ -78,6 +78,32 @@ public abstract partial class CoreRuntime
         return explanation is not null;
     }
 
+    /// <summary>What the metrics of this runtime are read from, all of one moment.</summary>
+    internal RuntimeReading Read()
+    {
+        lock (Gate)
+        {
+            var nowUs = NowUs;
+            var reading = new RuntimeReading { Counters = Counters.Copy(), Budget = DescribeBudget() };
+            foreach (var pool in Pools)
+            {
+                reading.Busy += pool.BusyCount;
+                reading.Idle += pool.IdleCount;
+                reading.InFlight += pool.InFlightCount;
+                reading.Waiting += pool.WaiterCount;
+                reading.IdleGb += pool.IdleCount * pool.Function.MemoryMb / 1024.0;
+                var (arrivals, price) = pool.DescribePolicy(nowUs);
+                reading.PredictedPerSecond = arrivals is null ? reading.PredictedPerSecond : (reading.PredictedPerSecond ?? 0) + arrivals;
+                reading.PriceGbsPerSecond = price ?? reading.PriceGbsPerSecond;
+            }
+
+            var score = Score.ScoreAt(nowUs);
+            reading.SlotGbs = score.SlotGbSeconds;
+            reading.ExecutionGbs = score.ExecutionGbSeconds;
+            return reading;
+        }
+    }
+
     /// <summary>What the backend's budget has left; null without one.</summary>
     private protected virtual BudgetStats? DescribeBudget() => null;
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using FuncScaler.Policies;
 using Microsoft.Extensions.Logging;
@@ -19,6 +20,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly Dictionary<RequestId, PendingAssign> _pending = [];
     private readonly ConcurrentDictionary<SlotTicket, Uri> _addresses = new();
+    private readonly RuntimeMetrics _metrics;
     private long _armedForUs = long.MaxValue;
 
     /// <param name="core">The core; its events go through the runtime alone.</param>
@@ -38,6 +40,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
         _logger = logger;
         _origin = time.GetTimestamp();
         _timer = time.CreateTimer(static state => ((CoreRuntime)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _metrics = new RuntimeMetrics(this);
     }
 
     private protected ISlotBackend Backend { get; }
@@ -68,9 +71,10 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         PendingAssign pending;
+        long nowUs;
         lock (Gate)
         {
-            var nowUs = NowUs;
+            nowUs = NowUs;
             _core.Assign(nowUs, function, request, DeadlineUs(nowUs, timeout), Effects);
             Counters.Assigns++;
             if (Effects is [{ Kind: EffectKind.Grant } only] && only.Request == request && !_pending.ContainsKey(request))
@@ -78,6 +82,11 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
                 Effects.Clear();
                 Counters.Granted(only.GrantKind);
                 Rearm();
+                if (ScalerTelemetry.AssignDuration.Enabled)
+                {
+                    ScalerTelemetry.RecordAssign(NowUs - nowUs, only.GrantKind);
+                }
+
                 return new ValueTask<AssignedInstance>(new AssignedInstance(only.Instance, only.GrantKind, AddressOf(only)));
             }
 
@@ -88,10 +97,11 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
             }
 
             pending.Callers++;
+            CountMiss(request);
             RunEffects();
         }
 
-        return WaitAsync(function, request, pending, cancellationToken);
+        return WaitAsync(function, request, pending, nowUs, cancellationToken);
     }
 
     /// <inheritdoc />
@@ -116,6 +126,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _metrics.Dispose();
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _timer.DisposeAsync().ConfigureAwait(false);
         await DisposeCoreAsync().ConfigureAwait(false);
@@ -189,6 +200,8 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
     {
         foreach (var effect in Effects)
         {
+            Counters.CreatesAsked += effect.Kind == EffectKind.CreateSlot ? 1 : 0;
+            Counters.GivenBack += effect.Kind == EffectKind.DestroySlot ? 1 : 0;
             switch (effect.Kind)
             {
                 case EffectKind.CreateSlot or EffectKind.DestroySlot when Hold(effect):
@@ -237,6 +250,24 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
         }
     }
 
+    /// <summary>What was decided for a request that found no instance; called with the lock held, before its effects are carried out.</summary>
+    private void CountMiss(RequestId request)
+    {
+        var creates = 0;
+        foreach (var effect in Effects)
+        {
+            if (effect.Kind is EffectKind.Grant or EffectKind.Reject && effect.Request == request)
+            {
+                return;
+            }
+
+            creates += effect.Kind == EffectKind.CreateSlot ? 1 : 0;
+        }
+
+        Counters.CreatesOnMiss += creates;
+        Counters.Waits += creates == 0 ? 1 : 0;
+    }
+
     private long DeadlineUs(long nowUs, TimeSpan? timeout)
     {
         if (timeout is null)
@@ -252,11 +283,22 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
         FunctionMeta function,
         RequestId request,
         PendingAssign pending,
+        long askedUs,
         CancellationToken cancellationToken)
     {
+        using var activity = ScalerTelemetry.StartActivity("wait", function);
         try
         {
-            return await pending.Completion.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            var assigned = await pending.Completion.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            ScalerTelemetry.RecordAssign(NowUs - askedUs, assigned.Kind);
+            activity?.SetTag("funcscaler.outcome", ScalerService.StartName(assigned.Kind));
+            return assigned;
+        }
+        catch (AssignRejectedException e)
+        {
+            ScalerTelemetry.RecordRejected(NowUs - askedUs);
+            activity?.SetStatus(ActivityStatusCode.Error, e.Message);
+            throw;
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -303,6 +345,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
     private async Task CreateAsync(Effect effect)
     {
         await LeaveCaller();
+        using var activity = ScalerTelemetry.StartActivity("create", effect.Function);
         try
         {
             var id = await Backend.CreateAsync(effect.Ticket, effect.Function, Stopping).ConfigureAwait(false);
@@ -317,6 +360,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
     private async Task InitAsync(Effect effect)
     {
         await LeaveCaller();
+        using var activity = ScalerTelemetry.StartActivity("init", effect.Function);
         try
         {
             var address = await Backend.InitAsync(effect.BackendSlot, effect.Instance, effect.Function, Stopping).ConfigureAwait(false);
@@ -336,6 +380,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
     private async Task DestroyAsync(Effect effect)
     {
         await LeaveCaller();
+        using var activity = ScalerTelemetry.StartActivity("destroy", effect.Function);
         try
         {
             _addresses.TryRemove(effect.Ticket, out _);
@@ -369,10 +414,12 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
             return;
         }
 
+        Activity.Current?.SetStatus(ActivityStatusCode.Error, failure.Message);
         LogBackendFailed(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, failure.Kind, failure.Message);
         lock (Gate)
         {
             Counters.BackendFailures++;
+            Counters.Throttled += failure.Kind == FailureKind.Throttled ? 1 : 0;
         }
 
         Answer((core, nowUs, effects) => core.SlotFailed(nowUs, effect.Function.Key, effect.Ticket, failure, effects));

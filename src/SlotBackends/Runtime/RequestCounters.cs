@@ -26,6 +26,21 @@ internal sealed class RequestCounters
     /// <summary>Calls that the platform has sent back for now.</summary>
     public long Throttled { get; set; }
 
+    /// <summary>Creations the core has asked for, held back ones included.</summary>
+    public long CreatesAsked { get; set; }
+
+    /// <summary>Those among them that a request without an instance has caused at once.</summary>
+    public long CreatesOnMiss { get; set; }
+
+    /// <summary>Requests that were let wait for what comes first, without a creation.</summary>
+    public long Waits { get; set; }
+
+    /// <summary>Slots the core has given back.</summary>
+    public long GivenBack { get; set; }
+
+    /// <summary>The counts as they are now.</summary>
+    public RequestCounters Copy() => (RequestCounters)MemberwiseClone();
+
     public void Granted(GrantKind kind)
     {
         switch (kind)

@@ -75,6 +75,7 @@ public sealed partial class ScalerRuntime : CoreRuntime
             known = [.. _core.Slots];
         }
 
+        using var activity = ScalerTelemetry.StartActivity("reconcile");
         var listed = await Backend.ListAsync(known, cancellationToken).ConfigureAwait(false);
         if (listed is null)
         {
@@ -84,7 +85,9 @@ public sealed partial class ScalerRuntime : CoreRuntime
         lock (Gate)
         {
             var before = _core.SlotCount;
+            var were = _core.Inventory.Select(i => i.Slot.Ticket).ToHashSet();
             _core.Reconcile(NowUs, askedUs, listed, Effects);
+            CountFindings(were);
             RunEffects();
             LogReconciled(listed.Count, before, _core.SlotCount);
         }
@@ -177,6 +180,23 @@ public sealed partial class ScalerRuntime : CoreRuntime
     }
 
     private protected override void PlatformInDoubt() => StartReconcile();
+
+    /// <summary>Counts what the comparison has brought in and thrown out; called with the lock held.</summary>
+    private void CountFindings(HashSet<SlotTicket> were)
+    {
+        var (adopted, leaked) = (0, 0);
+        foreach (var (function, slot) in _core.Inventory)
+        {
+            if (!were.Remove(slot.Ticket))
+            {
+                _ = function.Value.Length == 0 ? leaked++ : adopted++;
+            }
+        }
+
+        ScalerTelemetry.CountFinding(ReconcileFinding.Adopted, adopted);
+        ScalerTelemetry.CountFinding(ReconcileFinding.Leaked, leaked);
+        ScalerTelemetry.CountFinding(ReconcileFinding.Lost, were.Count);
+    }
 
     /// <summary>Asks the backend for its list until it answers; one such task at a time.</summary>
     private void StartReconcile()
