@@ -58,7 +58,7 @@ internal sealed class CoArrivals
 
         /// <summary>The leaders that are remembered.</summary>
         public IEnumerable<(AdaptivePolicy Leader, double LeadUs, double Likelihood)> Known =>
-            from link in _leaders where link.Policy is not null select (link.Policy!, link.LeadUs, link.Likelihood);
+            from link in _leaders where link.Policy is not null select (link.Policy!, (double)link.LeadUs, (double)link.Likelihood);
 
         public void AddFollower(AdaptivePolicy follower)
         {
