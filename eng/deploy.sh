@@ -61,16 +61,20 @@ for provider in Microsoft.Web Microsoft.Storage Microsoft.ContainerInstance Micr
   az provider register -n "$provider" -o none
 done
 
-az deployment sub what-if -n "$deployment" -l "$location" -p "$parameters"
-[ $only = no ] || exit 0
-if [ $yes = no ]; then
-  read -rp "deploy this? [y/N] " answer
-  [ "$answer" = y ] || fail "nothing was deployed"
-fi
+# Never without having shown what it will do.
+deploy() {
+  az deployment sub what-if -n "$deployment" -l "$location" -p "$parameters"
+  [ $only = no ] || exit 0
+  if [ $yes = no ]; then
+    read -rp "deploy this? [y/N] " answer
+    [ "$answer" = y ] || fail "this was not deployed"
+  fi
+  az deployment sub create -n "$deployment" -l "$location" -p "$parameters" -o none
+}
 
 outputs() { az deployment sub show -n "$deployment" --query "properties.outputs.$1.value" -o tsv; }
 
-az deployment sub create -n "$deployment" -l "$location" -p "$parameters" -o none
+deploy
 group=$(outputs AZURE_RESOURCE_GROUP)
 
 if [ "$host" = functions ]; then
@@ -90,7 +94,8 @@ else
     az acr build -r "$(outputs REGISTRY_NAME)" -t "funcscaler:$tag" --target serve . -o none
     export SCALER_IMAGE=$(outputs AZURE_CONTAINER_REGISTRY_ENDPOINT)/funcscaler:$tag
   fi
-  az deployment sub create -n "$deployment" -l "$location" -p "$parameters" -o none
+  # A second time: now the app itself, with the image that the first made a registry for.
+  deploy
   key='' http=(--http2)
 fi
 
