@@ -25,7 +25,12 @@ param schedulerSku string = 'Consumption'
 @description('How instances are kept: a policy of docs/policies.md.')
 @minLength(3)
 @maxLength(200)
-param policy string = 'ttl:9'
+param policy string = 'adaptive'
+
+@description('What one second of a caller waiting is worth, GBs of memory time; docs/adaptive.md says how to choose it.')
+@minLength(1)
+@maxLength(12)
+param latencyPrice string = '8'
 
 @description('The container image of each runtime; * for every other one.')
 param runtimeImages object = {
@@ -345,6 +350,7 @@ module functionApp 'modules/functionapp.bicep' = if (host == 'functions') {
     alwaysReady: alwaysReady
     subnetId: privateNetwork ? network!.outputs.scalerSubnetId : ''
     policy: policy
+    latencyPrice: latencyPrice
     aci: aci
     leasing: leasing
     schedulerEndpoint: durableProvider == 'scheduler' ? scheduler!.outputs.endpoint : ''
@@ -367,6 +373,7 @@ module containerApp 'modules/containerapp.bicep' = if (host == 'containerApp' &&
     subnetId: privateNetwork ? network!.outputs.scalerSubnetId : ''
     callerCidrs: callerCidrs
     policy: policy
+    latencyPrice: latencyPrice
     aci: aci
     otlpEndpoint: otlpEndpoint
   }

@@ -43,6 +43,11 @@ param callerCidrs string[]
 @maxLength(200)
 param policy string
 
+@description('What one second of a caller waiting is worth, GBs of memory time; docs/adaptive.md says how to choose it.')
+@minLength(1)
+@maxLength(12)
+param latencyPrice string
+
 @description('Settings of container instances; AciOptions in camelCase.')
 param aci object
 
@@ -106,7 +111,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
         {
           name: 'scaler'
           image: image
-          args: ['serve', '--backend', 'aci', '--aci', '/settings/aci.json', '--policy', policy, '--listen', '0.0.0.0', '--verbose']
+          args: ['serve', '--backend', 'aci', '--aci', '/settings/aci.json', '--policy', policy, '--latency-price', latencyPrice, '--listen', '0.0.0.0', '--verbose']
           env: empty(otlpEndpoint) ? [] : [{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: otlpEndpoint }]
           resources: { cpu: json('0.5'), memory: '1Gi' }
           volumeMounts: [{ volumeName: 'settings', mountPath: '/settings' }]

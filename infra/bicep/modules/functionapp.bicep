@@ -69,6 +69,11 @@ param subnetId string
 @maxLength(200)
 param policy string
 
+@description('What one second of a caller waiting is worth, GBs of memory time; docs/adaptive.md says how to choose it.')
+@minLength(1)
+@maxLength(12)
+param latencyPrice string
+
 @description('Settings of container instances; AciOptions in camelCase.')
 param aci object
 
@@ -118,6 +123,7 @@ var scalerSettings = [
   { name: 'Scaler__Backend', value: 'aci' }
   { name: 'Scaler__Aci', value: string(aci) }
   { name: 'Scaler__Policy', value: policy }
+  { name: 'Scaler__LatencyPrice', value: latencyPrice }
   { name: 'Scaler__DrainTimeout', value: leasing.drainTimeout }
   { name: 'Scaler__LeaseSeconds', value: string(leasing.leaseSeconds) }
   { name: 'Scaler__ReportSeconds', value: string(leasing.reportSeconds) }

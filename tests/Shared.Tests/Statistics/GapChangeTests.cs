@@ -1,5 +1,4 @@
 using FuncScaler.Statistics;
-using Xunit;
 
 namespace FuncScaler.Tests.Statistics;
 
