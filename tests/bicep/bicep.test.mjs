@@ -54,7 +54,7 @@ const mutations = [
   ['main.bicep', 'param policy string', 'param apiKey string', 'noSecrets', /apiKey/],
   ['main.bicep', "'modules/slots.bicep'", "'modules/slot.bicep'", 'referencesResolve', /no modules\/slot\.bicep/],
   ['main.bicep', 'slots.outputs.pullIdentityId', 'slots.outputs.identityId', 'referencesResolve', /no output identityId/],
-  ['main.bicep', "    policy: policy\n    aci: aci\n    leasing", '    aci: aci\n    leasing', 'referencesResolve', /needs policy/],
+  ['main.bicep', "    policy: policy\n    latencyPrice: latencyPrice\n    aci: aci\n    leasing", '    latencyPrice: latencyPrice\n    aci: aci\n    leasing', 'referencesResolve', /needs policy/],
   ['main.bicep', '    sku: storageSku', '    redundancy: storageSku', 'referencesResolve', /no parameter redundancy/],
   ['main.bicep', 'insightsName: monitoring.outputs.insightsName', "insightsName: '${baseName}-other'", 'referencesResolve', /nothing deploys/],
   ['modules/monitoring.bicep', 'output insightsName string = insights.name', 'output insightsName string = workspace.name', 'referencesResolve', /nothing deploys/],

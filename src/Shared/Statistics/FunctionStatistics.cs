@@ -20,7 +20,6 @@ public sealed class FunctionStatistics
     public const int GroupCount = SingleRanks + SharedRankGroups;
 
     private LogHistogram?[] _gaps = new LogHistogram?[2];
-    private GapChange[] _change = new GapChange[2];
     private long[] _freedAtUs = [];
     private readonly DemandTracker _demand = new();
     private readonly long[] _recentDurationsUs = new long[8];
@@ -33,9 +32,6 @@ public sealed class FunctionStatistics
 
     /// <summary>One of the last eight execution times, µs; 0 before the first. Successive numbers give each of them in turn.</summary>
     public long RecentDurationUs(long number) => _durationsSeen == 0 ? 0 : _recentDurationsUs[number % Math.Min(_durationsSeen, _recentDurationsUs.Length)];
-
-    /// <summary>How often gaps have changed so much that older ones were all but forgotten.</summary>
-    public int Changes { get; private set; }
 
     /// <summary>The highest rank used so far.</summary>
     public int RanksSeen => _ranksSeen;
@@ -118,12 +114,9 @@ public sealed class FunctionStatistics
             if (group >= _gaps.Length)
             {
                 Array.Resize(ref _gaps, Math.Min(2 * (group + 1), GroupCount));
-                Array.Resize(ref _change, _gaps.Length);
             }
 
-            var gaps = _gaps[group] ??= new LogHistogram(HalfLifeUs);
-            Changes += _change[group].Changed(gaps, demand.GapUs) ? 1 : 0;
-            gaps.Add(demand.GapUs, demand.ArrivedUs);
+            (_gaps[group] ??= new LogHistogram(HalfLifeUs)).Add(demand.GapUs, demand.ArrivedUs);
         }
 
         return true;

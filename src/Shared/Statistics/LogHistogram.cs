@@ -140,9 +140,6 @@ public sealed class LogHistogram
         return weight > 0 ? sum / weight : Math.Max(ageUs, 1000);
     }
 
-    /// <summary>Lets all observations so far weigh less, by a factor from 0 to 1.</summary>
-    public void Fade(double factor) => Rescale(factor);
-
     private float WeightOf(int bin) => (uint)(bin - _first) < (uint)_bins.Length ? _bins[bin - _first] : 0;
 
     /// <summary>A bin to add to, with room made for it by whole octaves.</summary>
