@@ -175,14 +175,14 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
     {
         var price = AdaptiveCandidates.PriceOf(candidate);
         var coldSeconds = ColdUs(pool) / 1e6;
-        var createGbs = (pool.Function.MemoryGb * coldSeconds) + (price * pool.CreatePriceSeconds);
-        if (rank == 1 || _plans[FunctionStatistics.GroupOf(rank)] is not { } plans)
+        var createGbs = CreateCost(price, pool);
+        if (rank == 1 || Made(rank) is not { } plans)
         {
             return createGbs + (price * Pile * coldSeconds);
         }
 
         var plan = AdaptiveCandidates.PlanOf(candidate);
-        var waitSeconds = plans.WaitSeconds[plan] > 0 ? plans.WaitSeconds[plan] : WaitOfRank(rank, pool) / 1e6;
+        var waitSeconds = WaitSeconds(plans, plan, rank, pool);
         return Math.Min((price * Math.Min(waitSeconds, coldSeconds)) + createGbs, (price * waitSeconds) + plans.Plans[plan].WorthGbs);
     }
 

@@ -7,7 +7,7 @@ public sealed partial class AdaptivePolicy
 {
     private Crowd _asked;
     private double _memoryGb;
-    private double _coldStarts;
+    private long _coldStarts;
     private long _settledUs;
     private long _agedUs;
     private long _firstUs = long.MaxValue;

@@ -35,13 +35,12 @@ public sealed partial class AdaptivePolicy
     {
         var memoryGb = pool.Function.MemoryGb;
         var coldSeconds = ColdUs(pool) / 1e6;
-        var rationSeconds = pool.CreatePriceSeconds;
         Span<double> shares = stackalloc double[LogHistogram.BinCount];
         var informed = Blend(rank, pool, shares);
         for (var candidate = 0; candidate < plans.Plans.Length; candidate++)
         {
             var price = AdaptiveCandidates.Prices[candidate];
-            var createCost = (memoryGb * coldSeconds) + (price * rationSeconds);
+            var createCost = CreateCost(price, pool);
             var missCost = createCost + (price * Pile * coldSeconds);
             if (rank == 1)
             {
@@ -52,7 +51,7 @@ public sealed partial class AdaptivePolicy
             }
 
             // What a miss costs depends on whether an instance is worth having afterwards, and that on what a miss costs.
-            var waitSeconds = plans.WaitSeconds[candidate] > 0 ? plans.WaitSeconds[candidate] : WaitOfRank(rank, pool) / 1e6;
+            var waitSeconds = WaitSeconds(plans, candidate, rank, pool);
             var coldCost = (price * Math.Min(waitSeconds, coldSeconds)) + createCost;
             if (!informed)
             {
@@ -98,9 +97,10 @@ public sealed partial class AdaptivePolicy
         return true;
     }
 
-    /// <summary>How long a request of this rank would wait for one of those before it, µs.</summary>
-    private double WaitOfRank(int rank, in PoolView pool) =>
-        _options.WaitFactor * (pool.Statistics.Durations?.MeanBeyondUs(0) ?? pool.Statistics.Duration.MeanUs) / (rank - 1);
+    /// <summary>How long a request of a rank waits for one of those before it, s: as seen under a price's plan, else as durations suggest.</summary>
+    private double WaitSeconds(RankPlans plans, int plan, int rank, in PoolView pool) => plans.WaitSeconds[plan] > 0
+        ? plans.WaitSeconds[plan]
+        : _options.WaitFactor * (pool.Statistics.Durations?.MeanBeyondUs(0) ?? pool.Statistics.Duration.MeanUs) / (rank - 1) / 1e6;
 
     /// <summary>Plans as they were last made.</summary>
     private readonly struct PlansMade(AdaptivePolicy policy) : AdaptiveShadows.IPlans

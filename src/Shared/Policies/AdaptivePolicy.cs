@@ -277,8 +277,10 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
         : DefaultColdUs;
 
     /// <summary>What one more slot costs until it is ready, GBs: its memory, and what its share of a rationed create is worth.</summary>
-    private double CreateCost(in PoolView pool) =>
-        (pool.Function.MemoryGb * ColdUs(pool) / 1e6) + (Price(pool) * pool.CreatePriceSeconds);
+    private double CreateCost(double price, in PoolView pool) =>
+        (pool.Function.MemoryGb * (ColdUs(pool) / 1e6)) + (price * pool.CreatePriceSeconds);
+
+    private double CreateCost(in PoolView pool) => CreateCost(Price(pool), pool);
 
     private double? GivenPrice(in PoolView pool) => _options.PriceGbs ?? pool.LatencyPriceGbs;
 

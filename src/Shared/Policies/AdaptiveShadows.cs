@@ -2,7 +2,7 @@ namespace FuncScaler.Policies;
 
 /// <summary>
 /// What one function's requests would have cost under each of the candidates: a pool of pretended instances for every candidate, to which
-/// the real arrivals are applied. Executions take as long as the last one that ended; costs age.
+/// the real arrivals are applied. Executions take as long as the last eight that ended, in turn; costs age.
 /// </summary>
 /// <param name="last">Where what an arrival added is put; it may be shared with others, who overwrite it.</param>
 internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
