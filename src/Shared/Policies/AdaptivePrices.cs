@@ -46,13 +46,9 @@ internal sealed class AdaptivePrices
     public void Review(long nowUs, double coldUs, AdaptivePolicyOptions options)
     {
         _startUs = Math.Min(_startUs, nowUs);
-        if (nowUs - _startUs < options.Warmup * coldUs)
+        if (coldUs <= 0 || nowUs - _startUs < options.Warmup * coldUs)
         {
-            // Everything is cold at first, whatever the price: what that costs says nothing about what is to come.
-            Array.Clear(_slotGbSeconds);
-            Array.Clear(_waitSeconds);
-            _executionSeconds = 0;
-            _executionGbSeconds = 0;
+            Equalise();
             return;
         }
 
@@ -74,6 +70,16 @@ internal sealed class AdaptivePrices
         }
 
         Rung = best;
+    }
+
+    /// <summary>
+    /// Everything is cold at first, whatever the price: what that costs says nothing about what is to come, but is part of the score under each.
+    /// </summary>
+    private void Equalise()
+    {
+        Array.Fill(_slotGbSeconds, _slotGbSeconds[Rung]);
+        Array.Fill(_waitSeconds, _waitSeconds[Rung]);
+        Rung = FirstRung;
     }
 
     public double ScoreOf(int rung) =>

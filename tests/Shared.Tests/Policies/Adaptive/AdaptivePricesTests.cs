@@ -45,23 +45,56 @@ public class AdaptivePricesTests
     }
 
     [Fact]
-    public void What_the_warm_up_costs_is_not_compared()
+    public void What_the_warm_up_costs_is_part_of_the_score_under_each_alike()
     {
         var prices = new AdaptivePrices();
         prices.Review(0, 1_000_000, Options);
         prices.Executed(1, 1);
         for (var rung = 0; rung < AdaptivePrices.Ladder.Length; rung++)
         {
-            prices.Enter(rung, 1000 * (10 - rung), 1000);
+            prices.Enter(rung, 1000 * (10 - rung), 5);
         }
 
         prices.Review(29_999_999, 1_000_000, Options);
-
         prices.Executed(1, 1);
-        prices.Enter(1, 1, 0);
+        prices.Enter(1, 100, 0);
         prices.Review(30_000_000, 1_000_000, Options);
-        Assert.Equal(0.5 + 1, prices.ScoreOf(1), 9);
-        Assert.Equal(2, prices.ScoreOf(9), 9);
+
+        // What the rung followed until then has paid: 8,000 GBs and 5 s.
+        Assert.Equal((2 / 8102.0) + (2 / 7.0), prices.ScoreOf(1), 9);
+        Assert.Equal((2 / 8002.0) + (2 / 7.0), prices.ScoreOf(9), 9);
+    }
+
+    [Fact]
+    public void When_cold_starts_turn_out_longer_the_warm_up_begins_again()
+    {
+        var prices = Warm();
+        prices.Executed(100, 1);
+        for (var rung = 0; rung < AdaptivePrices.Ladder.Length; rung++)
+        {
+            prices.Enter(rung, rung == 9 ? 1 : 100, 100);
+        }
+
+        Review(prices, 64);
+        Assert.Equal(9, prices.Rung);
+
+        prices.Review(2000, 1000, Options);
+        Assert.Equal(AdaptivePrices.FirstRung, prices.Rung);
+        Assert.Equal(prices.ScoreOf(9), prices.ScoreOf(0), 9);
+    }
+
+    [Fact]
+    public void Before_the_first_cold_start_is_known_it_is_warming_up()
+    {
+        var prices = new AdaptivePrices();
+        prices.Executed(100, 1);
+        prices.Enter(9, -50, 0);
+        for (var i = 0; i < 100; i++)
+        {
+            prices.Review(i * 1_000_000, 0, Options);
+        }
+
+        Assert.Equal(AdaptivePrices.FirstRung, prices.Rung);
     }
 
     [Fact]
