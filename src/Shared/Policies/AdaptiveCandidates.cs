@@ -6,6 +6,9 @@ namespace FuncScaler.Policies;
 /// </summary>
 internal static class AdaptiveCandidates
 {
+    /// <summary>The number of <see cref="Prices"/>.</summary>
+    public const int PriceCount = 8;
+
     /// <summary>Prices plans are made for, GBs per second of waiting.</summary>
     public static readonly double[] Prices = [0.5, 1, 2, 4, 8, 16, 64, 256];
 

@@ -36,10 +36,10 @@ internal struct AdaptiveDecision
     public AdaptiveDecisionKind Kind;
 }
 
-/// <summary>A function's last decisions. About 0.7 KB; adding one allocates nothing.</summary>
+/// <summary>A function's last decisions. About 0.3 KB; adding one allocates nothing.</summary>
 internal sealed class AdaptiveDecisions
 {
-    private const int Remembered = 16;
+    private const int Remembered = 8;
 
     private readonly AdaptiveDecision[] _ring = new AdaptiveDecision[Remembered];
     private int _count;

@@ -1,3 +1,5 @@
+using FuncScaler.Statistics;
+
 namespace FuncScaler.Policies;
 
 /// <summary>
@@ -9,17 +11,20 @@ internal struct AdaptivePlan
     /// <summary>The most parts a plan has.</summary>
     public const int MaxParts = 4;
 
+    // There are many plans: parts are kept by their bins, one byte for each end.
     private float _holdUs;
-    private Part[]? _later;
+    private byte _prewarms;
+    private Ends _from;
+    private Ends _until;
 
     /// <summary>The number of parts after the first.</summary>
-    public readonly int Prewarms => _later?.Length ?? 0;
+    public readonly int Prewarms => _prewarms;
 
     /// <summary>How long to hold the instance at first, µs.</summary>
     public readonly long HoldUs => (long)_holdUs;
 
     /// <summary>When the last part ends, µs.</summary>
-    public readonly long EndUs => _later is null ? HoldUs : _later[^1].UntilUs;
+    public readonly long EndUs => _prewarms == 0 ? HoldUs : BoundUs(_until[_prewarms - 1]);
 
     /// <summary>How much cheaper a gap is with an instance at its beginning than without one, GBs.</summary>
     public float WorthGbs { get; set; }
@@ -32,20 +37,41 @@ internal struct AdaptivePlan
     }
 
     /// <summary>Adds a part; false when there is no room for it.</summary>
-    public bool Add(long fromUs, long untilUs)
+    /// <param name="fromBin">The bin of <see cref="LogHistogram"/> it begins with.</param>
+    /// <param name="untilBin">The bin it ends with.</param>
+    public bool Add(int fromBin, int untilBin)
     {
         if (Prewarms == MaxParts - 1)
         {
             return false;
         }
 
-        // Copies of the plan keep what they have; most plans have none.
-        _later = [.. _later ?? [], new Part(fromUs, untilUs)];
+        _from[_prewarms] = (byte)fromBin;
+        _until[_prewarms++] = (byte)untilBin;
         return true;
     }
 
+    /// <summary>Makes the last part longer.</summary>
+    /// <param name="untilBin">The bin it then ends with.</param>
+    public void GoOnUntil(int untilBin)
+    {
+        if (_prewarms == 0)
+        {
+            _holdUs = BoundUs(untilBin);
+        }
+        else
+        {
+            _until[_prewarms - 1] = (byte)untilBin;
+        }
+    }
+
     /// <summary>A part after the first, in order of time, from 1.</summary>
-    public readonly (long FromUs, long UntilUs) Prewarm(int index) => (_later![index - 1].FromUs, _later[index - 1].UntilUs);
+    public readonly (long FromUs, long UntilUs) Prewarm(int index) =>
+        ((long)LogHistogram.LowerBoundUs(_from[index - 1]), BoundUs(_until[index - 1]));
+
+    /// <summary>Until when a part lasts that ends with a bin, µs.</summary>
+    public static long BoundUs(int bin) =>
+        (long)(bin == LogHistogram.BinCount - 1 ? 2 * LogHistogram.LowerBoundUs(bin) : LogHistogram.UpperBoundUs(bin));
 
     /// <summary>Until which age of the gap an instance that is ready at one is kept, µs; the age itself for not at all.</summary>
     public readonly long KeepUntilUs(long ageUs, long leadUs)
@@ -55,11 +81,12 @@ internal struct AdaptivePlan
             return HoldUs;
         }
 
-        foreach (var part in _later ?? [])
+        for (var i = 1; i <= Prewarms; i++)
         {
-            if (ageUs >= part.FromUs - leadUs && ageUs < part.UntilUs)
+            var (fromUs, untilUs) = Prewarm(i);
+            if (ageUs >= fromUs - leadUs && ageUs < untilUs)
             {
-                return part.UntilUs;
+                return untilUs;
             }
         }
 
@@ -81,35 +108,31 @@ internal struct AdaptivePlan
             return true;
         }
 
-        foreach (var part in _later ?? [])
+        for (var i = 1; i <= Prewarms; i++)
         {
-            var fromUs = part.FromUs - leadUs;
+            var (readyUs, untilUs) = Prewarm(i);
+            var fromUs = readyUs - leadUs;
             if (gapUs < fromUs)
             {
                 return false;
             }
 
-            if (gapUs <= part.UntilUs)
+            if (gapUs <= untilUs)
             {
                 heldUs += gapUs - fromUs;
-                lateUs = Math.Max(0, part.FromUs - gapUs);
+                lateUs = Math.Max(0, readyUs - gapUs);
                 return true;
             }
 
-            heldUs += part.UntilUs - fromUs;
+            heldUs += untilUs - fromUs;
         }
 
         return false;
     }
 
-    /// <summary>In single precision, of which there are many: off by a ten-millionth of its time.</summary>
-    private readonly struct Part(long fromUs, long untilUs)
+    [System.Runtime.CompilerServices.InlineArray(MaxParts - 1)]
+    private struct Ends
     {
-        private readonly float _fromUs = fromUs;
-        private readonly float _untilUs = untilUs;
-
-        public long FromUs => (long)_fromUs;
-
-        public long UntilUs => (long)_untilUs;
+        private byte _first;
     }
 }

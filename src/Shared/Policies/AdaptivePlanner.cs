@@ -8,39 +8,30 @@ namespace FuncScaler.Policies;
 /// </summary>
 internal static class AdaptivePlanner
 {
-    /// <param name="shares">The probability of each bin of <see cref="LogHistogram"/>; what is missing to 1 is "never".</param>
+    /// <param name="hazards">For each bin of <see cref="LogHistogram"/> the probability that a gap that reaches it ends in it.</param>
     /// <param name="memoryGb">Memory of an instance, GB: what a second of holding costs.</param>
     /// <param name="coldSeconds">Create and init, s.</param>
     /// <param name="createCostGbs">What creating an instance costs, GBs.</param>
     /// <param name="missCostGbs">What a miss costs, GBs: a cold start, or a wait where that is cheaper.</param>
-    public static AdaptivePlan Plan(ReadOnlySpan<double> shares, double memoryGb, double coldSeconds, double createCostGbs, double missCostGbs)
+    public static AdaptivePlan Plan(ReadOnlySpan<double> hazards, double memoryGb, double coldSeconds, double createCostGbs, double missCostGbs)
     {
         Span<bool> hold = stackalloc bool[LogHistogram.BinCount];
         Span<bool> prewarm = stackalloc bool[LogHistogram.BinCount];
-        double survival = 1;
-        foreach (var share in shares)
-        {
-            survival -= share;
-        }
-
-        // From the last bin to the first; survival is the probability that the gap reaches the bin's end, then its beginning.
         double warm = 0, cold = 0;
-        survival = Math.Max(survival, 1e-12);
         for (var bin = LogHistogram.BinCount - 1; bin >= 0; bin--)
         {
-            var share = shares[bin];
-            var atStart = survival + share;
-            var hazard = share / atStart;
+            var hazard = hazards[bin];
             var lengthSeconds = bin == LogHistogram.BinCount - 1
                 ? LogHistogram.LowerBoundUs(bin) / 1e6
                 : (LogHistogram.UpperBoundUs(bin) - LogHistogram.LowerBoundUs(bin)) / 1e6;
             var holdCost = (memoryGb * lengthSeconds * (1 - (hazard / 2))) + ((1 - hazard) * warm);
             var coldCost = (hazard * missCostGbs) + ((1 - hazard) * cold);
-            prewarm[bin] = createCostGbs + holdCost < coldCost;
-            cold = Math.Min(coldCost, createCostGbs + holdCost);
+            // Nothing can be ready sooner than that after the gap's beginning.
+            var inTime = LogHistogram.LowerBoundUs(bin) >= coldSeconds * 1e6;
+            prewarm[bin] = inTime && createCostGbs + holdCost < coldCost;
+            cold = prewarm[bin] ? createCostGbs + holdCost : coldCost;
             hold[bin] = holdCost <= cold;
             warm = Math.Min(holdCost, cold);
-            survival = atStart;
         }
 
         return Execute(hold, prewarm, (long)(coldSeconds * 1e6), (float)Math.Max(0, cold - warm));
@@ -49,9 +40,9 @@ internal static class AdaptivePlanner
     /// <summary>Follows the decisions through a gap that does not end.</summary>
     private static AdaptivePlan Execute(ReadOnlySpan<bool> hold, ReadOnlySpan<bool> prewarm, long leadUs, float worth)
     {
-        var next = 0;
-        var untilUs = HoldFrom(hold, ref next);
-        var plan = AdaptivePlan.HoldFor(untilUs);
+        var next = HeldFrom(hold, 0);
+        var plan = AdaptivePlan.HoldFor(next == 0 ? 0 : AdaptivePlan.BoundUs(next - 1));
+        plan.WorthGbs = worth;
         while (true)
         {
             while (next < LogHistogram.BinCount && !prewarm[next])
@@ -61,42 +52,31 @@ internal static class AdaptivePlanner
 
             if (next == LogHistogram.BinCount)
             {
-                break;
+                return plan;
             }
 
-            var fromUs = (long)LogHistogram.LowerBoundUs(next);
-            var againUntilUs = HoldFrom(hold, ref next);
-            if (plan.Prewarms == 0 && fromUs - leadUs <= untilUs)
+            var from = next;
+            next = HeldFrom(hold, from);
+            if (LogHistogram.LowerBoundUs(from) - leadUs <= plan.EndUs)
             {
                 // No time to give it back and make it again.
-                untilUs = againUntilUs;
-                plan = AdaptivePlan.HoldFor(untilUs);
+                plan.GoOnUntil(next - 1);
             }
-            else if (!plan.Add(Math.Max(fromUs, untilUs + leadUs), againUntilUs))
+            else if (!plan.Add(from, next - 1))
             {
-                break;
-            }
-            else
-            {
-                untilUs = againUntilUs;
+                return plan;
             }
         }
-
-        plan.WorthGbs = worth;
-        return plan;
     }
 
-    /// <summary>Until when it is held from a bin on.</summary>
-    private static long HoldFrom(ReadOnlySpan<bool> hold, ref int next)
+    /// <summary>The first bin from this one on that it is not held in.</summary>
+    private static int HeldFrom(ReadOnlySpan<bool> hold, int next)
     {
         while (next < LogHistogram.BinCount && hold[next])
         {
             next++;
         }
 
-        return next == 0 ? 0 : BoundUs(next - 1);
+        return next;
     }
-
-    private static long BoundUs(int bin) =>
-        (long)(bin == LogHistogram.BinCount - 1 ? 2 * LogHistogram.LowerBoundUs(bin) : LogHistogram.UpperBoundUs(bin));
 }

@@ -40,25 +40,18 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
     private static double? Known(double gbs) => double.IsFinite(gbs) ? gbs : null;
 
     /// <summary>What it costs from an age of the gap on to hold an instance until another age and then none, GBs.</summary>
-    private static double ExpectedGbs(ReadOnlySpan<double> shares, long ageUs, double untilUs, double memoryGb, double missGbs)
+    private static double ExpectedGbs(ReadOnlySpan<double> hazards, long ageUs, double untilUs, double memoryGb, double missGbs)
     {
-        double weight = 1, cost = 0;
-        foreach (var share in shares)
-        {
-            weight -= share;
-        }
-
-        weight = Math.Max(weight, 1e-12);
-        cost += weight * memoryGb * (untilUs - ageUs) / 1e6;
-        for (var bin = LogHistogram.BinOf(ageUs); bin < shares.Length; bin++)
+        double reach = 1, cost = 0;
+        for (var bin = LogHistogram.BinOf(ageUs); bin < hazards.Length; bin++)
         {
             var lowerUs = LogHistogram.LowerBoundUs(bin);
             var gapUs = Math.Max(ageUs, bin == LogHistogram.BinCount - 1 ? 2 * lowerUs : (lowerUs + LogHistogram.UpperBoundUs(bin)) / 2);
-            weight += shares[bin];
-            cost += shares[bin] * ((memoryGb * (Math.Min(gapUs, untilUs) - ageUs) / 1e6) + (gapUs > untilUs ? missGbs : 0));
+            cost += reach * hazards[bin] * ((memoryGb * (Math.Min(gapUs, untilUs) - ageUs) / 1e6) + (gapUs > untilUs ? missGbs : 0));
+            reach *= 1 - hazards[bin];
         }
 
-        return cost / weight;
+        return cost + (reach * memoryGb * (untilUs - ageUs) / 1e6);
     }
 
     private List<RankExplanation> ExplainRanks(in PoolView pool)
@@ -66,7 +59,7 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
         var ranks = new List<RankExplanation>();
         for (var group = 0; group < _plans.Length; group++)
         {
-            var first = group < FunctionStatistics.SingleRanks ? group + 1 : (FunctionStatistics.SingleRanks << (group - FunctionStatistics.SingleRanks)) + 1;
+            var (first, shared) = FunctionStatistics.RanksOf(group);
             var gaps = pool.Statistics.GapsOfRank(first);
             if (gaps is null && _plans[group] is null)
             {
@@ -84,9 +77,9 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
 
             ranks.Add(new RankExplanation(
                 first,
-                group < FunctionStatistics.SingleRanks ? first : 2 * (first - 1),
+                first + shared - 1,
                 gaps?.Count ?? 0,
-                gaps?.WeightAt(pool.NowUs) ?? 0,
+                Math.Min(gaps?.Count ?? 0, HazardHistogram.Memory),
                 _shared.PriorOf(group, pool.Function.MemoryMb) is null ? 0 : _options.PriorWeight,
                 bins,
                 _plans[group] is { Made: true } plans ? Explain(plans.Plans[AdaptiveCandidates.PlanOf(Followed(pool))]) : null));
@@ -133,17 +126,17 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
         double cost = made.CostGbs, alternative = made.AlternativeGbs;
         if (made.Kind is AdaptiveDecisionKind.Keep or AdaptiveDecisionKind.Release)
         {
-            Span<double> shares = stackalloc double[LogHistogram.BinCount];
+            Span<double> hazards = stackalloc double[LogHistogram.BinCount];
             (cost, alternative) = (double.NaN, double.NaN);
-            if (Blend(made.Rank, pool, shares))
+            if (Blend(made.Rank, pool, hazards))
             {
                 // Worked out now, from what is known now: at the decision it would have to be done for each request.
                 var memoryGb = pool.Function.MemoryGb;
                 var missGbs = MissGbs(made.Rank, made.Candidate, pool);
                 var ageUs = made.AtUs - made.GapStartUs;
                 var kept = made.Kind == AdaptiveDecisionKind.Keep;
-                var keepGbs = ExpectedGbs(shares, ageUs, kept ? made.UntilUs - made.GapStartUs : ageUs + (missGbs / memoryGb * 1e6), memoryGb, missGbs);
-                var releaseGbs = ExpectedGbs(shares, ageUs, ageUs, memoryGb, missGbs);
+                var keepGbs = ExpectedGbs(hazards, ageUs, kept ? made.UntilUs - made.GapStartUs : ageUs + (missGbs / memoryGb * 1e6), memoryGb, missGbs);
+                var releaseGbs = ExpectedGbs(hazards, ageUs, ageUs, memoryGb, missGbs);
                 (cost, alternative) = kept ? (keepGbs, releaseGbs) : (releaseGbs, keepGbs);
             }
         }
@@ -173,17 +166,15 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
     /// <summary>What a candidate takes a miss of a rank to cost, GBs.</summary>
     private double MissGbs(int rank, int candidate, in PoolView pool)
     {
-        var price = AdaptiveCandidates.PriceOf(candidate);
-        var coldSeconds = ColdUs(pool) / 1e6;
-        var createGbs = CreateCost(price, pool);
-        if (rank == 1 || Made(rank) is not { } plans)
+        var plan = AdaptiveCandidates.PlanOf(candidate);
+        if (rank > 1 && Made(rank) is { } plans)
         {
-            return createGbs + (price * Pile * coldSeconds);
+            var (waitGbs, coldGbs) = MissCosts(plans, plan, rank, pool);
+            return Math.Min(coldGbs, waitGbs + plans.Plans[plan].WorthGbs);
         }
 
-        var plan = AdaptiveCandidates.PlanOf(candidate);
-        var waitSeconds = WaitSeconds(plans, plan, rank, pool);
-        return Math.Min((price * Math.Min(waitSeconds, coldSeconds)) + createGbs, (price * waitSeconds) + plans.Plans[plan].WorthGbs);
+        var price = AdaptiveCandidates.Prices[plan];
+        return CreateCost(price, pool) + (price * Pile * ColdUs(pool) / 1e6);
     }
 
     private void RecordIdle(in PoolView pool, int rank, long gapStartUs, long untilUs) => _decisions.Add(new AdaptiveDecision

@@ -12,10 +12,15 @@ public sealed partial class AdaptivePolicy
     private long _agedUs;
     private long _firstUs = long.MaxValue;
     private int _learned;
+    private FunctionStatistics? _statistics;
+
+    /// <summary>For each rank, up to which bin its present gap has been told to others.</summary>
+    private byte[] _counted = [];
     private long _pileSinceUs = long.MinValue;
     private double _pileNow;
     private double _pile = 1;
     private int _crowdNow;
+    private byte _onsets;
     private double _crowd = 1;
 
     private double Pile => 1 + (_options.PileFactor * (_pile - 1));
@@ -29,10 +34,18 @@ public sealed partial class AdaptivePolicy
         }
 
         CountPile(pool, demand);
+        PlansOf(demand.Rank, pool).Spell.Arrived(demand.ArrivedUs, demand.GapUs < 0 || demand.GapUs > ColdUs(pool), ColdUs(pool));
         _asked.Arrived(demand.ArrivedUs, demand.Rank == 1, ColdUs(pool));
         if (demand.GapUs >= 0)
         {
-            _shared.Gap(FunctionStatistics.GroupOf(demand.Rank), pool.Function.MemoryMb, demand.GapUs, demand.ArrivedUs);
+            var bin = LogHistogram.BinOf(demand.GapUs);
+            var countedBins = demand.Rank <= _counted.Length ? Math.Min(_counted[demand.Rank - 1], bin) : 0;
+            _shared.Gap(FunctionStatistics.GroupOf(demand.Rank), pool.Function.MemoryMb, demand.GapUs, countedBins);
+        }
+
+        if (demand.Rank <= _counted.Length)
+        {
+            _counted[demand.Rank - 1] = 0;
         }
 
         Apply(pool, demand);
@@ -47,6 +60,7 @@ public sealed partial class AdaptivePolicy
         }
 
         _settledUs = nowUs;
+        CountOpenGaps(nowUs);
         var plans = new PlansMade(this);
         for (var i = 0; i < AdaptiveCandidates.Count; i++)
         {
@@ -54,7 +68,40 @@ public sealed partial class AdaptivePolicy
         }
 
         EnterPrices();
+        if (!IsNew(nowUs, _coldUs))
+        {
+            Choose(_memoryGb, _coldUs / 1e6);
+        }
     }
+
+    /// <summary>That a gap goes on tells others something as well: those that came once and never again have no gaps at all.</summary>
+    private void CountOpenGaps(long nowUs)
+    {
+        var ranks = _statistics is null ? 0 : Math.Min(MaxLooked, _statistics.RanksSeen);
+        for (var rank = 1; rank <= ranks; rank++)
+        {
+            if (_statistics!.FreedAtUs(rank) is not { } freedAtUs)
+            {
+                continue;
+            }
+
+            if (_counted.Length < rank)
+            {
+                Array.Resize(ref _counted, ranks);
+            }
+
+            ref var counted = ref _counted[rank - 1];
+            var bin = LogHistogram.BinOf(nowUs - freedAtUs);
+            if (bin > counted)
+            {
+                _shared.GapReached(FunctionStatistics.GroupOf(rank), _function.MemoryMb, counted, bin);
+                counted = (byte)bin;
+            }
+        }
+    }
+
+    /// <summary>The first cold starts come under every candidate alike.</summary>
+    private bool IsNew(long nowUs, double coldUs) => nowUs - _firstUs < _options.Warmup / 4 * coldUs;
 
     private void EnterPrices()
     {
@@ -77,7 +124,7 @@ public sealed partial class AdaptivePolicy
             _shared.Executed(pool.Statistics.RecentDurationUs(0));
         }
 
-        var durationUs = Math.Max(1000, pool.Statistics.Duration.Count > 0 ? pool.Statistics.RecentDurationUs(_learned) : (long)_shared.DurationUs);
+        var durationUs = Math.Max(1000, pool.Statistics.Duration.Count > 0 ? pool.Statistics.RecentDurationUs(_learned) : (long)DurationUs(pool));
         var plans = new PlansAt(this, pool);
         var atOnce = demand.ArrivedUs == pool.NowUs;
         var arrival = new Arrival(demand.ArrivedUs, durationUs, coldUs, memoryGb, CreateCost(pool), Expected(_asked, demand.ArrivedUs), atOnce && _foretold, atOnce ? _inVain : 0, coldUs + (2 * _period.MarginUs));
@@ -100,9 +147,8 @@ public sealed partial class AdaptivePolicy
 
         _firstUs = Math.Min(_firstUs, demand.ArrivedUs);
         _learned++;
-        if (demand.ArrivedUs - _firstUs < _options.Warmup / 4 * coldUs)
+        if (IsNew(demand.ArrivedUs, coldUs))
         {
-            // The first cold starts come under every candidate alike.
             _shadows.Age(0);
         }
         else if (_learned % 8 == 0)
@@ -123,7 +169,9 @@ public sealed partial class AdaptivePolicy
             var bestCost = ((1 - _options.Share) * (_shadows.SlotGbSeconds[followed] + (price * _shadows.WaitSeconds[followed]))) - (_options.Evidence * (memoryGb + price) * coldSeconds);
             for (var i = 0; i < AdaptiveCandidates.Count; i++)
             {
-                var cost = _shadows.SlotGbSeconds[i] + (price * _shadows.WaitSeconds[i]);
+                // It has its instances already; who follows it has yet to create them.
+                var toCreate = Math.Max(0, _shadows.Instances(i) - _shadows.Instances(followed));
+                var cost = _shadows.SlotGbSeconds[i] + (price * _shadows.WaitSeconds[i]) + (toCreate * memoryGb * coldSeconds);
                 if (cost < bestCost)
                 {
                     (best, bestCost) = (i, cost);
@@ -152,8 +200,10 @@ public sealed partial class AdaptivePolicy
                 return;
             }
 
-            _pile += 0.2 * (_pileNow - _pile);
-            _crowd += 0.2 * (_crowdNow - _crowd);
+            // Of the last five, and the first one whole.
+            _onsets += (byte)(_onsets < 5 ? 1 : 0);
+            _pile += (_pileNow - _pile) / _onsets;
+            _crowd += (_crowdNow - _crowd) / _onsets;
             _pileSinceUs = long.MinValue;
         }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using FuncScaler.Statistics;
 
 namespace FuncScaler.Policies;
@@ -35,8 +36,8 @@ public sealed partial class AdaptivePolicy
     {
         var memoryGb = pool.Function.MemoryGb;
         var coldSeconds = ColdUs(pool) / 1e6;
-        Span<double> shares = stackalloc double[LogHistogram.BinCount];
-        var informed = Blend(rank, pool, shares);
+        Span<double> hazards = stackalloc double[LogHistogram.BinCount];
+        var informed = Blend(rank, pool, hazards);
         for (var candidate = 0; candidate < plans.Plans.Length; candidate++)
         {
             var price = AdaptiveCandidates.Prices[candidate];
@@ -45,17 +46,16 @@ public sealed partial class AdaptivePolicy
             if (rank == 1)
             {
                 plans.Plans[candidate] = informed
-                    ? AdaptivePlanner.Plan(shares, memoryGb, coldSeconds, createCost, missCost)
+                    ? AdaptivePlanner.Plan(hazards, memoryGb, coldSeconds, createCost, missCost)
                     : AdaptivePlan.HoldFor(missCost / memoryGb * 1e6);
                 continue;
             }
 
             // What a miss costs depends on whether an instance is worth having afterwards, and that on what a miss costs.
-            var waitSeconds = WaitSeconds(plans, candidate, rank, pool);
-            var coldCost = (price * Math.Min(waitSeconds, coldSeconds)) + createCost;
+            var (waitCost, coldCost) = MissCosts(plans, candidate, rank, pool);
             if (!informed)
             {
-                plans.Plans[candidate] = AdaptivePlan.HoldFor(Math.Min(coldCost, price * waitSeconds) / memoryGb * 1e6);
+                plans.Plans[candidate] = AdaptivePlan.HoldFor(Math.Min(coldCost, waitCost) / memoryGb * 1e6);
                 continue;
             }
 
@@ -63,8 +63,8 @@ public sealed partial class AdaptivePolicy
             for (var i = 0; i < 8; i++)
             {
                 var worth = i == 0 ? Math.Min(coldCost, plans.Plans[candidate].WorthGbs) : (low + high) / 2;
-                missCost = Math.Min(coldCost, (price * waitSeconds) + worth);
-                plans.Plans[candidate] = AdaptivePlanner.Plan(shares, memoryGb, coldSeconds, createCost, missCost);
+                missCost = Math.Min(coldCost, waitCost + worth);
+                plans.Plans[candidate] = AdaptivePlanner.Plan(hazards, memoryGb, coldSeconds, createCost, missCost);
                 var change = plans.Plans[candidate].WorthGbs - worth;
                 if (Math.Abs(change) < 0.02 * coldCost)
                 {
@@ -76,25 +76,32 @@ public sealed partial class AdaptivePolicy
         }
     }
 
-    /// <summary>The probability of each length of gap, from the function's own and other functions'; false when nothing is known.</summary>
-    private bool Blend(int rank, in PoolView pool, Span<double> shares)
+    /// <summary>For each bin the probability that a gap that reaches it ends in it; false when nothing is known.</summary>
+    private bool Blend(int rank, in PoolView pool, Span<double> hazards)
     {
         var gaps = pool.Statistics.GapsOfRank(rank);
-        var prior = _shared.PriorOf(FunctionStatistics.GroupOf(rank), pool.Function.MemoryMb);
-        var own = gaps?.WeightAt(pool.NowUs) ?? 0;
-        if (own <= 0 && prior is null)
+        var others = _options.PriorWeight <= 0 ? null : _shared.PriorOf(FunctionStatistics.GroupOf(rank), pool.Function.MemoryMb);
+        if (gaps is null && others is null)
         {
             return false;
         }
 
-        var priorWeight = prior is null ? 0 : _options.PriorWeight;
-        var total = own + priorWeight + _options.NeverWeight;
-        for (var bin = 0; bin < shares.Length; bin++)
-        {
-            shares[bin] = (((gaps?.Share(bin) ?? 0) * own) + ((prior?.Share(bin) ?? 0) * priorWeight)) / total;
-        }
-
+        AdaptiveHazards.Estimate(gaps, others, FunctionStatistics.RanksOf(FunctionStatistics.GroupOf(rank)).Count, _options.PriorWeight, _options.Tail, hazards);
         return true;
+    }
+
+    /// <summary>
+    /// What a miss of a rank above the first costs, GBs: to wait for one of those before it, each time anew; and to create, with all that is
+    /// displaced until the instance is ready.
+    /// </summary>
+    private (double WaitGbs, double ColdGbs) MissCosts(RankPlans plans, int plan, int rank, in PoolView pool)
+    {
+        var price = AdaptiveCandidates.Prices[plan];
+        var coldSeconds = ColdUs(pool) / 1e6;
+        var waitSeconds = WaitSeconds(plans, plan, rank, pool);
+        var durationSeconds = Math.Min(DurationUs(pool) / 1e6, coldSeconds);
+        var displacedSeconds = plans.Spell.WaitSeconds(Math.Min(waitSeconds, coldSeconds), durationSeconds, _options.PileFactor);
+        return (price * waitSeconds, (price * displacedSeconds) + CreateCost(price, pool));
     }
 
     /// <summary>How long a request of a rank waits for one of those before it, s: as seen under a price's plan, else as durations suggest.</summary>
@@ -117,15 +124,33 @@ public sealed partial class AdaptivePolicy
 
     private sealed class RankPlans
     {
-        public AdaptivePlan[] Plans { get; } = new AdaptivePlan[AdaptiveCandidates.Prices.Length];
+        private PlanOfPrice _plans;
+        private SecondsOfPrice _waitSeconds;
+        private RankSpell _spell;
+
+        public Span<AdaptivePlan> Plans => _plans;
 
         /// <summary>How long a request of the rank waits that finds no instance, by candidate, s; 0 for not known.</summary>
-        public float[] WaitSeconds { get; } = new float[AdaptiveCandidates.Prices.Length];
+        public Span<float> WaitSeconds => _waitSeconds;
 
         public bool Made { get; set; }
+
+        /// <summary>What is displaced when the slot is missing.</summary>
+        public ref RankSpell Spell => ref _spell;
 
         public long NextCount { get; set; }
 
         public long NextUs { get; set; }
+    }
+    [InlineArray(AdaptiveCandidates.PriceCount)]
+    private struct PlanOfPrice
+    {
+        private AdaptivePlan _first;
+    }
+
+    [InlineArray(AdaptiveCandidates.PriceCount)]
+    private struct SecondsOfPrice
+    {
+        private float _first;
     }
 }

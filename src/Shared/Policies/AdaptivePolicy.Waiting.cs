@@ -91,8 +91,9 @@ public sealed partial class AdaptivePolicy
         return starts * stride;
     }
 
+    /// <summary>How long an execution lasts, µs. Before any is known, as long as a cold start: then each who waits is worth an instance.</summary>
     private double DurationUs(in PoolView pool) =>
-        pool.Statistics.Duration.Count > 0 ? Math.Max(1000, pool.Statistics.Duration.MeanUs) : _shared.DurationUs;
+        pool.Statistics.Duration.Count > 0 ? Math.Max(1000, pool.Statistics.Duration.MeanUs) : _shared.DurationUs ?? ColdUs(pool);
 
     /// <summary>How many requests came lately, and since the last onset.</summary>
     private struct Crowd

@@ -50,6 +50,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     public void RequestArrived(in PoolView pool)
     {
         _coldUs = (long)ColdUs(pool);
+        _statistics = pool.Statistics;
         var alone = pool.Statistics.Active == 1;
         _live.Arrived(pool.NowUs, alone, _coldUs);
         IsActive = true;

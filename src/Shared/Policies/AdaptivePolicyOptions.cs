@@ -5,8 +5,8 @@ namespace FuncScaler.Policies;
 /// <param name="WaitFactor">
 /// By how much a request without an instance is taken to wait longer than the mean residual of those before it, until its waits have been seen.
 /// </param>
-/// <param name="PriorWeight">How many observations the other functions' gaps count as.</param>
-/// <param name="NeverWeight">How many observations "never again" counts as.</param>
+/// <param name="PriorWeight">How many gaps of its own length the other functions' count as.</param>
+/// <param name="Tail">Of gaps longer than any known, how fast they become rare: P(gap > t) falls with t to the power of minus this.</param>
 /// <param name="ExpectFactor">How much of the arrivals expected during a cold start is prepared for; 0 for none of them.</param>
 /// <param name="PileFactor">How much of the waiting that piles up behind a cold start is charged to it; 0 for only its own.</param>
 /// <param name="Evidence">By how many cold starts another candidate must have been cheaper to be followed.</param>
@@ -18,7 +18,7 @@ public sealed record AdaptivePolicyOptions(
     double? PriceGbs = null,
     double WaitFactor = 6,
     double PriorWeight = 2,
-    double NeverWeight = 0.5,
+    double Tail = 0.5,
     double ExpectFactor = 1,
     double PileFactor = 1,
     double Evidence = 2,
@@ -35,7 +35,7 @@ public sealed record AdaptivePolicyOptions(
             price < 0 ? null : price,
             reader.Number("wait", otherwise.WaitFactor, 0, 1000),
             reader.Number("prior", otherwise.PriorWeight, 0, 1000),
-            reader.Number("never", otherwise.NeverWeight, 0, 1000),
+            reader.Number("tail", otherwise.Tail, 0, 1000),
             reader.Number("expect", otherwise.ExpectFactor, 0, 1000),
             reader.Number("pile", otherwise.PileFactor, 0, 1000),
             reader.Number("evidence", otherwise.Evidence, 0, 1000),

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace FuncScaler.Policies;
 
 /// <summary>
@@ -22,6 +24,9 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
     /// <summary>What the last arrival added: seconds of waiting.</summary>
     public double[] LastWaitSeconds => last.WaitSeconds;
+
+    /// <summary>How many instances a candidate has, busy and idle, as of the last arrival.</summary>
+    public int Instances(int candidate) => _pools[candidate].Count;
 
     public void Age(double factor)
     {
@@ -92,13 +97,15 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
             return 0;
         }
 
+        // To the whole second, which is what is remembered.
+        nowUs -= nowUs % 1_000_000;
         long heldUs = 0;
         var kept = 0;
         for (var i = 0; i < idle; i++)
         {
             ref readonly var plan = ref plans.Of(candidate, pool.Count - i);
             var freeAt = pool.FreeAt[i];
-            plan.Serves(nowUs - freeAt, coldUs, out var held, out _);
+            plan.Serves(Math.Max(0, nowUs - freeAt), coldUs, out var held, out _);
             plan.Serves(Math.Max(0, pool.AccruedUs - freeAt), coldUs, out var before, out _);
             heldUs += held - before;
             if (nowUs - freeAt <= plan.EndUs)
@@ -109,14 +116,10 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
         if (kept < idle)
         {
-            Array.Copy(pool.FreeAt, idle, pool.FreeAt, kept, pool.Count - idle);
+            pool.FreeAt[idle..pool.Count].CopyTo(pool.FreeAt[kept..]);
             pool.Count -= idle - kept;
             idle = kept;
-            if (pool.Count == 0 && pool.FreeAt.Length > Pool.Fewest)
-            {
-                // What a burst took.
-                pool.FreeAt = [];
-            }
+            pool.Trim();
         }
 
         pool.AccruedUs = nowUs;
@@ -182,19 +185,31 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         ref readonly AdaptivePlan Of(int candidate, int rank);
     }
 
-    /// <summary>When each instance is or was last free, ascending.</summary>
+    /// <summary>When each instance is or was last free, ascending. Most pools have at most one.</summary>
     private struct Pool
     {
-        public const int Fewest = 1;
+        private long[]? _many;
+        private long _only;
 
-        public long[] FreeAt;
+        /// <summary>Until when idle instances have been paid for, s.</summary>
+        private uint _accruedSeconds;
+
         public int Count;
-        public long AccruedUs;
 
-        public readonly int FirstAfter(long atUs)
+        public long AccruedUs
         {
+            readonly get => _accruedSeconds * 1_000_000L;
+            set => _accruedSeconds = (uint)(value / 1_000_000);
+        }
+
+        [UnscopedRef]
+        public Span<long> FreeAt => _many is null ? new Span<long>(ref _only) : _many;
+
+        public int FirstAfter(long atUs)
+        {
+            var freeAt = FreeAt;
             var first = Count;
-            while (first > 0 && FreeAt[first - 1] > atUs)
+            while (first > 0 && freeAt[first - 1] > atUs)
             {
                 first--;
             }
@@ -204,25 +219,50 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
         public void Remove(int index)
         {
+            FreeAt[(index + 1)..Count].CopyTo(FreeAt[index..]);
             Count--;
-            Array.Copy(FreeAt, index + 1, FreeAt, index, Count - index);
         }
 
         public void Insert(long atUs)
         {
-            if (FreeAt is null || FreeAt.Length == Count)
+            if (FreeAt.Length == Count)
             {
-                Array.Resize(ref FreeAt, Math.Max(Fewest, 2 * Count));
+                Resize(2 * Count);
             }
 
+            var freeAt = FreeAt;
             var index = Count++;
-            while (index > 0 && FreeAt[index - 1] > atUs)
+            while (index > 0 && freeAt[index - 1] > atUs)
             {
-                FreeAt[index] = FreeAt[index - 1];
+                freeAt[index] = freeAt[index - 1];
                 index--;
             }
 
-            FreeAt[index] = atUs;
+            freeAt[index] = atUs;
+        }
+
+        /// <summary>Gives back what a burst took.</summary>
+        public void Trim()
+        {
+            if (FreeAt.Length > Math.Max(1, 2 * Count))
+            {
+                Resize(Count);
+            }
+        }
+
+        private void Resize(int length)
+        {
+            var many = length > 1 ? new long[length] : null;
+            if (many is null)
+            {
+                _only = FreeAt[0];
+            }
+            else
+            {
+                FreeAt[..Count].CopyTo(many);
+            }
+
+            _many = many;
         }
     }
 }

@@ -5,12 +5,12 @@ namespace FuncScaler.Policies;
 /// <summary>What the functions of one scaler tell each other.</summary>
 internal sealed class AdaptiveState
 {
-    private const double DefaultDurationUs = 100_000;
     private const int FewestGaps = 20;
     private const int MemoryClasses = 16;
 
-    private readonly LogHistogram?[] _gaps = new LogHistogram?[FunctionStatistics.GroupCount * MemoryClasses];
-    private readonly LogHistogram?[] _allGaps = new LogHistogram?[FunctionStatistics.GroupCount];
+    /// <summary>Of ranks with a histogram of their own, by memory.</summary>
+    private readonly HazardHistogram?[] _gaps = new HazardHistogram?[FunctionStatistics.SingleRanks * MemoryClasses];
+    private readonly HazardHistogram?[] _allGaps = new HazardHistogram?[FunctionStatistics.GroupCount];
     private readonly RunningTime _cold = new();
     private readonly List<AdaptivePolicy> _policies = [];
     private int _settled;
@@ -32,8 +32,8 @@ internal sealed class AdaptiveState
     /// <summary>The mean cold start of functions seen, µs; 0 before the first.</summary>
     public double MeanColdUs => _cold.MeanUs;
 
-    /// <summary>The geometric mean of execution times over functions, µs.</summary>
-    public double DurationUs => _durations == 0 ? DefaultDurationUs : Math.Exp(_logDuration / _durations);
+    /// <summary>The geometric mean of execution times over functions, µs; null before the first.</summary>
+    public double? DurationUs => _durations == 0 ? null : Math.Exp(_logDuration / _durations);
 
     /// <summary>Enters an execution time.</summary>
     public void Executed(long us)
@@ -45,17 +45,24 @@ internal sealed class AdaptiveState
     /// <summary>Enters a cold start's time.</summary>
     public void Cold(double us) => _cold.Add((long)us);
 
-    /// <summary>Enters an idle gap.</summary>
-    public void Gap(int group, int memoryMb, long gapUs, long nowUs)
+    /// <summary>Enters an idle gap that has ended; it was counted in the bins before <paramref name="fromBin"/>.</summary>
+    public void Gap(int group, int memoryMb, long gapUs, int fromBin)
     {
-        (_gaps[(group * MemoryClasses) + ClassOf(memoryMb)] ??= new LogHistogram()).Add(gapUs, nowUs);
-        (_allGaps[group] ??= new LogHistogram()).Add(gapUs, nowUs);
+        Of(group, memoryMb)?.Add(gapUs, fromBin);
+        OfAll(group).Add(gapUs, fromBin);
     }
 
-    /// <summary>What is known of gaps of this rank in functions of about this memory, else in all; null when too little.</summary>
-    public LogHistogram? PriorOf(int group, int memoryMb)
+    /// <summary>Enters that a gap which was counted in the bins before <paramref name="fromBin"/> goes on until another.</summary>
+    public void GapReached(int group, int memoryMb, int fromBin, int untilBin)
     {
-        var near = _gaps[(group * MemoryClasses) + ClassOf(memoryMb)];
+        Of(group, memoryMb)?.Reach(fromBin, untilBin);
+        OfAll(group).Reach(fromBin, untilBin);
+    }
+
+    /// <summary>What is known of gaps of these ranks in functions of about this memory, else in all; null when too little.</summary>
+    public HazardHistogram? PriorOf(int group, int memoryMb)
+    {
+        var near = Of(group, memoryMb);
         if (near?.Count >= FewestGaps)
         {
             return near;
@@ -63,6 +70,11 @@ internal sealed class AdaptiveState
 
         return _allGaps[group]?.Count >= FewestGaps ? _allGaps[group] : null;
     }
+
+    private HazardHistogram? Of(int group, int memoryMb) =>
+        group < FunctionStatistics.SingleRanks ? _gaps[(group * MemoryClasses) + ClassOf(memoryMb)] ??= new HazardHistogram() : null;
+
+    private HazardHistogram OfAll(int group) => _allGaps[group] ??= new HazardHistogram();
 
     private static int ClassOf(int memoryMb) => Math.Clamp(System.Numerics.BitOperations.Log2((uint)memoryMb) - 5, 0, MemoryClasses - 1);
 }

@@ -57,7 +57,7 @@ public static class PolicyCatalog
             r => GreedyDualPolicy.Choose(GreedyDualPolicyOptions.Read(r))),
         new("fft", "interval=S,window=N,harmonics=N,trend=0|1|2", "as many instances as trend and harmonics of past concurrency forecast",
             With(FftPolicyOptions.Read, o => new FftPolicy(o))),
-        new("adaptive", "price=X,prior=N,never=N,pile=F,expect=F,wait=F,evidence=F,share=F,memory=S,warmup=F,reluctance=F", "learns per function what holding and waiting cost, and knows nothing in advance", r => Adaptive(AdaptivePolicyOptions.Read(r))),
+        new("adaptive", "price=X,prior=N,tail=X,pile=F,expect=F,wait=F,evidence=F,share=F,memory=S,warmup=F,reluctance=F", "learns per function what holding and waiting cost, and knows nothing in advance", r => Adaptive(AdaptivePolicyOptions.Read(r))),
     ];
 
     /// <summary>Every policy: name, option, and what it does.</summary>

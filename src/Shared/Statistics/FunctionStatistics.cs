@@ -19,7 +19,7 @@ public sealed class FunctionStatistics
     /// <summary>The number of rank groups.</summary>
     public const int GroupCount = SingleRanks + SharedRankGroups;
 
-    private LogHistogram?[] _gaps = new LogHistogram?[2];
+    private HazardHistogram?[] _gaps = new HazardHistogram?[2];
     private long[] _freedAtUs = [];
     private readonly DemandTracker _demand = new();
     private readonly long[] _recentDurationsUs = new long[8];
@@ -61,7 +61,7 @@ public sealed class FunctionStatistics
     public LogHistogram? Durations => _durations;
 
     /// <summary>The idle gaps of a rank (from 1), shared with its neighbours above <see cref="SingleRanks"/>; null before the first.</summary>
-    public LogHistogram? GapsOfRank(int rank) => GroupOf(rank) is var group && group < _gaps.Length ? _gaps[group] : null;
+    public HazardHistogram? GapsOfRank(int rank) => GroupOf(rank) is var group && group < _gaps.Length ? _gaps[group] : null;
 
     /// <summary>When a rank's present idle gap began, µs; null when it was never used, or is in use.</summary>
     public long? FreedAtUs(int rank) => rank > Active && rank <= _ranksSeen ? _freedAtUs[rank - 1] : null;
@@ -116,7 +116,7 @@ public sealed class FunctionStatistics
                 Array.Resize(ref _gaps, Math.Min(2 * (group + 1), GroupCount));
             }
 
-            (_gaps[group] ??= new LogHistogram(HalfLifeUs)).Add(demand.GapUs, demand.ArrivedUs);
+            (_gaps[group] ??= new HazardHistogram()).Add(demand.GapUs);
         }
 
         return true;
@@ -129,6 +129,11 @@ public sealed class FunctionStatistics
         _recentDurationsUs[_durationsSeen++ % _recentDurationsUs.Length] = durationUs;
         (_durations ??= new LogHistogram(HalfLifeUs)).Add(durationUs, nowUs);
     }
+
+    /// <summary>The ranks that share a group's histogram.</summary>
+    public static (int First, int Count) RanksOf(int group) => group < SingleRanks
+        ? (group + 1, 1)
+        : ((SingleRanks << (group - SingleRanks)) + 1, SingleRanks << (group - SingleRanks));
 
     /// <summary>Ranks of one group share a histogram: from 0 for rank 1 to <see cref="GroupCount"/> - 1.</summary>
     public static int GroupOf(int rank)

@@ -76,6 +76,55 @@ public sealed class AdaptiveLearningTests
         Assert.True(result.WastedGbSeconds < 30 * 20 * 0.5 * 20, $"{result.WastedGbSeconds} GBs");
     }
 
+    [Fact]
+    public void Where_cold_starts_are_long_and_many_come_at_once_they_are_kept_for()
+    {
+        // Ten a second for a minute, 5 s each, every ten minutes: fifty instances, that take 20 s to create.
+        var bursts = Trace(
+            [ListTrace.Function("f", 256, 20_000)],
+            Enumerable.Range(0, 20).SelectMany(i => Enumerable.Range(0, 600).Select(n => (0, (i * 600 * Second) + (n * Second / 10)))),
+            durationUs: 5 * Second);
+
+        // Without them thousands of seconds are waited each time, at some price; to keep them costs 0.25 x 50 x 540 GBs.
+        var adaptive = Play(bursts, "adaptive");
+        var keepsAll = Play(bursts, "ttl:1800");
+        var keepsNone = Play(bursts, "ttl:60");
+
+        Assert.True(adaptive.Score.Total > 0.9 * keepsAll.Score.Total, $"{adaptive.Score.Total} and {keepsAll.Score.Total}");
+        Assert.True(adaptive.Score.Total > 1.2 * keepsNone.Score.Total, $"{adaptive.Score.Total} and {keepsNone.Score.Total}");
+        Assert.True(adaptive.Score.AssignSeconds < 0.5 * keepsNone.Score.AssignSeconds, $"{adaptive.Score.AssignSeconds} and {keepsNone.Score.AssignSeconds} s");
+    }
+
+    [Fact]
+    public void Before_anything_is_known_of_executions_each_who_waits_is_worth_an_instance()
+    {
+        // Executions of 10 s, of which nobody can know yet, and cold starts of 10 s: one after the other would take a quarter of an hour.
+        var first = Trace(
+            [ListTrace.Function("f", 256, 10_000)],
+            Enumerable.Range(0, 90).Select(n => (0, n * Second / 10)),
+            durationUs: 10 * Second);
+
+        var result = Play(first, "adaptive");
+
+        Assert.True(result.Score.AssignSeconds / 90 < 15, $"{result.Score.AssignSeconds / 90} s each");
+    }
+
+    [Fact]
+    public void What_was_held_for_in_vain_is_given_back_although_nothing_comes()
+    {
+        // One burst of a second, and nothing for ten minutes. While it lasts holding looks free, and waiting dear.
+        var random = new Random(3);
+        var burst = Trace(
+            [ListTrace.Function("f", 512, 150)],
+            Enumerable.Range(0, 150).Select(_ => (0, (long)(random.NextDouble() * Second))),
+            durationUs: Second / 20);
+
+        var result = Play(burst, "adaptive:price=0.5", Options with { TailUs = 600 * Second });
+
+        // To keep a miss at bay is worth 0.25 x (0.5 + 0.5) GBs; a hundred times that for some twenty instances would be too much.
+        Assert.True(result.WastedGbSeconds < 25, $"{result.WastedGbSeconds} GBs");
+    }
+
     [Theory]
     [InlineData("adaptive")]
     [InlineData("adaptive:price=4")]

@@ -21,7 +21,7 @@ public sealed class ExplainTests
         Assert.Equal(6000, explanation.Period.NextSeconds!.Value, 0.1);
         Assert.Equal(200, explanation.Arrivals);
         Assert.Equal(0.5, explanation.Price.Given);
-        Assert.Equal(16, explanation.Decisions.Count);
+        Assert.Equal(8, explanation.Decisions.Count);
         Assert.Contains(explanation.Decisions, d => d.What == "prewarm by period" && d.Count == 1);
         Assert.Contains(explanation.Decisions, d => d.What == "release");
         Assert.All(
@@ -39,8 +39,8 @@ public sealed class ExplainTests
         Assert.Equal(1, Assert.Single(rank.Gaps).Share, 6);
         Assert.InRange(rank.Gaps[0].UpToMs!.Value, 9_900, 12_000);
 
-        // Released, and made again for the narrow bin that the gaps of 9.97 s are in.
-        Assert.Equal(0, rank.Plan!.HoldSeconds);
+        // Released soon, and made again for the narrow bin that the gaps of 9.97 s are in.
+        Assert.InRange(rank.Plan!.HoldSeconds, 0, 0.1);
         var window = Assert.Single(rank.Plan.Prewarms);
         Assert.InRange(9.97, window.FromSeconds, window.UntilSeconds);
     }
@@ -56,10 +56,11 @@ public sealed class ExplainTests
 
         var explanation = Explain(trace, "adaptive:price=256");
 
-        Assert.InRange(explanation.Ranks[0].Plan!.HoldSeconds, 9, 15);
+        // Longer than any that came: a miss is worth a minute of holding.
+        Assert.InRange(explanation.Ranks[0].Plan!.HoldSeconds, 9, 60);
 
-        // Without one at the gap's beginning it would be made at once: 0.154 s of 0.5 GB.
-        Assert.InRange(explanation.Ranks[0].Plan!.WorthGbs, 0.05, 0.08);
+        // A fifth of the gaps is over before one could be made again: that of a miss of 39 GBs.
+        Assert.InRange(explanation.Ranks[0].Plan!.WorthGbs, 5, 15);
         var kept = explanation.Decisions.Last(d => d.What == "keep");
         Assert.Equal("release", kept.Alternative);
 

@@ -1,42 +1,56 @@
 using FsCheck.Fluent;
 using FuncScaler.Policies;
+using FuncScaler.Statistics;
 
 namespace FuncScaler.Tests.Policies.Adaptive;
 
 public class AdaptivePlanTests
 {
     private const long Second = 1_000_000;
+    private const long LeadUs = 512_000;
 
-    /// <summary>Held for 1 s, then again from 5 s to 6 s; a cold start takes 0.5 s.</summary>
+    /// <summary>Held for 1.024 s, then again from 4.096 s to 8.192 s; a cold start takes 0.512 s.</summary>
     [Theory]
     [InlineData(0, true, 0, 0)]
     [InlineData(0.4, true, 0.4, 0)]
-    [InlineData(1, true, 1, 0)]
-    [InlineData(3, false, 1, 0)]
-    [InlineData(4.7, true, 1.2, 0.3)]
-    [InlineData(5, true, 1.5, 0)]
-    [InlineData(5.5, true, 2, 0)]
-    [InlineData(6, true, 2.5, 0)]
-    [InlineData(7, false, 2.5, 0)]
+    [InlineData(1.024, true, 1.024, 0)]
+    [InlineData(3, false, 1.024, 0)]
+    [InlineData(3.8, true, 1.24, 0.296)]
+    [InlineData(4.096, true, 1.536, 0)]
+    [InlineData(6, true, 3.44, 0)]
+    [InlineData(8.192, true, 5.632, 0)]
+    [InlineData(9, false, 5.632, 0)]
     public void A_gap_costs_what_is_held_until_it_ends(double gap, bool served, double held, double late)
     {
-        Assert.Equal(served, Twice().Serves((long)(gap * Second), Second / 2, out var heldUs, out var lateUs));
+        Assert.Equal(served, Twice().Serves((long)(gap * Second), LeadUs, out var heldUs, out var lateUs));
         Assert.Equal(held * Second, heldUs, 0.5);
         Assert.Equal(late * Second, lateUs, 0.5);
     }
 
     [Theory]
-    [InlineData(0, 1)]
-    [InlineData(0.9, 1)]
-    [InlineData(1, 1)]
+    [InlineData(0, 1.024)]
+    [InlineData(0.9, 1.024)]
+    [InlineData(1.024, 1.024)]
     [InlineData(2, 2)]
-    [InlineData(4.4, 4.4)]
-    [InlineData(4.5, 6)]
-    [InlineData(5.9, 6)]
-    [InlineData(6, 6)]
+    [InlineData(3.5, 3.5)]
+    [InlineData(3.584, 8.192)]
+    [InlineData(8, 8.192)]
+    [InlineData(8.192, 8.192)]
     [InlineData(100, 100)]
     public void What_is_ready_is_kept_to_the_end_of_the_part_it_is_ready_in(double age, double until) =>
-        Assert.Equal(until * Second, Twice().KeepUntilUs((long)(age * Second), Second / 2), 0.5);
+        Assert.Equal(until * Second, Twice().KeepUntilUs((long)(age * Second), LeadUs), 0.5);
+
+    [Fact]
+    public void The_last_part_can_be_made_longer()
+    {
+        var plan = Twice();
+        plan.GoOnUntil(BinUntil(16.384));
+        Assert.Equal((1, 16_384_000L), (plan.Prewarms, plan.EndUs));
+
+        plan = AdaptivePlan.HoldFor(Second);
+        plan.GoOnUntil(BinUntil(16.384));
+        Assert.Equal((0, 16_384_000L), (plan.Prewarms, plan.HoldUs));
+    }
 
     [Fact]
     public void There_is_room_for_so_many_parts()
@@ -44,29 +58,32 @@ public class AdaptivePlanTests
         var plan = AdaptivePlan.HoldFor(Second);
         for (var i = 1; i < AdaptivePlan.MaxParts; i++)
         {
-            Assert.True(plan.Add(10 * i * Second, ((10 * i) + 1) * Second));
-            Assert.Equal((10 * i * Second, ((10 * i) + 1) * Second), plan.Prewarm(i)); // Exact for round times as short.
+            Assert.True(plan.Add(40 + (10 * i), 42 + (10 * i)));
+            Assert.Equal(((long)LogHistogram.LowerBoundUs(40 + (10 * i)), (long)LogHistogram.UpperBoundUs(42 + (10 * i))), plan.Prewarm(i));
         }
 
-        Assert.False(plan.Add(1000 * Second, 1001 * Second));
+        Assert.False(plan.Add(90, 91));
         Assert.Equal((AdaptivePlan.MaxParts - 1, Second), (plan.Prewarms, plan.HoldUs));
-        Assert.Equal((10 * plan.Prewarms * Second) + Second, plan.EndUs);
+        Assert.Equal(plan.Prewarm(plan.Prewarms).UntilUs, plan.EndUs);
     }
 
     [Fact]
     public void The_longer_a_gap_the_more_is_held_but_never_more_than_the_gap() => Properties.Check(
-        (from lengths in Gen.ArrayOf(Gen.Choose(1, 5_000_000), 2 * AdaptivePlan.MaxParts)
-         from lead in Gen.Choose(0, 3_000_000)
-         from gaps in Gen.ArrayOf(Gen.Choose(0, 40_000_000), 20)
-         select (lengths, (long)lead, gaps)).ToArbitrary(),
+        (from steps in Gen.ArrayOf(Gen.Choose(1, 8), 2 * AdaptivePlan.MaxParts)
+         from lead in Gen.Choose(0, 1_000_000)
+         from gaps in Gen.ArrayOf(Gen.Choose(0, 2_000_000_000), 20)
+         select (steps, (long)lead, gaps)).ToArbitrary(),
         of =>
         {
-            var (lengths, leadUs, gaps) = of;
-            var plan = AdaptivePlan.HoldFor(lengths[0]);
-            for (var i = 2; i < lengths.Length; i += 2)
+            // From 8 s on, so that two bins are always further apart than a cold start lasts.
+            var (steps, leadUs, gaps) = of;
+            var bin = BinUntil(8.192) + steps[0];
+            var plan = AdaptivePlan.HoldFor(LogHistogram.UpperBoundUs(bin));
+            for (var i = 2; i < steps.Length; i += 2)
             {
-                var fromUs = plan.EndUs + leadUs + lengths[i - 1];
-                Assert.True(plan.Add(fromUs, fromUs + lengths[i]));
+                var from = bin + 1 + steps[i - 1];
+                bin = from + steps[i];
+                Assert.True(plan.Add(from, bin));
             }
 
             long lastGap = 0, lastHeld = 0;
@@ -87,8 +104,10 @@ public class AdaptivePlanTests
 
     private static AdaptivePlan Twice()
     {
-        var plan = AdaptivePlan.HoldFor(Second);
-        Assert.True(plan.Add(5 * Second, 6 * Second));
+        var plan = AdaptivePlan.HoldFor(1_024_000);
+        Assert.True(plan.Add(BinUntil(4.096) + 1, BinUntil(8.192)));
         return plan;
     }
+
+    private static int BinUntil(double seconds) => LogHistogram.BinOf((long)(seconds * Second));
 }

@@ -23,7 +23,7 @@ public class AdaptivePlannerTests
         of =>
         {
             var (shares, memoryGb, missGbs) = of;
-            var plan = AdaptivePlanner.Plan(shares, memoryGb, 0.5, NeverAhead, missGbs);
+            var plan = AdaptivePlanner.Plan(Hazards(shares), memoryGb, 0.5, NeverAhead, missGbs);
 
             Assert.Equal(0, plan.Prewarms);
             var costs = Enumerable.Range(0, LogHistogram.BinCount + 1).Select(held => Cost(shares, memoryGb, missGbs, held)).ToArray();
@@ -67,10 +67,28 @@ public class AdaptivePlannerTests
     public void Nothing_is_created_for_a_gap_that_is_over_before_it_is_ready()
     {
         // Given back at once and made again for gaps of a tenth of a second it would not be there; so it is held from the beginning.
-        var plan = AdaptivePlanner.Plan(Shares([(LogHistogram.BinOf(100_000), 1)], 0), 0.5, 0.5, 0.01, 5);
+        var plan = AdaptivePlanner.Plan(Hazards(Shares([(LogHistogram.BinOf(100_000), 1)], 0)), 0.5, 0.5, 0.01, 5);
 
         Assert.Equal(0, plan.Prewarms);
         Assert.Equal((long)LogHistogram.UpperBoundUs(LogHistogram.BinOf(100_000)), plan.HoldUs);
+    }
+
+    [Fact]
+    public void An_instance_is_worth_a_miss_where_none_could_be_ready_in_time()
+    {
+        // Gaps of a tenth of a second, cold starts of half a second: who has none pays a miss, however cheap creating is.
+        var bin = LogHistogram.BinOf(100_000);
+        var plan = AdaptivePlanner.Plan(Hazards(Shares([(bin, 1)], 0)), 0.5, 0.5, 0.01, 5);
+
+        Assert.Equal(5 - (0.5 * (HeldSeconds(bin) + (LengthSeconds(bin) / 2))), plan.WorthGbs, 0.01);
+    }
+
+    [Fact]
+    public void Where_the_gap_is_long_enough_it_is_not_worth_more_than_creating_another()
+    {
+        var plan = AdaptivePlanner.Plan(Hazards(Shares([(LogHistogram.BinOf(30_000_000), 1)], 0)), 0.5, 0.5, 0.25, 5);
+
+        Assert.InRange(plan.WorthGbs, 0, 0.25);
     }
 
     [Fact]
@@ -79,12 +97,12 @@ public class AdaptivePlannerTests
         // Gaps of about 10 s: 5 GBs of holding against a miss of 6.
         var bin = (LogHistogram.BinOf(10_000_000), 100);
 
-        Assert.True(AdaptivePlanner.Plan(Shares([bin], never: 0), 0.5, 0.5, NeverAhead, 6).HoldUs >= 10_000_000);
-        Assert.Equal(0, AdaptivePlanner.Plan(Shares([bin], never: 100), 0.5, 0.5, NeverAhead, 6).HoldUs);
+        Assert.True(AdaptivePlanner.Plan(Hazards(Shares([bin], never: 0)), 0.5, 0.5, NeverAhead, 6).HoldUs >= 10_000_000);
+        Assert.Equal(0, AdaptivePlanner.Plan(Hazards(Shares([bin], never: 100)), 0.5, 0.5, NeverAhead, 6).HoldUs);
     }
 
     private static AdaptivePlan Timer(double createGbs, double missGbs) =>
-        AdaptivePlanner.Plan(Shares([(LogHistogram.BinOf(30_000_000), 1)], 0), 0.5, 0.5, createGbs, missGbs);
+        AdaptivePlanner.Plan(Hazards(Shares([(LogHistogram.BinOf(30_000_000), 1)], 0)), 0.5, 0.5, createGbs, missGbs);
 
     private static double[] Shares(IEnumerable<(int Bin, int Weight)> bins, int never)
     {
@@ -96,6 +114,19 @@ public class AdaptivePlannerTests
         }
 
         return shares;
+    }
+
+    private static double[] Hazards(double[] shares)
+    {
+        var hazards = new double[shares.Length];
+        double reach = 1;
+        for (var bin = 0; bin < shares.Length; bin++)
+        {
+            hazards[bin] = reach < 1e-9 ? 0 : Math.Min(1, shares[bin] / reach);
+            reach -= shares[bin];
+        }
+
+        return hazards;
     }
 
     /// <summary>What a gap costs that is held for the first so many bins, by definition: gaps end in the middle of their bins.</summary>

@@ -1,5 +1,6 @@
 using FsCheck.Fluent;
 using FuncScaler.Policies;
+using FuncScaler.Statistics;
 using FuncScaler.Tests.Policies.Published;
 
 namespace FuncScaler.Tests.Policies.Adaptive;
@@ -58,13 +59,13 @@ public class AdaptiveShadowsTests
     public void What_is_settled_is_not_paid_again() => Properties.Check(
         (from gaps in Gen.ArrayOf(Gen.Choose(0, 12_000_000), 30)
          from settles in Gen.ArrayOf(Gen.Choose(0, 3), 30)
-         from hold in Gen.Choose(0, 10_000_000)
-         from pause in Gen.Choose(1, 3_000_000)
+         from hold in Gen.Choose(44, 50)
+         from pause in Gen.Choose(1, 8)
          select (gaps, settles, hold, pause)).ToArbitrary(),
         of =>
         {
-            var plan = AdaptivePlan.HoldFor(of.hold);
-            plan.Add(of.hold + of.pause + ColdUs, of.hold + of.pause + ColdUs + Second);
+            var plan = AdaptivePlan.HoldFor(LogHistogram.UpperBoundUs(of.hold));
+            plan.Add(of.hold + 3 + of.pause, of.hold + 5 + of.pause);
             var plans = new Plans(plan);
             var settled = new AdaptiveShadows(new AdaptiveShadows.Costs());
             var left = new AdaptiveShadows(new AdaptiveShadows.Costs());
@@ -113,6 +114,23 @@ public class AdaptiveShadowsTests
             shadows.Arrive(candidate, At(60 * Second) with { InVain = 2, WindowUs = 600_000 }, plans);
             Assert.Equal(0.5 * (0.5 + (served ? 1.2 : 0)), shadows.LastSlotGbSeconds[candidate], tolerance: 1e-6);
         }
+    }
+
+    [Fact]
+    public void A_pool_shrinks_again_when_its_plans_have_ended()
+    {
+        var plans = new Plans(AdaptivePlan.HoldFor(5 * Second), AdaptivePlan.HoldFor(5 * Second)) with { WorthOfSecond = 100 };
+        var shadows = new AdaptiveShadows(new AdaptiveShadows.Costs());
+        for (var i = 0; i < 2; i++)
+        {
+            shadows.Arrive(0, At(i), plans);
+        }
+
+        Assert.Equal(2, shadows.Instances(0));
+        shadows.Settle(0, 30 * Second, ColdUs, 0.5, plans);
+        Assert.Equal(0, shadows.Instances(0));
+        Assert.True(shadows.Arrive(0, At(40 * Second), plans));
+        Assert.Equal(1, shadows.Instances(0));
     }
 
     [Fact]

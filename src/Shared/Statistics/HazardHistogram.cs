@@ -1,0 +1,148 @@
+namespace FuncScaler.Statistics;
+
+/// <summary>
+/// The distribution of idle gaps as hazards: for every bin of <see cref="LogHistogram"/>, which share of the gaps that reached it ended in it,
+/// over about the last <see cref="Memory"/> that did. So each time scale has a memory of its own: milliseconds inside a burst do not wash out what
+/// is known of the hours between bursts. Takes 0.1 KB and 5 bytes for every bin between the shortest and the longest observation.
+/// </summary>
+/// <remarks>The estimate is that of Kaplan and Meier, "Nonparametric estimation from incomplete observations" (1958), with forgetting.</remarks>
+public sealed class HazardHistogram
+{
+    private float[] _hazards = [];
+    private byte[] _reached = [];
+    private int _first;
+    private int _begun;
+
+    /// <summary>How many gaps that reached a bin are remembered in it.</summary>
+    public const int Memory = byte.MaxValue;
+
+    /// <summary>How many observations there were, whatever their age.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>Adds a gap that ended.</summary>
+    /// <param name="valueUs">How long it was, µs.</param>
+    /// <param name="fromBin">The first bin it has not been counted in yet (<see cref="Reach"/>).</param>
+    public void Add(long valueUs, int fromBin = 0)
+    {
+        var bin = LogHistogram.BinOf(valueUs);
+        Reach(fromBin, bin);
+        MakeRoom(bin);
+        if (bin == 0)
+        {
+            Begin();
+        }
+
+        Count++;
+        var at = bin - _first;
+        _hazards[at] += (1 - _hazards[at]) / Reached(at);
+    }
+
+    /// <summary>Counts a gap that has not ended yet in the bins it has passed.</summary>
+    /// <param name="fromBin">The first bin it has not been counted in yet.</param>
+    /// <param name="untilBin">The bin it is in.</param>
+    public void Reach(int fromBin, int untilBin)
+    {
+        if (untilBin <= fromBin)
+        {
+            return;
+        }
+
+        MakeRoom(untilBin - 1);
+        if (fromBin == 0)
+        {
+            Begin();
+        }
+
+        for (var i = Math.Max(0, fromBin - _first); i < untilBin - _first; i++)
+        {
+            _hazards[i] -= _hazards[i] / Reached(i);
+        }
+    }
+
+    /// <summary>Of the gaps that reached a bin, the share that ended in it, 0 to 1; 0 where none reached it.</summary>
+    public double Hazard(int bin) => (uint)(bin - _first) < (uint)_hazards.Length ? _hazards[bin - _first] : 0;
+
+    /// <summary>How many gaps reached a bin, of those remembered.</summary>
+    public int ReachedOf(int bin) =>
+        bin < _first ? _begun
+        : bin - _first < _reached.Length ? _reached[bin - _first]
+        : 0;
+
+    /// <summary>The share of gaps that ended in a bin, 0 to 1.</summary>
+    public double Share(int bin)
+    {
+        double reach = 1;
+        for (var before = _first; before < bin; before++)
+        {
+            reach *= 1 - Hazard(before);
+        }
+
+        return reach * Hazard(bin);
+    }
+
+    /// <summary>The smallest bin bound that at least <paramref name="share"/> of the gaps do not exceed, µs; 0 when empty.</summary>
+    public double QuantileUs(double share)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(share);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(share, 1);
+        double reach = 1;
+        double quantileUs = 0;
+        for (var bin = _first; bin < _first + _hazards.Length; bin++)
+        {
+            if (Hazard(bin) <= 0)
+            {
+                continue;
+            }
+
+            quantileUs = LogHistogram.UpperBoundUs(bin);
+            reach *= 1 - Hazard(bin);
+            if (1 - reach >= share - 1e-6)
+            {
+                break;
+            }
+        }
+
+        return quantileUs;
+    }
+
+    private void Begin() => _begun = Math.Min(_begun + 1, Memory);
+
+    private int Reached(int at)
+    {
+        if (_reached[at] < Memory)
+        {
+            _reached[at]++;
+        }
+
+        return _reached[at];
+    }
+
+    /// <summary>Room up to a bin, by whole octaves.</summary>
+    private void MakeRoom(int bin)
+    {
+        if ((uint)(bin - _first) < (uint)_hazards.Length)
+        {
+            return;
+        }
+
+        var first = bin / LogHistogram.BinsPerOctave * LogHistogram.BinsPerOctave;
+        var end = first + LogHistogram.BinsPerOctave;
+        var had = _hazards.Length;
+        if (had > 0)
+        {
+            (first, end) = (Math.Min(first, _first), Math.Max(end, _first + had));
+        }
+
+        var hazards = new float[end - first];
+        var reached = new byte[end - first];
+        _hazards.CopyTo(hazards, had > 0 ? _first - first : 0);
+        _reached.CopyTo(reached, had > 0 ? _first - first : 0);
+        for (var before = first; had > 0 && before < _first; before++)
+        {
+            // All gaps so far were longer.
+            reached[before - first] = (byte)_begun;
+        }
+
+        (_hazards, _reached, _first) = (hazards, reached, first);
+    }
+}
