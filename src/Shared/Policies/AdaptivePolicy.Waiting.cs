@@ -91,9 +91,12 @@ public sealed partial class AdaptivePolicy
         return starts * stride;
     }
 
-    /// <summary>How long an execution lasts, µs. Before any is known, as long as a cold start: then each who waits is worth an instance.</summary>
+    /// <summary>
+    /// How long an execution lasts, µs. Before any is known, not much less than a cold start: then most of those who wait are worth an
+    /// instance each.
+    /// </summary>
     private double DurationUs(in PoolView pool) =>
-        pool.Statistics.Duration.Count > 0 ? Math.Max(1000, pool.Statistics.Duration.MeanUs) : _shared.DurationUs ?? ColdUs(pool);
+        pool.Statistics.Duration.Count > 0 ? Math.Max(1000, pool.Statistics.Duration.MeanUs) : _shared.DurationUs ?? UnknownDuration * ColdUs(pool);
 
     /// <summary>How many requests came lately, and since the last onset.</summary>
     private struct Crowd

@@ -11,6 +11,9 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     private const double LeastReliability = 0.4;
     private const double DefaultColdUs = 500_000;
 
+    /// <summary>How long executions are taken to last before any has ended, in cold starts.</summary>
+    private const double UnknownDuration = 0.7;
+
     private static readonly RankPlans Unplanned = new();
 
     private readonly AdaptivePolicyOptions _options;
