@@ -42,15 +42,15 @@ public sealed record CandidateExplanation(string Name, double SlotGbSeconds, dou
 /// <param name="FromRank">The first rank, from 1.</param>
 /// <param name="ToRank">The last rank that shares these gaps.</param>
 /// <param name="GapsSeen">How many idle gaps were seen.</param>
-/// <param name="GapsWeight">How many of them count, the old ones less.</param>
-/// <param name="OthersWeight">How many gaps of other functions count besides.</param>
+/// <param name="GapsWeight">How many of them are remembered at most, in each bin.</param>
+/// <param name="OthersWeight">How many gaps those of other functions count as.</param>
 /// <param name="Gaps">The histogram of the function's own gaps: bins that are not empty.</param>
 /// <param name="Plan">The plan of the candidate that is followed; null before the first.</param>
 public sealed record RankExplanation(
     int FromRank, int ToRank, long GapsSeen, double GapsWeight, double OthersWeight, IReadOnlyList<GapBin> Gaps, PlanExplanation? Plan);
 
 /// <param name="UpToMs">The bin's upper bound, ms; null for the last, which has none.</param>
-/// <param name="Share">The aged share of gaps in it, 0 to 1.</param>
+/// <param name="Share">The share of gaps in it, of those remembered, 0 to 1.</param>
 public sealed record GapBin(double? UpToMs, double Share);
 
 /// <param name="HoldSeconds">How long an instance is held from the beginning of the gap on, s.</param>
