@@ -80,7 +80,7 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
                 first + shared - 1,
                 gaps?.Count ?? 0,
                 Math.Min(gaps?.Count ?? 0, HazardHistogram.Memory),
-                _shared.PriorOf(group, pool.Function.MemoryMb) is null ? 0 : _options.PriorWeight,
+                _shared.PriorOf(_kin, group, pool.Function.MemoryMb) is null ? 0 : _options.PriorWeight,
                 bins,
                 _plans[group] is { Made: true } plans ? Explain(plans.Plans[AdaptiveCandidates.PlanOf(Followed(pool))]) : null));
         }

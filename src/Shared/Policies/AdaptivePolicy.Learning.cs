@@ -40,7 +40,7 @@ public sealed partial class AdaptivePolicy
         {
             var bin = LogHistogram.BinOf(demand.GapUs);
             var countedBins = demand.Rank <= _counted.Length ? Math.Min(_counted[demand.Rank - 1], bin) : 0;
-            _shared.Gap(FunctionStatistics.GroupOf(demand.Rank), pool.Function.MemoryMb, demand.GapUs, countedBins);
+            _shared.Gap(_kin, FunctionStatistics.GroupOf(demand.Rank), pool.Function.MemoryMb, demand.GapUs, countedBins);
         }
 
         if (demand.Rank <= _counted.Length)
@@ -94,7 +94,7 @@ public sealed partial class AdaptivePolicy
             var bin = LogHistogram.BinOf(nowUs - freedAtUs);
             if (bin > counted)
             {
-                _shared.GapReached(FunctionStatistics.GroupOf(rank), _function.MemoryMb, counted, bin);
+                _shared.GapReached(_kin, FunctionStatistics.GroupOf(rank), _function.MemoryMb, counted, bin);
                 counted = (byte)bin;
             }
         }

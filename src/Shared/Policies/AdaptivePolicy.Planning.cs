@@ -80,7 +80,7 @@ public sealed partial class AdaptivePolicy
     private bool Blend(int rank, in PoolView pool, Span<double> hazards)
     {
         var gaps = pool.Statistics.GapsOfRank(rank);
-        var others = _options.PriorWeight <= 0 ? null : _shared.PriorOf(FunctionStatistics.GroupOf(rank), pool.Function.MemoryMb);
+        var others = _options.PriorWeight <= 0 ? null : _shared.PriorOf(_kin, FunctionStatistics.GroupOf(rank), pool.Function.MemoryMb);
         if (gaps is null && others is null)
         {
             return false;

@@ -1,3 +1,5 @@
+using FuncScaler.Statistics;
+
 namespace FuncScaler.Policies;
 
 /// <summary>
@@ -22,6 +24,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     private readonly IPolicyHost _host;
     private readonly PeriodTracker _period = new();
     private readonly AdaptiveShadows _shadows;
+    private readonly HazardHistogram _kin;
     private RankPlans?[] _plans = new RankPlans?[2];
     private readonly byte[] _followed = [.. AdaptivePrices.Ladder.Select(p => (byte)AdaptiveCandidates.Nearest(AdaptiveCandidates.Prices, p))];
     private Crowd _live;
@@ -40,6 +43,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
         _shadows = new AdaptiveShadows(shared.LastCosts);
         _function = function;
         _host = host;
+        _kin = shared.KinOf(function);
         shared.Join(this);
     }
 

@@ -8,7 +8,10 @@ internal sealed class AdaptiveState
     private const int FewestGaps = 20;
     private const int MemoryClasses = 16;
 
-    /// <summary>Of ranks with a histogram of their own, by memory.</summary>
+    /// <summary>Of the first rank, by runtime and memory.</summary>
+    private readonly Dictionary<(string Runtime, int MemoryClass), HazardHistogram> _kin = [];
+
+    /// <summary>Of further ranks with a histogram of their own, by memory.</summary>
     private readonly HazardHistogram?[] _gaps = new HazardHistogram?[FunctionStatistics.SingleRanks * MemoryClasses];
     private readonly HazardHistogram?[] _allGaps = new HazardHistogram?[FunctionStatistics.GroupCount];
     private readonly RunningTime _cold = new();
@@ -45,24 +48,36 @@ internal sealed class AdaptiveState
     /// <summary>Enters a cold start's time.</summary>
     public void Cold(double us) => _cold.Add((long)us);
 
-    /// <summary>Enters an idle gap that has ended; it was counted in the bins before <paramref name="fromBin"/>.</summary>
-    public void Gap(int group, int memoryMb, long gapUs, int fromBin)
+    /// <summary>The gaps of the first rank in functions of this one's runtime and about its memory.</summary>
+    public HazardHistogram KinOf(FunctionMeta function)
     {
-        Of(group, memoryMb)?.Add(gapUs, fromBin);
+        var key = (function.Runtime, ClassOf(function.MemoryMb));
+        if (!_kin.TryGetValue(key, out var gaps))
+        {
+            _kin.Add(key, gaps = new HazardHistogram());
+        }
+
+        return gaps;
+    }
+
+    /// <summary>Enters an idle gap that has ended; it was counted in the bins before <paramref name="fromBin"/>.</summary>
+    public void Gap(HazardHistogram kin, int group, int memoryMb, long gapUs, int fromBin)
+    {
+        Of(kin, group, memoryMb)?.Add(gapUs, fromBin);
         OfAll(group).Add(gapUs, fromBin);
     }
 
     /// <summary>Enters that a gap which was counted in the bins before <paramref name="fromBin"/> goes on until another.</summary>
-    public void GapReached(int group, int memoryMb, int fromBin, int untilBin)
+    public void GapReached(HazardHistogram kin, int group, int memoryMb, int fromBin, int untilBin)
     {
-        Of(group, memoryMb)?.Reach(fromBin, untilBin);
+        Of(kin, group, memoryMb)?.Reach(fromBin, untilBin);
         OfAll(group).Reach(fromBin, untilBin);
     }
 
-    /// <summary>What is known of gaps of these ranks in functions of about this memory, else in all; null when too little.</summary>
-    public HazardHistogram? PriorOf(int group, int memoryMb)
+    /// <summary>What is known of gaps of these ranks in functions like this one, else in all; null when too little.</summary>
+    public HazardHistogram? PriorOf(HazardHistogram kin, int group, int memoryMb)
     {
-        var near = Of(group, memoryMb);
+        var near = Of(kin, group, memoryMb);
         if (near?.Count >= FewestGaps)
         {
             return near;
@@ -71,8 +86,12 @@ internal sealed class AdaptiveState
         return _allGaps[group]?.Count >= FewestGaps ? _allGaps[group] : null;
     }
 
-    private HazardHistogram? Of(int group, int memoryMb) =>
-        group < FunctionStatistics.SingleRanks ? _gaps[(group * MemoryClasses) + ClassOf(memoryMb)] ??= new HazardHistogram() : null;
+    private HazardHistogram? Of(HazardHistogram kin, int group, int memoryMb) => group switch
+    {
+        0 => kin,
+        < FunctionStatistics.SingleRanks => _gaps[(group * MemoryClasses) + ClassOf(memoryMb)] ??= new HazardHistogram(),
+        _ => null,
+    };
 
     private HazardHistogram OfAll(int group) => _allGaps[group] ??= new HazardHistogram();
 
