@@ -26,6 +26,7 @@ internal static class AdaptivePlanner
                 : (LogHistogram.UpperBoundUs(bin) - LogHistogram.LowerBoundUs(bin)) / 1e6;
             var holdCost = (memoryGb * lengthSeconds * (1 - (hazard / 2))) + ((1 - hazard) * warm);
             var coldCost = (hazard * missCostGbs) + ((1 - hazard) * cold);
+
             // Nothing can be ready sooner than that after the gap's beginning.
             var inTime = LogHistogram.LowerBoundUs(bin) >= coldSeconds * 1e6;
             prewarm[bin] = inTime && createCostGbs + holdCost < coldCost;

@@ -5,7 +5,7 @@ namespace FuncScaler.Policies;
 /// <param name="WaitFactor">
 /// By how much a request without an instance is taken to wait longer than the mean residual of those before it, until its waits have been seen.
 /// </param>
-/// <param name="PriorWeight">How many gaps of its own length the other functions' count as.</param>
+/// <param name="PriorWeight">How many gaps that reached a length the other functions' count as there.</param>
 /// <param name="Tail">Of gaps longer than any known, how fast they become rare: P(gap > t) falls with t to the power of minus this.</param>
 /// <param name="ExpectFactor">How much of the arrivals expected during a cold start is prepared for; 0 for none of them.</param>
 /// <param name="PileFactor">How much of the waiting that piles up behind a cold start is charged to it; 0 for only its own.</param>

@@ -12,7 +12,7 @@ internal struct RankSpell
     private long _sinceUs;
     private float _behind;
     private int _arrivals;
-    private short _slots;
+    private int _slots;
     private byte _spells;
 
     /// <summary>The mean number of executions, at least 1.</summary>
@@ -27,7 +27,7 @@ internal struct RankSpell
         if (_slots > 0 && atUs - _sinceUs < coldUs)
         {
             _arrivals++;
-            _slots += (short)(afterGap ? 1 : 0);
+            _slots += afterGap ? 1 : 0;
             return;
         }
 
@@ -38,7 +38,7 @@ internal struct RankSpell
         }
 
         _sinceUs = atUs;
-        _slots = (short)(afterGap ? 1 : 0);
+        _slots = afterGap ? 1 : 0;
         _arrivals = _slots;
     }
 
