@@ -24,7 +24,7 @@ internal struct AdaptivePlan
     public readonly long HoldUs => (long)_holdUs;
 
     /// <summary>When the last part ends, µs.</summary>
-    public readonly long EndUs => _prewarms == 0 ? HoldUs : BoundUs(_until[_prewarms - 1]);
+    public readonly long EndUs => _prewarms == 0 ? HoldUs : (long)LogHistogram.EndUs(_until[_prewarms - 1]);
 
     /// <summary>How much cheaper a gap is with an instance at its beginning than without one, GBs.</summary>
     public float WorthGbs { get; set; }
@@ -57,7 +57,7 @@ internal struct AdaptivePlan
     {
         if (_prewarms == 0)
         {
-            _holdUs = BoundUs(untilBin);
+            _holdUs = (long)LogHistogram.EndUs(untilBin);
         }
         else
         {
@@ -67,11 +67,7 @@ internal struct AdaptivePlan
 
     /// <summary>A part after the first, in order of time, from 1.</summary>
     public readonly (long FromUs, long UntilUs) Prewarm(int index) =>
-        ((long)LogHistogram.LowerBoundUs(_from[index - 1]), BoundUs(_until[index - 1]));
-
-    /// <summary>Until when a part lasts that ends with a bin, µs.</summary>
-    public static long BoundUs(int bin) =>
-        (long)(bin == LogHistogram.BinCount - 1 ? 2 * LogHistogram.LowerBoundUs(bin) : LogHistogram.UpperBoundUs(bin));
+        ((long)LogHistogram.LowerBoundUs(_from[index - 1]), (long)LogHistogram.EndUs(_until[index - 1]));
 
     /// <summary>Until which age of the gap an instance that is ready at one is kept, µs; the age itself for not at all.</summary>
     public readonly long KeepUntilUs(long ageUs, long leadUs)

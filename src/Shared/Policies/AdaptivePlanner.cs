@@ -21,9 +21,7 @@ internal static class AdaptivePlanner
         for (var bin = LogHistogram.BinCount - 1; bin >= 0; bin--)
         {
             var hazard = hazards[bin];
-            var lengthSeconds = bin == LogHistogram.BinCount - 1
-                ? LogHistogram.LowerBoundUs(bin) / 1e6
-                : (LogHistogram.UpperBoundUs(bin) - LogHistogram.LowerBoundUs(bin)) / 1e6;
+            var lengthSeconds = (LogHistogram.EndUs(bin) - LogHistogram.LowerBoundUs(bin)) / 1e6;
             var holdCost = (memoryGb * lengthSeconds * (1 - (hazard / 2))) + ((1 - hazard) * warm);
             var coldCost = (hazard * missCostGbs) + ((1 - hazard) * cold);
 
@@ -42,7 +40,7 @@ internal static class AdaptivePlanner
     private static AdaptivePlan Execute(ReadOnlySpan<bool> hold, ReadOnlySpan<bool> prewarm, long leadUs, float worth)
     {
         var next = HeldFrom(hold, 0);
-        var plan = AdaptivePlan.HoldFor(next == 0 ? 0 : AdaptivePlan.BoundUs(next - 1));
+        var plan = AdaptivePlan.HoldFor(next == 0 ? 0 : (long)LogHistogram.EndUs(next - 1));
         plan.WorthGbs = worth;
         while (true)
         {

@@ -45,8 +45,7 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
         double reach = 1, cost = 0;
         for (var bin = LogHistogram.BinOf(ageUs); bin < hazards.Length; bin++)
         {
-            var lowerUs = LogHistogram.LowerBoundUs(bin);
-            var gapUs = Math.Max(ageUs, bin == LogHistogram.BinCount - 1 ? 2 * lowerUs : (lowerUs + LogHistogram.UpperBoundUs(bin)) / 2);
+            var gapUs = Math.Max(ageUs, LogHistogram.TypicalUs(bin));
             cost += reach * hazards[bin] * ((memoryGb * (Math.Min(gapUs, untilUs) - ageUs) / 1e6) + (gapUs > untilUs ? missGbs : 0));
             reach *= 1 - hazards[bin];
         }
@@ -69,9 +68,9 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
             var bins = new List<GapBin>();
             for (var bin = 0; gaps is not null && bin < LogHistogram.BinCount; bin++)
             {
-                if (gaps.Share(bin) > 0)
+                if (gaps.Share(bin) is > 0 and var share)
                 {
-                    bins.Add(new GapBin(bin == LogHistogram.BinCount - 1 ? null : LogHistogram.UpperBoundUs(bin) / 1e3, gaps.Share(bin)));
+                    bins.Add(new GapBin(bin == LogHistogram.BinCount - 1 ? null : LogHistogram.UpperBoundUs(bin) / 1e3, share));
                 }
             }
 
@@ -173,8 +172,7 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
             return Math.Min(coldGbs, waitGbs + plans.Plans[plan].WorthGbs);
         }
 
-        var price = AdaptiveCandidates.Prices[plan];
-        return CreateCost(price, pool) + (price * Pile * ColdUs(pool) / 1e6);
+        return FirstMissGbs(plan, pool);
     }
 
     private void RecordIdle(in PoolView pool, int rank, long gapStartUs, long untilUs) => _decisions.Add(new AdaptiveDecision

@@ -33,9 +33,11 @@ public sealed partial class AdaptivePolicy
             _shared.Cold(pool.Statistics.ColdStartUs);
         }
 
-        CountPile(pool, demand);
-        PlansOf(demand.Rank, pool).Spell.Arrived(demand.ArrivedUs, demand.GapUs < 0 || demand.GapUs > ColdUs(pool), ColdUs(pool));
-        _asked.Arrived(demand.ArrivedUs, demand.Rank == 1, ColdUs(pool));
+        var coldUs = ColdUs(pool);
+        var afterGap = demand.GapUs < 0 || demand.GapUs > coldUs;
+        CountPile(demand, afterGap, coldUs);
+        PlansOf(demand.Rank, pool).Spell.Arrived(demand.ArrivedUs, afterGap, coldUs);
+        _asked.Arrived(demand.ArrivedUs, demand.Rank == 1, coldUs);
         if (demand.GapUs >= 0)
         {
             var bin = LogHistogram.BinOf(demand.GapUs);
@@ -186,9 +188,8 @@ public sealed partial class AdaptivePolicy
     /// How many waits a cold start after a gap amounts to: arrivals while it lasts wait for the rest of it. Measured whether there was a
     /// cold start or not.
     /// </summary>
-    private void CountPile(in PoolView pool, in Demand demand)
+    private void CountPile(in Demand demand, bool afterGap, double coldUs)
     {
-        var coldUs = ColdUs(pool);
         if (_pileSinceUs != long.MinValue)
         {
             var age = demand.ArrivedUs - _pileSinceUs;
@@ -207,7 +208,7 @@ public sealed partial class AdaptivePolicy
             _pileSinceUs = long.MinValue;
         }
 
-        if (demand.Rank == 1 && (demand.GapUs < 0 || demand.GapUs > coldUs))
+        if (demand.Rank == 1 && afterGap)
         {
             _pileSinceUs = demand.ArrivedUs;
             _pileNow = 1;

@@ -10,13 +10,8 @@ public sealed partial class AdaptivePolicy
 
     private RankPlans PlansOf(int rank, in PoolView pool)
     {
-        var group = FunctionStatistics.GroupOf(rank);
-        if (group >= _plans.Length)
-        {
-            Array.Resize(ref _plans, Math.Min(2 * (group + 1), FunctionStatistics.GroupCount));
-        }
-
-        var plans = _plans[group] ??= new RankPlans();
+        ref var made = ref FunctionStatistics.OfGroup(ref _plans, FunctionStatistics.GroupOf(rank));
+        var plans = made ??= new RankPlans();
         var gaps = pool.Statistics.GapsOfRank(rank);
         var count = gaps?.Count ?? 0;
 
@@ -40,14 +35,13 @@ public sealed partial class AdaptivePolicy
         var informed = Blend(rank, pool, hazards);
         for (var candidate = 0; candidate < plans.Plans.Length; candidate++)
         {
-            var price = AdaptiveCandidates.Prices[candidate];
-            var createCost = CreateCost(price, pool);
-            var missCost = createCost + (price * Pile * coldSeconds);
+            var createCost = CreateCost(AdaptiveCandidates.Prices[candidate], pool);
             if (rank == 1)
             {
+                var firstMiss = FirstMissGbs(candidate, pool);
                 plans.Plans[candidate] = informed
-                    ? AdaptivePlanner.Plan(hazards, memoryGb, coldSeconds, createCost, missCost)
-                    : AdaptivePlan.HoldFor(missCost / memoryGb * 1e6);
+                    ? AdaptivePlanner.Plan(hazards, memoryGb, coldSeconds, createCost, firstMiss)
+                    : AdaptivePlan.HoldFor(firstMiss / memoryGb * 1e6);
                 continue;
             }
 
@@ -63,7 +57,7 @@ public sealed partial class AdaptivePolicy
             for (var i = 0; i < 8; i++)
             {
                 var worth = i == 0 ? Math.Min(coldCost, plans.Plans[candidate].WorthGbs) : (low + high) / 2;
-                missCost = Math.Min(coldCost, waitCost + worth);
+                var missCost = Math.Min(coldCost, waitCost + worth);
                 plans.Plans[candidate] = AdaptivePlanner.Plan(hazards, memoryGb, coldSeconds, createCost, missCost);
                 var change = plans.Plans[candidate].WorthGbs - worth;
                 if (Math.Abs(change) < 0.02 * coldCost)
@@ -88,6 +82,13 @@ public sealed partial class AdaptivePolicy
 
         AdaptiveHazards.Estimate(gaps, others, FunctionStatistics.RanksOf(FunctionStatistics.GroupOf(rank)).Count, _options.PriorWeight, _options.Tail, hazards);
         return true;
+    }
+
+    /// <summary>What a miss of the first rank costs: a creation, and the wait of all who come until it is over, GBs.</summary>
+    private double FirstMissGbs(int plan, in PoolView pool)
+    {
+        var price = AdaptiveCandidates.Prices[plan];
+        return CreateCost(price, pool) + (price * Pile * (ColdUs(pool) / 1e6));
     }
 
     /// <summary>

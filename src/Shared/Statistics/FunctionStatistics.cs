@@ -110,13 +110,7 @@ public sealed class FunctionStatistics
 
         if (demand.GapUs >= 0)
         {
-            var group = GroupOf(demand.Rank);
-            if (group >= _gaps.Length)
-            {
-                Array.Resize(ref _gaps, Math.Min(2 * (group + 1), GroupCount));
-            }
-
-            (_gaps[group] ??= new HazardHistogram()).Add(demand.GapUs);
+            (OfGroup(ref _gaps, GroupOf(demand.Rank)) ??= new HazardHistogram()).Add(demand.GapUs);
         }
 
         return true;
@@ -128,6 +122,17 @@ public sealed class FunctionStatistics
         Duration.Add(durationUs);
         _recentDurationsUs[_durationsSeen++ % _recentDurationsUs.Length] = durationUs;
         (_durations ??= new LogHistogram(HalfLifeUs)).Add(durationUs, nowUs);
+    }
+
+    /// <summary>What is kept of a group, in an array that grows as higher ones are used.</summary>
+    internal static ref T OfGroup<T>(ref T[] groups, int group)
+    {
+        if (group >= groups.Length)
+        {
+            Array.Resize(ref groups, Math.Min(2 * (group + 1), GroupCount));
+        }
+
+        return ref groups[group];
     }
 
     /// <summary>The ranks that share a group's histogram.</summary>

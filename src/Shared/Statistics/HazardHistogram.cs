@@ -8,13 +8,13 @@ namespace FuncScaler.Statistics;
 /// <remarks>The estimate is that of Kaplan and Meier, "Nonparametric estimation from incomplete observations" (1958), with forgetting.</remarks>
 public sealed class HazardHistogram
 {
+    /// <summary>How many gaps that reached a bin are remembered in it.</summary>
+    public const int Memory = byte.MaxValue;
+
     private float[] _hazards = [];
     private byte[] _reached = [];
     private int _first;
     private int _begun;
-
-    /// <summary>How many gaps that reached a bin are remembered in it.</summary>
-    public const int Memory = byte.MaxValue;
 
     /// <summary>How many observations there were, whatever their age.</summary>
     public long Count { get; private set; }
@@ -125,16 +125,10 @@ public sealed class HazardHistogram
             return;
         }
 
-        var first = bin / LogHistogram.BinsPerOctave * LogHistogram.BinsPerOctave;
-        var end = first + LogHistogram.BinsPerOctave;
         var had = _hazards.Length;
-        if (had > 0)
-        {
-            (first, end) = (Math.Min(first, _first), Math.Max(end, _first + had));
-        }
-
-        var hazards = new float[end - first];
-        var reached = new byte[end - first];
+        var (first, count) = LogHistogram.RoomFor(bin, _first, had);
+        var hazards = new float[count];
+        var reached = new byte[count];
         _hazards.CopyTo(hazards, had > 0 ? _first - first : 0);
         _reached.CopyTo(reached, had > 0 ? _first - first : 0);
         for (var before = first; had > 0 && before < _first; before++)

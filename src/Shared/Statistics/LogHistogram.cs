@@ -46,6 +46,12 @@ public sealed class LogHistogram
     /// <summary>The lower bound of a bin, µs.</summary>
     public static double LowerBoundUs(int bin) => bin == 0 ? 0 : UpperBounds[bin - 1];
 
+    /// <summary>Where a bin ends, µs: its upper bound, and of the last bin, which has none, twice its lower bound.</summary>
+    public static double EndUs(int bin) => bin == BinCount - 1 ? 2 * LowerBoundUs(bin) : UpperBounds[bin];
+
+    /// <summary>The value that stands for those in a bin, µs: its middle, and of the last bin where that is taken to end.</summary>
+    public static double TypicalUs(int bin) => bin == BinCount - 1 ? EndUs(bin) : (LowerBoundUs(bin) + UpperBounds[bin]) / 2;
+
     /// <summary>The bin a value falls into.</summary>
     public static int BinOf(long valueUs)
     {
@@ -131,13 +137,29 @@ public sealed class LogHistogram
             var inBin = _bins[bin - _first];
             if (inBin > 0)
             {
-                var middle = bin == BinCount - 1 ? 2 * LowerBoundUs(bin) : (LowerBoundUs(bin) + UpperBounds[bin]) / 2;
+                var typicalUs = TypicalUs(bin);
                 weight += inBin;
-                sum += inBin * Math.Max(middle - ageUs, middle * 0.05);
+                sum += inBin * Math.Max(typicalUs - ageUs, typicalUs * 0.05);
             }
         }
 
         return weight > 0 ? sum / weight : Math.Max(ageUs, 1000);
+    }
+
+    /// <summary>Which bins to keep so that there is room for one more, by whole octaves.</summary>
+    /// <param name="bin">The bin to make room for.</param>
+    /// <param name="first">The first bin kept so far.</param>
+    /// <param name="count">How many are kept so far.</param>
+    internal static (int First, int Count) RoomFor(int bin, int first, int count)
+    {
+        var from = bin / BinsPerOctave * BinsPerOctave;
+        var end = from + BinsPerOctave;
+        if (count > 0)
+        {
+            (from, end) = (Math.Min(from, first), Math.Max(end, first + count));
+        }
+
+        return (from, end - from);
     }
 
     private float WeightOf(int bin) => (uint)(bin - _first) < (uint)_bins.Length ? _bins[bin - _first] : 0;
@@ -147,14 +169,8 @@ public sealed class LogHistogram
     {
         if ((uint)(bin - _first) >= (uint)_bins.Length)
         {
-            var first = bin / BinsPerOctave * BinsPerOctave;
-            var end = first + BinsPerOctave;
-            if (_bins.Length > 0)
-            {
-                (first, end) = (Math.Min(first, _first), Math.Max(end, _first + _bins.Length));
-            }
-
-            var wider = new float[end - first];
+            var (first, count) = RoomFor(bin, _first, _bins.Length);
+            var wider = new float[count];
             _bins.CopyTo(wider, _bins.Length > 0 ? _first - first : 0);
             (_bins, _first) = (wider, first);
         }

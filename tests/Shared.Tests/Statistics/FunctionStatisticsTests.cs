@@ -105,7 +105,7 @@ public class FunctionStatisticsTests
                 Assert.Equal(gaps.Count, statistics.GapsOfRank(rank)?.Count ?? 0);
                 foreach (var bin in gaps.GroupBy(LogHistogram.BinOf))
                 {
-                    // Of less than a half-life: ageing shifts shares by a little.
+                    // Of fewer gaps than are remembered: nothing is forgotten yet.
                     Assert.Equal((double)bin.Count() / gaps.Count, statistics.GapsOfRank(rank)!.Share(bin.Key), 0.01);
                 }
             }
