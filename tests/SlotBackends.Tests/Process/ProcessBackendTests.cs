@@ -50,7 +50,7 @@ public class ProcessBackendTests : SlotBackendContract
 
         Assert.True(await harness.Backend.DestroyAsync(new SlotTicket(1), slot, "test", CancellationToken.None));
 
-        await UntilAsync(() => MembersOf(pid).Count == 0);
+        await Eventually.HoldsAsync(() => MembersOf(pid).Count == 0);
         Assert.Empty(harness.Existing);
     }
 
@@ -63,7 +63,7 @@ public class ProcessBackendTests : SlotBackendContract
 
         await harness.DisposeAsync();
 
-        await UntilAsync(() => pids.TrueForAll(p => MembersOf(p).Count == 0));
+        await Eventually.HoldsAsync(() => pids.TrueForAll(p => MembersOf(p).Count == 0));
     }
 
     [Fact]
@@ -108,7 +108,7 @@ public class ProcessBackendTests : SlotBackendContract
         var e = await Assert.ThrowsAsync<SlotBackendException>(() => harness.RunAsync(1));
 
         Assert.Contains("was not ready after 0.2 s", e.Message, StringComparison.Ordinal);
-        await UntilAsync(() => harness.Existing.Count == 0);
+        await Eventually.HoldsAsync(() => harness.Existing.Count == 0);
     }
 
     [Fact]
@@ -185,15 +185,6 @@ public class ProcessBackendTests : SlotBackendContract
         }
 
         return members;
-    }
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!condition())
-        {
-            await Task.Delay(5, limit.Token);
-        }
     }
 
     private sealed class Harness(ProcessOptions options) : BackendHarness

@@ -454,7 +454,7 @@ public class ScalerRuntimeTests
         Assert.True(held > 15_000);
         Assert.Equal((0, 0, 0, 0), (stats.Slots.Total, stats.Slots.Busy, stats.Slots.InFlight, stats.Requests.Waiting));
         await runtime.ReconcileAsync(CancellationToken.None);
-        await Host.UntilAsync(() => backend.Fake.Existing.Count == 0);
+        await Eventually.HoldsAsync(() => backend.Fake.Existing.Count == 0);
         await runtime.DisposeAsync();
     }
 
@@ -493,17 +493,7 @@ public class ScalerRuntimeTests
             Assert.Equal(ReleaseOutcome.Released, Release(request, await AssignAsync(request)));
 
         /// <summary>Waits for what other threads are about to do; the clock stands still meanwhile.</summary>
-        public Task UntilAsync(Func<ScalerStats, bool> condition) => UntilAsync(() => condition(Runtime.GetStats()));
-
-        public static async Task UntilAsync(Func<bool> condition)
-        {
-            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-            while (!condition())
-            {
-                limit.Token.ThrowIfCancellationRequested();
-                await Task.Delay(1, CancellationToken.None);
-            }
-        }
+        public Task UntilAsync(Func<ScalerStats, bool> condition) => Eventually.HoldsAsync(() => condition(Runtime.GetStats()));
 
         public ValueTask DisposeAsync() => Runtime.DisposeAsync();
     }
