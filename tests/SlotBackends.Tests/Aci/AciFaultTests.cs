@@ -247,10 +247,7 @@ public class AciFaultTests
         using var cancellation = new CancellationTokenSource();
 
         var create = world.Backend.CreateAsync(new SlotTicket(1), AciWorld.Function, cancellation.Token);
-        while (world.Fake.Groups.Count == 0)
-        {
-            await Task.Delay(1, CancellationToken.None);
-        }
+        await Eventually.HoldsAsync(() => world.Fake.Groups.Count > 0);
 
         await cancellation.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => create);

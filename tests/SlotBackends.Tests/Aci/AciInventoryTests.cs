@@ -225,10 +225,7 @@ public class AciInventoryTests
         world.Fake.Provisioning = TimeSpan.FromMinutes(10);
         using var givenUp = new CancellationTokenSource();
         var create = world.Backend.CreateAsync(new SlotTicket(1), AciWorld.Function, givenUp.Token);
-        while (world.Fake.Groups.Count == 0)
-        {
-            await Task.Delay(1, CancellationToken.None);
-        }
+        await Eventually.HoldsAsync(() => world.Fake.Groups.Count > 0);
 
         var slot = new BackendSlotId(world.Fake.Groups[0].Id);
         var init = world.Backend.InitAsync(slot, new InstanceId("i-1"), AciWorld.Function, CancellationToken.None);

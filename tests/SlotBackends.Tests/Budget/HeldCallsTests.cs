@@ -192,14 +192,10 @@ public sealed class HeldCallsTests : IAsyncDisposable
     }
 
     /// <summary>Waits until the backend has answered all it was asked.</summary>
-    private async Task QuietAsync()
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (_runtime.GetStats() is var stats && (stats.Slots.InFlight > stats.Budget!.HeldCreates || stats.Slots.Total > stats.Slots.Busy + stats.Slots.Idle + stats.Slots.InFlight + stats.Budget.HeldDestroys))
-        {
-            await Task.Delay(1, limit.Token);
-        }
-    }
+    private Task QuietAsync() => Eventually.HoldsAsync(() =>
+        _runtime.GetStats() is var stats
+        && stats.Slots.InFlight <= stats.Budget!.HeldCreates
+        && stats.Slots.Total <= stats.Slots.Busy + stats.Slots.Idle + stats.Slots.InFlight + stats.Budget.HeldDestroys);
 
     private sealed class TestBudget(TimeProvider time, params RateLimit[] limits) : ICallBudget
     {
