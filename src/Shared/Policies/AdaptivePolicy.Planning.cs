@@ -16,11 +16,10 @@ public sealed partial class AdaptivePolicy
         var count = gaps?.Count ?? 0;
 
         // The more is known, the more it takes to change a plan; costs and neighbours change too, so even an old plan is looked at again.
-        if (!plans.Made || count >= plans.NextCount || pool.NowUs >= plans.NextUs)
+        if (count >= plans.NextCount || pool.NowUs >= plans.NextUs)
         {
             Replan(plans, rank, pool);
-            plans.Made = true;
-            plans.NextCount = count + 1 + (count / 8);
+            plans.NextCount = (int)Math.Min(int.MaxValue, count + 1 + (count / 8));
             plans.NextUs = pool.NowUs + 60_000_000;
         }
 
@@ -134,13 +133,13 @@ public sealed partial class AdaptivePolicy
         /// <summary>How long a request of the rank waits that finds no instance, by candidate, s; 0 for not known.</summary>
         public Span<float> WaitSeconds => _waitSeconds;
 
-        public bool Made { get; set; }
-
         /// <summary>What is displaced when the slot is missing.</summary>
         public ref RankSpell Spell => ref _spell;
 
-        public long NextCount { get; set; }
+        /// <summary>From how many gaps on they are made anew; 0 until they are made.</summary>
+        public int NextCount { get; set; }
 
+        /// <summary>And from when on, µs.</summary>
         public long NextUs { get; set; }
     }
     [InlineArray(AdaptiveCandidates.PriceCount)]

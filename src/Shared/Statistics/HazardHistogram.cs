@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace FuncScaler.Statistics;
 
 /// <summary>
@@ -11,8 +13,7 @@ public sealed class HazardHistogram
     /// <summary>How many gaps that reached a bin are remembered in it.</summary>
     public const int Memory = byte.MaxValue;
 
-    private float[] _hazards = [];
-    private byte[] _reached = [];
+    private Bin[] _bins = [];
     private int _first;
     private int _begun;
 
@@ -33,8 +34,8 @@ public sealed class HazardHistogram
         }
 
         Count++;
-        var at = bin - _first;
-        _hazards[at] += (1 - _hazards[at]) / Reached(at);
+        ref var ended = ref _bins[bin - _first];
+        ended.Hazard += (1 - ended.Hazard) / ended.ReachedOnceMore();
     }
 
     /// <summary>Counts a gap that has not ended yet in the bins it has passed.</summary>
@@ -55,17 +56,17 @@ public sealed class HazardHistogram
 
         for (var i = Math.Max(0, fromBin - _first); i < untilBin - _first; i++)
         {
-            _hazards[i] -= _hazards[i] / Reached(i);
+            _bins[i].Hazard -= _bins[i].Hazard / _bins[i].ReachedOnceMore();
         }
     }
 
     /// <summary>Of the gaps that reached a bin, the share that ended in it, 0 to 1; 0 where none reached it.</summary>
-    public double Hazard(int bin) => (uint)(bin - _first) < (uint)_hazards.Length ? _hazards[bin - _first] : 0;
+    public double Hazard(int bin) => (uint)(bin - _first) < (uint)_bins.Length ? _bins[bin - _first].Hazard : 0;
 
     /// <summary>How many gaps reached a bin, of those remembered.</summary>
     public int ReachedOf(int bin) =>
         bin < _first ? _begun
-        : bin - _first < _reached.Length ? _reached[bin - _first]
+        : bin - _first < _bins.Length ? _bins[bin - _first].Reached
         : 0;
 
     /// <summary>The share of gaps that ended in a bin, 0 to 1.</summary>
@@ -87,7 +88,7 @@ public sealed class HazardHistogram
         ArgumentOutOfRangeException.ThrowIfGreaterThan(share, 1);
         double reach = 1;
         double quantileUs = 0;
-        for (var bin = _first; bin < _first + _hazards.Length; bin++)
+        for (var bin = _first; bin < _first + _bins.Length; bin++)
         {
             if (Hazard(bin) <= 0)
             {
@@ -107,36 +108,39 @@ public sealed class HazardHistogram
 
     private void Begin() => _begun = Math.Min(_begun + 1, Memory);
 
-    private int Reached(int at)
-    {
-        if (_reached[at] < Memory)
-        {
-            _reached[at]++;
-        }
-
-        return _reached[at];
-    }
-
     /// <summary>Room up to a bin, by whole octaves.</summary>
     private void MakeRoom(int bin)
     {
-        if ((uint)(bin - _first) < (uint)_hazards.Length)
+        if ((uint)(bin - _first) < (uint)_bins.Length)
         {
             return;
         }
 
-        var had = _hazards.Length;
+        var had = _bins.Length;
         var (first, count) = LogHistogram.RoomFor(bin, _first, had);
-        var hazards = new float[count];
-        var reached = new byte[count];
-        _hazards.CopyTo(hazards, had > 0 ? _first - first : 0);
-        _reached.CopyTo(reached, had > 0 ? _first - first : 0);
+        var bins = new Bin[count];
+        _bins.CopyTo(bins, had > 0 ? _first - first : 0);
         for (var before = first; had > 0 && before < _first; before++)
         {
             // All gaps so far were longer.
-            reached[before - first] = (byte)_begun;
+            bins[before - first].Reached = (byte)_begun;
         }
 
-        (_hazards, _reached, _first) = (hazards, reached, first);
+        (_bins, _first) = (bins, first);
+    }
+
+    /// <summary>There are many: without padding, and in one array.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct Bin
+    {
+        public float Hazard;
+        public byte Reached;
+
+        /// <summary>Counts one more that reached it; how many are remembered.</summary>
+        public int ReachedOnceMore()
+        {
+            Reached += (byte)(Reached < Memory ? 1 : 0);
+            return Reached;
+        }
     }
 }
