@@ -18,6 +18,14 @@ internal static class AdaptiveHazards
     /// <summary>How many gaps of ranks that share a histogram count as one: one burst ends them all.</summary>
     private const int MostTogether = 4;
 
+    /// <summary>How many bins to either side tell something of one.</summary>
+    private const int Near = 2;
+
+    /// <summary>
+    /// How many gaps at most those bins count as together: few gaps leave bins empty between full ones, which says little.
+    /// </summary>
+    private const double NearWeight = 1;
+
     /// <summary>How fast the expectation for a bin follows the bins before it.</summary>
     private const double Following = 0.125;
 
@@ -44,8 +52,35 @@ internal static class AdaptiveHazards
                 expected = Math.Min(scaleFree, expected + (Following * reached / (reached + OthersNeeded) * (prior - expected)));
             }
 
-            var known = (own?.ReachedOf(bin) ?? 0) / together;
-            hazards[bin] = known + priorWeight > 0 ? (((own?.Hazard(bin) ?? 0) * known) + (priorWeight * prior)) / (known + priorWeight) : prior;
+            if (own is null)
+            {
+                hazards[bin] = prior;
+                continue;
+            }
+
+            var known = own.ReachedOf(bin) / together;
+            var (near, reachedNear) = BesideOf(own, bin);
+            var beside = Math.Min(NearWeight, reachedNear / together);
+            var weight = known + beside + priorWeight;
+            hazards[bin] = weight > 0 ? ((own.Hazard(bin) * known) + (near * beside) + (priorWeight * prior)) / weight : prior;
         }
+    }
+
+    /// <summary>The hazard of the bins beside one, and how many gaps reached them; the farther, the less they count.</summary>
+    private static (double Hazard, double Reached) BesideOf(HazardHistogram gaps, int bin)
+    {
+        double ended = 0, reached = 0;
+        for (var distance = 1; distance <= Near; distance++)
+        {
+            var share = 1 - (distance / (Near + 1.0));
+            foreach (var beside in (ReadOnlySpan<int>)[bin - distance, bin + distance])
+            {
+                var reachedHere = beside < 0 ? 0 : share * gaps.ReachedOf(beside);
+                reached += reachedHere;
+                ended += reachedHere * gaps.Hazard(beside);
+            }
+        }
+
+        return (reached > 0 ? ended / reached : 0, reached);
     }
 }

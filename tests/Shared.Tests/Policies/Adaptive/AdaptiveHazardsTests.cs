@@ -74,9 +74,35 @@ public class AdaptiveHazardsTests
 
         var apart = Estimate(own, others)[Minute];
         var together = Estimate(own, others, ranks: 4)[Minute];
-        Assert.Equal(8 / 10.0, apart, 0.02);
-        Assert.Equal(2 / 4.0, together, 0.02);
+
+        // Against two of others', and one of the bins beside, in which none ended.
+        Assert.Equal(8 / 11.0, apart, 0.02);
+        Assert.Equal(2 / 5.0, together, 0.02);
         Assert.Equal(together, Estimate(own, others, ranks: 64)[Minute], 9);
+    }
+
+    /// <summary>Eleven pauses of 2.6 to 5 s, none of them of 3.2 s or of 1.3 s, as a function of the preset dense began.</summary>
+    [Fact]
+    public void A_bin_between_bins_in_which_gaps_ended_is_not_safe_because_none_has_ended_in_it_yet()
+    {
+        var own = Of([4_907_000, 3_995_000, 3_499_000, 4_902_000, 4_310_000, 4_983_000, 2_607_000, 4_687_000, 4_821_000, 3_707_000, 3_750_000]);
+        var between = LogHistogram.BinOf(3_200_000);
+        var far = LogHistogram.BinOf(1_300_000);
+        Assert.Equal((0, 0), (own.Hazard(between), own.Hazard(far)));
+
+        var hazards = Estimate(own, null);
+        Assert.InRange(hazards[between] / hazards[far], 1.5, 10);
+        Assert.InRange(hazards[between], 0, 0.1);
+    }
+
+    [Fact]
+    public void A_timer_seen_often_stays_as_sharp_as_it_is()
+    {
+        var hazards = Estimate(Of(Enumerable.Repeat(60 * Second, 250)), null);
+
+        Assert.InRange(hazards[Minute], 0.97, 1);
+        Assert.InRange(hazards[Minute - 1], 0, 0.01);
+        Assert.InRange(hazards[Minute - 3], 0, 0.001);
     }
 
     private static double[] Estimate(HazardHistogram? own, HazardHistogram? others, int ranks = 1, double tail = 0.5)
