@@ -3,7 +3,8 @@ namespace FuncScaler.Policies;
 /// <summary>
 /// What all functions under `adaptive` share: the price of waiting. In production it is given. In a contest it is chosen among a ladder
 /// of prices by what each would have cost so far: every price keeps a ledger of its own, in which each function enters what the candidate
-/// it would have followed at that price would have paid. The price with the best score is followed.
+/// it would have followed at that price would have paid. The price is followed that would lead to the best score if the run went on for as
+/// long again as it has lasted: what is paid is paid, and what is to come is what each price has paid so far.
 /// </summary>
 /// <remarks>
 /// The score is a sum of two ratios and not convex: following its slope can end in "everything warm, nothing left of the resource half".
@@ -23,6 +24,10 @@ internal sealed class AdaptivePrices
     private readonly double[] _waitSeconds = new double[Ladder.Length];
     private double _executionSeconds;
     private double _executionGbSeconds;
+
+    /// <summary>What was paid under the prices that were followed.</summary>
+    private double _paidGbSeconds;
+    private double _paidWaitSeconds;
     private int _sinceReview;
     private long _startUs = long.MaxValue;
 
@@ -40,6 +45,11 @@ internal sealed class AdaptivePrices
     {
         _slotGbSeconds[rung] += slotGbSeconds;
         _waitSeconds[rung] += waitSeconds;
+        if (rung == Rung)
+        {
+            _paidGbSeconds += slotGbSeconds;
+            _paidWaitSeconds += waitSeconds;
+        }
     }
 
     /// <summary>To be called after each arrival: now and then looks whether another rung is better.</summary>
@@ -80,8 +90,15 @@ internal sealed class AdaptivePrices
         Array.Fill(_slotGbSeconds, _slotGbSeconds[Rung]);
         Array.Fill(_waitSeconds, _waitSeconds[Rung]);
         Rung = FirstRung;
+        _paidGbSeconds = _slotGbSeconds[Rung];
+        _paidWaitSeconds = _waitSeconds[Rung];
     }
 
-    public double ScoreOf(int rung) =>
-        (_executionGbSeconds / (_executionGbSeconds + _slotGbSeconds[rung])) + (_executionSeconds / (_executionSeconds + _waitSeconds[rung]));
+    /// <summary>The score, of 2, when the run has gone on at a rung for as long again.</summary>
+    public double ScoreOf(int rung)
+    {
+        var (executionGbSeconds, executionSeconds) = (2 * _executionGbSeconds, 2 * _executionSeconds);
+        return (executionGbSeconds / (executionGbSeconds + _paidGbSeconds + _slotGbSeconds[rung]))
+            + (executionSeconds / (executionSeconds + _paidWaitSeconds + _waitSeconds[rung]));
+    }
 }

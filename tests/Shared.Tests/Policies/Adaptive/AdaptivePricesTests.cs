@@ -23,7 +23,26 @@ public class AdaptivePricesTests
         Review(prices, 64);
 
         Assert.Equal(8, prices.Rung);
-        Assert.Equal(scores[8], prices.ScoreOf(8), 9);
+    }
+
+    /// <summary>Paid was for much memory, so the half of the score that is about it is gone; from now on to hold is better.</summary>
+    [Fact]
+    public void What_is_paid_is_paid_and_what_is_to_come_decides()
+    {
+        var prices = Warm();
+        prices.Executed(100, 1);
+        prices.Enter(AdaptivePrices.FirstRung, 500, 50);
+        foreach (var rung in Enumerable.Range(0, AdaptivePrices.Ladder.Length).Where(r => r != AdaptivePrices.FirstRung))
+        {
+            var (slot, wait) = rung == 9 ? (1000, 10) : (0, 1000);
+            prices.Enter(rung, slot, wait);
+        }
+
+        Assert.Equal((200 / 1700.0) + (200 / 260.0), prices.ScoreOf(9), 9);
+        Assert.Equal((200 / 700.0) + (200 / 1250.0), prices.ScoreOf(0), 9);
+        Review(prices, 64);
+
+        Assert.Equal(9, prices.Rung);
     }
 
     [Fact]
@@ -60,9 +79,9 @@ public class AdaptivePricesTests
         prices.Enter(1, 100, 0);
         prices.Review(30_000_000, 1_000_000, Options);
 
-        // What the rung followed until then has paid: 8,000 GBs and 5 s.
-        Assert.Equal((2 / 8102.0) + (2 / 7.0), prices.ScoreOf(1), 9);
-        Assert.Equal((2 / 8002.0) + (2 / 7.0), prices.ScoreOf(9), 9);
+        // What the rung followed until then has paid: 8,000 GBs and 5 s, and the same again is to come.
+        Assert.Equal((4 / 16_104.0) + (4 / 14.0), prices.ScoreOf(1), 9);
+        Assert.Equal((4 / 16_004.0) + (4 / 14.0), prices.ScoreOf(9), 9);
     }
 
     [Fact]
