@@ -6,7 +6,8 @@ namespace FuncScaler.Statistics;
 /// <remarks>
 /// Rank k is the k-th slot that concurrency asks for: with last-in first-out reuse it is in use exactly while k or more requests are
 /// active, so its idle gaps are the times from concurrency falling below k to reaching k again, whatever the pool does meanwhile. That
-/// splits concurrency into independent single-slot problems. Ranks above <see cref="SingleRanks"/> share a histogram by power of two.
+/// splits concurrency into independent single-slot problems. Ranks above <see cref="SingleRanks"/> share a histogram with as many as the
+/// number in use varies by when requests come independently of each other: two standard deviations, twice the rank's square root.
 /// </remarks>
 public sealed class FunctionStatistics
 {
@@ -14,10 +15,13 @@ public sealed class FunctionStatistics
     public const int SingleRanks = 4;
 
     private const long HalfLifeUs = 3_600_000_000;
-    private const int SharedRankGroups = 12;
+    private const int LastRank = 16_384;
 
-    /// <summary>The number of rank groups.</summary>
-    public const int GroupCount = SingleRanks + SharedRankGroups;
+    /// <summary>For each group its first rank.</summary>
+    private static readonly int[] FirstRanks = GroupRanks();
+
+    /// <summary>For each rank, from 0, its group.</summary>
+    private static readonly byte[] Groups = GroupsOf(FirstRanks);
 
     private HazardHistogram?[] _gaps = new HazardHistogram?[2];
     private long[] _freedAtUs = [];
@@ -129,27 +133,45 @@ public sealed class FunctionStatistics
     {
         if (group >= groups.Length)
         {
-            Array.Resize(ref groups, Math.Min(2 * (group + 1), GroupCount));
+            Array.Resize(ref groups, group + 1);
         }
 
         return ref groups[group];
     }
 
-    /// <summary>The ranks that share a group's histogram.</summary>
-    public static (int First, int Count) RanksOf(int group) => group < SingleRanks
-        ? (group + 1, 1)
-        : ((SingleRanks << (group - SingleRanks)) + 1, SingleRanks << (group - SingleRanks));
+    /// <summary>The number of rank groups.</summary>
+    public static int GroupCount => FirstRanks.Length;
+
+    /// <summary>The ranks that share a group's histogram; the last group has all further ones as well.</summary>
+    public static (int First, int Count) RanksOf(int group) =>
+        (FirstRanks[group], (group + 1 < GroupCount ? FirstRanks[group + 1] : LastRank + 1) - FirstRanks[group]);
 
     /// <summary>Ranks of one group share a histogram: from 0 for rank 1 to <see cref="GroupCount"/> - 1.</summary>
     public static int GroupOf(int rank)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
-        if (rank <= SingleRanks)
+        return Groups[Math.Min(rank, LastRank)];
+    }
+
+    private static int[] GroupRanks()
+    {
+        var firsts = new List<int>();
+        for (var first = 1; first <= LastRank; first += firsts.Count <= SingleRanks ? 1 : (int)(2 * Math.Sqrt(first)))
         {
-            return rank - 1;
+            firsts.Add(first);
         }
 
-        var octave = System.Numerics.BitOperations.Log2((uint)(rank - 1) / SingleRanks);
-        return Math.Min(SingleRanks + octave, SingleRanks + SharedRankGroups - 1);
+        return [.. firsts];
+    }
+
+    private static byte[] GroupsOf(int[] firsts)
+    {
+        var groups = new byte[LastRank + 1];
+        for (var group = 0; group < firsts.Length; group++)
+        {
+            Array.Fill(groups, (byte)group, firsts[group], groups.Length - firsts[group]);
+        }
+
+        return groups;
     }
 }

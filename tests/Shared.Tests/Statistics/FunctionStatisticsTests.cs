@@ -41,10 +41,12 @@ public class FunctionStatisticsTests
     [InlineData(4, 5, false)]
     [InlineData(5, 8, true)]
     [InlineData(8, 9, false)]
-    [InlineData(9, 16, true)]
-    [InlineData(16, 17, false)]
+    [InlineData(9, 14, true)]
+    [InlineData(14, 15, false)]
+    [InlineData(15, 21, true)]
+    [InlineData(21, 22, false)]
     [InlineData(1_000_000, 2_000_000, true)]
-    public void Ranks_above_the_single_ones_share_by_power_of_two(int rank, int other, bool shared)
+    public void Ranks_above_the_single_ones_share_with_about_as_many_as_chance_moves_concurrency_by(int rank, int other, bool shared)
     {
         var statistics = new FunctionStatistics();
         for (var i = 0; i < 20; i++)
@@ -66,6 +68,20 @@ public class FunctionStatisticsTests
 
         Assert.Equal(shared, ReferenceEquals(statistics.GapsOfRank(rank), statistics.GapsOfRank(other)));
         Assert.Throws<ArgumentOutOfRangeException>(() => statistics.GapsOfRank(0));
+    }
+
+    [Fact]
+    public void Every_rank_is_in_one_group_not_wider_than_twice_its_square_root()
+    {
+        var rank = 1;
+        for (var group = 0; group < FunctionStatistics.GroupCount; group++)
+        {
+            var (first, count) = FunctionStatistics.RanksOf(group);
+            Assert.Equal(rank, first);
+            Assert.InRange(count, 1, 2 * Math.Sqrt(first));
+            Assert.Equal((group, group), (FunctionStatistics.GroupOf(first), FunctionStatistics.GroupOf(first + count - 1)));
+            rank += count;
+        }
     }
 
     [Fact]
