@@ -64,9 +64,12 @@ public sealed partial class AdaptivePolicy
         _settledUs = nowUs;
         CountOpenGaps(nowUs);
         var plans = new PlansMade(this);
+
+        // Arrivals whose gap is not known yet are still to be applied, at the time they came: what was settled beyond would be counted twice.
+        var appliedUs = Math.Min(nowUs, _statistics?.OpenDemandSinceUs ?? nowUs);
         for (var i = 0; i < AdaptiveCandidates.Count; i++)
         {
-            _shadows.Settle(i, nowUs, _coldUs, _memoryGb, plans);
+            _shadows.Settle(i, appliedUs, _coldUs, _memoryGb, plans);
         }
 
         EnterPrices();

@@ -25,7 +25,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
     /// <summary>What the last arrival added: seconds of waiting.</summary>
     public double[] LastWaitSeconds => last.WaitSeconds;
 
-    /// <summary>How many instances a candidate has, busy and idle, as of the last arrival.</summary>
+    /// <summary>How many slots a candidate has as of the last arrival: busy, idle, or to be created again by its plans.</summary>
     public int Instances(int candidate) => _pools[candidate].Count;
 
     public void Age(double factor)
@@ -47,15 +47,14 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         var rank = pool.Count - idle + 1;
         long waitUs = 0;
         var heldUs = Accrue(ref pool, candidate, atUs, arrival.ColdUs, 1_000_000, ref idle, plans);
-        var served = false;
-        while (idle > 0 && !served)
+        var served = idle > 0 && Take(ref pool, --idle, rank, candidate, arrival, plans, ref heldUs, out waitUs);
+        if (!served && ReadyOther(ref pool, idle, candidate, arrival, plans) is var other and >= 0)
         {
-            var plan = plans.Of(candidate, rank);
-            var freeAt = pool.FreeAt[idle - 1];
-            served = plan.Serves(atUs - freeAt, arrival.ColdUs, out var held, out waitUs);
-            plan.Serves(Math.Max(0, pool.AccruedUs - freeAt), arrival.ColdUs, out var before, out _);
-            heldUs += held - before;
-            pool.Remove(--idle);
+            // Which instance serves which rank does not matter: this one serves, and is made again for its own.
+            idle--;
+            served = Take(ref pool, other, pool.Count + 1 - other, candidate, arrival, plans, ref heldUs, out waitUs);
+            heldUs += arrival.ColdUs;
+            pool.Insert(atUs + arrival.ColdUs);
         }
 
         if (served)
@@ -72,7 +71,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         else
         {
             heldUs += rank == 1 && AdaptiveCandidates.IsTimed(candidate) ? arrival.InVain * arrival.WindowUs : 0;
-            heldUs += Miss(ref pool, candidate, arrival, plans, out waitUs);
+            heldUs += Miss(ref pool, idle, candidate, arrival, plans, out waitUs);
         }
 
         Enter(candidate, arrival.MemoryGb * heldUs / 1e6, waitUs / 1e6);
@@ -88,7 +87,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         Enter(candidate, memoryGb * Accrue(ref pool, candidate, nowUs, coldUs, 0, ref idle, plans) / 1e6, 0);
     }
 
-    /// <summary>What idle instances have cost since last time, if that is a while ago; those whose plan has ended are forgotten.</summary>
+    /// <summary>What idle instances have cost since last time, if that is a while ago; the last ranks whose plans have ended are forgotten.</summary>
     private static long Accrue<TPlans>(ref Pool pool, int candidate, long nowUs, long coldUs, long everyUs, ref int idle, TPlans plans)
         where TPlans : struct, IPlans
     {
@@ -100,7 +99,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         // To the whole second, which is what is remembered.
         nowUs -= nowUs % 1_000_000;
         long heldUs = 0;
-        var kept = 0;
+        var ended = 0;
         for (var i = 0; i < idle; i++)
         {
             ref readonly var plan = ref plans.Of(candidate, pool.Count - i);
@@ -108,17 +107,16 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
             plan.Serves(Math.Max(0, nowUs - freeAt), coldUs, out var held, out _);
             plan.Serves(Math.Max(0, pool.AccruedUs - freeAt), coldUs, out var before, out _);
             heldUs += held - before;
-            if (nowUs - freeAt <= plan.EndUs)
-            {
-                pool.FreeAt[kept++] = freeAt;
-            }
+
+            // From the last rank on: others are counted from those.
+            ended += ended == i && nowUs - freeAt > plan.EndUs ? 1 : 0;
         }
 
-        if (kept < idle)
+        if (ended > 0)
         {
-            pool.FreeAt[idle..pool.Count].CopyTo(pool.FreeAt[kept..]);
-            pool.Count -= idle - kept;
-            idle = kept;
+            pool.FreeAt[ended..pool.Count].CopyTo(pool.FreeAt);
+            pool.Count -= ended;
+            idle -= ended;
             pool.Trim();
         }
 
@@ -126,26 +124,57 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         return heldUs;
     }
 
-    private static long Miss<TPlans>(ref Pool pool, int candidate, in Arrival arrival, TPlans plans, out long waitUs)
+    /// <summary>Ends an idle slot's gap: what it has cost that is not paid yet is added, and whether there was an instance, or one under way.</summary>
+    private static bool Take<TPlans>(ref Pool pool, int index, int rank, int candidate, in Arrival arrival, TPlans plans, ref long heldUs, out long waitUs)
+        where TPlans : struct, IPlans
+    {
+        ref readonly var plan = ref plans.Of(candidate, rank);
+        var freeAt = pool.FreeAt[index];
+        var served = plan.Serves(arrival.AtUs - freeAt, arrival.ColdUs, out var held, out waitUs);
+        plan.Serves(Math.Max(0, pool.AccruedUs - freeAt), arrival.ColdUs, out var before, out _);
+        heldUs += held - before;
+        pool.Remove(index);
+        return served;
+    }
+
+    /// <summary>Of the first so many slots, which are idle, the last that has an instance now by its own rank's plan; -1 for none.</summary>
+    private static int ReadyOther<TPlans>(ref Pool pool, int idle, int candidate, in Arrival arrival, TPlans plans)
+        where TPlans : struct, IPlans
+    {
+        for (var i = idle - 1; i >= 0; i--)
+        {
+            // One less is there than before: the slot asked for is gone.
+            if (plans.Of(candidate, pool.Count + 1 - i).Serves(arrival.AtUs - pool.FreeAt[i], arrival.ColdUs, out _, out var lateUs) && lateUs == 0)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>A request that finds no instance: creates what is worth creating, and waits for the first that is free.</summary>
+    /// <param name="idle">How many slots are idle; none of them has an instance now.</param>
+    private static long Miss<TPlans>(ref Pool pool, int idle, int candidate, in Arrival arrival, TPlans plans, out long waitUs)
         where TPlans : struct, IPlans
     {
         var atUs = arrival.AtUs;
         var coldUs = arrival.ColdUs;
         var durationUs = arrival.DurationUs;
         var price = AdaptiveCandidates.PriceOf(candidate);
-        var busy = pool.Count;
         double starts = 0;
-        for (var i = 0; i < busy; i++)
+        for (var i = idle; i < pool.Count; i++)
         {
-            var freeAt = pool.FreeAt[i];
-            var left = coldUs - (freeAt - atUs);
-            starts += left >= 0 ? 1 + ((double)left / durationUs) : 0;
+            // One that is promised for longer than a cold start has requests waiting for it that cannot begin within it.
+            var leftUs = coldUs - (pool.FreeAt[i] - atUs);
+            starts += leftUs >= 0 ? 1 + ((double)leftUs / durationUs) : -(-leftUs / durationUs);
         }
 
         long heldUs = 0;
         for (var create = 0; create < MaxCreates; create++)
         {
-            var one = pool.Count == 0 || AdaptivePolicy.WorthOneMore(1 + arrival.Expected - starts - create, pool.Count, durationUs, price, create == 0 ? plans.Of(candidate, pool.Count + 1).WorthGbs : 0, arrival.CreateCostGbs);
+            var servers = pool.Count - idle;
+            var one = servers == 0 || AdaptivePolicy.WorthOneMore(1 + arrival.Expected - starts - create, servers, durationUs, price, create == 0 ? plans.Of(candidate, servers + 1).WorthGbs : 0, arrival.CreateCostGbs);
             if (!one)
             {
                 break;
@@ -155,8 +184,8 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
             heldUs += coldUs;
         }
 
-        waitUs = Math.Max(0, pool.FreeAt[0] - atUs);
-        pool.Remove(0);
+        waitUs = Math.Max(0, pool.FreeAt[idle] - atUs);
+        pool.Remove(idle);
         pool.Insert(atUs + waitUs + durationUs);
         return heldUs;
     }
@@ -244,7 +273,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         /// <summary>Gives back what a burst took.</summary>
         public void Trim()
         {
-            if (FreeAt.Length > Math.Max(1, 2 * Count))
+            if (FreeAt.Length > Math.Max(1, Count + (Count / 2)))
             {
                 Resize(Count);
             }

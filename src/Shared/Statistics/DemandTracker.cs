@@ -21,6 +21,9 @@ internal sealed class DemandTracker
     /// <summary>Whether arrivals are yet to be given out.</summary>
     public bool HasOpen => _unresolved.Count > 0;
 
+    /// <summary>When the next one to be given out came, µs; <see cref="long.MaxValue"/> for none.</summary>
+    public long OpenSinceUs => _unresolved.TryPeek(out var arrivedUs) ? arrivedUs : long.MaxValue;
+
     /// <summary>A request arrived.</summary>
     public void Arrived(long nowUs) => _unresolved.Enqueue(nowUs);
 

@@ -99,6 +99,9 @@ public sealed class FunctionStatistics
     /// <summary>Whether there are arrivals whose idle gap is not known yet.</summary>
     internal bool HasOpenDemand => _demand.HasOpen;
 
+    /// <summary>When the first of these came, µs; <see cref="long.MaxValue"/> for none.</summary>
+    internal long OpenDemandSinceUs => _demand.OpenSinceUs;
+
     /// <summary>The next arrival in order whose idle gap is known by now; its gap is entered.</summary>
     /// <param name="untilUs">
     /// Up to when it is known which requests would be executing had nobody waited, µs: not later than the arrival of a request that waits,

@@ -96,6 +96,34 @@ public sealed class AdaptiveLearningTests
     }
 
     [Fact]
+    public void What_is_known_late_is_not_paid_back()
+    {
+        // Twenty a second for a minute, 3 s each, twice. Creating takes 20 s, so it is known late who asked for which rank; meanwhile another
+        // function's requests bring the books up to date.
+        var bursts = new ListTrace(
+            [ListTrace.Function("f", 256, 20_000), ListTrace.Function("other", 256, 50)],
+            [
+                .. (from at in new[] { 0, 300_000 } from n in Enumerable.Range(0, 1_200) select ListTrace.Request(at + (n * 50), 3_000))
+                    .Concat(Enumerable.Range(0, 700).Select(n => ListTrace.Request(n * 500, 20, 1)))
+                    .OrderBy(r => r.StartUs),
+            ]);
+
+        // What is not aged can only grow.
+        double[]? before = null;
+        foreach (var atSeconds in new[] { 310, 325, 340 })
+        {
+            PolicyExplanation? explanation = null;
+            Play(bursts, "adaptive:price=1,memory=1000000000", Options with
+            {
+                Inspection = new VirtualInspection(bursts.Functions[0].Meta.Key, atSeconds * Second, (us, pool) => explanation = pool!.Explain(us)),
+            });
+            double[] now = [.. explanation!.Candidates.Select(c => c.SlotGbSeconds)];
+            Assert.All(now.Zip(before ?? now), c => Assert.True(c.First > c.Second - 0.01, $"{c.Second} GBs, at {atSeconds} s {c.First}"));
+            before = now;
+        }
+    }
+
+    [Fact]
     public void Before_anything_is_known_of_executions_each_who_waits_is_worth_an_instance()
     {
         // Executions of 10 s, of which nobody can know yet, and cold starts of 10 s: one after the other would take a quarter of an hour.

@@ -56,6 +56,45 @@ public class AdaptiveShadowsTests
     }
 
     [Fact]
+    public void Which_instance_serves_which_rank_does_not_matter()
+    {
+        // Rank 1 is held for a second, ranks 2 and 3 for a minute: of three instances two are left after 30 s.
+        var plans = new Plans(AdaptivePlan.HoldFor(Second), AdaptivePlan.HoldFor(60 * Second)) { WorthOfSecond = 100 };
+        var shadows = new AdaptiveShadows(new AdaptiveShadows.Costs());
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.True(shadows.Arrive(0, At(i, Second), plans));
+        }
+
+        var paid = shadows.SlotGbSeconds[0];
+        Assert.False(shadows.Arrive(0, At(31 * Second, Second), plans));
+        Assert.False(shadows.Arrive(0, At((31 * Second) + 1, Second), plans));
+        Assert.Equal(0, shadows.WaitSeconds[0] - (3 * 0.5), tolerance: 1e-4);
+
+        // Half a GB: a second for rank 1, 29.5 s each for the others, and what served in the place of rank 1's is made again.
+        Assert.Equal(0.5 * (1 + 29.5 + 29.5 + 0.5), shadows.SlotGbSeconds[0] - paid, tolerance: 1e-3);
+
+        // The next has to wait until it is, as in a real pool.
+        Assert.True(shadows.Arrive(0, At((31 * Second) + 2, Second), plans with { WorthOfSecond = 0 }));
+        Assert.Equal(0.5, shadows.LastWaitSeconds[0], tolerance: 1e-4);
+    }
+
+    [Fact]
+    public void Requests_that_wait_already_are_counted_when_another_instance_is_weighed()
+    {
+        // Executions of 10 s, one instance. Another is not worth a wait of 10 s, but the twentieth would wait for more than three minutes.
+        var shadows = new AdaptiveShadows(new AdaptiveShadows.Costs());
+        var plans = new Plans(AdaptivePlan.HoldFor(0));
+        for (var i = 0; i < 20; i++)
+        {
+            shadows.Arrive(0, At(i, 10 * Second) with { CreateCostGbs = 20 }, plans);
+        }
+
+        Assert.InRange(shadows.Instances(0), 3, 10);
+        Assert.InRange(shadows.WaitSeconds[0], 100, 1_000);
+    }
+
+    [Fact]
     public void What_is_settled_is_not_paid_again() => Properties.Check(
         (from gaps in Gen.ArrayOf(Gen.Choose(0, 12_000_000), 30)
          from settles in Gen.ArrayOf(Gen.Choose(0, 3), 30)
