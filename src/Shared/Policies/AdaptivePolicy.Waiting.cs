@@ -92,11 +92,48 @@ public sealed partial class AdaptivePolicy
     }
 
     /// <summary>
-    /// How long an execution lasts, µs. Before any is known, not much less than a cold start: then most of those who wait are worth an
-    /// instance each.
+    /// How long an execution lasts, µs. Before any has ended anywhere it is taken for half a cold start: then most of those who wait are worth an
+    /// instance each. To that comes as much again as the longest has lasted already, and while few have ended a share of it.
     /// </summary>
-    private double DurationUs(in PoolView pool) =>
-        pool.Statistics.Duration.Count > 0 ? Math.Max(1000, pool.Statistics.Duration.MeanUs) : _shared.DurationUs ?? UnknownDuration * ColdUs(pool);
+    private double DurationUs(in PoolView pool)
+    {
+        var ended = pool.Statistics.Duration.Count;
+        var us = ended > 0 ? pool.Statistics.Duration.MeanUs : _shared.DurationUs ?? UnknownDuration * ColdUs(pool);
+        if (ended < FewExecutions && pool.Busy > 0)
+        {
+            Span<long> since = stackalloc long[MaxLooked];
+            us += OldestUs(pool.NowUs, since[..pool.CopyBusySince(since, 1 + (pool.Busy / MaxLooked))]) / (double)Math.Max(1, ended);
+        }
+
+        return Math.Max(1000, us);
+    }
+
+    /// <summary>
+    /// How long a cold start takes, µs. Before one of the function's has ended it is taken for what others' take, and for no less than the
+    /// present one has taken already.
+    /// </summary>
+    private double ColdUs(in PoolView pool)
+    {
+        if (pool.Statistics.Init.Count > 0)
+        {
+            return pool.Statistics.ColdStartUs;
+        }
+
+        Span<long> since = stackalloc long[MaxLooked];
+        var begunUs = OldestUs(pool.NowUs, since[..pool.CopyInFlightSince(since, 1 + (pool.InFlight / MaxLooked))]);
+        return Math.Max(begunUs, _shared.MeanColdUs > 0 ? _shared.MeanColdUs : DefaultColdUs);
+    }
+
+    private static long OldestUs(long nowUs, ReadOnlySpan<long> since)
+    {
+        var oldestUs = nowUs;
+        foreach (var us in since)
+        {
+            oldestUs = Math.Min(oldestUs, us);
+        }
+
+        return nowUs - oldestUs;
+    }
 
     /// <summary>How many requests came lately, and since the last onset.</summary>
     private struct Crowd

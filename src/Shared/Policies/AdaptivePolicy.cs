@@ -14,7 +14,10 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     private const double DefaultColdUs = 500_000;
 
     /// <summary>How long executions are taken to last before any has ended, in cold starts.</summary>
-    private const double UnknownDuration = 0.7;
+    private const double UnknownDuration = 0.5;
+
+    /// <summary>How many executions must have ended until those that go on tell nothing more of how long one lasts.</summary>
+    private const int FewExecutions = 16;
 
     private static readonly RankPlans Unplanned = new();
 
@@ -278,11 +281,6 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
         arrivalUs = _period.NextAfter(fromUs);
         return arrivalUs != long.MaxValue;
     }
-
-    private double ColdUs(in PoolView pool) =>
-        pool.Statistics.Init.Count > 0 ? pool.Statistics.ColdStartUs
-        : _shared.MeanColdUs > 0 ? _shared.MeanColdUs
-        : DefaultColdUs;
 
     /// <summary>What one more slot costs until it is ready, GBs: its memory, and what its share of a rationed create is worth.</summary>
     private double CreateCost(double price, in PoolView pool) =>

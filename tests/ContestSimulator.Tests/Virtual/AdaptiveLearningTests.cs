@@ -138,6 +138,37 @@ public sealed class AdaptiveLearningTests
     }
 
     [Fact]
+    public void Executions_that_go_on_are_known_to_be_long()
+    {
+        // All others take a tenth of a second; this one takes 200 s, and comes every two seconds. Creating takes 10 s.
+        const int Others = 10;
+        var trace = new ListTrace(
+            [.. Enumerable.Range(0, Others).Select(i => ListTrace.Function($"short{i}", 256, 10_000)), ListTrace.Function("long", 256, 10_000)],
+            [
+                .. from n in Enumerable.Range(0, 20) from i in Enumerable.Range(0, Others) select ListTrace.Request(n * 4_000, 100, i),
+                .. Enumerable.Range(0, 50).Select(n => ListTrace.Request(100_000 + (n * 2_000), 200_000, Others)),
+            ]);
+
+        var waited = Play(trace, $"adaptive:price={Price}").Functions.Single(f => f.Function.Key.Value == "long").WaitSeconds;
+
+        Assert.True(waited / 50 < 20, $"{waited / 50} s each");
+    }
+
+    [Fact]
+    public void A_cold_start_that_goes_on_is_known_to_be_long()
+    {
+        // Nobody has had a cold start yet; this one takes 20 s. Four a second come, of 3 s each.
+        var first = Trace(
+            [ListTrace.Function("f", 256, 20_000)],
+            Enumerable.Range(0, 240).Select(n => (0, n * Second / 4)),
+            durationUs: 3 * Second);
+
+        var result = Play(first, $"adaptive:price={Price}");
+
+        Assert.True(result.Score.AssignSeconds / 240 < 9, $"{result.Score.AssignSeconds / 240} s each, {result.PeakInstances} instances");
+    }
+
+    [Fact]
     public void What_was_held_for_in_vain_is_given_back_although_nothing_comes()
     {
         // One burst of a second, and nothing for ten minutes. While it lasts holding looks free, and waiting dear.
