@@ -130,7 +130,8 @@ public sealed partial class AdaptivePolicy
         }
 
         var durationUs = Math.Max(1000, pool.Statistics.Duration.Count > 0 ? pool.Statistics.RecentDurationUs(_learned) : (long)DurationUs(pool));
-        var plans = new PlansAt(this, pool);
+        var last = default(PlansAt.Last);
+        var plans = new PlansAt(this, in pool, ref last);
         var atOnce = demand.ArrivedUs == pool.NowUs;
         var arrival = new Arrival(demand.ArrivedUs, durationUs, coldUs, memoryGb, CreateCost(pool), Expected(_asked, demand.ArrivedUs), atOnce && _foretold, atOnce ? _inVain : 0, coldUs + (2 * _period.MarginUs));
         for (var i = 0; i < AdaptiveCandidates.Count; i++)

@@ -116,10 +116,23 @@ public sealed partial class AdaptivePolicy
             ref (policy.Made(rank) ?? Unplanned).Plans[AdaptiveCandidates.PlanOf(candidate)];
     }
 
-    /// <summary>Plans as they are at a moment, made anew where it is time.</summary>
-    private readonly struct PlansAt(AdaptivePolicy policy, PoolView pool) : AdaptiveShadows.IPlans
+    /// <summary>Plans as they are at a moment, made anew where it is time. Most are asked for in turn for the same rank.</summary>
+    private readonly ref struct PlansAt(AdaptivePolicy policy, ref readonly PoolView pool, ref PlansAt.Last last) : AdaptiveShadows.IPlans
     {
-        public ref readonly AdaptivePlan Of(int candidate, int rank) => ref policy.PlanOf(candidate, rank, pool);
+        private readonly ref readonly PoolView _pool = ref pool;
+        private readonly ref Last _last = ref last;
+
+        public ref readonly AdaptivePlan Of(int candidate, int rank)
+        {
+            if (_last.Rank != rank)
+            {
+                _last = new Last(rank, policy.PlansOf(rank, _pool));
+            }
+
+            return ref _last.Plans.Plans[AdaptiveCandidates.PlanOf(candidate)];
+        }
+
+        public readonly record struct Last(int Rank, RankPlans Plans);
     }
 
     private sealed class RankPlans

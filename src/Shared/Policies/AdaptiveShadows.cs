@@ -39,7 +39,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
     /// <summary>Applies an arrival to a candidate's pool; whether it found no instance.</summary>
     public bool Arrive<TPlans>(int candidate, in Arrival arrival, TPlans plans)
-        where TPlans : struct, IPlans
+        where TPlans : struct, IPlans, allows ref struct
     {
         ref var pool = ref _pools[candidate];
         var atUs = arrival.AtUs;
@@ -80,7 +80,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
     /// <summary>Enters what idle instances have cost since last time.</summary>
     public void Settle<TPlans>(int candidate, long nowUs, long coldUs, double memoryGb, TPlans plans)
-        where TPlans : struct, IPlans
+        where TPlans : struct, IPlans, allows ref struct
     {
         ref var pool = ref _pools[candidate];
         var idle = pool.FirstAfter(nowUs);
@@ -89,7 +89,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
     /// <summary>What idle instances have cost since last time, if that is a while ago; the last ranks whose plans have ended are forgotten.</summary>
     private static long Accrue<TPlans>(ref Pool pool, int candidate, long nowUs, long coldUs, long everyUs, ref int idle, TPlans plans)
-        where TPlans : struct, IPlans
+        where TPlans : struct, IPlans, allows ref struct
     {
         if (nowUs - pool.AccruedUs < everyUs)
         {
@@ -126,7 +126,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
     /// <summary>Ends an idle slot's gap: what it has cost that is not paid yet is added, and whether there was an instance, or one under way.</summary>
     private static bool Take<TPlans>(ref Pool pool, int index, int rank, int candidate, in Arrival arrival, TPlans plans, ref long heldUs, out long waitUs)
-        where TPlans : struct, IPlans
+        where TPlans : struct, IPlans, allows ref struct
     {
         ref readonly var plan = ref plans.Of(candidate, rank);
         var freeAt = pool.FreeAt[index];
@@ -139,7 +139,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
     /// <summary>Of the first so many slots, which are idle, the last that has an instance now by its own rank's plan; -1 for none.</summary>
     private static int ReadyOther<TPlans>(ref Pool pool, int idle, int candidate, in Arrival arrival, TPlans plans)
-        where TPlans : struct, IPlans
+        where TPlans : struct, IPlans, allows ref struct
     {
         for (var i = idle - 1; i >= 0; i--)
         {
@@ -156,7 +156,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
     /// <summary>A request that finds no instance: creates what is worth creating, and waits for the first that is free.</summary>
     /// <param name="idle">How many slots are idle; none of them has an instance now.</param>
     private static long Miss<TPlans>(ref Pool pool, int idle, int candidate, in Arrival arrival, TPlans plans, out long waitUs)
-        where TPlans : struct, IPlans
+        where TPlans : struct, IPlans, allows ref struct
     {
         var atUs = arrival.AtUs;
         var coldUs = arrival.ColdUs;
