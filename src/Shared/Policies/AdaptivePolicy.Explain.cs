@@ -81,7 +81,7 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
                 Math.Min(gaps?.Count ?? 0, HazardHistogram.Memory),
                 _shared.PriorOf(_kin, group, pool.Function.MemoryMb) is null ? 0 : _options.PriorWeight,
                 bins,
-                _plans[group] is { NextCount: > 0 } plans ? Explain(plans.Plans[AdaptiveCandidates.PlanOf(Followed(pool))]) : null));
+                _plans[group] is { Made: true } plans ? Explain(plans.Of(Followed(pool))) : null));
         }
 
         return ranks;

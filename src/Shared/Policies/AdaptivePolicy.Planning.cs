@@ -113,7 +113,7 @@ public sealed partial class AdaptivePolicy
     private readonly struct PlansMade(AdaptivePolicy policy) : AdaptiveShadows.IPlans
     {
         public ref readonly AdaptivePlan Of(int candidate, int rank) =>
-            ref (policy.Made(rank) ?? Unplanned).Plans[AdaptiveCandidates.PlanOf(candidate)];
+            ref (policy.Made(rank) ?? Unplanned).Of(candidate);
     }
 
     /// <summary>Plans as they are at a moment, made anew where it is time. Most are asked for in turn for the same rank.</summary>
@@ -129,7 +129,7 @@ public sealed partial class AdaptivePolicy
                 _last = new Last(rank, policy.PlansOf(rank, _pool));
             }
 
-            return ref _last.Plans.Plans[AdaptiveCandidates.PlanOf(candidate)];
+            return ref _last.Plans.Of(candidate);
         }
 
         public readonly record struct Last(int Rank, RankPlans Plans);
@@ -143,6 +143,9 @@ public sealed partial class AdaptivePolicy
 
         public Span<AdaptivePlan> Plans => _plans;
 
+        /// <summary>Whether they have been made yet.</summary>
+        public bool Made => NextCount > 0;
+
         /// <summary>How long a request of the rank waits that finds no instance, by candidate, s; 0 for not known.</summary>
         public Span<float> WaitSeconds => _waitSeconds;
 
@@ -154,7 +157,11 @@ public sealed partial class AdaptivePolicy
 
         /// <summary>And from when on, µs.</summary>
         public long NextUs { get; set; }
+
+        /// <summary>The plan that a candidate follows.</summary>
+        public ref readonly AdaptivePlan Of(int candidate) => ref Plans[AdaptiveCandidates.PlanOf(candidate)];
     }
+
     [InlineArray(AdaptiveCandidates.PriceCount)]
     private struct PlanOfPrice
     {

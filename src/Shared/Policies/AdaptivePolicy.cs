@@ -108,7 +108,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     private ref readonly AdaptivePlan PlanOf(int rank, scoped in PoolView pool) => ref PlanOf(Followed(pool), rank, pool);
 
     private ref readonly AdaptivePlan PlanOf(int candidate, int rank, scoped in PoolView pool) =>
-        ref PlansOf(rank, pool).Plans[AdaptiveCandidates.PlanOf(candidate)];
+        ref PlansOf(rank, pool).Of(candidate);
 
     public int CreateOnMiss(in PoolView pool)
     {

@@ -8,7 +8,7 @@ namespace FuncScaler.Policies;
 /// </summary>
 /// <remarks>
 /// The score is a sum of two ratios and not convex: following its slope can end in "everything warm, nothing left of the resource half".
-/// Comparing whole ledgers cannot.
+/// Comparing all prices finds the better of two such hills.
 /// </remarks>
 internal sealed class AdaptivePrices
 {

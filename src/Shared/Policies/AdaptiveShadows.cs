@@ -104,9 +104,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         {
             ref readonly var plan = ref plans.Of(candidate, pool.Count - i);
             var freeAt = pool.FreeAt[i];
-            plan.Serves(Math.Max(0, nowUs - freeAt), coldUs, out var held, out _);
-            plan.Serves(Math.Max(0, pool.AccruedUs - freeAt), coldUs, out var before, out _);
-            heldUs += held - before;
+            heldUs += Unpaid(pool, plan, freeAt, nowUs, coldUs, out _, out _);
 
             // From the last rank on: others are counted from those.
             ended += ended == i && nowUs - freeAt > plan.EndUs ? 1 : 0;
@@ -128,13 +126,17 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
     private static bool Take<TPlans>(ref Pool pool, int index, int rank, int candidate, in Arrival arrival, TPlans plans, ref long heldUs, out long waitUs)
         where TPlans : struct, IPlans, allows ref struct
     {
-        ref readonly var plan = ref plans.Of(candidate, rank);
-        var freeAt = pool.FreeAt[index];
-        var served = plan.Serves(arrival.AtUs - freeAt, arrival.ColdUs, out var held, out waitUs);
-        plan.Serves(Math.Max(0, pool.AccruedUs - freeAt), arrival.ColdUs, out var before, out _);
-        heldUs += held - before;
+        heldUs += Unpaid(pool, plans.Of(candidate, rank), pool.FreeAt[index], arrival.AtUs, arrival.ColdUs, out var served, out waitUs);
         pool.Remove(index);
         return served;
+    }
+
+    /// <summary>For how long a slot that has been free for a while was held since it was last paid for, and what a request would find, µs.</summary>
+    private static long Unpaid(in Pool pool, in AdaptivePlan plan, long freeAtUs, long nowUs, long coldUs, out bool serves, out long waitUs)
+    {
+        serves = plan.Serves(Math.Max(0, nowUs - freeAtUs), coldUs, out var heldUs, out waitUs);
+        plan.Serves(Math.Max(0, pool.AccruedUs - freeAtUs), coldUs, out var paidUs, out _);
+        return heldUs - paidUs;
     }
 
     /// <summary>Of the first so many slots, which are idle, the last that has an instance now by its own rank's plan; -1 for none.</summary>

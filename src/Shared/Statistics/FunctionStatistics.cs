@@ -31,6 +31,9 @@ public sealed class FunctionStatistics
     private int _ranksSeen;
     private LogHistogram? _durations;
 
+    /// <summary>The number of rank groups.</summary>
+    public static int GroupCount => FirstRanks.Length;
+
     /// <summary>Requests that arrived.</summary>
     public long Arrivals { get; private set; }
 
@@ -141,9 +144,6 @@ public sealed class FunctionStatistics
 
         return ref groups[group];
     }
-
-    /// <summary>The number of rank groups.</summary>
-    public static int GroupCount => FirstRanks.Length;
 
     /// <summary>The ranks that share a group's histogram; the last group has all further ones as well.</summary>
     public static (int First, int Count) RanksOf(int group) =>

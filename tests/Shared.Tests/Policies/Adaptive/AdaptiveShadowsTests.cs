@@ -69,7 +69,7 @@ public class AdaptiveShadowsTests
         var paid = shadows.SlotGbSeconds[0];
         Assert.False(shadows.Arrive(0, At(31 * Second, Second), plans));
         Assert.False(shadows.Arrive(0, At((31 * Second) + 1, Second), plans));
-        Assert.Equal(0, shadows.WaitSeconds[0] - (3 * 0.5), tolerance: 1e-4);
+        Assert.Equal(3 * 0.5, shadows.WaitSeconds[0], tolerance: 1e-4);
 
         // Half a GB: a second for rank 1, 29.5 s each for the others, and what served in the place of rank 1's is made again.
         Assert.Equal(0.5 * (1 + 29.5 + 29.5 + 0.5), shadows.SlotGbSeconds[0] - paid, tolerance: 1e-3);
