@@ -89,41 +89,72 @@ internal struct AdaptivePlan
         return ageUs;
     }
 
-    /// <summary>What a gap of this length costs under the plan.</summary>
-    /// <param name="gapUs">The gap, µs.</param>
+    /// <summary>Follows the plan from one age of a gap to another.</summary>
+    /// <param name="live">Whether there is an instance, or one under way, at the first and then at the second age.</param>
+    /// <param name="ageUs">The first age, µs.</param>
+    /// <param name="untilUs">The second age, µs.</param>
     /// <param name="leadUs">How long a cold start takes, µs.</param>
-    /// <param name="heldUs">For how long memory was held, creation ahead of time included, µs.</param>
-    /// <param name="lateUs">How long the request that ends the gap waits for an instance under way, µs.</param>
-    /// <returns>Whether an instance was ready, or under way.</returns>
-    public readonly bool Serves(long gapUs, long leadUs, out long heldUs, out long lateUs)
+    /// <param name="heldUs">For how long memory was held in between, creation ahead of time included, µs.</param>
+    /// <returns>How long a request would then wait for an instance under way, µs.</returns>
+    public readonly long Follow(ref bool live, long ageUs, long untilUs, long leadUs, out long heldUs)
     {
-        lateUs = 0;
-        heldUs = Math.Min(gapUs, HoldUs);
-        if (gapUs <= HoldUs)
+        heldUs = 0;
+        if (live)
         {
-            return true;
+            var keepUs = Math.Max(ageUs, KeepUntilUs(ageUs, leadUs));
+            heldUs = Math.Min(untilUs, keepUs) - ageUs;
+            if (untilUs <= keepUs)
+            {
+                return LateUs(untilUs, leadUs);
+            }
+
+            ageUs = keepUs;
+            live = false;
         }
 
         for (var i = 1; i <= Prewarms; i++)
         {
-            var (readyUs, untilUs) = Prewarm(i);
-            var fromUs = readyUs - leadUs;
-            if (gapUs < fromUs)
+            var (readyUs, partEndUs) = Prewarm(i);
+            if (ageUs >= partEndUs)
             {
-                return false;
+                continue;
             }
 
-            if (gapUs <= untilUs)
+            var createUs = Math.Max(ageUs, readyUs - leadUs);
+            if (untilUs < createUs)
             {
-                heldUs += gapUs - fromUs;
-                lateUs = Math.Max(0, readyUs - gapUs);
-                return true;
+                break;
             }
 
-            heldUs += untilUs - fromUs;
+            heldUs += Math.Min(untilUs, partEndUs) - createUs;
+            if (untilUs <= partEndUs)
+            {
+                live = true;
+                return Math.Max(0, createUs + leadUs - untilUs);
+            }
         }
 
-        return false;
+        return 0;
+    }
+
+    /// <summary>How long a request at an age waits for the instance of the part that it falls in, µs.</summary>
+    private readonly long LateUs(long ageUs, long leadUs)
+    {
+        if (ageUs <= HoldUs)
+        {
+            return 0;
+        }
+
+        for (var i = 1; i <= Prewarms; i++)
+        {
+            var (readyUs, partEndUs) = Prewarm(i);
+            if (ageUs <= partEndUs)
+            {
+                return Math.Clamp(readyUs - ageUs, 0, leadUs);
+            }
+        }
+
+        return 0;
     }
 
     [System.Runtime.CompilerServices.InlineArray(MaxParts - 1)]

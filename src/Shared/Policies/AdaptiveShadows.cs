@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace FuncScaler.Policies;
 
@@ -11,13 +12,15 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 {
     private const int MaxCreates = 64;
 
-    private readonly Pool[] _pools = new Pool[AdaptiveCandidates.Count];
+    private Pools _pools;
+    private Seconds _slotGbSeconds;
+    private Seconds _waitSeconds;
 
     /// <summary>GBs of slot time beyond execution, aged.</summary>
-    public double[] SlotGbSeconds { get; } = new double[AdaptiveCandidates.Count];
+    public Span<double> SlotGbSeconds => _slotGbSeconds;
 
     /// <summary>Seconds of waiting, aged.</summary>
-    public double[] WaitSeconds { get; } = new double[AdaptiveCandidates.Count];
+    public Span<double> WaitSeconds => _waitSeconds;
 
     /// <summary>What the last arrival added: GBs of slot time.</summary>
     public double[] LastSlotGbSeconds => last.SlotGbSeconds;
@@ -30,7 +33,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
     public void Age(double factor)
     {
-        for (var i = 0; i < _pools.Length; i++)
+        for (var i = 0; i < AdaptiveCandidates.Count; i++)
         {
             SlotGbSeconds[i] *= factor;
             WaitSeconds[i] *= factor;
@@ -103,17 +106,16 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         for (var i = 0; i < idle; i++)
         {
             ref readonly var plan = ref plans.Of(candidate, pool.Count - i);
-            var freeAt = pool.FreeAt[i];
-            heldUs += Unpaid(pool, plan, freeAt, nowUs, coldUs, out _, out _);
+            heldUs += Unpaid(pool, i, plan, nowUs, coldUs, out var live, out _);
+            pool.SetLive(i, live);
 
             // From the last rank on: others are counted from those.
-            ended += ended == i && nowUs - freeAt > plan.EndUs ? 1 : 0;
+            ended += ended == i && !live && nowUs - pool.FreeAtUs(i) > plan.EndUs ? 1 : 0;
         }
 
         if (ended > 0)
         {
-            pool.FreeAt[ended..pool.Count].CopyTo(pool.FreeAt);
-            pool.Count -= ended;
+            pool.RemoveFirst(ended);
             idle -= ended;
             pool.Trim();
         }
@@ -126,17 +128,21 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
     private static bool Take<TPlans>(ref Pool pool, int index, int rank, int candidate, in Arrival arrival, TPlans plans, ref long heldUs, out long waitUs)
         where TPlans : struct, IPlans, allows ref struct
     {
-        heldUs += Unpaid(pool, plans.Of(candidate, rank), pool.FreeAt[index], arrival.AtUs, arrival.ColdUs, out var served, out waitUs);
+        heldUs += Unpaid(pool, index, plans.Of(candidate, rank), arrival.AtUs, arrival.ColdUs, out var served, out waitUs);
         pool.Remove(index);
         return served;
     }
 
-    /// <summary>For how long a slot that has been free for a while was held since it was last paid for, and what a request would find, µs.</summary>
-    private static long Unpaid(in Pool pool, in AdaptivePlan plan, long freeAtUs, long nowUs, long coldUs, out bool serves, out long waitUs)
+    /// <summary>
+    /// For how long an idle slot was held since its pool was last paid for, µs. Until then it followed the plans of that time: one that was given
+    /// back is not there because a plan made since would have kept it.
+    /// </summary>
+    private static long Unpaid(in Pool pool, int index, in AdaptivePlan plan, long nowUs, long coldUs, out bool live, out long waitUs)
     {
-        serves = plan.Serves(Math.Max(0, nowUs - freeAtUs), coldUs, out var heldUs, out waitUs);
-        plan.Serves(Math.Max(0, pool.AccruedUs - freeAtUs), coldUs, out var paidUs, out _);
-        return heldUs - paidUs;
+        var freeAtUs = pool.FreeAtUs(index);
+        live = pool.IsLive(index);
+        waitUs = plan.Follow(ref live, Math.Max(0, pool.AccruedUs - freeAtUs), Math.Max(0, nowUs - freeAtUs), coldUs, out var heldUs);
+        return heldUs;
     }
 
     /// <summary>Of the first so many slots, which are idle, the last that has an instance now by its own rank's plan; -1 for none.</summary>
@@ -146,7 +152,8 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         for (var i = idle - 1; i >= 0; i--)
         {
             // One less is there than before: the slot asked for is gone.
-            if (plans.Of(candidate, pool.Count + 1 - i).Serves(arrival.AtUs - pool.FreeAt[i], arrival.ColdUs, out _, out var lateUs) && lateUs == 0)
+            Unpaid(pool, i, plans.Of(candidate, pool.Count + 1 - i), arrival.AtUs, arrival.ColdUs, out var live, out var lateUs);
+            if (live && lateUs == 0)
             {
                 return i;
             }
@@ -168,7 +175,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         for (var i = idle; i < pool.Count; i++)
         {
             // One that is promised for longer than a cold start has requests waiting for it that cannot begin within it.
-            var leftUs = coldUs - (pool.FreeAt[i] - atUs);
+            var leftUs = coldUs - (pool.FreeAtUs(i) - atUs);
             starts += leftUs >= 0 ? 1 + ((double)leftUs / durationUs) : -(-leftUs / durationUs);
         }
 
@@ -186,7 +193,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
             heldUs += coldUs;
         }
 
-        waitUs = Math.Max(0, pool.FreeAt[idle] - atUs);
+        waitUs = Math.Max(0, pool.FreeAtUs(idle) - atUs);
         pool.Remove(idle);
         pool.Insert(atUs + waitUs + durationUs);
         return heldUs;
@@ -216,7 +223,22 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         ref readonly AdaptivePlan Of(int candidate, int rank);
     }
 
-    /// <summary>When each instance is or was last free, ascending. Most pools have at most one.</summary>
+    [InlineArray(AdaptiveCandidates.Count)]
+    private struct Pools
+    {
+        private Pool _first;
+    }
+
+    [InlineArray(AdaptiveCandidates.Count)]
+    private struct Seconds
+    {
+        private double _first;
+    }
+
+    /// <summary>
+    /// When each instance is or was last free, ascending, doubled; with the lowest bit set one that has been given back since. Most pools have at
+    /// most one.
+    /// </summary>
     private struct Pool
     {
         private long[]? _many;
@@ -227,20 +249,31 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
         public int Count;
 
+        [UnscopedRef]
+        private Span<long> Slots => _many is null ? new Span<long>(ref _only) : _many;
+
         public long AccruedUs
         {
             readonly get => _accruedSeconds * 1_000_000L;
             set => _accruedSeconds = (uint)(value / 1_000_000);
         }
 
-        [UnscopedRef]
-        public Span<long> FreeAt => _many is null ? new Span<long>(ref _only) : _many;
+        /// <summary>When a slot is or was last free, µs.</summary>
+        public readonly long FreeAtUs(int index) => (_many is null ? _only : _many[index]) >> 1;
 
-        public int FirstAfter(long atUs)
+        /// <summary>Whether a slot that is idle has an instance, or one under way, as of when the pool was last paid for.</summary>
+        public readonly bool IsLive(int index) => ((_many is null ? _only : _many[index]) & 1) == 0;
+
+        public void SetLive(int index, bool live)
         {
-            var freeAt = FreeAt;
+            ref var slot = ref Slots[index];
+            slot = live ? slot & ~1 : slot | 1;
+        }
+
+        public readonly int FirstAfter(long atUs)
+        {
             var first = Count;
-            while (first > 0 && freeAt[first - 1] > atUs)
+            while (first > 0 && FreeAtUs(first - 1) > atUs)
             {
                 first--;
             }
@@ -250,32 +283,39 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
         public void Remove(int index)
         {
-            FreeAt[(index + 1)..Count].CopyTo(FreeAt[index..]);
+            Slots[(index + 1)..Count].CopyTo(Slots[index..]);
             Count--;
+        }
+
+        public void RemoveFirst(int count)
+        {
+            Slots[count..Count].CopyTo(Slots);
+            Count -= count;
         }
 
         public void Insert(long atUs)
         {
-            if (FreeAt.Length == Count)
+            if (Slots.Length == Count)
             {
                 Resize(2 * Count);
             }
 
-            var freeAt = FreeAt;
+            var slots = Slots;
+            var slot = atUs << 1;
             var index = Count++;
-            while (index > 0 && freeAt[index - 1] > atUs)
+            while (index > 0 && slots[index - 1] > slot)
             {
-                freeAt[index] = freeAt[index - 1];
+                slots[index] = slots[index - 1];
                 index--;
             }
 
-            freeAt[index] = atUs;
+            slots[index] = slot;
         }
 
         /// <summary>Gives back what a burst took.</summary>
         public void Trim()
         {
-            if (FreeAt.Length > Math.Max(1, Count + (Count / 2)))
+            if (Slots.Length > Math.Max(1, Count + (Count / 2)))
             {
                 Resize(Count);
             }
@@ -286,11 +326,11 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
             var many = length > 1 ? new long[length] : null;
             if (many is null)
             {
-                _only = FreeAt[0];
+                _only = Slots[0];
             }
             else
             {
-                FreeAt[..Count].CopyTo(many);
+                Slots[..Count].CopyTo(many);
             }
 
             _many = many;

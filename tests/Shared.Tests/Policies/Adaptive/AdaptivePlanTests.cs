@@ -22,7 +22,25 @@ public class AdaptivePlanTests
     [InlineData(9, false, 5.632, 0)]
     public void A_gap_costs_what_is_held_until_it_ends(double gap, bool served, double held, double late)
     {
-        Assert.Equal(served, Twice().Serves((long)(gap * Second), LeadUs, out var heldUs, out var lateUs));
+        var live = true;
+        var lateUs = Twice().Follow(ref live, 0, (long)(gap * Second), LeadUs, out var heldUs);
+        Assert.Equal(served, live);
+        Assert.Equal(held * Second, heldUs, 0.5);
+        Assert.Equal(late * Second, lateUs, 0.5);
+    }
+
+    [Theory]
+    [InlineData(0.5, 1, false, 0, 0)]
+    [InlineData(0.5, 3.8, true, 0.216, 0.296)]
+    [InlineData(0.5, 5, true, 1.416, 0)]
+    [InlineData(6, 6, true, 0, 0.512)]
+    [InlineData(6, 6.2, true, 0.2, 0.312)]
+    [InlineData(6, 9, false, 2.192, 0)]
+    public void What_has_been_given_back_is_there_again_when_it_has_been_created(double age, double until, bool served, double held, double late)
+    {
+        var live = false;
+        var lateUs = Twice().Follow(ref live, (long)(age * Second), (long)(until * Second), LeadUs, out var heldUs);
+        Assert.Equal(served, live);
         Assert.Equal(held * Second, heldUs, 0.5);
         Assert.Equal(late * Second, lateUs, 0.5);
     }
@@ -87,14 +105,20 @@ public class AdaptivePlanTests
             }
 
             long lastGap = 0, lastHeld = 0;
+            var live = true;
             foreach (long gapUs in gaps.Order())
             {
-                var served = plan.Serves(gapUs, leadUs, out var heldUs, out var lateUs);
+                var served = true;
+                var lateUs = plan.Follow(ref served, 0, gapUs, leadUs, out var heldUs);
                 Assert.InRange(heldUs - lastHeld, 0, gapUs - lastGap);
                 Assert.InRange(lateUs, 0, leadUs);
 
                 // Served is who finds what is kept.
                 Assert.Equal(served, plan.KeepUntilUs(gapUs, leadUs) > gapUs || IsEnd(plan, gapUs));
+
+                // To look at it in between changes nothing.
+                Assert.Equal(lateUs, plan.Follow(ref live, lastGap, gapUs, leadUs, out var heldSince));
+                Assert.Equal((served, heldUs - lastHeld), (live, heldSince));
                 (lastGap, lastHeld) = (gapUs, heldUs);
             }
         });

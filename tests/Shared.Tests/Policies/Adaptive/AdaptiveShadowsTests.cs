@@ -95,6 +95,25 @@ public class AdaptiveShadowsTests
     }
 
     [Fact]
+    public void What_was_given_back_is_not_there_because_a_later_plan_would_have_kept_it()
+    {
+        // Held for a second, and again from one minute to two.
+        var then = AdaptivePlan.HoldFor(Second);
+        then.Add(LogHistogram.BinOf(60 * Second), LogHistogram.BinOf(120 * Second));
+        foreach (var looked in new[] { false, true })
+        {
+            var shadows = new AdaptiveShadows(new AdaptiveShadows.Costs());
+            shadows.Arrive(0, At(0), new Plans(then));
+            if (looked)
+            {
+                shadows.Settle(0, 20 * Second, ColdUs, 0.5, new Plans(then));
+            }
+
+            Assert.Equal(looked, shadows.Arrive(0, At(30 * Second), new Plans(AdaptivePlan.HoldFor(100 * Second))));
+        }
+    }
+
+    [Fact]
     public void What_is_settled_is_not_paid_again() => Properties.Check(
         (from gaps in Gen.ArrayOf(Gen.Choose(0, 12_000_000), 30)
          from settles in Gen.ArrayOf(Gen.Choose(0, 3), 30)
