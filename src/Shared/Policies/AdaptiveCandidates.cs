@@ -27,6 +27,13 @@ internal static class AdaptiveCandidates
     /// <summary>The price a candidate weighs waiting with, GBs per second.</summary>
     public static double PriceOf(int candidate) => Prices[PlanOf(candidate)];
 
+    /// <summary>The candidates whose price is at least half of a price and at most twice as much; else the nearest. None for the period.</summary>
+    public static int[] Near(double price)
+    {
+        int[] near = [.. Enumerable.Range(0, PriceCount).Where(i => Prices[i] >= price / 2 && Prices[i] <= price * 2)];
+        return near.Length > 0 ? near : [Nearest(Prices, price)];
+    }
+
     /// <summary>The nearest of a list of prices, by ratio.</summary>
     public static int Nearest(ReadOnlySpan<double> prices, double price)
     {

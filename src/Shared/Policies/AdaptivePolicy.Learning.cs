@@ -5,6 +5,10 @@ namespace FuncScaler.Policies;
 /// <content>Learning: gaps, what piles up, and what each candidate would have cost.</content>
 public sealed partial class AdaptivePolicy
 {
+    /// <summary>For each rung the candidates with about its price; and with those for the period.</summary>
+    private static readonly int[][] Near = [.. AdaptivePrices.Ladder.Select(AdaptiveCandidates.Near)];
+    private static readonly int[][] NearOrTimed = [.. Near.Select(near => (int[])[.. near, .. Enumerable.Range(0, AdaptiveCandidates.Count).Where(AdaptiveCandidates.IsTimed)])];
+
     private Crowd _asked;
     private double _memoryGb;
     private long _coldStarts;
@@ -165,22 +169,27 @@ public sealed partial class AdaptivePolicy
         }
     }
 
+    /// <summary>
+    /// Finds the cheapest candidate at each rung, of those with about its price. To others it would change too often, and the instances that
+    /// they have in pretence would be missing at each change. The period's have their own prices, but are looked at only where there is a period.
+    /// </summary>
     private void Choose(double memoryGb, double coldSeconds)
     {
-        for (var rung = 0; rung < _followed.Length; rung++)
+        var timed = _period.Reliability >= LeastReliability;
+        for (var rung = 0; rung < AdaptivePrices.Ladder.Length; rung++)
         {
             var price = AdaptivePrices.Ladder[rung];
             int followed = _followed[rung];
             var best = followed;
             var bestCost = ((1 - _options.Share) * (_shadows.SlotGbSeconds[followed] + (price * _shadows.WaitSeconds[followed]))) - (_options.Evidence * (memoryGb + price) * coldSeconds);
-            for (var i = 0; i < AdaptiveCandidates.Count; i++)
+            foreach (var candidate in timed ? NearOrTimed[rung] : Near[rung])
             {
                 // It has its instances already; who follows it has yet to create them.
-                var toCreate = Math.Max(0, _shadows.Instances(i) - _shadows.Instances(followed));
-                var cost = _shadows.SlotGbSeconds[i] + (price * _shadows.WaitSeconds[i]) + (toCreate * memoryGb * coldSeconds);
+                var toCreate = Math.Max(0, _shadows.Instances(candidate) - _shadows.Instances(followed));
+                var cost = _shadows.SlotGbSeconds[candidate] + (price * _shadows.WaitSeconds[candidate]) + (toCreate * memoryGb * coldSeconds);
                 if (cost < bestCost)
                 {
-                    (best, bestCost) = (i, cost);
+                    (best, bestCost) = (candidate, cost);
                 }
             }
 

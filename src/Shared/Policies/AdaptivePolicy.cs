@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using FuncScaler.Statistics;
 
 namespace FuncScaler.Policies;
@@ -21,6 +22,9 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
 
     private static readonly RankPlans Unplanned = new();
 
+    /// <summary>What each rung follows before anything is known.</summary>
+    private static readonly int[] Nearest = [.. AdaptivePrices.Ladder.Select(p => AdaptiveCandidates.Nearest(AdaptiveCandidates.Prices, p))];
+
     private readonly AdaptivePolicyOptions _options;
     private readonly AdaptiveState _shared;
     private readonly FunctionMeta _function;
@@ -29,7 +33,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     private readonly AdaptiveShadows _shadows;
     private readonly HazardHistogram _kin;
     private RankPlans?[] _plans = new RankPlans?[2];
-    private readonly byte[] _followed = [.. AdaptivePrices.Ladder.Select(p => (byte)AdaptiveCandidates.Nearest(AdaptiveCandidates.Prices, p))];
+    private CandidateOfRung _followed;
     private Crowd _live;
     private long _coldUs;
     private long _waitReviewUs;
@@ -47,6 +51,11 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
         _function = function;
         _host = host;
         _kin = shared.KinOf(function);
+        for (var rung = 0; rung < AdaptivePrices.Ladder.Length; rung++)
+        {
+            _followed[rung] = (byte)Nearest[rung];
+        }
+
         shared.Join(this);
     }
 
@@ -295,4 +304,10 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
         : _shared.Prices.Rung;
 
     private double Price(in PoolView pool) => AdaptiveCandidates.PriceOf(Followed(pool));
+
+    [InlineArray(AdaptivePrices.RungCount)]
+    private struct CandidateOfRung
+    {
+        private byte _first;
+    }
 }

@@ -12,6 +12,9 @@ namespace FuncScaler.Policies;
 /// </remarks>
 internal sealed class AdaptivePrices
 {
+    /// <summary>The number of rungs of <see cref="Ladder"/>.</summary>
+    public const int RungCount = 10;
+
     /// <summary>The ladder, GBs per second of waiting.</summary>
     public static readonly double[] Ladder = [0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256];
 
