@@ -25,7 +25,7 @@ public sealed partial class AdaptivePolicy
     private double _pile = 1;
     private int _crowdNow;
     private byte _onsets;
-    private double _crowd = 1;
+    private CrowdSizes _crowds;
 
     private double Pile => 1 + (_options.PileFactor * (_pile - 1));
 
@@ -217,7 +217,7 @@ public sealed partial class AdaptivePolicy
             // Of the last five, and the first one whole.
             _onsets += (byte)(_onsets < 5 ? 1 : 0);
             _pile += (_pileNow - _pile) / _onsets;
-            _crowd += (_crowdNow - _crowd) / _onsets;
+            _crowds.Add(_crowdNow);
             _pileSinceUs = long.MinValue;
         }
 

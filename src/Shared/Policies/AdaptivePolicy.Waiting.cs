@@ -14,6 +14,7 @@ public sealed partial class AdaptivePolicy
         var durationUs = DurationUs(pool);
         var starts = StartsWithin(pool, coldUs, durationUs);
         var servers = pool.Busy + pool.InFlight;
+        var outlook = Expected(_live, pool.NowUs);
         var create = 0;
         double waitGbs = double.NaN, createGbs = CreateCost(pool);
         while (create < MaxCreates)
@@ -21,7 +22,7 @@ public sealed partial class AdaptivePolicy
             var worth = newest && create == 0 ? PlanOf(servers + create + 1, pool).WorthGbs : 0;
             if (servers + create > 0 || pool.Waiters == 0)
             {
-                var savedGbs = SavedByOneMore(pool.Waiters + Expected(_live, pool.NowUs) - starts - create, servers + create, durationUs, Price(pool), worth);
+                var savedGbs = outlook.SavedByOneMore(pool.Waiters - starts - create, servers + create, durationUs, Price(pool), worth);
                 waitGbs = create == 0 ? savedGbs : waitGbs;
                 if (savedGbs <= createGbs)
                 {
@@ -44,27 +45,14 @@ public sealed partial class AdaptivePolicy
         return create;
     }
 
-    /// <summary>
-    /// Whether another server is worth its creation, for requests that could not begin within the time it takes: it begins when that time is
-    /// over, and the queue that has then formed is gone the sooner for all who are in it.
-    /// </summary>
-    internal static bool WorthOneMore(double late, int servers, double durationUs, double price, double worthGbs, double createCostGbs) =>
-        SavedByOneMore(late, servers, durationUs, price, worthGbs) > createCostGbs;
-
-    /// <summary>What another server saves, GBs.</summary>
-    private static double SavedByOneMore(double late, int servers, double durationUs, double price, double worthGbs)
+    /// <summary>How many arrivals are expected within the time of a cold start, until the next time this is asked.</summary>
+    private CrowdOutlook Expected(in Crowd crowd, long nowUs)
     {
-        var drainUs = Math.Max(0, late) * durationUs / Math.Max(1, servers);
-        var saved = Math.Max(drainUs, drainUs * drainUs / (2 * durationUs)) / 1e6;
-        return (price * saved) + worthGbs;
-    }
-
-    /// <summary>How many arrivals are expected within the time of a cold start.</summary>
-    private double Expected(in Crowd crowd, long nowUs)
-    {
-        var recent = crowd.RecentAt(nowUs, _coldUs) - 1;
-        var onset = nowUs - crowd.OnsetUs < _coldUs ? _crowd - crowd.SinceOnset : 0;
-        return Math.Max(0, Math.Max(recent, onset)) * _options.ExpectFactor;
+        var recent = Math.Max(0, crowd.RecentAt(nowUs, _coldUs) - 1);
+        var elapsed = (double)(nowUs - crowd.OnsetUs) / _coldUs;
+        return elapsed < 1
+            ? _crowds.After(crowd.SinceOnset, elapsed, recent, _options.ExpectFactor, _shared.Outlook)
+            : _shared.Outlook.Start(recent * _options.ExpectFactor);
     }
 
     /// <summary>How many requests what is busy or in flight can begin within a time.</summary>

@@ -183,7 +183,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         for (var create = 0; create < MaxCreates; create++)
         {
             var servers = pool.Count - idle;
-            var one = servers == 0 || AdaptivePolicy.WorthOneMore(1 + arrival.Expected - starts - create, servers, durationUs, price, create == 0 ? plans.Of(candidate, servers + 1).WorthGbs : 0, arrival.CreateCostGbs);
+            var one = servers == 0 || arrival.Expected.SavedByOneMore(1 - starts - create, servers, durationUs, price, create == 0 ? plans.Of(candidate, servers + 1).WorthGbs : 0) > arrival.CreateCostGbs;
             if (!one)
             {
                 break;
@@ -348,4 +348,4 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 /// <param name="Foretold">Whether it came when the function's period said.</param>
 /// <param name="InVain">How many others the period had foretold since the arrival before, which did not come.</param>
 /// <param name="WindowUs">How long an instance is kept for a foretold one, creation included, µs.</param>
-internal readonly record struct Arrival(long AtUs, long DurationUs, long ColdUs, double MemoryGb, double CreateCostGbs, double Expected, bool Foretold, int InVain, long WindowUs);
+internal readonly record struct Arrival(long AtUs, long DurationUs, long ColdUs, double MemoryGb, double CreateCostGbs, CrowdOutlook Expected, bool Foretold, int InVain, long WindowUs);

@@ -27,6 +27,9 @@ internal sealed class AdaptiveState
     /// <summary>What the arrival just applied to one of the functions added.</summary>
     public AdaptiveShadows.Costs LastCosts { get; } = new();
 
+    /// <summary>Where a decision puts how many requests may come.</summary>
+    public CrowdOutlook Outlook { get; } = new();
+
     public void Join(AdaptivePolicy policy) => _policies.Add(policy);
 
     /// <summary>Brings the books of one function up to date, of each in turn.</summary>

@@ -96,6 +96,21 @@ public sealed class AdaptiveLearningTests
     }
 
     [Fact]
+    public void Large_crowds_among_many_small_ones_are_prepared_for()
+    {
+        // Ten a second, for one second three times out of four, else for a minute; 3 s each. An instance takes 20 s to create.
+        var bursts = Trace(
+            [ListTrace.Function("f", 256, 20_000)],
+            Enumerable.Range(0, 40).SelectMany(i => Enumerable.Range(0, i % 4 == 3 ? 600 : 10).Select(n => (0, (i * 600 * Second) + (n * Second / 10)))),
+            durationUs: 3 * Second);
+
+        var result = Play(bursts, $"adaptive:price={Price}");
+
+        var waited = result.Score.AssignSeconds / result.Score.Requests;
+        Assert.True(waited < 3, $"{waited} s each");
+    }
+
+    [Fact]
     public void What_is_known_late_is_not_paid_back()
     {
         // Twenty a second for a minute, 3 s each, twice. Creating takes 20 s, so it is known late who asked for which rank; meanwhile another

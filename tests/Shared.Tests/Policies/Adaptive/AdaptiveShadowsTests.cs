@@ -202,7 +202,7 @@ public class AdaptiveShadowsTests
     }
 
     private static Arrival At(long atUs, long durationUs = DurationUs) =>
-        new(atUs, durationUs, ColdUs, 0.5, CreateCostGbs: 0.25, Expected: 0, Foretold: false, InVain: 0, WindowUs: 0);
+        new(atUs, durationUs, ColdUs, 0.5, CreateCostGbs: 0.25, Expected: new CrowdOutlook().Start(0), Foretold: false, InVain: 0, WindowUs: 0);
 
     /// <summary>The same plan for each candidate, by rank.</summary>
     private readonly record struct Plans : AdaptiveShadows.IPlans
