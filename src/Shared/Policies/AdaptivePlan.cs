@@ -89,7 +89,7 @@ internal struct AdaptivePlan
         return ageUs;
     }
 
-    /// <summary>Follows the plan from one age of a gap to another.</summary>
+    /// <summary>Follows the plan from one age of a gap to another. What should have been created before the first is not made up for.</summary>
     /// <param name="live">Whether there is an instance, or one under way, at the first and then at the second age.</param>
     /// <param name="ageUs">The first age, µs.</param>
     /// <param name="untilUs">The second age, µs.</param>
@@ -99,6 +99,7 @@ internal struct AdaptivePlan
     public readonly long Follow(ref bool live, long ageUs, long untilUs, long leadUs, out long heldUs)
     {
         heldUs = 0;
+        var wasLive = live;
         if (live)
         {
             var keepUs = Math.Max(ageUs, KeepUntilUs(ageUs, leadUs));
@@ -115,12 +116,12 @@ internal struct AdaptivePlan
         for (var i = 1; i <= Prewarms; i++)
         {
             var (readyUs, partEndUs) = Prewarm(i);
-            if (ageUs >= partEndUs)
+            var createUs = Math.Max(readyUs - leadUs, wasLive ? ageUs : 0);
+            if (createUs < ageUs || ageUs >= partEndUs)
             {
                 continue;
             }
 
-            var createUs = Math.Max(ageUs, readyUs - leadUs);
             if (untilUs < createUs)
             {
                 break;
@@ -130,7 +131,7 @@ internal struct AdaptivePlan
             if (untilUs <= partEndUs)
             {
                 live = true;
-                return Math.Max(0, createUs + leadUs - untilUs);
+                return Math.Max(0, readyUs - untilUs);
             }
         }
 
