@@ -10,13 +10,15 @@ internal static class AdaptiveCandidates
     public const int PriceCount = 8;
 
     /// <summary>The number of candidates.</summary>
-    public const int Count = PriceCount + 3;
+    public const int Count = PriceCount + TimedCount;
+
+    private const int TimedCount = 3;
 
     /// <summary>Prices plans are made for, GBs per second of waiting.</summary>
     public static readonly double[] Prices = [0.5, 1, 2, 4, 8, 16, 64, 256];
 
     /// <summary>Which of the prices are there with the period too.</summary>
-    private static readonly int[] Timed = [0, 2, 4];
+    private static readonly int[] Timed = new int[TimedCount] { 0, 2, 4 };
 
     /// <summary>Whether instances are created for what the period foretells.</summary>
     public static bool IsTimed(int candidate) => candidate >= Prices.Length;

@@ -70,24 +70,7 @@ internal struct AdaptivePlan
         ((long)LogHistogram.LowerBoundUs(_from[index - 1]), (long)LogHistogram.EndUs(_until[index - 1]));
 
     /// <summary>Until which age of the gap an instance that is ready at one is kept, µs; the age itself for not at all.</summary>
-    public readonly long KeepUntilUs(long ageUs, long leadUs)
-    {
-        if (ageUs < HoldUs)
-        {
-            return HoldUs;
-        }
-
-        for (var i = 1; i <= Prewarms; i++)
-        {
-            var (fromUs, untilUs) = Prewarm(i);
-            if (ageUs >= fromUs - leadUs && ageUs < untilUs)
-            {
-                return untilUs;
-            }
-        }
-
-        return ageUs;
-    }
+    public readonly long KeepUntilUs(long ageUs, long leadUs) => PartAt(ageUs, leadUs).UntilUs;
 
     /// <summary>Follows the plan from one age of a gap to another. What should have been created before the first is not made up for.</summary>
     /// <param name="live">Whether there is an instance, or one under way, at the first and then at the second age.</param>
@@ -102,11 +85,11 @@ internal struct AdaptivePlan
         var wasLive = live;
         if (live)
         {
-            var keepUs = Math.Max(ageUs, KeepUntilUs(ageUs, leadUs));
+            var (readyUs, keepUs) = PartAt(ageUs, leadUs);
             heldUs = Math.Min(untilUs, keepUs) - ageUs;
             if (untilUs <= keepUs)
             {
-                return LateUs(untilUs, leadUs);
+                return Math.Max(0, readyUs - untilUs);
             }
 
             ageUs = keepUs;
@@ -138,24 +121,27 @@ internal struct AdaptivePlan
         return 0;
     }
 
-    /// <summary>How long a request at an age waits for the instance of the part that it falls in, µs.</summary>
-    private readonly long LateUs(long ageUs, long leadUs)
+    /// <summary>
+    /// The part that an instance is kept for which is there at an age, from when on one created for it is ready and until when it is kept, µs;
+    /// the age itself as its end for none.
+    /// </summary>
+    private readonly (long ReadyUs, long UntilUs) PartAt(long ageUs, long leadUs)
     {
-        if (ageUs <= HoldUs)
+        if (ageUs < HoldUs)
         {
-            return 0;
+            return (0, HoldUs);
         }
 
         for (var i = 1; i <= Prewarms; i++)
         {
-            var (readyUs, partEndUs) = Prewarm(i);
-            if (ageUs <= partEndUs)
+            var part = Prewarm(i);
+            if (ageUs >= part.FromUs - leadUs && ageUs < part.UntilUs)
             {
-                return Math.Clamp(readyUs - ageUs, 0, leadUs);
+                return part;
             }
         }
 
-        return 0;
+        return (0, ageUs);
     }
 
     [System.Runtime.CompilerServices.InlineArray(MaxParts - 1)]
