@@ -10,8 +10,7 @@ public sealed partial class AdaptivePolicy
     private static readonly int[][] NearOrTimed = [.. Near.Select(near => (int[])[.. near, .. Enumerable.Range(0, AdaptiveCandidates.Count).Where(AdaptiveCandidates.IsTimed)])];
 
     private Crowd _asked;
-    private double _memoryGb;
-    private long _coldStarts;
+    private int _coldStarts;
     private long _settledUs;
     private long _agedUs;
     private long _firstUs = long.MaxValue;
@@ -21,8 +20,8 @@ public sealed partial class AdaptivePolicy
     /// <summary>For each rank, up to which bin its present gap has been told to others.</summary>
     private byte[] _counted = [];
     private long _pileSinceUs = long.MinValue;
-    private double _pileNow;
-    private double _pile = 1;
+    private float _pileNow;
+    private float _pile = 1;
     private int _crowdNow;
     private byte _onsets;
     private CrowdSizes _crowds;
@@ -33,7 +32,7 @@ public sealed partial class AdaptivePolicy
     {
         if (pool.Statistics.Init.Count > _coldStarts)
         {
-            _coldStarts = pool.Statistics.Init.Count;
+            _coldStarts = (int)pool.Statistics.Init.Count;
             _shared.Cold(pool.Statistics.ColdStartUs);
         }
 
@@ -73,13 +72,13 @@ public sealed partial class AdaptivePolicy
         var appliedUs = Math.Min(nowUs, _statistics?.OpenDemandSinceUs ?? nowUs);
         for (var i = 0; i < AdaptiveCandidates.Count; i++)
         {
-            _shadows.Settle(i, appliedUs, _coldUs, _memoryGb, plans);
+            _shadows.Settle(i, appliedUs, _coldUs, _function.MemoryGb, plans);
         }
 
         EnterPrices();
         if (!IsNew(nowUs, _coldUs))
         {
-            Choose(_memoryGb, _coldUs / 1e6);
+            Choose(_function.MemoryGb, _coldUs / 1e6);
         }
     }
 
@@ -126,7 +125,7 @@ public sealed partial class AdaptivePolicy
     {
         var memoryGb = pool.Function.MemoryGb;
         var coldUs = (long)ColdUs(pool);
-        (_coldUs, _memoryGb) = (coldUs, memoryGb);
+        _coldUs = coldUs;
         _shared.SettleNext(demand.ArrivedUs);
         if (pool.Statistics.Duration.Count is > 0 and < 4)
         {
@@ -210,7 +209,7 @@ public sealed partial class AdaptivePolicy
             {
                 // Those of higher ranks would wait for others all the same.
                 _crowdNow++;
-                _pileNow += demand.Rank == 1 ? 1 - (age / coldUs) : 0;
+                _pileNow += demand.Rank == 1 ? (float)(1 - (age / coldUs)) : 0;
                 return;
             }
 

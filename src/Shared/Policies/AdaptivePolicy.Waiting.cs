@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace FuncScaler.Policies;
 
 /// <content>Waiting requests: what to create for them.</content>
@@ -45,14 +47,21 @@ public sealed partial class AdaptivePolicy
         return create;
     }
 
-    /// <summary>How many arrivals are expected within the time of a cold start, until the next time this is asked.</summary>
+    /// <summary>
+    /// How many arrivals are expected within the time of a cold start, until the next time this is asked: after an onset by the crowds there have
+    /// been, later by the rate of the last cold start's time and, as far as surges have gone on so far, by one that is surely higher.
+    /// </summary>
     private CrowdOutlook Expected(in Crowd crowd, long nowUs)
     {
-        var recent = Math.Max(0, crowd.RecentAt(nowUs, _coldUs) - 1);
+        var recent = crowd.Rates.Recent(nowUs, _coldUs) - 1;
         var elapsed = (double)(nowUs - crowd.OnsetUs) / _coldUs;
-        return elapsed < 1
-            ? _crowds.After(crowd.SinceOnset, elapsed, recent, _options.ExpectFactor, _shared.Outlook)
-            : _shared.Outlook.Start(recent * _options.ExpectFactor);
+        if (elapsed < 1)
+        {
+            return _crowds.After(crowd.SinceOnset, elapsed, Math.Max(0, recent), _options.ExpectFactor, _shared.Outlook);
+        }
+
+        recent += _surges.Expected(_shared.Surges) * crowd.Rates.Surge(nowUs, _coldUs);
+        return _shared.Outlook.Start(Math.Max(0, recent) * _options.ExpectFactor);
     }
 
     /// <summary>How many requests what is busy or in flight can begin within a time.</summary>
@@ -126,26 +135,23 @@ public sealed partial class AdaptivePolicy
     /// <summary>How many requests came lately, and since the last onset.</summary>
     private struct Crowd
     {
-        private double _recent;
-        private long _lastUs;
+        private ArrivalRates _rates;
+        [UnscopedRef]
+        public readonly ref readonly ArrivalRates Rates => ref _rates;
 
         public long OnsetUs { get; private set; }
 
         public int SinceOnset { get; private set; }
 
-        /// <summary>How many came within about a cold start's time, the last included.</summary>
-        public readonly double RecentAt(long nowUs, double coldUs) => _recent * Math.Exp(-(nowUs - _lastUs) / coldUs);
-
         public void Arrived(long nowUs, bool alone, double coldUs)
         {
-            if (alone && nowUs - _lastUs > coldUs)
+            if (alone && nowUs - _rates.LastUs > coldUs)
             {
                 OnsetUs = nowUs;
                 SinceOnset = 0;
             }
 
-            _recent = 1 + RecentAt(nowUs, coldUs);
-            _lastUs = nowUs;
+            _rates.Arrived(nowUs, coldUs);
             SinceOnset++;
         }
     }

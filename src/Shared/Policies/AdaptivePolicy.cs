@@ -35,6 +35,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     private RankPlans?[] _plans = new RankPlans?[2];
     private CandidateOfRung _followed;
     private Crowd _live;
+    private Surges _surges;
     private long _coldUs;
     private long _waitReviewUs;
     private long _prewarmedForUs = long.MinValue;
@@ -72,6 +73,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
         _statistics = pool.Statistics;
         var alone = pool.Statistics.Active == 1;
         _live.Arrived(pool.NowUs, alone, _coldUs);
+        _surges.Arrived(pool.NowUs, _coldUs, _live.Rates, ref _shared.Surges);
         IsActive = true;
         if (!alone)
         {

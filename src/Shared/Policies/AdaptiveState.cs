@@ -17,6 +17,7 @@ internal sealed class AdaptiveState
     private readonly RunningTime _cold = new();
     private readonly List<AdaptivePolicy> _policies = [];
     private int _settled;
+    private Surges.Share _surges;
     private double _logDuration;
     private int _durations;
 
@@ -29,6 +30,9 @@ internal sealed class AdaptiveState
 
     /// <summary>Where a decision puts how many requests may come.</summary>
     public CrowdOutlook Outlook { get; } = new();
+
+    /// <summary>What all functions' surges have come to.</summary>
+    public ref Surges.Share Surges => ref _surges;
 
     public void Join(AdaptivePolicy policy) => _policies.Add(policy);
 

@@ -111,6 +111,24 @@ public sealed class AdaptiveLearningTests
     }
 
     [Fact]
+    public void A_rate_that_rises_is_met_before_a_cold_start_has_passed()
+    {
+        // Poisson arrivals, one a second and every fifth minute 20, of 3 s each; creating takes 10 s. To hold for the next such minute is too dear.
+        var random = new Random(5);
+        var arrivals = new List<(int, long)>();
+        for (var at = 0.0; at < 3600; at += -Math.Log(1 - random.NextDouble()) / ((int)(at / 60) % 5 == 4 ? 20 : 1))
+        {
+            arrivals.Add((0, (long)(at * Second)));
+        }
+
+        var levels = Trace([ListTrace.Function("f", 256, 10_000)], arrivals, durationUs: 3 * Second);
+
+        var result = Play(levels, "adaptive:price=1");
+
+        Assert.True(result.Score.AssignSeconds / arrivals.Count < 0.6, $"{result.Score.AssignSeconds / arrivals.Count} s each");
+    }
+
+    [Fact]
     public void What_is_known_late_is_not_paid_back()
     {
         // Twenty a second for a minute, 3 s each, twice. Creating takes 20 s, so it is known late who asked for which rank; meanwhile another
