@@ -134,9 +134,9 @@ public sealed partial class AdaptivePolicy
 
         var durationUs = Math.Max(1000, pool.Statistics.Duration.Count > 0 ? pool.Statistics.RecentDurationUs(_learned) : (long)DurationUs(pool));
         var last = default(PlansAt.Last);
-        var plans = new PlansAt(this, in pool, ref last);
+        var plans = new PlansAt(this, in pool, ref last, demand.ArrivedUs);
         var atOnce = demand.ArrivedUs == pool.NowUs;
-        var arrival = new Arrival(demand.ArrivedUs, durationUs, coldUs, memoryGb, CreateCost(pool), Expected(_asked, demand.ArrivedUs), atOnce && _foretold, atOnce ? _inVain : 0, coldUs + (2 * _period.MarginUs));
+        var arrival = new Arrival(demand.ArrivedUs, durationUs, coldUs, memoryGb, CreateCost(pool), atOnce && _foretold, atOnce ? _inVain : 0, coldUs + (2 * _period.MarginUs));
         for (var i = 0; i < AdaptiveCandidates.Count; i++)
         {
             if (_shadows.Arrive(i, arrival, plans) && i < AdaptiveCandidates.Prices.Length)

@@ -116,8 +116,11 @@ public sealed partial class AdaptivePolicy
             ref (policy.Made(rank) ?? Unplanned).Of(candidate);
     }
 
-    /// <summary>Plans as they are at a moment, made anew where it is time. Most are asked for in turn for the same rank.</summary>
-    private readonly ref struct PlansAt(AdaptivePolicy policy, ref readonly PoolView pool, ref PlansAt.Last last) : AdaptiveShadows.IPlans
+    /// <summary>
+    /// Plans as they are when a request has arrived, made anew where it is time, and what was expected then. Most plans are asked for in turn for the
+    /// same rank, and what is expected only where a candidate has no instance.
+    /// </summary>
+    private readonly ref struct PlansAt(AdaptivePolicy policy, ref readonly PoolView pool, ref PlansAt.Last last, long arrivedUs) : AdaptiveShadows.IOutlook
     {
         private readonly ref readonly PoolView _pool = ref pool;
         private readonly ref Last _last = ref last;
@@ -126,13 +129,23 @@ public sealed partial class AdaptivePolicy
         {
             if (_last.Rank != rank)
             {
-                _last = new Last(rank, policy.PlansOf(rank, _pool));
+                _last = _last with { Rank = rank, Plans = policy.PlansOf(rank, _pool) };
             }
 
             return ref _last.Plans.Of(candidate);
         }
 
-        public readonly record struct Last(int Rank, RankPlans Plans);
+        public CrowdOutlook Expected()
+        {
+            if (_last.Outlook is null)
+            {
+                _last = _last with { Outlook = policy.Expected(policy._asked, arrivedUs) };
+            }
+
+            return _last.Outlook;
+        }
+
+        public readonly record struct Last(int Rank, RankPlans Plans, CrowdOutlook? Outlook);
     }
 
     private sealed class RankPlans

@@ -42,7 +42,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
     /// <summary>Applies an arrival to a candidate's pool; whether it found no instance.</summary>
     public bool Arrive<TPlans>(int candidate, in Arrival arrival, TPlans plans)
-        where TPlans : struct, IPlans, allows ref struct
+        where TPlans : struct, IOutlook, allows ref struct
     {
         ref var pool = ref _pools[candidate];
         var atUs = arrival.AtUs;
@@ -165,7 +165,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
     /// <summary>A request that finds no instance: creates what is worth creating, and waits for the first that is free.</summary>
     /// <param name="idle">How many slots are idle; none of them has an instance now.</param>
     private static long Miss<TPlans>(ref Pool pool, int idle, int candidate, in Arrival arrival, TPlans plans, out long waitUs)
-        where TPlans : struct, IPlans, allows ref struct
+        where TPlans : struct, IOutlook, allows ref struct
     {
         var atUs = arrival.AtUs;
         var coldUs = arrival.ColdUs;
@@ -183,7 +183,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         for (var create = 0; create < MaxCreates; create++)
         {
             var servers = pool.Count - idle;
-            var one = servers == 0 || arrival.Expected.SavedByOneMore(1 - starts - create, servers, durationUs, price, create == 0 ? plans.Of(candidate, servers + 1).WorthGbs : 0) > arrival.CreateCostGbs;
+            var one = servers == 0 || plans.Expected().SavedByOneMore(1 - starts - create, servers, durationUs, price, create == 0 ? plans.Of(candidate, servers + 1).WorthGbs : 0) > arrival.CreateCostGbs;
             if (!one)
             {
                 break;
@@ -221,6 +221,13 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
     public interface IPlans
     {
         ref readonly AdaptivePlan Of(int candidate, int rank);
+    }
+
+    /// <summary>The plans, and what is expected, when a request arrives.</summary>
+    public interface IOutlook : IPlans
+    {
+        /// <summary>How many more are expected within the time of a cold start.</summary>
+        CrowdOutlook Expected();
     }
 
     [InlineArray(AdaptiveCandidates.Count)]
@@ -344,8 +351,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 /// <param name="ColdUs">How long a cold start takes, µs.</param>
 /// <param name="MemoryGb">Memory of an instance, GB.</param>
 /// <param name="CreateCostGbs">What creating an instance costs, GBs.</param>
-/// <param name="Expected">How many more are expected within the time of a cold start.</param>
 /// <param name="Foretold">Whether it came when the function's period said.</param>
 /// <param name="InVain">How many others the period had foretold since the arrival before, which did not come.</param>
 /// <param name="WindowUs">How long an instance is kept for a foretold one, creation included, µs.</param>
-internal readonly record struct Arrival(long AtUs, long DurationUs, long ColdUs, double MemoryGb, double CreateCostGbs, CrowdOutlook Expected, bool Foretold, int InVain, long WindowUs);
+internal readonly record struct Arrival(long AtUs, long DurationUs, long ColdUs, double MemoryGb, double CreateCostGbs, bool Foretold, int InVain, long WindowUs);

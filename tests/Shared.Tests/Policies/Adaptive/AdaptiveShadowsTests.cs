@@ -202,16 +202,18 @@ public class AdaptiveShadowsTests
     }
 
     private static Arrival At(long atUs, long durationUs = DurationUs) =>
-        new(atUs, durationUs, ColdUs, 0.5, CreateCostGbs: 0.25, Expected: new CrowdOutlook().Start(0), Foretold: false, InVain: 0, WindowUs: 0);
+        new(atUs, durationUs, ColdUs, 0.5, CreateCostGbs: 0.25, Foretold: false, InVain: 0, WindowUs: 0);
 
     /// <summary>The same plan for each candidate, by rank.</summary>
-    private readonly record struct Plans : AdaptiveShadows.IPlans
+    private readonly record struct Plans : AdaptiveShadows.IOutlook
     {
         private readonly AdaptivePlan[] _ofRank;
 
         public Plans(params AdaptivePlan[] ofRank) => _ofRank = ofRank;
 
         public float WorthOfSecond { init => _ofRank = [_ofRank[0], _ofRank[1] with { WorthGbs = value }]; }
+
+        public CrowdOutlook Expected() => new CrowdOutlook().Start(0);
 
         public ref readonly AdaptivePlan Of(int candidate, int rank) => ref _ofRank[Math.Min(rank, _ofRank.Length) - 1];
     }
