@@ -136,6 +136,7 @@ public sealed partial class AdaptivePolicy
     private struct Crowd
     {
         private ArrivalRates _rates;
+
         [UnscopedRef]
         public readonly ref readonly ArrivalRates Rates => ref _rates;
 
