@@ -39,6 +39,11 @@ internal struct ArrivalRates
 
     private readonly (double Whole, double Half, double Eighth, double ThirtySecond) At(long nowUs, double coldUs)
     {
+        if (nowUs == LastUs)
+        {
+            return (_whole, _half, _eighth, _thirtySecond);
+        }
+
         var left = Math.Exp(-(nowUs - LastUs) / coldUs);
         var leftOfHalf = left * left;
         var leftOfQuarter = leftOfHalf * leftOfHalf;
