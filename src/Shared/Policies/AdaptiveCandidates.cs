@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace FuncScaler.Policies;
 
 /// <summary>
@@ -49,5 +51,19 @@ internal static class AdaptiveCandidates
         }
 
         return best;
+    }
+
+    /// <summary>Something for each candidate.</summary>
+    [InlineArray(Count)]
+    public struct OfEach<T>
+    {
+        private T _first;
+    }
+
+    /// <summary>Something for each of the <see cref="Prices"/>.</summary>
+    [InlineArray(PriceCount)]
+    public struct OfEachPrice<T>
+    {
+        private T _first;
     }
 }

@@ -106,7 +106,7 @@ public sealed partial class AdaptivePolicy : IExplainablePolicy
             _period.Coverage,
             _period.MarginUs / 1e6,
             nextUs == long.MaxValue ? null : nextUs / 1e6,
-            _period.Reliability >= LeastReliability && AdaptiveCandidates.IsTimed(Followed(pool)));
+            HasPeriod && AdaptiveCandidates.IsTimed(Followed(pool)));
     }
 
     private DecisionExplanation[] ExplainDecisions(in PoolView pool)

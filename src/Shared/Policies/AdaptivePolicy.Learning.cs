@@ -174,14 +174,14 @@ public sealed partial class AdaptivePolicy
     /// </summary>
     private void Choose(double memoryGb, double coldSeconds)
     {
-        var timed = _period.Reliability >= LeastReliability;
+        var candidates = HasPeriod ? NearOrTimed : Near;
         for (var rung = 0; rung < AdaptivePrices.Ladder.Length; rung++)
         {
             var price = AdaptivePrices.Ladder[rung];
             int followed = _followed[rung];
             var best = followed;
             var bestCost = ((1 - _options.Share) * (_shadows.SlotGbSeconds[followed] + (price * _shadows.WaitSeconds[followed]))) - (_options.Evidence * (memoryGb + price) * coldSeconds);
-            foreach (var candidate in timed ? NearOrTimed[rung] : Near[rung])
+            foreach (var candidate in candidates[rung])
             {
                 // It has its instances already; who follows it has yet to create them.
                 var toCreate = Math.Max(0, _shadows.Instances(candidate) - _shadows.Instances(followed));

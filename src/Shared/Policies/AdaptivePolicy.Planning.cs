@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using FuncScaler.Statistics;
 
 namespace FuncScaler.Policies;
@@ -129,29 +128,26 @@ public sealed partial class AdaptivePolicy
         {
             if (_last.Rank != rank)
             {
-                _last = _last with { Rank = rank, Plans = policy.PlansOf(rank, _pool) };
+                (_last.Rank, _last.Plans) = (rank, policy.PlansOf(rank, _pool));
             }
 
             return ref _last.Plans.Of(candidate);
         }
 
-        public CrowdOutlook Expected()
+        public CrowdOutlook Expected() => _last.Outlook ??= policy.Expected(policy._asked, arrivedUs);
+
+        public struct Last
         {
-            if (_last.Outlook is null)
-            {
-                _last = _last with { Outlook = policy.Expected(policy._asked, arrivedUs) };
-            }
-
-            return _last.Outlook;
+            public int Rank;
+            public RankPlans Plans;
+            public CrowdOutlook? Outlook;
         }
-
-        public readonly record struct Last(int Rank, RankPlans Plans, CrowdOutlook? Outlook);
     }
 
     private sealed class RankPlans
     {
-        private PlanOfPrice _plans;
-        private SecondsOfPrice _waitSeconds;
+        private AdaptiveCandidates.OfEachPrice<AdaptivePlan> _plans;
+        private AdaptiveCandidates.OfEachPrice<float> _waitSeconds;
         private RankSpell _spell;
 
         public Span<AdaptivePlan> Plans => _plans;
@@ -173,17 +169,5 @@ public sealed partial class AdaptivePolicy
 
         /// <summary>The plan that a candidate follows.</summary>
         public ref readonly AdaptivePlan Of(int candidate) => ref Plans[AdaptiveCandidates.PlanOf(candidate)];
-    }
-
-    [InlineArray(AdaptiveCandidates.PriceCount)]
-    private struct PlanOfPrice
-    {
-        private AdaptivePlan _first;
-    }
-
-    [InlineArray(AdaptiveCandidates.PriceCount)]
-    private struct SecondsOfPrice
-    {
-        private float _first;
     }
 }

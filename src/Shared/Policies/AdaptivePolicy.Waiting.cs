@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace FuncScaler.Policies;
 
 /// <content>Waiting requests: what to create for them.</content>
@@ -135,10 +133,7 @@ public sealed partial class AdaptivePolicy
     /// <summary>How many requests came lately, and since the last onset.</summary>
     private struct Crowd
     {
-        private ArrivalRates _rates;
-
-        [UnscopedRef]
-        public readonly ref readonly ArrivalRates Rates => ref _rates;
+        public ArrivalRates Rates;
 
         public long OnsetUs { get; private set; }
 
@@ -146,13 +141,13 @@ public sealed partial class AdaptivePolicy
 
         public void Arrived(long nowUs, bool alone, double coldUs)
         {
-            if (alone && nowUs - _rates.LastUs > coldUs)
+            if (alone && nowUs - Rates.LastUs > coldUs)
             {
                 OnsetUs = nowUs;
                 SinceOnset = 0;
             }
 
-            _rates.Arrived(nowUs, coldUs);
+            Rates.Arrived(nowUs, coldUs);
             SinceOnset++;
         }
     }

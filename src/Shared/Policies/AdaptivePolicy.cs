@@ -90,6 +90,8 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
         _period.Arrived(pool.NowUs, Math.Max(200_000, 2 * _coldUs));
     }
 
+    private bool HasPeriod => _period.Reliability >= LeastReliability;
+
     internal void AskForReview() => _host.RequestReview(_function.Key);
 
     /// <summary>Whether the period had foretold an arrival, and how many others in vain.</summary>
@@ -97,7 +99,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     {
         _inVain = 0;
         _foretold = false;
-        if (_period.Reliability < LeastReliability)
+        if (!HasPeriod)
         {
             return;
         }
@@ -284,7 +286,7 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     private bool Foretold(long fromUs, out long arrivalUs)
     {
         arrivalUs = long.MaxValue;
-        if (_period.Reliability < LeastReliability)
+        if (!HasPeriod)
         {
             return false;
         }

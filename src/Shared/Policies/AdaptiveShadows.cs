@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Runtime.CompilerServices;
 
 namespace FuncScaler.Policies;
 
@@ -12,9 +11,9 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 {
     private const int MaxCreates = 64;
 
-    private Pools _pools;
-    private Seconds _slotGbSeconds;
-    private Seconds _waitSeconds;
+    private AdaptiveCandidates.OfEach<Pool> _pools;
+    private AdaptiveCandidates.OfEach<double> _slotGbSeconds;
+    private AdaptiveCandidates.OfEach<double> _waitSeconds;
 
     /// <summary>GBs of slot time beyond execution, aged.</summary>
     public Span<double> SlotGbSeconds => _slotGbSeconds;
@@ -115,7 +114,7 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
 
         if (ended > 0)
         {
-            pool.RemoveFirst(ended);
+            pool.Remove(0, ended);
             idle -= ended;
             pool.Trim();
         }
@@ -230,18 +229,6 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         CrowdOutlook Expected();
     }
 
-    [InlineArray(AdaptiveCandidates.Count)]
-    private struct Pools
-    {
-        private Pool _first;
-    }
-
-    [InlineArray(AdaptiveCandidates.Count)]
-    private struct Seconds
-    {
-        private double _first;
-    }
-
     /// <summary>
     /// When each instance is or was last free, ascending, doubled; with the lowest bit set one that has been given back since. Most pools have at
     /// most one.
@@ -266,10 +253,10 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
         }
 
         /// <summary>When a slot is or was last free, µs.</summary>
-        public readonly long FreeAtUs(int index) => (_many is null ? _only : _many[index]) >> 1;
+        public readonly long FreeAtUs(int index) => Slot(index) >> 1;
 
         /// <summary>Whether a slot that is idle has an instance, or one under way, as of when the pool was last paid for.</summary>
-        public readonly bool IsLive(int index) => ((_many is null ? _only : _many[index]) & 1) == 0;
+        public readonly bool IsLive(int index) => (Slot(index) & 1) == 0;
 
         public void SetLive(int index, bool live)
         {
@@ -288,15 +275,9 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
             return first;
         }
 
-        public void Remove(int index)
+        public void Remove(int index, int count = 1)
         {
-            Slots[(index + 1)..Count].CopyTo(Slots[index..]);
-            Count--;
-        }
-
-        public void RemoveFirst(int count)
-        {
-            Slots[count..Count].CopyTo(Slots);
+            Slots[(index + count)..Count].CopyTo(Slots[index..]);
             Count -= count;
         }
 
@@ -327,6 +308,8 @@ internal sealed class AdaptiveShadows(AdaptiveShadows.Costs last)
                 Resize(Count);
             }
         }
+
+        private readonly long Slot(int index) => _many is null ? _only : _many[index];
 
         private void Resize(int length)
         {
