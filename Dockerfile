@@ -4,9 +4,7 @@
 FROM mcr.microsoft.com/dotnet/sdk:10.0-noble AS build
 WORKDIR /source
 # First what restoring depends on, so that a change of code alone restores nothing.
-COPY global.json Directory.*.props Directory.*.targets ./
-COPY eng/OptionalPackages.* eng/
-COPY eng/optional-packages eng/optional-packages
+COPY global.json Directory.*.props ./
 COPY src/Shared/Shared.csproj src/Shared/
 COPY src/UnaryGrpc/UnaryGrpc.csproj src/UnaryGrpc/
 COPY src/SlotBackends/SlotBackends.csproj src/SlotBackends/
