@@ -121,7 +121,7 @@ var hostSettings = [
 // The same names as ScalerAppOptions has; tests/bicep compares them.
 var scalerSettings = [
   { name: 'Scaler__Backend', value: 'aci' }
-  { name: 'Scaler__Aci', value: string(aci) }
+  { name: 'Scaler__BackendSettings', value: string(aci) }
   { name: 'Scaler__Policy', value: policy }
   { name: 'Scaler__LatencyPrice', value: latencyPrice }
   { name: 'Scaler__DrainTimeout', value: leasing.drainTimeout }

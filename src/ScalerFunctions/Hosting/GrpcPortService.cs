@@ -1,7 +1,10 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
-using FuncScaler.SlotBackends.Runtime;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Execution;
+using FuncScaler.Runtime.Service;
+using FuncScaler.Runtime.Telemetry;
 using FuncScaler.UnaryGrpc;
 using FuncScaler.UnaryGrpc.Health;
 using Microsoft.AspNetCore.Builder;

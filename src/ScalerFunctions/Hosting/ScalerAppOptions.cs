@@ -1,5 +1,6 @@
 using FuncScaler.Leasing;
 using FuncScaler.Policies;
+using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.ScalerFunctions;
 
@@ -10,10 +11,10 @@ public sealed class ScalerAppOptions
     public const string Section = "Scaler";
 
     /// <summary>Where slots come from: <c>simulator</c>, the contest's platform, or <c>aci</c>, Azure Container Instances.</summary>
-    public string Backend { get; set; } = BackendSettings.Simulator;
+    public string Backend { get; set; } = "simulator";
 
-    /// <summary>With <c>aci</c>: its settings as a JSON object, the same as the self-host's <c>--aci</c> file.</summary>
-    public string Aci { get; set; } = "";
+    /// <summary>With <c>aci</c>: its settings as a JSON object, the same as the self-host's <c>--aci</c> file. Not set by default.</summary>
+    public string BackendSettings { get; set; } = "";
 
     /// <summary>With <c>simulator</c>: the platform's address, host:port.</summary>
     public string Platform { get; set; } = "127.0.0.1:50051";
@@ -58,9 +59,10 @@ public sealed class ScalerAppOptions
     public GrpcPortOptions Grpc { get; set; } = new();
 
     /// <summary>What workers and ledgers agree on.</summary>
-    internal LeasingOptions ToLeasing() => new()
+    /// <param name="limits">What the backend needs.</param>
+    internal LeasingOptions ToLeasing(BackendLimits limits) => new()
     {
-        Pool = new SlotPoolOptions { MaxSlots = MaxSlotsPerFunction, LatencyPriceGbs = LatencyPrice },
+        Pool = limits.Apply(new SlotPoolOptions { MaxSlots = MaxSlotsPerFunction, LatencyPriceGbs = LatencyPrice }),
         LeaseUs = (long)(LeaseSeconds * 1e6),
         ReportIntervalUs = (long)(ReportSeconds * 1e6),
         ParkAfterUs = (long)(ParkSeconds * 1e6),

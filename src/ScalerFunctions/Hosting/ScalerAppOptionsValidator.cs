@@ -1,5 +1,6 @@
 using System.Net;
 using FuncScaler.Policies;
+using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.Options;
 
 namespace FuncScaler.ScalerFunctions;
@@ -10,12 +11,7 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
     public ValidateOptionsResult Validate(string? name, ScalerAppOptions options)
     {
         var failures = new List<string>();
-        BackendSettings.Validate(options, failures);
-        if (!Uri.TryCreate("http://" + options.Platform, UriKind.Absolute, out var platform) || platform.Port == 80 || platform.PathAndQuery != "/")
-        {
-            failures.Add($"Scaler:Platform '{options.Platform}' is no address: write host:port, for example 127.0.0.1:50051.");
-        }
-
+        AppBackend.Validate(options, failures);
         try
         {
             PolicyCatalog.Parse(options.Policy);
@@ -55,7 +51,7 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
             $"Scaler:DrainTimeout {options.DrainTimeout} is out of range: 00:00:00 to 00:10:00.");
         try
         {
-            options.ToLeasing().Validate();
+            options.ToLeasing(new BackendLimits()).Validate();
         }
         catch (ArgumentException e)
         {

@@ -1,8 +1,10 @@
 using FuncScaler.Leasing;
 using FuncScaler.Policies;
 using FuncScaler.SlotBackends;
-using FuncScaler.SlotBackends.Leasing;
-using FuncScaler.SlotBackends.Runtime;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Leasing;
+using FuncScaler.Runtime.Service;
+using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
@@ -19,8 +21,9 @@ internal static class ScalerAppServices
         services.AddOptions<ScalerAppOptions>().BindConfiguration(ScalerAppOptions.Section).ValidateOnStart();
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(provider => PolicyCatalog.Parse(OptionsOf(provider).Policy));
-        services.AddSingleton(provider => OptionsOf(provider).ToLeasing());
-        services.TryAddSingleton(provider => BackendSettings.Open(OptionsOf(provider), provider));
+        services.TryAddSingleton(provider => AppBackend.Open(OptionsOf(provider), provider));
+        services.AddSingleton(provider => provider.GetRequiredService<OpenBackend>().Backend);
+        services.AddSingleton(provider => OptionsOf(provider).ToLeasing(provider.GetRequiredService<OpenBackend>().Limits));
         services.AddSingleton<DurableLedgers>();
         services.AddSingleton(provider => new WorkerRuntime(
             NewWorkerId(),

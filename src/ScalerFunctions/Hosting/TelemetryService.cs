@@ -1,4 +1,7 @@
-using FuncScaler.SlotBackends.Runtime;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Execution;
+using FuncScaler.Runtime.Service;
+using FuncScaler.Runtime.Telemetry;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 

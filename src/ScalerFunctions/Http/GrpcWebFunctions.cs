@@ -1,6 +1,9 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using FuncScaler.SlotBackends.Runtime;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Execution;
+using FuncScaler.Runtime.Service;
+using FuncScaler.Runtime.Telemetry;
 using FuncScaler.UnaryGrpc;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;

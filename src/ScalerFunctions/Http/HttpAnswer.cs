@@ -1,5 +1,8 @@
 using System.Text.Json;
-using FuncScaler.SlotBackends.Runtime;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Execution;
+using FuncScaler.Runtime.Service;
+using FuncScaler.Runtime.Telemetry;
 using Microsoft.AspNetCore.Mvc;
 
 namespace FuncScaler.ScalerFunctions;

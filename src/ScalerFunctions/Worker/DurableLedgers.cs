@@ -1,6 +1,6 @@
 using System.Text.Json;
 using FuncScaler.Leasing;
-using FuncScaler.SlotBackends.Leasing;
+using FuncScaler.Runtime.Leasing;
 using Microsoft.DurableTask.Client;
 
 namespace FuncScaler.ScalerFunctions;

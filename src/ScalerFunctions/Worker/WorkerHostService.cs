@@ -1,4 +1,4 @@
-using FuncScaler.SlotBackends.Leasing;
+using FuncScaler.Runtime.Leasing;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;

@@ -1,8 +1,9 @@
 using System.CommandLine;
 using System.Net.Sockets;
 using FuncScaler.SlotBackends;
-using FuncScaler.SlotBackends.Runtime;
-using FuncScaler.SlotBackends.Simulator;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Telemetry;
+using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.Logging;
 
 namespace FuncScaler.ScalerHost.Commands;
@@ -10,18 +11,17 @@ namespace FuncScaler.ScalerHost.Commands;
 /// <summary><c>funcscaler serve</c>: the scaler as a service.</summary>
 internal static class ServeCommand
 {
-    private static readonly string[] Backends = ["simulator", "process", "aci"];
-
     public static Command Create()
     {
         var backend = new Option<string>("--backend")
         {
-            Description = "Where instances come from: " + string.Join(", ", Backends),
+            Description = "Where instances come from: " + string.Join("; ", BackendCatalog.All.Select(kind => $"{kind.Name}, {kind.Summary}")),
             HelpName = "NAME",
-            DefaultValueFactory = _ => Backends[0],
+            DefaultValueFactory = _ => BackendCatalog.Default,
         };
-        var functions = new Option<string?>("--functions") { Description = "For --backend process: a file with the command of each function", HelpName = "FILE" };
-        var aci = new Option<string?>("--aci") { Description = "For --backend aci: a file with where and how container groups are created", HelpName = "FILE" };
+        var files = BackendCatalog.All.Where(kind => kind.FileName is not null).ToDictionary(
+            kind => kind.Name,
+            kind => new Option<string?>($"--{kind.FileName}") { Description = $"For --backend {kind.Name}: a file with its settings", HelpName = "FILE" });
         var platform = new Option<string>("--platform")
         {
             Description = "For --backend simulator: the contest platform's address",
@@ -44,52 +44,48 @@ internal static class ServeCommand
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, JSON POST /api/assign and /api/release, GET /api/stats and /api/slots")
         {
-            backend, functions, aci, platform, wait, listen, grpcPort, httpPort, policy, price, noWait, keep, otlp, verbose,
+            backend, platform, wait, listen, grpcPort, httpPort, policy, price, noWait, keep, otlp, verbose,
         };
+        foreach (var file in files.Values)
+        {
+            command.Options.Add(file);
+        }
+
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var name = parsed.GetValue(backend)!;
-            if (!Backends.Contains(name))
-            {
-                throw new CommandException(CommandException.BadUsage, $"There is no backend '{name}'. Choose one of: {string.Join(", ", Backends)}.");
-            }
-
             var address = CommonOptions.ParseListen(parsed.GetValue(listen)!);
 
             var platformAddress = CommonOptions.ParseAddress("--platform", parsed.GetValue(platform)!);
-            var setup = name switch
-            {
-                "process" => BackendSetup.OfProcesses(Needed("--functions", parsed.GetValue(functions))),
-                "aci" => BackendSetup.OfContainerInstances(Needed("--aci", parsed.GetValue(aci))),
-                _ => new BackendSetup(
-                    new SimulatorBackend(SimulatorChannel.Open(platformAddress.AbsoluteUri), new SimulatorBackendOptions(), TimeProvider.System),
-                    $"platform {platformAddress.Authority}",
-                    runtime => runtime,
-                    SweepsFirst: false),
-            };
+            var file = files.GetValueOrDefault(name) is { } option
+                ? parsed.GetValue(option) ?? throw new CommandException(CommandException.BadUsage, $"--backend {name} needs {option.Name} FILE.")
+                : null;
+            var opened = BackendFile.Open(name, file, platformAddress);
             var options = new ScalerServerOptions
             {
                 Address = address,
                 GrpcPort = parsed.GetValue(grpcPort),
                 HttpPort = parsed.GetValue(httpPort),
                 Policy = CommonOptions.ParsePolicy(parsed.GetValue(policy)!),
-                Runtime = setup.Runtime(new ScalerRuntimeOptions { Pool = MakePoolOptions(waiting: !parsed.GetValue(noWait)) with { LatencyPriceGbs = CommonOptions.ParseLatencyPrice(parsed.GetValue(price)!) } }),
+                Runtime = new ScalerRuntimeOptions
+                {
+                    Pool = opened.Limits.Apply(MakePoolOptions(waiting: !parsed.GetValue(noWait)) with { LatencyPriceGbs = CommonOptions.ParseLatencyPrice(parsed.GetValue(price)!) }),
+                    ReconcileInterval = opened.Limits.ReconcileInterval,
+                },
                 KeepInstances = parsed.GetValue(keep),
                 Otlp = parsed.GetValue(otlp) is { } collector ? CommonOptions.ParseAddress("--otlp", collector) : null,
                 LogLevel = parsed.GetValue(verbose) ? LogLevel.Information : LogLevel.Warning,
             };
             var patience = TimeSpan.FromSeconds(parsed.GetValue(wait) ?? 10);
             await ServeAsync(
-                setup,
-                (server, token) => setup.SweepsFirst ? SweepAsync(server, patience, token)
-                    : name == Backends[0] ? ReachAsync(platformAddress, patience, token)
+                opened,
+                (server, token) => opened.Limits.SweepsFirst ? SweepAsync(server, patience, token)
+                    : file is null ? ReachAsync(platformAddress, patience, token)
                     : Task.CompletedTask,
                 options,
                 cancellationToken).ConfigureAwait(false);
             return 0;
 
-            string Needed(string option, string? file) => file
-                ?? throw new CommandException(CommandException.BadUsage, $"--backend {name} needs {option} FILE.");
         });
         return command;
     }
@@ -102,9 +98,9 @@ internal static class ServeCommand
     };
 
     private static async Task ServeAsync(
-        BackendSetup setup, Func<ScalerServer, CancellationToken, Task> prepareAsync, ScalerServerOptions options, CancellationToken cancellationToken)
+        OpenBackend opened, Func<ScalerServer, CancellationToken, Task> prepareAsync, ScalerServerOptions options, CancellationToken cancellationToken)
     {
-        var server = new ScalerServer(setup.Backend, options, TimeProvider.System);
+        var server = new ScalerServer(opened.Backend, options, TimeProvider.System);
         await using (server.ConfigureAwait(false))
         {
             await server.StartAsync(cancellationToken).ConfigureAwait(false);
@@ -112,7 +108,7 @@ internal static class ServeCommand
             {
                 await prepareAsync(server, cancellationToken).ConfigureAwait(false);
                 server.SetServing(true);
-                Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {setup.Description}");
+                Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {opened.Description}");
                 await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

@@ -259,7 +259,7 @@ public sealed partial class LocalPool
         }
 
         var before = Requests;
-        if (!_pool.Join(nowUs, lease.Ticket, lease.BackendSlot, lease.Instance, lease.Uses, _poolEffects))
+        if (!_pool.Join(nowUs, lease.Ticket, lease.BackendSlot, lease.Instance, lease.Uses, _poolEffects, lease.Address))
         {
             GiveBack(nowUs, lease.Ticket, slot, ReturnKind.Broken, "its backend slot is in use under another ticket");
             return false;

@@ -172,7 +172,7 @@ public sealed partial class LocalPool
         });
         CheckLease(nowUs);
         var before = Requests;
-        _pool.SlotReady(nowUs, ticket, _poolEffects);
+        _pool.SlotReady(nowUs, ticket, _poolEffects, address);
         Finish(nowUs, before, effects);
     }
 
@@ -189,6 +189,40 @@ public sealed partial class LocalPool
         _pool.SlotFailed(nowUs, ticket, failure, _poolEffects);
         Finish(nowUs, before, effects);
         GiveUpIfDropped(nowUs, ticket, slot);
+    }
+
+    /// <inheritdoc cref="SlotPool.HoldCreate"/>
+    public bool HoldCreate(SlotTicket ticket) => _pool.HoldCreate(ticket);
+
+    /// <inheritdoc cref="SlotPool.KeepHeldCreate"/>
+    public bool KeepHeldCreate(long nowUs, SlotTicket ticket, List<Effect> effects)
+    {
+        CheckLease(nowUs);
+        if (!_slots.TryGetValue(ticket, out var slot))
+        {
+            return false;
+        }
+
+        var before = Requests;
+        var kept = _pool.KeepHeldCreate(nowUs, ticket, _poolEffects);
+        Finish(nowUs, before, effects);
+        if (!kept)
+        {
+            // Never begun: the ledger may forget it.
+            slot.Phase = LocalPhase.Intended;
+            GiveUpIfDropped(nowUs, ticket, slot);
+        }
+
+        return kept;
+    }
+
+    /// <inheritdoc cref="SlotPool.BeginCreate"/>
+    public void BeginCreate(long nowUs, SlotTicket ticket, List<Effect> effects)
+    {
+        CheckLease(nowUs);
+        var before = Requests;
+        _pool.BeginCreate(nowUs, ticket, _poolEffects);
+        Finish(nowUs, before, effects);
     }
 
     /// <summary>Does what is due.</summary>

@@ -44,6 +44,34 @@ public sealed class WorkerCore : IScalerCore
 
     long IScalerCore.NextWakeUs => NextDueUs;
 
+    IEnumerable<SlotPool> IScalerCore.Pools => _pools.Values.Select(e => e.Pool.Pool);
+
+    IEnumerable<(MetaKey Function, SlotSnapshot Slot)> IScalerCore.Inventory =>
+        _pools.Values.SelectMany(e => e.Pool.Pool.Slots.Select(s => (e.Pool.Function.Key, s)));
+
+    SlotPool? IScalerCore.FindPool(MetaKey function) => Find(function)?.Pool;
+
+    /// <summary>What is to be sent to ledgers, and which of them are to be read. The host takes it after each event.</summary>
+    public WorkerOutbox Outbox { get; } = new();
+
+    /// <summary>Does what is due in all pools; what ledgers are to be told or asked goes into <see cref="Outbox"/>.</summary>
+    public void Tick(long nowUs, List<Effect> effects) => DoWhatIsDue(nowUs, effects, Outbox.Reports, Outbox.Reads);
+
+    /// <inheritdoc cref="SlotPool.HoldCreate"/>
+    public bool HoldCreate(MetaKey function, SlotTicket ticket) => Find(function)?.HoldCreate(ticket) ?? false;
+
+    /// <inheritdoc cref="SlotPool.KeepHeldCreate"/>
+    public bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
+    {
+        var kept = false;
+        Route(function, pool => kept = pool.KeepHeldCreate(nowUs, ticket, effects));
+        return kept;
+    }
+
+    /// <inheritdoc cref="SlotPool.BeginCreate"/>
+    public void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        Route(function, pool => pool.BeginCreate(nowUs, ticket, effects));
+
     /// <summary>The function's pool; null when it was never asked for.</summary>
     public LocalPool? Find(MetaKey function) => _pools.GetValueOrDefault(function)?.Pool;
 
@@ -205,6 +233,23 @@ public sealed class WorkerCore : IScalerCore
         public void RequestReview(MetaKey function)
         {
         }
+    }
+}
+
+/// <summary>Messages of a worker's core on their way out.</summary>
+public sealed class WorkerOutbox
+{
+    /// <summary>Reports to be sent.</summary>
+    public List<DueReport> Reports { get; } = [];
+
+    /// <summary>Functions whose ledger is to be read, for <see cref="WorkerCore.Receive"/>.</summary>
+    public List<MetaKey> Reads { get; } = [];
+
+    /// <summary>All of it is on its way.</summary>
+    public void Clear()
+    {
+        Reports.Clear();
+        Reads.Clear();
     }
 }
 

@@ -70,6 +70,9 @@ public readonly record struct Effect
 
     public RequestId Request { get; private init; }
 
+    /// <summary>Where the granted instance is reached; null where the platform has no addresses.</summary>
+    public Uri? Address { get; private init; }
+
     /// <summary>Memory of the slot, MB.</summary>
     public int MemoryMb { get; private init; }
 
@@ -92,8 +95,8 @@ public readonly record struct Effect
     public static Effect DestroySlot(FunctionMeta function, SlotTicket ticket, BackendSlotId slot, string reason) =>
         new() { Kind = EffectKind.DestroySlot, Function = function, Ticket = ticket, BackendSlot = slot, Message = reason };
 
-    public static Effect Grant(FunctionMeta function, RequestId request, SlotTicket ticket, InstanceId instance, BackendSlotId slot, GrantKind kind) =>
-        new() { Kind = EffectKind.Grant, Function = function, Request = request, Ticket = ticket, Instance = instance, BackendSlot = slot, GrantKind = kind };
+    public static Effect Grant(FunctionMeta function, RequestId request, SlotTicket ticket, InstanceId instance, BackendSlotId slot, GrantKind kind, Uri? address = null) =>
+        new() { Kind = EffectKind.Grant, Function = function, Request = request, Ticket = ticket, Instance = instance, BackendSlot = slot, GrantKind = kind, Address = address };
 
     public static Effect Reject(FunctionMeta function, RequestId request, RejectReason reason, string message) =>
         new() { Kind = EffectKind.Reject, Function = function, Request = request, RejectReason = reason, Message = message };

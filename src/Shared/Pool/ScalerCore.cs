@@ -50,6 +50,8 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>The function's pool; null when it was never asked for.</summary>
     public SlotPool? Find(MetaKey function) => _pools.GetValueOrDefault(function);
 
+    SlotPool? IScalerCore.FindPool(MetaKey function) => Find(function);
+
     /// <inheritdoc cref="SlotPool.Assign"/>
     /// <remarks>Settings of the function that differ from those before take effect at once.</remarks>
     public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
@@ -91,11 +93,11 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         Route(nowUs, function, effects, (pool, e) => pool.SlotCreated(nowUs, ticket, backendId, e));
 
     void IScalerCore.SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects) =>
-        SlotReady(nowUs, function, ticket, effects);
+        SlotReady(nowUs, function, ticket, effects, address);
 
     /// <inheritdoc cref="SlotPool.SlotReady"/>
-    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
-        Route(nowUs, function, effects, (pool, e) => pool.SlotReady(nowUs, ticket, e));
+    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects, Uri? address = null) =>
+        Route(nowUs, function, effects, (pool, e) => pool.SlotReady(nowUs, ticket, e, address));
 
     /// <inheritdoc cref="SlotPool.SlotFailed"/>
     public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
@@ -173,6 +175,18 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         foreach (var pool in _pools.Values)
         {
             pool.Drain(nowUs, effects);
+        }
+
+        Finish(nowUs, effects, start);
+    }
+
+    /// <inheritdoc cref="SlotPool.RejectWaiting"/>
+    public void RejectWaiting(long nowUs, List<Effect> effects)
+    {
+        var start = effects.Count;
+        foreach (var pool in _pools.Values)
+        {
+            pool.RejectWaiting(nowUs, effects);
         }
 
         Finish(nowUs, effects, start);

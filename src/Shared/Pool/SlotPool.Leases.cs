@@ -18,8 +18,9 @@ public sealed partial class SlotPool
     /// <param name="instance">The id it was initialised with.</param>
     /// <param name="uses">How many requests it has served.</param>
     /// <param name="effects">Where effects are added.</param>
+    /// <param name="address">Where the instance is reached; null where the platform has no addresses.</param>
     /// <returns>False when the ticket or the backend's slot is known here already; nothing has changed then.</returns>
-    public bool Join(long nowUs, SlotTicket ticket, BackendSlotId backendId, InstanceId instance, int uses, List<Effect> effects)
+    public bool Join(long nowUs, SlotTicket ticket, BackendSlotId backendId, InstanceId instance, int uses, List<Effect> effects, Uri? address = null)
     {
         Advance(nowUs);
         if (_slots.ContainsKey(ticket) || !_registry.TryClaim(backendId, ticket))
@@ -32,6 +33,7 @@ public sealed partial class SlotPool
             State = SlotState.Idle,
             BackendId = backendId,
             Instance = instance,
+            Address = address,
             CreateAskedUs = _nowUs,
             AskedUs = _nowUs,
             Uses = uses,
@@ -81,7 +83,7 @@ public sealed partial class SlotPool
             var slot = _idle[^1];
             _idle.RemoveAt(_idle.Count - 1);
             RemoveWaiter(node);
-            Grant(slot, node.Value.Request, GrantKind.Waited, _nowUs - node.Value.ArrivedUs, effects);
+            Grant(slot, node.Value.Request, GrantKind.Waited, _nowUs - node.Value.ArrivedUs, node.Value.Callers, effects);
         }
 
         Settle(effects);

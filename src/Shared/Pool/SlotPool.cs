@@ -110,12 +110,14 @@ public sealed partial class SlotPool : IPoolState
         Advance(nowUs);
         if (_assignments.TryGetValue(request, out var held))
         {
-            effects.Add(Effect.Grant(Function, request, held.Ticket, held.Instance, held.BackendId, GrantKind.Warm));
+            held.Callers++;
+            effects.Add(Effect.Grant(Function, request, held.Ticket, held.Instance, held.BackendId, GrantKind.Warm, held.Address));
             return;
         }
 
-        if (_waiterIndex.ContainsKey(request))
+        if (_waiterIndex.TryGetValue(request, out var joined))
         {
+            joined.Value.Callers++;
             return;
         }
 
@@ -132,7 +134,7 @@ public sealed partial class SlotPool : IPoolState
         {
             var slot = _idle[^1];
             _idle.RemoveAt(_idle.Count - 1);
-            Grant(slot, request, GrantKind.Warm, waitedUs: 0, effects);
+            Grant(slot, request, GrantKind.Warm, waitedUs: 0, callers: 1, effects);
         }
         else
         {
@@ -196,18 +198,21 @@ public sealed partial class SlotPool : IPoolState
     }
 
     /// <summary>
-    /// The caller of a request has gone away: a waiting request is rejected, an instance it was already granted is taken back. Does
-    /// nothing for an unknown request.
+    /// One caller of a request has gone away, or could not be told of its instance. With the last of them a waiting request is rejected, and
+    /// an instance that was granted is taken back. Does nothing for an unknown request.
     /// </summary>
     public void Abandon(long nowUs, RequestId request, List<Effect> effects)
     {
         Advance(nowUs);
         if (_waiterIndex.TryGetValue(request, out var node))
         {
-            RejectWaiter(node, RejectReason.Cancelled, "the caller went away", effects);
-            Settle(effects);
+            if (--node.Value.Callers == 0)
+            {
+                RejectWaiter(node, RejectReason.Cancelled, "the caller went away", effects);
+                Settle(effects);
+            }
         }
-        else if (_assignments.TryGetValue(request, out var slot))
+        else if (_assignments.TryGetValue(request, out var slot) && --slot.Callers == 0)
         {
             Release(nowUs, request, slot.Instance, default, effects);
         }
@@ -255,13 +260,16 @@ public sealed partial class SlotPool : IPoolState
     }
 
     /// <summary>The backend has initialised a slot. Late and repeated answers change nothing.</summary>
-    public void SlotReady(long nowUs, SlotTicket ticket, List<Effect> effects)
+    /// <param name="address">Where the instance is reached; null where the platform has no addresses.</param>
+    public void SlotReady(long nowUs, SlotTicket ticket, List<Effect> effects, Uri? address = null)
     {
         Advance(nowUs);
         if (!_slots.TryGetValue(ticket, out var slot) || slot.State != SlotState.Initializing)
         {
             return;
         }
+
+        slot.Address = address;
 
         _failuresInARow = 0;
         LastFailure = null;
@@ -530,6 +538,19 @@ public sealed partial class SlotPool : IPoolState
         Settle(effects);
     }
 
+    /// <summary>Rejects all who wait, because nobody is going to serve them any more: the scaler has stopped being patient.</summary>
+    public void RejectWaiting(long nowUs, List<Effect> effects)
+    {
+        Advance(nowUs);
+        _draining = true;
+        while (_waiters.First is { } node)
+        {
+            RejectWaiter(node, RejectReason.ShuttingDown, "the scaler is stopping", effects);
+        }
+
+        Settle(effects);
+    }
+
     /// <summary>What the policy tells operators at <paramref name="nowUs"/>; nulls where it has nothing to tell.</summary>
     public (double? ArrivalsPerSecond, double? PriceGbsPerSecond) DescribePolicy(long nowUs)
     {
@@ -756,7 +777,7 @@ public sealed partial class SlotPool : IPoolState
         if (node is not null)
         {
             RemoveWaiter(node);
-            Grant(slot, node.Value.Request, kind, _nowUs - node.Value.ArrivedUs, effects);
+            Grant(slot, node.Value.Request, kind, _nowUs - node.Value.ArrivedUs, node.Value.Callers, effects);
             return;
         }
 
@@ -819,8 +840,9 @@ public sealed partial class SlotPool : IPoolState
         }
     }
 
-    private void Grant(Slot slot, RequestId request, GrantKind kind, long waitedUs, List<Effect> effects)
+    private void Grant(Slot slot, RequestId request, GrantKind kind, long waitedUs, int callers, List<Effect> effects)
     {
+        slot.Callers = callers;
         SetState(slot, SlotState.Busy);
         slot.SinceUs = _nowUs;
         slot.Request = request;
@@ -834,7 +856,7 @@ public sealed partial class SlotPool : IPoolState
         }
 
         _assignments.Add(request, slot);
-        effects.Add(Effect.Grant(Function, request, slot.Ticket, slot.Instance, slot.BackendId, kind));
+        effects.Add(Effect.Grant(Function, request, slot.Ticket, slot.Instance, slot.BackendId, kind, slot.Address));
     }
 
     /// <summary>A request no longer holds an instance.</summary>
@@ -1111,6 +1133,9 @@ public sealed partial class SlotPool : IPoolState
 
         public long DeadlineUs { get; } = deadlineUs;
 
+        /// <summary>Calls that wait for this request: a repeated Assign joins the first.</summary>
+        public int Callers { get; set; } = 1;
+
         public bool Bound { get; set; }
     }
 
@@ -1126,7 +1151,13 @@ public sealed partial class SlotPool : IPoolState
 
         public InstanceId Instance { get; set; }
 
+        /// <summary>Where the instance is reached; null where the platform has no addresses.</summary>
+        public Uri? Address { get; set; }
+
         public RequestId Request { get; set; }
+
+        /// <summary>Callers of <see cref="Request"/> that were given the instance.</summary>
+        public int Callers { get; set; }
 
         public RequestId? BoundTo { get; set; }
 

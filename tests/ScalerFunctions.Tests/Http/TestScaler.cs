@@ -1,6 +1,9 @@
 using FuncScaler.Policies;
 using FuncScaler.SlotBackends.Fake;
-using FuncScaler.SlotBackends.Runtime;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Execution;
+using FuncScaler.Runtime.Service;
+using FuncScaler.Runtime.Telemetry;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FuncScaler.Tests;

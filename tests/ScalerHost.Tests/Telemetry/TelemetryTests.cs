@@ -4,7 +4,10 @@ using FuncScaler.Policies;
 using FuncScaler.ScalerHost;
 using FuncScaler.SlotBackends.Budget;
 using FuncScaler.SlotBackends.Fake;
-using FuncScaler.SlotBackends.Runtime;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Execution;
+using FuncScaler.Runtime.Service;
+using FuncScaler.Runtime.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace FuncScaler.Tests.Telemetry;

@@ -1,7 +1,10 @@
 using FuncScaler.Policies;
 using FuncScaler.SlotBackends.Aci;
 using FuncScaler.SlotBackends.Budget;
-using FuncScaler.SlotBackends.Runtime;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Execution;
+using FuncScaler.Runtime.Service;
+using FuncScaler.Runtime.Telemetry;
 using FuncScaler.Tests.Aci;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit.Abstractions;

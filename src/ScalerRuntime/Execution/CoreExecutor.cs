@@ -1,0 +1,276 @@
+using System.Diagnostics;
+using FuncScaler.Runtime.Service;
+using FuncScaler.Runtime.Telemetry;
+using FuncScaler.SlotBackends;
+using Microsoft.Extensions.Logging;
+
+namespace FuncScaler.Runtime.Execution;
+
+/// <summary>
+/// Runs a decision core in a process: brings its events one after the other under one lock, hands its effects to those who carry them out
+/// (<see cref="PendingAssigns"/> answers callers, <see cref="BackendCalls"/> calls the backend), and wakes it when something is due.
+/// Safe for concurrent use. A warm assign takes the lock once and touches neither the backend nor the thread pool.
+/// </summary>
+internal sealed class CoreExecutor : IAsyncDisposable
+{
+    private readonly IScalerCore _core;
+    private readonly ScalerRuntimeOptions _options;
+    private readonly TimeProvider _time;
+    private readonly Action? _afterEvent;
+    private readonly PendingAssigns _pending;
+    private readonly Lock _gate = new();
+    private readonly List<Effect> _effects = [];
+    private readonly long _origin;
+    private readonly ITimer _timer;
+    private readonly CancellationTokenSource _stopping = new();
+    private long _armedForUs = long.MaxValue;
+    private int _disposed;
+
+    /// <param name="core">The core. Its events go through this executor alone.</param>
+    /// <param name="backend">Where slots come from.</param>
+    /// <param name="held">Holds calls back until the backend's budget grants them; null where nothing is rationed.</param>
+    /// <param name="options">Settings.</param>
+    /// <param name="time">The clock and its timers.</param>
+    /// <param name="logger">For what operators should know.</param>
+    /// <param name="afterEvent">Called with the lock held, after the effects of each event were handed out.</param>
+    /// <param name="scheduling">How work leaves the lock; null for the thread pool.</param>
+    public CoreExecutor(
+        IScalerCore core,
+        ISlotBackend backend,
+        HeldCalls? held,
+        ScalerRuntimeOptions options,
+        TimeProvider time,
+        ILogger logger,
+        Action? afterEvent = null,
+        Scheduling? scheduling = null)
+    {
+        _core = core;
+        _options = options;
+        _time = time;
+        _afterEvent = afterEvent;
+        scheduling ??= Scheduling.ThreadPool;
+        _pending = new PendingAssigns(scheduling);
+        _origin = time.GetTimestamp();
+        Stopping = _stopping.Token;
+        Calls = new BackendCalls(this, backend, held, Counters, scheduling, time, logger);
+        _timer = time.CreateTimer(static state => ((CoreExecutor)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>What was counted so far; read it within <see cref="Look{T}"/>.</summary>
+    public RequestCounters Counters { get; } = new();
+
+    /// <summary>The calls to the backend.</summary>
+    public BackendCalls Calls { get; }
+
+    /// <summary>Fires when the executor is disposed of.</summary>
+    public CancellationToken Stopping { get; }
+
+    /// <summary>Time since the executor began, µs.</summary>
+    public long NowUs => (long)_time.GetElapsedTime(_origin).TotalMicroseconds;
+
+    /// <inheritdoc cref="IScaler.AssignAsync"/>
+    /// <remarks>A caller that sets no deadline waits for <see cref="ScalerRuntimeOptions.AssignTimeout"/>.</remarks>
+    public ValueTask<AssignedInstance> AssignAsync(FunctionMeta function, RequestId request, TimeSpan? timeout, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var key = new AssignKey(function.Key, request);
+        Task<AssignedInstance> pending;
+        long nowUs;
+        lock (_gate)
+        {
+            nowUs = NowUs;
+            _core.Assign(nowUs, function, request, DeadlineUs(nowUs, timeout), _effects);
+            Counters.Assigns++;
+            if (_effects is [{ Kind: EffectKind.Grant } only] && IsOf(only, key) && !_pending.Contains(key))
+            {
+                _effects.Clear();
+                Counters.Granted(only.GrantKind);
+                Rearm();
+                _afterEvent?.Invoke();
+                ScalerTelemetry.RecordWarmAssign(this, nowUs, only.GrantKind);
+                return new ValueTask<AssignedInstance>(new AssignedInstance(only.Instance, only.GrantKind, only.Address));
+            }
+
+            pending = _pending.Add(key);
+            CountMiss(key);
+            CarryOut();
+        }
+
+        return WaitAsync(function, request, pending, nowUs, cancellationToken);
+    }
+
+    /// <inheritdoc cref="IScaler.Release"/>
+    public ReleaseOutcome Release(MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result)
+    {
+        lock (_gate)
+        {
+            var outcome = _core.Release(NowUs, function, request, instance, result, _effects);
+            if (outcome is ReleaseOutcome.Released)
+            {
+                Counters.Releases++;
+            }
+            else
+            {
+                Counters.UnknownReleases++;
+            }
+
+            CarryOut();
+            return outcome;
+        }
+    }
+
+    /// <summary>One of the callers of a request has gone away, or could not be told of its instance.</summary>
+    public void Abandon(MetaKey function, RequestId request) => Do((nowUs, effects) => _core.Abandon(nowUs, function, request, effects));
+
+    /// <summary>Brings an event to the core and hands out its effects.</summary>
+    public void Do(Action<long, List<Effect>> coreEvent)
+    {
+        lock (_gate)
+        {
+            coreEvent(NowUs, _effects);
+            CarryOut();
+        }
+    }
+
+    /// <summary>Tells the core something and hands out its effects.</summary>
+    public void Do(Action<IScalerCore, long, List<Effect>> coreEvent) => Do((nowUs, effects) => coreEvent(_core, nowUs, effects));
+
+    /// <summary>Reads a state that no event changes meanwhile.</summary>
+    public T Look<T>(Func<long, T> read)
+    {
+        lock (_gate)
+        {
+            return read(NowUs);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _timer.DisposeAsync().ConfigureAwait(false);
+        await Calls.DisposeAsync().ConfigureAwait(false);
+        _stopping.Dispose();
+    }
+
+    private static bool IsOf(in Effect effect, AssignKey key) => effect.Request == key.Request && effect.Function.Key == key.Function;
+
+    /// <summary>Hands out what the core has asked for. Called with the lock held.</summary>
+    private void CarryOut()
+    {
+        do
+        {
+            foreach (var effect in _effects)
+            {
+                switch (effect.Kind)
+                {
+                    case EffectKind.Grant:
+                        Counters.Granted(effect.GrantKind);
+                        _pending.Grant(effect);
+                        break;
+                    case EffectKind.Reject:
+                        Counters.Rejected++;
+                        _pending.Reject(effect);
+                        break;
+                    default:
+                        Calls.Take(_core, effect);
+                        break;
+                }
+            }
+
+            _effects.Clear();
+        }
+        while (Calls.LetHeldCallsGo(_core, NowUs, _effects));
+
+        Rearm();
+        _afterEvent?.Invoke();
+    }
+
+    /// <summary>Counts what was decided for a request that found no instance. Called with the lock held, before its effects are handed out.</summary>
+    private void CountMiss(AssignKey key)
+    {
+        var creates = 0;
+        foreach (var effect in _effects)
+        {
+            if (effect.Kind is EffectKind.Grant or EffectKind.Reject && IsOf(effect, key))
+            {
+                return;
+            }
+
+            creates += effect.Kind == EffectKind.CreateSlot ? 1 : 0;
+        }
+
+        Counters.CreatesOnMiss += creates;
+        Counters.Waits += creates == 0 ? 1 : 0;
+    }
+
+    private long DeadlineUs(long nowUs, TimeSpan? timeout)
+    {
+        if (timeout is null)
+        {
+            return nowUs + (long)_options.AssignTimeout.TotalMicroseconds;
+        }
+
+        var margin = Math.Min(_options.DeadlineMargin.TotalMicroseconds, timeout.Value.TotalMicroseconds / 10);
+        return nowUs + (long)(timeout.Value.TotalMicroseconds - margin);
+    }
+
+    private async ValueTask<AssignedInstance> WaitAsync(
+        FunctionMeta function, RequestId request, Task<AssignedInstance> pending, long askedUs, CancellationToken cancellationToken)
+    {
+        using var activity = ScalerTelemetry.StartActivity("wait", function);
+        try
+        {
+            var assigned = await pending.WaitAsync(cancellationToken).ConfigureAwait(false);
+            ScalerTelemetry.RecordAssign(NowUs - askedUs, assigned.Kind);
+            activity?.SetTag("funcscaler.outcome", ScalerService.StartName(assigned.Kind));
+            return assigned;
+        }
+        catch (AssignRejectedException e)
+        {
+            ScalerTelemetry.RecordRejected(NowUs - askedUs);
+            activity?.SetStatus(ActivityStatusCode.Error, e.Message);
+            throw;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The core counts a request's callers: only the last one that goes away takes the instance away from the others.
+            Abandon(function.Key, request);
+            throw;
+        }
+    }
+
+    private void OnTimer()
+    {
+        lock (_gate)
+        {
+            if (_disposed != 0)
+            {
+                return;
+            }
+
+            _armedForUs = long.MaxValue;
+            _core.Tick(NowUs, _effects);
+            CarryOut();
+        }
+    }
+
+    private void Rearm()
+    {
+        var nextUs = _core.NextWakeUs;
+        if (nextUs >= _armedForUs)
+        {
+            return;
+        }
+
+        _armedForUs = nextUs;
+        var delayUs = Math.Clamp(nextUs - NowUs, 0, 86_400_000_000L);
+
+        // Timers count whole milliseconds: rounding up avoids waking before anything is due.
+        _timer.Change(TimeSpan.FromMilliseconds((delayUs + 999) / 1000), Timeout.InfiniteTimeSpan);
+    }
+}

@@ -1,0 +1,13 @@
+using FuncScaler.Leasing;
+
+namespace FuncScaler.Runtime.Leasing;
+
+/// <summary>The way from a worker to the ledgers. Reports may be lost, late, repeated; what is read may be old: the protocol expects it.</summary>
+public interface ILedgers
+{
+    /// <summary>Sends a report on its way to a function's ledger.</summary>
+    Task ReportAsync(MetaKey function, WorkerReport report, CancellationToken cancellationToken);
+
+    /// <summary>Reads a function's ledger; null where there is none (yet).</summary>
+    Task<LedgerState?> ReadAsync(MetaKey function, CancellationToken cancellationToken);
+}

@@ -1,0 +1,151 @@
+using System.Diagnostics.CodeAnalysis;
+using FuncScaler.Leasing;
+using FuncScaler.Policies;
+using FuncScaler.Runtime.Execution;
+using FuncScaler.Runtime.Telemetry;
+using FuncScaler.SlotBackends;
+using Microsoft.Extensions.Logging;
+
+namespace FuncScaler.Runtime.Leasing;
+
+/// <summary>
+/// A scaler that is one worker among several: its pools hold slots leased from durable ledgers. A warm assign and its release are answered
+/// from memory; what the ledgers need to know goes to them in the background, batched per function.
+/// </summary>
+public sealed partial class WorkerRuntime : IScaler, IAsyncDisposable
+{
+    private readonly WorkerCore _core;
+    private readonly LeasingOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly CoreExecutor _executor;
+    private readonly CoreReports _reports;
+    private readonly RuntimeMetrics _metrics;
+    private readonly LedgerMessages _messages;
+    private TaskCompletionSource? _quiet;
+
+    /// <param name="worker">This worker, in this life.</param>
+    /// <param name="ledgers">The way to the ledgers.</param>
+    /// <param name="backend">Where slots come from; not disposed with the runtime, as others use it too.</param>
+    /// <param name="policy">How functions are served, the same as the ledgers'.</param>
+    /// <param name="options">Settings of leasing, the same as the ledgers'.</param>
+    /// <param name="runtime">Settings; their pool limits are not used, <see cref="LeasingOptions.Pool"/> are.</param>
+    /// <param name="time">The clock and its timers.</param>
+    /// <param name="logger">For what operators should know.</param>
+    public WorkerRuntime(
+        WorkerId worker,
+        ILedgers ledgers,
+        ISlotBackend backend,
+        PolicyChoice policy,
+        LeasingOptions options,
+        ScalerRuntimeOptions runtime,
+        TimeProvider time,
+        ILogger<WorkerRuntime> logger)
+        : this(worker, ledgers, backend, policy, options, runtime, time, logger, scheduling: null)
+    {
+    }
+
+    internal WorkerRuntime(
+        WorkerId worker,
+        ILedgers ledgers,
+        ISlotBackend backend,
+        PolicyChoice policy,
+        LeasingOptions options,
+        ScalerRuntimeOptions runtime,
+        TimeProvider time,
+        ILogger<WorkerRuntime> logger,
+        Scheduling? scheduling)
+    {
+        var held = HeldCalls.For(backend);
+        options = options with { Pool = HeldCalls.PriceCreates(options.Pool, backend, held) };
+        _core = new WorkerCore(worker, policy, options);
+        _options = options;
+        _time = time;
+        _logger = logger;
+        _executor = new CoreExecutor(_core, backend, held, runtime, time, logger, AfterEvent, scheduling);
+        _reports = new CoreReports(_core, _executor, policy, backend.Name);
+        _metrics = new RuntimeMetrics(_reports.Read, time);
+        _messages = new LedgerMessages(_core, _executor, ledgers, scheduling ?? Scheduling.ThreadPool, time, logger);
+    }
+
+    /// <summary>This worker, in this life.</summary>
+    public WorkerId Worker => _core.Worker;
+
+    /// <summary>Reports sent to ledgers since the start.</summary>
+    public long ReportsSent => _messages.ReportsSent;
+
+    /// <summary>Ledgers read since the start.</summary>
+    public long LedgersRead => _messages.LedgersRead;
+
+    /// <inheritdoc />
+    public ValueTask<AssignedInstance> AssignAsync(FunctionMeta function, RequestId request, TimeSpan? timeout, CancellationToken cancellationToken) =>
+        _executor.AssignAsync(function, request, timeout, cancellationToken);
+
+    /// <inheritdoc />
+    public ReleaseOutcome Release(MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result) =>
+        _executor.Release(function, request, instance, result);
+
+    /// <inheritdoc />
+    public void Abandon(MetaKey function, RequestId request) => _executor.Abandon(function, request);
+
+    /// <inheritdoc />
+    public IReadOnlyList<(MetaKey Function, SlotSnapshot Slot)> GetInventory() => _reports.GetInventory();
+
+    /// <inheritdoc />
+    public bool TryExplain(MetaKey function, [NotNullWhen(true)] out PolicyExplanation? explanation, [NotNullWhen(false)] out string? whyNot) =>
+        _reports.TryExplain(function, out explanation, out whyNot);
+
+    /// <inheritdoc />
+    public ScalerStats GetStats(StatsPage page = default) => _reports.GetStats(page);
+
+    /// <summary>
+    /// Stops: unused instances go back at once, those in use when their requests end or when <paramref name="cancellationToken"/> ends the
+    /// patience, then with the name of the request that holds them, so that its release frees them wherever it lands.
+    /// </summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        var quiet = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        quiet = Interlocked.CompareExchange(ref _quiet, quiet, null) ?? quiet;
+        DoAndSend((nowUs, effects) => _core.Drain(nowUs, effects));
+        try
+        {
+            await quiet.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            LogLeaving(_executor.Look(_ => _core.SlotCount));
+        }
+
+        _executor.Do((nowUs, effects) => _core.Leave(nowUs, effects));
+
+        // The last reports are urgent, and that is when they are due at the latest.
+        await Task.Delay(TimeSpan.FromMicroseconds(_options.UrgentIntervalUs + 1000), _time, CancellationToken.None).ConfigureAwait(false);
+        DoAndSend(static (_, _) => { });
+        await _messages.SentAsync().ConfigureAwait(false);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _metrics.Dispose();
+        await _executor.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private void DoAndSend(Action<long, List<Effect>> coreEvent) => _executor.Do((nowUs, effects) =>
+    {
+        coreEvent(nowUs, effects);
+        _core.Tick(nowUs, effects);
+    });
+
+    /// <summary>Called with the executor's lock held.</summary>
+    private void AfterEvent()
+    {
+        _messages.Send();
+        if (_quiet is { } quiet && _core.SlotCount == 0)
+        {
+            quiet.TrySetResult();
+        }
+    }
+
+    [LoggerMessage(122, LogLevel.Information, "Stopping with {Count} slots; they go back with the names of the requests that hold them")]
+    private partial void LogLeaving(int count);
+}

@@ -1,0 +1,153 @@
+using System.Diagnostics.CodeAnalysis;
+using FuncScaler.Policies;
+using FuncScaler.Runtime.Execution;
+using FuncScaler.Runtime.Telemetry;
+using FuncScaler.SlotBackends;
+using Microsoft.Extensions.Logging;
+
+namespace FuncScaler.Runtime;
+
+/// <summary>A scaler that is alone with its platform: all pools are in its memory and are compared with the backend's list.</summary>
+public sealed partial class ScalerRuntime : IScaler, IAsyncDisposable
+{
+    private static readonly TimeSpan LastDestroys = TimeSpan.FromSeconds(5);
+
+    private readonly ISlotBackend _backend;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly ScalerCore _core;
+    private readonly CoreExecutor _executor;
+    private readonly CoreReports _reports;
+    private readonly RuntimeMetrics _metrics;
+    private readonly Reconciler _reconciler;
+    private TaskCompletionSource? _quiet;
+
+    /// <param name="backend">Where slots come from; disposed with the runtime.</param>
+    /// <param name="policy">How functions are served.</param>
+    /// <param name="options">Settings.</param>
+    /// <param name="time">The clock and its timers.</param>
+    /// <param name="logger">For what operators should know.</param>
+    public ScalerRuntime(ISlotBackend backend, PolicyChoice policy, ScalerRuntimeOptions options, TimeProvider time, ILogger<ScalerRuntime> logger)
+        : this(backend, policy, options, time, logger, scheduling: null)
+    {
+    }
+
+    internal ScalerRuntime(
+        ISlotBackend backend, PolicyChoice policy, ScalerRuntimeOptions options, TimeProvider time, ILogger<ScalerRuntime> logger, Scheduling? scheduling)
+    {
+        _backend = backend;
+        _time = time;
+        _logger = logger;
+        Policy = policy;
+        var held = HeldCalls.For(backend);
+        _core = new ScalerCore(policy, HeldCalls.PriceCreates(options.Pool, backend, held));
+        _executor = new CoreExecutor(_core, backend, held, options, time, logger, AfterEvent, scheduling);
+        _reports = new CoreReports(_core, _executor, policy, backend.Name);
+        _metrics = new RuntimeMetrics(_reports.Read, time);
+        _reconciler = new Reconciler(_core, _executor, backend, options, time, logger);
+    }
+
+    /// <summary>How functions are served.</summary>
+    public PolicyChoice Policy { get; }
+
+    /// <inheritdoc />
+    public ValueTask<AssignedInstance> AssignAsync(FunctionMeta function, RequestId request, TimeSpan? timeout, CancellationToken cancellationToken) =>
+        _executor.AssignAsync(function, request, timeout, cancellationToken);
+
+    /// <inheritdoc />
+    public ReleaseOutcome Release(MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result) =>
+        _executor.Release(function, request, instance, result);
+
+    /// <inheritdoc />
+    public void Abandon(MetaKey function, RequestId request) => _executor.Abandon(function, request);
+
+    /// <inheritdoc />
+    public IReadOnlyList<(MetaKey Function, SlotSnapshot Slot)> GetInventory() => _reports.GetInventory();
+
+    /// <inheritdoc />
+    public bool TryExplain(MetaKey function, [NotNullWhen(true)] out PolicyExplanation? explanation, [NotNullWhen(false)] out string? whyNot) =>
+        _reports.TryExplain(function, out explanation, out whyNot);
+
+    /// <inheritdoc />
+    public ScalerStats GetStats(StatsPage page = default) => _reports.GetStats(page);
+
+    /// <summary>Compares the inventory with the backend's own list now.</summary>
+    /// <returns>False when the backend gives no way to find out.</returns>
+    /// <exception cref="SlotBackendException">The backend could not be asked.</exception>
+    public Task<bool> ReconcileAsync(CancellationToken cancellationToken) => _reconciler.ReconcileAsync(cancellationToken);
+
+    /// <summary>
+    /// Stops: new requests are rejected and waiting ones still served. Returns once every instance is given back, or when
+    /// <paramref name="cancellationToken"/> ends the patience: then waiting requests are rejected too, and instances still in use destroyed.
+    /// </summary>
+    /// <param name="keepInstances">Leave instances as they are, for a successor.</param>
+    /// <param name="cancellationToken">Ends the patience.</param>
+    public async Task StopAsync(bool keepInstances, CancellationToken cancellationToken)
+    {
+        if (keepInstances)
+        {
+            _executor.Do((nowUs, effects) => _core.RejectWaiting(nowUs, effects));
+            return;
+        }
+
+        var quiet = Volatile.Read(ref _quiet);
+        if (quiet is null || quiet.Task.IsCompleted)
+        {
+            quiet = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            Volatile.Write(ref _quiet, quiet);
+        }
+
+        _executor.Do((core, nowUs, effects) => core.Drain(nowUs, effects));
+        try
+        {
+            await quiet.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            await ForceAsync().ConfigureAwait(false);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _metrics.Dispose();
+        await _reconciler.DisposeAsync().ConfigureAwait(false);
+        await _executor.DisposeAsync().ConfigureAwait(false);
+        await _backend.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task ForceAsync()
+    {
+        _executor.Do((nowUs, effects) => _core.RejectWaiting(nowUs, effects));
+        var left = _executor.Look(_ => _core.Slots.Where(s => s.BackendId != default).ToList());
+        LogForcedStop(left.Count);
+        using var last = new CancellationTokenSource(LastDestroys, _time);
+        await Task.WhenAll(left.Select(async slot =>
+        {
+            try
+            {
+                await _backend.DestroyAsync(slot.Ticket, slot.BackendId, "the scaler is stopping", last.Token).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                // One that cannot be destroyed must not keep the others from being destroyed.
+                LogLeftBehind(slot.BackendId.Value, e.Message);
+            }
+        })).ConfigureAwait(false);
+    }
+
+    /// <summary>Called with the executor's lock held.</summary>
+    private void AfterEvent()
+    {
+        if (_quiet is { } quiet && _core.SlotCount == 0)
+        {
+            quiet.TrySetResult();
+        }
+    }
+
+    [LoggerMessage(104, LogLevel.Warning, "Stopping with {Count} instances still in use; they are destroyed")]
+    private partial void LogForcedStop(int count);
+
+    [LoggerMessage(105, LogLevel.Error, "Slot {Slot} could not be destroyed and is left behind: {Reason}")]
+    private partial void LogLeftBehind(string slot, string reason);
+}

@@ -1,0 +1,148 @@
+using FuncScaler.Contract;
+using FuncScaler.UnaryGrpc;
+
+namespace FuncScaler.Runtime.Service;
+
+/// <summary>
+/// The contract's Scaler service on an <see cref="IScaler"/>: checks what comes in and says what is wrong with it. Every host serves
+/// this class, whichever way requests reach it.
+/// </summary>
+public sealed class ScalerService(IScaler scaler)
+{
+    /// <summary>The most memory a slot can be asked for, MB (1 TB).</summary>
+    public const ulong LargestMemoryMb = 1 << 20;
+
+    private static readonly UnaryMethod<AssignRequest, AssignReply> AssignMethod = new(ScalerContract.Assign);
+    private static readonly UnaryMethod<IdleRequest, IdleReply> IdleMethod = new(ScalerContract.Idle);
+
+    /// <summary>
+    /// The metadata of an Assign reply that tells where the instance is reached; absent where the platform has no addresses. The contract's
+    /// messages stay as they are.
+    /// </summary>
+    public const string AddressMetadata = "x-instance-address";
+
+    /// <summary>Beside it, how the request came by the instance: warm, waited or cold.</summary>
+    public const string StartMetadata = "x-instance-start";
+
+    /// <summary>How a request came by its instance, as callers are told.</summary>
+    public static string StartName(GrantKind kind) => kind switch
+    {
+        GrantKind.Warm => "warm",
+        GrantKind.Waited => "waited",
+        _ => "cold",
+    };
+
+    /// <summary>Serves both methods.</summary>
+    public void AddTo(UnaryRoutes routes) => routes
+        .Add(AssignMethod, async (request, call) =>
+        {
+            var (reply, instance) = await AssignInstanceAsync(request, call.TimeRemaining, call.Cancellation).ConfigureAwait(false);
+            if (instance.Address is { } address)
+            {
+                call.SetReplyMetadata(AddressMetadata, address.AbsoluteUri);
+                call.SetReplyMetadata(StartMetadata, StartName(instance.Kind));
+            }
+
+            return reply;
+        })
+        .Add(IdleMethod, (request, _) => ValueTask.FromResult(Idle(request)));
+
+    /// <summary>Gives a request an instance.</summary>
+    /// <param name="request">The contract's request.</param>
+    /// <param name="timeout">How long the caller is ready to wait; null when it did not say.</param>
+    /// <param name="cancellationToken">The caller has gone away.</param>
+    /// <exception cref="GrpcException">No instance, and why.</exception>
+    public async ValueTask<AssignReply> AssignAsync(AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken) =>
+        (await AssignInstanceAsync(request, timeout, cancellationToken).ConfigureAwait(false)).Reply;
+
+    /// <inheritdoc cref="AssignAsync"/>
+    /// <returns>The contract's reply, and what it does not tell of the instance.</returns>
+    public async ValueTask<(AssignReply Reply, AssignedInstance Instance)> AssignInstanceAsync(
+        AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken)
+    {
+        if (request.RequestId.Length == 0)
+        {
+            throw Invalid("request_id is empty: give each request an id of its own");
+        }
+
+        var meta = request.MetaData ?? throw Invalid("meta_data is missing: send the function's key, runtime, timeout and memory");
+        if (meta.Key.Length == 0)
+        {
+            throw Invalid("meta_data.key is empty: it names the function");
+        }
+
+        if (meta.MemoryInMb is 0 or > LargestMemoryMb)
+        {
+            throw Invalid($"meta_data.memory_in_mb is {meta.MemoryInMb}: give the memory of an instance, from 1 to {LargestMemoryMb} MB");
+        }
+
+        if (meta.TimeoutInSecs > 31_536_000)
+        {
+            throw Invalid($"meta_data.timeout_in_secs is {meta.TimeoutInSecs}: give at most a year (31536000), or 0 for none");
+        }
+
+        var function = new FunctionMeta(new MetaKey(meta.Key), meta.Runtime, (int)meta.TimeoutInSecs, (int)meta.MemoryInMb);
+        try
+        {
+            var assigned = await scaler.AssignAsync(function, new RequestId(request.RequestId), timeout, cancellationToken).ConfigureAwait(false);
+            if (cancellationToken.IsCancellationRequested)
+            {
+                // Granted in the moment the caller went away: nobody would ever release it.
+                scaler.Release(function.Key, new RequestId(request.RequestId), assigned.Instance, default);
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
+            var reply = new AssignReply
+            {
+                Status = Status.Ok,
+                Assigment = new Assignment { RequestId = request.RequestId, MetaKey = meta.Key, InstanceId = assigned.Instance.Value },
+            };
+            return (reply, assigned);
+        }
+        catch (AssignRejectedException e)
+        {
+            throw new GrpcException(
+                e.Reason switch
+                {
+                    RejectReason.DeadlineExceeded => GrpcStatus.DeadlineExceeded,
+                    RejectReason.Cancelled => GrpcStatus.Cancelled,
+                    RejectReason.BackendRefused => GrpcStatus.FailedPrecondition,
+                    _ => GrpcStatus.Unavailable,
+                },
+                $"no instance of function {meta.Key} for request {request.RequestId}: {e.Message}",
+                e);
+        }
+    }
+
+    /// <summary>Takes an instance back.</summary>
+    /// <exception cref="GrpcException">There is no such assignment.</exception>
+    public IdleReply Idle(IdleRequest request)
+    {
+        var assignment = request.Assigment ?? throw Invalid("assigment is missing: send back what Assign answered");
+        if (assignment.RequestId.Length == 0 || assignment.MetaKey.Length == 0 || assignment.InstanceId.Length == 0)
+        {
+            throw Invalid("assigment needs request_id, meta_key and instance_id: send back what Assign answered");
+        }
+
+        var result = new ReleaseResult(
+            (long)Math.Min(request.Result?.DurationInMs ?? 0, 31_536_000_000UL) * 1000,
+            request.Result?.NeedDestroy ?? false);
+        var outcome = scaler.Release(
+            new MetaKey(assignment.MetaKey),
+            new RequestId(assignment.RequestId),
+            new InstanceId(assignment.InstanceId),
+            result);
+        return outcome switch
+        {
+            ReleaseOutcome.Released or ReleaseOutcome.Forwarded => new IdleReply { Status = Status.Ok },
+            ReleaseOutcome.InstanceMismatch => throw new GrpcException(
+                GrpcStatus.InvalidArgument,
+                $"request {assignment.RequestId} of function {assignment.MetaKey} holds another instance than {assignment.InstanceId}; nothing was changed"),
+            _ => throw new GrpcException(
+                GrpcStatus.NotFound,
+                $"request {assignment.RequestId} of function {assignment.MetaKey} holds no instance: never assigned, released before, or expired; nothing was changed"),
+        };
+    }
+
+    private static GrpcException Invalid(string detail) => new(GrpcStatus.InvalidArgument, detail);
+}

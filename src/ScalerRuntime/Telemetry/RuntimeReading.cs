@@ -1,0 +1,34 @@
+using FuncScaler.Runtime.Execution;
+
+namespace FuncScaler.Runtime.Telemetry;
+
+/// <summary>A runtime's state at one moment, as its metrics show it.</summary>
+internal sealed class RuntimeReading
+{
+    public required RequestCounters Counters { get; init; }
+
+    public required BudgetStats? Budget { get; init; }
+
+    public int Busy { get; set; }
+
+    public int Idle { get; set; }
+
+    public int InFlight { get; set; }
+
+    public int Waiting { get; set; }
+
+    /// <summary>Memory of the idle instances, GB.</summary>
+    public double IdleGb { get; set; }
+
+    /// <summary>Memory time of all slots since the start, GBs.</summary>
+    public double SlotGbs { get; set; }
+
+    /// <summary>The part of it that callers have reported as execution, GBs.</summary>
+    public double ExecutionGbs { get; set; }
+
+    /// <summary>Sum of what the policies expect; null where none says.</summary>
+    public double? PredictedPerSecond { get; set; }
+
+    /// <summary>What the policy pays for a second of waiting, GBs; null where it does not say.</summary>
+    public double? PriceGbsPerSecond { get; set; }
+}

@@ -1,0 +1,32 @@
+using FuncScaler.SlotBackends.Settings;
+
+namespace FuncScaler.SlotBackends.Simulator;
+
+/// <summary>Slots from the contest's platform.</summary>
+internal sealed class SimulatorKind : BackendKind
+{
+    public override string Name => "simulator";
+
+    public override string Summary => "the contest's platform";
+
+    public override bool ServesSeveralScalers => true;
+
+    public override string? FileName => null;
+
+    public override IReadOnlyList<string> Check(BackendSettings settings) => TryAddress(settings.Address, out _)
+        ? []
+        : [$"platform '{settings.Address}' is no address: write host:port, for example 127.0.0.1:50051."];
+
+    protected override OpenBackend OpenChecked(BackendSettings settings, BackendServices services)
+    {
+        TryAddress(settings.Address, out var address);
+        return new OpenBackend(
+            new SimulatorBackend(SimulatorChannel.Open(address!.AbsoluteUri), new SimulatorBackendOptions(), services.Time),
+            $"platform {address.Authority}",
+            new BackendLimits());
+    }
+
+    private static bool TryAddress(string text, out Uri? address) =>
+        Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute, out address)
+        && address.Scheme is "http" or "https" && address.PathAndQuery == "/" && !(address.IsDefaultPort && !text.EndsWith($":{address.Port}", StringComparison.Ordinal));
+}
