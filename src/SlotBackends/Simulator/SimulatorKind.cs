@@ -21,7 +21,7 @@ internal sealed class SimulatorKind : BackendKind
     {
         TryAddress(settings.Address, out var address);
         return new OpenBackend(
-            new SimulatorBackend(SimulatorChannel.Open(address!.AbsoluteUri), new SimulatorBackendOptions(), services.Time),
+            new SimulatorBackend(PlatformChannel.Open(address!), new SimulatorBackendOptions(), services.Time),
             $"platform {address.Authority}",
             new BackendLimits());
     }

@@ -1,8 +1,6 @@
 using FuncScaler.Contract;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Simulator;
-using FuncScaler.Tests.Contracts;
-using FuncScaler.UnaryGrpc;
 
 namespace FuncScaler.Tests.Backends;
 
@@ -261,7 +259,7 @@ public class SimulatorBackendTests : RemoteSlotBackendContract
     }
 
     private static SimulatorBackend Connect(Uri address, TimeProvider? time = null, SimulatorBackendOptions? options = null) =>
-        new(new HttpUnaryChannel(address), options ?? new SimulatorBackendOptions { Randomizer = () => 0.5 }, time ?? new ManualTimeProvider());
+        new(PlatformChannel.Open(address), options ?? new SimulatorBackendOptions { Randomizer = () => 0.5 }, time ?? new ManualTimeProvider());
 
     /// <summary>Waits for a call that pauses between tries: time passes whenever it waits for nothing else.</summary>
     private static async Task<T> RunAsync<T>(ManualTimeProvider time, Task<T> call)
