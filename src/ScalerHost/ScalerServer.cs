@@ -77,14 +77,16 @@ public sealed class ScalerServer : IAsyncDisposable
             }
         });
         builder.Services.AddScalerGrpc();
-        builder.Services.AddSingleton(_ => new ScalerService(Runtime!));
+        builder.Services.AddSingleton<IScaler>(_ => Runtime!);
+        builder.Services.AddSingleton<ScalerService>();
+        builder.Services.AddSingleton<ScalerJsonApi>();
         _app = builder.Build();
         Runtime = new ScalerRuntime(backend, options.Policy, options.Runtime, time, _app.Services.GetRequiredService<ILogger<ScalerRuntime>>());
         _summary = new MetricsSummary(_app.Services.GetRequiredService<ILogger<MetricsSummary>>(), time);
         _export = TelemetryExport.Start(options.Otlp);
         _app.MapScalerGrpc();
         SetServing(false);
-        MapJson(_app, new ScalerJsonApi(_app.Services.GetRequiredService<ScalerService>(), Runtime));
+        _app.MapScalerJson(loopbackOnly: IPAddress.IsLoopback(options.Address));
     }
 
     public ScalerRuntime Runtime { get; }
@@ -154,22 +156,5 @@ public sealed class ScalerServer : IAsyncDisposable
         _export?.Dispose();
         await Runtime.DisposeAsync().ConfigureAwait(false);
         await _app.DisposeAsync().ConfigureAwait(false);
-    }
-
-    private static void MapJson(WebApplication app, ScalerJsonApi api)
-    {
-        app.MapPost("/api/assign", async http => await SendAsync(http, await api.AssignAsync(http.Request.Body, http.RequestAborted)));
-        app.MapPost("/api/release", async http => await SendAsync(http, await api.ReleaseAsync(http.Request.Body, http.RequestAborted)));
-        app.MapGet("/api/slots", http => SendAsync(http, api.Slots()));
-        app.MapGet("/api/stats", http => SendAsync(http, api.Stats()));
-        app.MapGet("/api/explain/{**metaKey}", http => SendAsync(http, api.Explain((string?)http.Request.RouteValues["metaKey"] ?? "")));
-        app.MapGet("/healthz", http => http.Response.WriteAsync("ok"));
-    }
-
-    private static Task SendAsync(HttpContext http, JsonAnswer answer)
-    {
-        http.Response.StatusCode = answer.StatusCode;
-        http.Response.ContentType = "application/json";
-        return http.Response.WriteAsync(answer.Json, http.RequestAborted);
     }
 }

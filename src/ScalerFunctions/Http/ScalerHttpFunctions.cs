@@ -17,7 +17,7 @@ public sealed class ScalerHttpFunctions(ScalerJsonApi api, DurableLedgers ledger
         [HttpTrigger(AuthorizationLevel.Function, "post", Route = "api/assign")] HttpRequest request, [DurableClient] DurableTaskClient client)
     {
         ledgers.Connect(client);
-        return HttpAnswer.Of(await api.AssignAsync(request.Body, request.HttpContext.RequestAborted));
+        return HttpAnswer.Of(await api.AssignAsync(request));
     }
 
     [Function("Release")]
@@ -25,11 +25,11 @@ public sealed class ScalerHttpFunctions(ScalerJsonApi api, DurableLedgers ledger
         [HttpTrigger(AuthorizationLevel.Function, "post", Route = "api/release")] HttpRequest request, [DurableClient] DurableTaskClient client)
     {
         ledgers.Connect(client);
-        return HttpAnswer.Of(await api.ReleaseAsync(request.Body, request.HttpContext.RequestAborted));
+        return HttpAnswer.Of(await api.ReleaseAsync(request));
     }
 
     /// <summary>This worker's counters and pools; other workers have theirs.</summary>
     [Function("Stats")]
     public IActionResult Stats([HttpTrigger(AuthorizationLevel.Function, "get", Route = "api/stats")] HttpRequest request) =>
-        HttpAnswer.Of(api.Stats());
+        HttpAnswer.Of(api.Stats(request));
 }

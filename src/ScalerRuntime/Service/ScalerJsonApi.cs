@@ -1,8 +1,12 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using FuncScaler.Contract;
 using Google.Protobuf;
 using Grpc.Core;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace FuncScaler.Runtime.Service;
 
@@ -17,21 +21,37 @@ public readonly record struct JsonAnswer(int StatusCode, string Json);
 /// </summary>
 public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
 {
+    /// <summary>How long an Assign waits whose caller says nothing. Callers over HTTP give up by themselves after 30 to 100 s.</summary>
+    public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(60);
+
+    /// <summary>The header that says how long an Assign may wait, ms. The body's <c>timeoutMs</c> says the same and counts more.</summary>
+    public const string TimeoutHeader = "x-timeout-ms";
+
+    /// <summary>The largest body accepted, bytes.</summary>
+    public const int LargestBody = 64 * 1024;
+
+    private const double LongestTimeoutMs = 3_600_000;
+
     private static readonly JsonSerializerOptions StatsFormat = new(JsonSerializerDefaults.Web);
 
     private static readonly JsonParser Parser = new(JsonParser.Settings.Default.WithIgnoreUnknownFields(true));
 
     private static readonly JsonFormatter Formatter = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
 
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     /// <summary>
     /// <c>POST /api/assign</c>: an AssignRequest in, an AssignReply out; beside it <c>address</c>, where the platform has addresses, and
-    /// then <c>start</c>: warm, waited or cold.
+    /// then <c>start</c>: warm, waited or cold. A caller says with <c>timeoutMs</c>, or the header <see cref="TimeoutHeader"/>, how long it
+    /// is ready to wait; 60,000 where it does not.
     /// </summary>
-    public Task<JsonAnswer> AssignAsync(Stream body, CancellationToken cancellationToken) => AnswerAsync<AssignRequest>(
-        body,
-        async request =>
+    public Task<JsonAnswer> AssignAsync(HttpRequest request) => AnswerAsync<AssignRequest>(
+        request,
+        async (message, body) =>
         {
-            var (reply, instance) = await service.AssignInstanceAsync(request, null, cancellationToken).ConfigureAwait(false);
+            var timeout = TimeoutOf(request, body);
+            var (reply, instance) = await service.AssignInstanceAsync(message, timeout, request.HttpContext.RequestAborted).ConfigureAwait(false);
+            service.TakeBackIfUndelivered(request.HttpContext, reply.Assigment);
             var json = Formatter.Format(reply);
             if (instance.Address is not { } address)
             {
@@ -42,15 +62,28 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
             node["address"] = address.AbsoluteUri;
             node["start"] = ScalerService.StartName(instance.Kind);
             return node.ToJsonString();
-        },
-        cancellationToken);
+        });
 
-    /// <summary><c>POST /api/release</c>: an IdleRequest in, an IdleReply out.</summary>
-    public Task<JsonAnswer> ReleaseAsync(Stream body, CancellationToken cancellationToken) =>
-        AnswerAsync<IdleRequest>(body, request => ValueTask.FromResult(Formatter.Format(service.Idle(request))), cancellationToken);
+    /// <summary>
+    /// <c>POST /api/release</c>: an IdleRequest in, an IdleReply out. The contract spells its field <c>assigment</c>; <c>assignment</c> is
+    /// understood as well.
+    /// </summary>
+    public Task<JsonAnswer> ReleaseAsync(HttpRequest request) =>
+        AnswerAsync<IdleRequest>(request, (message, _) => ValueTask.FromResult(Formatter.Format(service.Idle(message))));
 
-    /// <summary><c>GET /api/stats</c>.</summary>
-    public JsonAnswer Stats() => new(200, JsonSerializer.Serialize(scaler.GetStats(), StatsFormat));
+    /// <summary><c>GET /api/stats?offset=0&amp;limit=1000</c>: totals, and the functions of one page.</summary>
+    public JsonAnswer Stats(HttpRequest request)
+    {
+        try
+        {
+            var page = new StatsPage(NumberOf(request, "offset", 0), NumberOf(request, "limit", StatsPage.DefaultLimit));
+            return new(200, JsonSerializer.Serialize(scaler.GetStats(page), StatsFormat));
+        }
+        catch (RpcException e)
+        {
+            return Error(e.StatusCode, e.Status.Detail);
+        }
+    }
 
     /// <summary><c>GET /api/slots</c>: every slot in the inventory; <c>function</c> is empty for those nobody owns.</summary>
     public JsonAnswer Slots() => new(200, JsonSerializer.Serialize(
@@ -69,38 +102,31 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
         ? new JsonAnswer(200, JsonSerializer.Serialize(explanation, StatsFormat))
         : Error(StatusCode.NotFound, whyNot);
 
-    private static async Task<JsonAnswer> AnswerAsync<TRequest>(
-        Stream body,
-        Func<TRequest, ValueTask<string>> handle,
-        CancellationToken cancellationToken)
-        where TRequest : IMessage, new()
+    /// <summary>
+    /// The function that a path names after <paramref name="prefix"/>, or the query's <c>function</c>. Servers tidy paths up: they join
+    /// "a%2Fb" differently, and take "." and ".." for folders. So the path is read as it was sent.
+    /// </summary>
+    /// <returns>Null where the request's path does not begin with the prefix, or names nothing.</returns>
+    public static string? FunctionOf(HttpRequest request, string prefix)
     {
-        try
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.Query["function"].ToString() is { Length: > 0 } named)
         {
-            using var reader = new StreamReader(body);
-            var request = Parser.Parse<TRequest>(await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false));
-            return new JsonAnswer(200, await handle(request).ConfigureAwait(false));
+            return named;
         }
-        catch (RpcException e)
-        {
-            return Error(e.StatusCode, e.Status.Detail);
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            // Nobody reads this; hosts would log an exception as their own failure.
-            return Error(StatusCode.Cancelled, "the caller has gone away");
-        }
-        catch (Exception e) when (e is InvalidJsonException or InvalidProtocolBufferException)
-        {
-            return Error(StatusCode.InvalidArgument, $"the body is not a {new TRequest().Descriptor.Name} in JSON: {e.Message}");
-        }
+
+        var target = request.HttpContext.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
+        var end = target.IndexOf('?', StringComparison.Ordinal);
+        var path = end < 0 ? target : target[..end];
+        return path.StartsWith(prefix, StringComparison.Ordinal) && path.Length > prefix.Length ? Uri.UnescapeDataString(path[prefix.Length..]) : null;
     }
 
-    private static JsonAnswer Error(StatusCode status, string detail)
-    {
-        var httpStatus = status switch
+    /// <summary>An error in the API's form.</summary>
+    public static JsonAnswer Error(StatusCode status, string detail, int? httpStatus = null) => new(
+        httpStatus ?? status switch
         {
             StatusCode.InvalidArgument => 400,
+            StatusCode.PermissionDenied => 403,
             StatusCode.NotFound => 404,
             StatusCode.FailedPrecondition => 409,
             StatusCode.ResourceExhausted => 429,
@@ -108,8 +134,94 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
             StatusCode.Unavailable => 503,
             StatusCode.DeadlineExceeded => 504,
             _ => 500,
-        };
-        return new JsonAnswer(httpStatus, JsonSerializer.Serialize(new ErrorBody(status.ToString(), detail), StatsFormat));
+        },
+        JsonSerializer.Serialize(new ErrorBody(status.ToString(), detail), StatsFormat));
+
+    private static async Task<JsonAnswer> AnswerAsync<TRequest>(HttpRequest http, Func<TRequest, JsonObject, ValueTask<string>> handle)
+        where TRequest : IMessage, new()
+    {
+        var aborted = http.HttpContext.RequestAborted;
+        try
+        {
+            if (!http.HasJsonContentType())
+            {
+                // A web page may send text to any address, but JSON only with that address's consent.
+                return Error(StatusCode.InvalidArgument, $"the body is {http.ContentType ?? "of no type"}: send application/json", StatusCodes.Status415UnsupportedMediaType);
+            }
+
+            var body = JsonNode.Parse(await ReadAsync(http.Body, aborted).ConfigureAwait(false)) as JsonObject
+                ?? throw new JsonException("it is no object");
+            if (body.Remove("assignment", out var spelledOut))
+            {
+                body.TryAdd("assigment", spelledOut);
+            }
+
+            var request = Parser.Parse<TRequest>(body.ToJsonString());
+            return new JsonAnswer(200, await handle(request, body).ConfigureAwait(false));
+        }
+        catch (RpcException e)
+        {
+            return Error(e.StatusCode, e.Status.Detail);
+        }
+        catch (OperationCanceledException) when (aborted.IsCancellationRequested)
+        {
+            // Nobody reads this; hosts would log an exception as their own failure.
+            return Error(StatusCode.Cancelled, "the caller has gone away");
+        }
+        catch (IOException) when (aborted.IsCancellationRequested)
+        {
+            return Error(StatusCode.Cancelled, "the caller has gone away");
+        }
+        catch (BadHttpRequestException e)
+        {
+            return Error(StatusCode.InvalidArgument, e.Message, e.StatusCode);
+        }
+        catch (DecoderFallbackException)
+        {
+            return Error(StatusCode.InvalidArgument, "the body is no valid UTF-8");
+        }
+        catch (Exception e) when (e is JsonException or InvalidJsonException or InvalidProtocolBufferException or ArgumentException)
+        {
+            return Error(StatusCode.InvalidArgument, $"the body is not a {new TRequest().Descriptor.Name} in JSON: {e.Message}");
+        }
+    }
+
+    private static async Task<string> ReadAsync(Stream body, CancellationToken cancellationToken)
+    {
+        var buffer = new byte[4096];
+        using var read = new MemoryStream();
+        for (int count; (count = await body.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
+        {
+            if (read.Length + count > LargestBody)
+            {
+                throw new BadHttpRequestException($"the body has more than {LargestBody} bytes", StatusCodes.Status413PayloadTooLarge);
+            }
+
+            read.Write(buffer, 0, count);
+        }
+
+        return StrictUtf8.GetString(read.GetBuffer(), 0, (int)read.Length);
+    }
+
+    private static TimeSpan TimeoutOf(HttpRequest request, JsonObject body)
+    {
+        var said = body["timeoutMs"]?.ToJsonString() ?? request.Headers[TimeoutHeader].ToString();
+        if (said.Length == 0)
+        {
+            return DefaultTimeout;
+        }
+
+        return double.TryParse(said, NumberStyles.Float, CultureInfo.InvariantCulture, out var ms) && ms is > 0 and <= LongestTimeoutMs
+            ? TimeSpan.FromMilliseconds(ms)
+            : throw new RpcException(new Grpc.Core.Status(StatusCode.InvalidArgument, $"timeoutMs is {said}: give milliseconds, more than 0 and at most {LongestTimeoutMs}"));
+    }
+
+    private static int NumberOf(HttpRequest request, string name, int otherwise)
+    {
+        var said = request.Query[name].ToString();
+        return said.Length == 0 ? otherwise
+            : int.TryParse(said, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
+            : throw new RpcException(new Grpc.Core.Status(StatusCode.InvalidArgument, $"{name} is '{said}': give a whole number, 0 or more"));
     }
 
     private sealed record SlotBody(string Function, long Ticket, string State, string BackendId, string Instance, string Request, int MemoryMb);

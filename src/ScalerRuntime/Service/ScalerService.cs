@@ -1,5 +1,6 @@
 using FuncScaler.Contract;
 using Grpc.Core;
+using Microsoft.AspNetCore.Http;
 using Status = FuncScaler.Contract.Status;
 
 namespace FuncScaler.Runtime.Service;
@@ -12,6 +13,9 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
 {
     /// <summary>The most memory a slot can be asked for, MB (1 TB).</summary>
     public const ulong LargestMemoryMb = 1 << 20;
+
+    /// <summary>The longest key, runtime, request or instance id, in characters. Keys are kept for as long as their function is.</summary>
+    public const int LongestName = 512;
 
     /// <summary>
     /// The metadata of an Assign reply that tells where the instance is reached; absent where the platform has no addresses. The contract's
@@ -33,6 +37,7 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     public override async Task<AssignReply> Assign(AssignRequest request, ServerCallContext context)
     {
         var (reply, instance) = await AssignInstanceAsync(request, TimeRemaining(context), context.CancellationToken).ConfigureAwait(false);
+        TakeBackIfUndelivered(context.GetHttpContext(), reply.Assigment);
         if (instance.Address is { } address)
         {
             // Sent before the reply, on their own: only platforms with addresses pay for it.
@@ -45,6 +50,20 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
 
         return reply;
     }
+
+    /// <summary>
+    /// Takes a granted instance back if its reply does not reach the caller: nobody else would ever release it. What breaks off after the
+    /// last byte has left cannot be told from a reply that arrived; the function's time-out ends such an assignment.
+    /// </summary>
+    internal void TakeBackIfUndelivered(HttpContext http, Assignment assignment) => http.Response.OnCompleted(() =>
+    {
+        if (http.RequestAborted.IsCancellationRequested)
+        {
+            scaler.Abandon(new MetaKey(assignment.MetaKey), new RequestId(assignment.RequestId));
+        }
+
+        return Task.CompletedTask;
+    });
 
     public override Task<IdleReply> Idle(IdleRequest request, ServerCallContext context) => Task.FromResult(Idle(request));
 
@@ -61,17 +80,10 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     public async ValueTask<(AssignReply Reply, AssignedInstance Instance)> AssignInstanceAsync(
         AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken)
     {
-        if (request.RequestId.Length == 0)
-        {
-            throw Invalid("request_id is empty: give each request an id of its own");
-        }
-
+        CheckName("request_id", request.RequestId, "give each request an id of its own");
         var meta = request.MetaData ?? throw Invalid("meta_data is missing: send the function's key, runtime, timeout and memory");
-        if (meta.Key.Length == 0)
-        {
-            throw Invalid("meta_data.key is empty: it names the function");
-        }
-
+        CheckName("meta_data.key", meta.Key, "it names the function");
+        CheckText("meta_data.runtime", meta.Runtime);
         if (meta.MemoryInMb is 0 or > LargestMemoryMb)
         {
             throw Invalid($"meta_data.memory_in_mb is {meta.MemoryInMb}: give the memory of an instance, from 1 to {LargestMemoryMb} MB");
@@ -89,7 +101,7 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
             if (cancellationToken.IsCancellationRequested)
             {
                 // Granted in the moment the caller went away: nobody would ever release it.
-                scaler.Release(function.Key, new RequestId(request.RequestId), assigned.Instance, default);
+                scaler.Abandon(function.Key, new RequestId(request.RequestId));
                 cancellationToken.ThrowIfCancellationRequested();
             }
 
@@ -119,11 +131,9 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     public IdleReply Idle(IdleRequest request)
     {
         var assignment = request.Assigment ?? throw Invalid("assigment is missing: send back what Assign answered");
-        if (assignment.RequestId.Length == 0 || assignment.MetaKey.Length == 0 || assignment.InstanceId.Length == 0)
-        {
-            throw Invalid("assigment needs request_id, meta_key and instance_id: send back what Assign answered");
-        }
-
+        CheckName("assigment.request_id", assignment.RequestId, "send back what Assign answered");
+        CheckName("assigment.meta_key", assignment.MetaKey, "send back what Assign answered");
+        CheckName("assigment.instance_id", assignment.InstanceId, "send back what Assign answered");
         var result = new ReleaseResult(
             (long)Math.Min(request.Result?.DurationInMs ?? 0, 31_536_000_000UL) * 1000,
             request.Result?.NeedDestroy ?? false);
@@ -149,6 +159,37 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         context.Deadline == DateTime.MaxValue ? null
         : context.Deadline - TimeProvider.System.GetUtcNow().UtcDateTime is var left && left > TimeSpan.Zero ? left
         : TimeSpan.Zero;
+
+    /// <exception cref="RpcException">A name is empty, or is none that the scaler would keep.</exception>
+    private static void CheckName(string field, string value, string hint)
+    {
+        if (value.Length == 0)
+        {
+            throw Invalid($"{field} is empty: {hint}");
+        }
+
+        CheckText(field, value);
+    }
+
+    /// <summary>
+    /// Names stand in logs, in memory and on terminals: they are short and printable. U+FFFD is what invalid UTF-8 is read as, and would make
+    /// one name of two.
+    /// </summary>
+    private static void CheckText(string field, string value)
+    {
+        if (value.Length > LongestName)
+        {
+            throw Invalid($"{field} has {value.Length} characters: use at most {LongestName}");
+        }
+
+        foreach (var c in value)
+        {
+            if (char.IsControl(c) || c == '\uFFFD')
+            {
+                throw Invalid(c == '\uFFFD' ? $"{field} is no valid UTF-8" : $"{field} has a control character (U+{(int)c:X4}): leave it out");
+            }
+        }
+    }
 
     private static RpcException Invalid(string detail) => Error(StatusCode.InvalidArgument, detail);
 

@@ -1,0 +1,66 @@
+using System.Net;
+using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace FuncScaler.Runtime.Service;
+
+/// <summary>The JSON API on a server of the host's own.</summary>
+public static class ScalerJsonEndpoints
+{
+    private const string ExplainPath = "/api/explain/";
+
+    /// <summary>
+    /// Maps the API. A browser's page of another origin is refused; so is a name that does not belong to this machine, where only this
+    /// machine is listened to: a page could otherwise reach the API by a name of its own that points here.
+    /// </summary>
+    /// <param name="app">The server.</param>
+    /// <param name="loopbackOnly">Whether the server listens on loopback alone.</param>
+    public static void MapScalerJson(this WebApplication app, bool loopbackOnly)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        var api = app.Services.GetRequiredService<ScalerJsonApi>();
+        app.Use((http, next) => Refusal(http.Request, loopbackOnly) is { } why
+            ? SendAsync(http, ScalerJsonApi.Error(StatusCode.PermissionDenied, why))
+            : next(http));
+
+        // Before routing, which would tidy up the path.
+        app.Use((http, next) => HttpMethods.IsGet(http.Request.Method) && ScalerJsonApi.FunctionOf(http.Request, ExplainPath) is { } function
+            && http.Request.Path.StartsWithSegments("/api")
+            ? SendAsync(http, api.Explain(function))
+            : next(http));
+        app.UseRouting();
+        app.MapPost("/api/assign", async http => await SendAsync(http, await api.AssignAsync(http.Request)));
+        app.MapPost("/api/release", async http => await SendAsync(http, await api.ReleaseAsync(http.Request)));
+        app.MapGet("/api/slots", http => SendAsync(http, api.Slots()));
+        app.MapGet("/api/stats", http => SendAsync(http, api.Stats(http.Request)));
+        app.MapGet("/healthz", http => http.Response.WriteAsync("ok"));
+    }
+
+    /// <summary>Writes an answer.</summary>
+    public static Task SendAsync(HttpContext http, JsonAnswer answer)
+    {
+        ArgumentNullException.ThrowIfNull(http);
+        http.Response.StatusCode = answer.StatusCode;
+        http.Response.ContentType = "application/json";
+        return http.Response.WriteAsync(answer.Json, http.RequestAborted);
+    }
+
+    private static string? Refusal(HttpRequest request, bool loopbackOnly)
+    {
+        var host = request.Host;
+        if (request.Headers.Origin.ToString() is { Length: > 0 } origin
+            && !(Uri.TryCreate(origin, UriKind.Absolute, out var from) && string.Equals(from.Authority, host.Value, StringComparison.OrdinalIgnoreCase)))
+        {
+            return $"pages of {origin} may not call this scaler";
+        }
+
+        return loopbackOnly && host.HasValue && !IsThisMachine(host.Host)
+            ? $"this scaler serves its own machine alone, which is not called {host.Host}: call it by localhost or 127.0.0.1"
+            : null;
+    }
+
+    private static bool IsThisMachine(string name) =>
+        string.Equals(name, "localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(name.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address));
+}
