@@ -1,5 +1,6 @@
 using FuncScaler.Leasing;
 using FuncScaler.Policies;
+using FuncScaler.Scoring;
 using FuncScaler.SlotBackends.Runtime;
 using Microsoft.Extensions.Logging;
 

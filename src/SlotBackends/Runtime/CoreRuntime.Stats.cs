@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using FuncScaler.Policies;
+using FuncScaler.Scoring;
 using FuncScaler.Statistics;
 
 namespace FuncScaler.SlotBackends.Runtime;

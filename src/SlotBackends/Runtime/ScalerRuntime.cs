@@ -1,4 +1,5 @@
 using FuncScaler.Policies;
+using FuncScaler.Scoring;
 using Microsoft.Extensions.Logging;
 
 namespace FuncScaler.SlotBackends.Runtime;
