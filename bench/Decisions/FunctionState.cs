@@ -106,7 +106,7 @@ internal static class FunctionState
             _policy.RequestArrived(pool);
         }
 
-        public void DemandLearned(in PoolView pool, in Demand demand) => _policy.DemandLearned(pool, demand);
+        public void DemandLearned(in PoolView pool, in RankedArrival demand) => _policy.DemandLearned(pool, demand);
 
         public int CreateOnMiss(in PoolView pool) => _policy.CreateOnMiss(pool);
 

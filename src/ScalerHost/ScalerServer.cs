@@ -62,7 +62,7 @@ public sealed class ScalerServer : IAsyncDisposable
         _options = options;
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
+        builder.Logging.AddLineConsole(withStackTraces: options.LogLevel <= LogLevel.Information);
         builder.Logging.SetMinimumLevel(options.LogLevel);
 
         // A start that fails ends in an exception, which the command reports in a sentence of its own.
@@ -70,6 +70,9 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
+            // Of what one machine can serve; beyond it, connections are refused at once instead of served slowly.
+            kestrel.Limits.MaxConcurrentConnections = 10_000;
+            kestrel.Limits.MaxRequestBodySize = 1 << 20;
             kestrel.ListenGrpc(options.Address, options.GrpcPort);
             if (options.HttpPort is { } httpPort)
             {

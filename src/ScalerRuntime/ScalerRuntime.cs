@@ -21,6 +21,7 @@ public sealed partial class ScalerRuntime : IScaler, IAsyncDisposable
     private readonly RuntimeMetrics _metrics;
     private readonly Reconciler _reconciler;
     private TaskCompletionSource? _quiet;
+    private int _disposed;
 
     /// <param name="backend">Where slots come from; disposed with the runtime.</param>
     /// <param name="policy">How functions are served.</param>
@@ -108,8 +109,14 @@ public sealed partial class ScalerRuntime : IScaler, IAsyncDisposable
         }
     }
 
+    /// <summary>Disposes once, however often it is asked: a container and its host may both do so.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         _metrics.Dispose();
         await _reconciler.DisposeAsync().ConfigureAwait(false);
         await _executor.DisposeAsync().ConfigureAwait(false);

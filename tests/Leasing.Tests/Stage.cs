@@ -1,5 +1,6 @@
 using FuncScaler.Leasing;
 using FuncScaler.Policies;
+using FuncScaler.Scoring;
 
 namespace FuncScaler.Tests.Leasing;
 

@@ -1,5 +1,6 @@
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.Contract;
+using FuncScaler.Scoring;
 
 namespace FuncScaler.ContestSimulator.Platform;
 

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.Scoring;
 
 namespace FuncScaler.ContestSimulator.Platform;
 

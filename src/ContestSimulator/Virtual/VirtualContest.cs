@@ -2,6 +2,7 @@ using System.Diagnostics;
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.Policies;
+using FuncScaler.Scoring;
 
 namespace FuncScaler.ContestSimulator.Virtual;
 

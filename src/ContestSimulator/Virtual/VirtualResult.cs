@@ -1,4 +1,5 @@
 using FuncScaler.ContestSimulator.Platform;
+using FuncScaler.Scoring;
 
 namespace FuncScaler.ContestSimulator.Virtual;
 

@@ -1,6 +1,7 @@
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.Policies;
+using FuncScaler.Scoring;
 
 namespace FuncScaler.ContestSimulator.Virtual;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using FuncScaler.SlotBackends;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Telemetry;
@@ -116,8 +117,18 @@ internal static class ServeCommand
                 // Asked to stop: that is how serving ends.
             }
 
-            Console.WriteLine(options.KeepInstances ? "funcscaler: stopping, instances stay" : "funcscaler: stopping, giving instances back");
-            await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
+            // The first signal has begun the stop; a second one says that there is no time for it.
+            using var hurry = new CancellationTokenSource();
+            using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Hurry);
+            using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Hurry);
+            Console.WriteLine(options.KeepInstances ? "funcscaler: stopping, instances stay" : "funcscaler: stopping, giving instances back; another signal ends the waiting");
+            await server.StopAsync(hurry.Token).ConfigureAwait(false);
+
+            void Hurry(PosixSignalContext signal)
+            {
+                signal.Cancel = true;
+                hurry.Cancel();
+            }
         }
     }
 

@@ -17,7 +17,8 @@ public static class ScalerGrpc
     /// <summary>Registers what serves gRPC: the service, its health and reflection.</summary>
     public static IServiceCollection AddScalerGrpc(this IServiceCollection services)
     {
-        services.AddGrpc();
+        // The contract's messages are a few names long.
+        services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = 64 * 1024);
         services.AddGrpcReflection();
 
         // The host knows by itself when it serves: it sets the states, and no check is made periodically.

@@ -15,7 +15,7 @@ internal sealed class LocalPolicy(IKeepAlivePolicy policy, long parkAfterUs) : I
 
     public void RequestArrived(in PoolView pool) => policy.RequestArrived(pool);
 
-    public void DemandLearned(in PoolView pool, in Demand demand) => policy.DemandLearned(pool, demand);
+    public void DemandLearned(in PoolView pool, in RankedArrival demand) => policy.DemandLearned(pool, demand);
 
     public int CreateOnMiss(in PoolView pool) => policy.CreateOnMiss(pool);
 

@@ -1,4 +1,5 @@
 using FuncScaler.Policies;
+using FuncScaler.Scoring;
 
 namespace FuncScaler.Leasing;
 

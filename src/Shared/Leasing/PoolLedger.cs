@@ -1,4 +1,5 @@
 using FuncScaler.Policies;
+using FuncScaler.Scoring;
 using FuncScaler.Statistics;
 
 namespace FuncScaler.Leasing;

@@ -11,3 +11,5 @@ public readonly record struct WorkerId(string Value)
 {
     public override string ToString() => Value;
 }
+
+internal sealed class WorkerIdConverter() : TextIdConverter<WorkerId>(t => new WorkerId(t), id => id.Value);

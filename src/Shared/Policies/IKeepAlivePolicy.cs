@@ -23,7 +23,7 @@ public interface IKeepAlivePolicy
     /// It has become known which slot an arrival asks for, and how long that slot was unused before: at once where nobody waits, else when
     /// those who wait are served. Called once for each arrival, in order.
     /// </summary>
-    void DemandLearned(in PoolView pool, in Demand demand)
+    void DemandLearned(in PoolView pool, in RankedArrival demand)
     {
     }
 
@@ -44,21 +44,4 @@ public interface IKeepAlivePolicy
 
     /// <summary>What to have ready beyond what requests ask for. Called after every change of the pool and at the review it asked for.</summary>
     StandbyPlan Standby(in PoolView pool) => StandbyPlan.None;
-}
-
-/// <summary>An idle instance, as a policy sees it.</summary>
-/// <param name="Ticket">The slot.</param>
-/// <param name="Rank">Its rank: 1 is used by the next request if none is active, k only when k requests are active.</param>
-/// <param name="SinceUs">When it became idle, µs.</param>
-/// <param name="Uses">How many requests it has served.</param>
-public readonly record struct IdleSlot(SlotTicket Ticket, int Rank, long SinceUs, int Uses);
-
-/// <summary>Instances to have ready ahead of requests.</summary>
-/// <param name="CreateNow">Slots to create now.</param>
-/// <param name="ReviewAtUs">When to ask again at the latest, µs; <see cref="long.MaxValue"/> for not before the next change.</param>
-/// <param name="ReviewIdle">Whether to ask again, now, how long each idle instance is kept.</param>
-public readonly record struct StandbyPlan(int CreateNow, long ReviewAtUs, bool ReviewIdle = false)
-{
-    /// <summary>Nothing ahead of time.</summary>
-    public static StandbyPlan None { get; } = new(0, long.MaxValue);
 }

@@ -1,32 +1,8 @@
+using FuncScaler.Policies.Adaptive;
+using FuncScaler.Policies.Basic;
+using FuncScaler.Policies.Published;
+
 namespace FuncScaler.Policies;
-
-/// <summary>A policy as chosen by its name and option, for example <c>ttl:300</c>.</summary>
-/// <param name="Name">The choice in full, as printed in tables.</param>
-/// <param name="Begin">Called once per scaler; makes the policy of each function. What those share is made here.</param>
-public sealed record PolicyChoice(string Name, Func<IPolicyHost, Func<FunctionMeta, IKeepAlivePolicy>> Begin)
-{
-    /// <summary>A choice whose policies share nothing.</summary>
-    public PolicyChoice(string name, Func<FunctionMeta, IKeepAlivePolicy> create)
-        : this(name, _ => create)
-    {
-    }
-
-    /// <summary>Whether policies of different functions influence each other, so that functions cannot be simulated apart.</summary>
-    public bool SharesState { get; init; }
-
-    /// <summary>Whether its policies are <see cref="IExplainablePolicy"/>.</summary>
-    public bool Explains { get; init; }
-}
-
-/// <summary>What a scaler offers to policies that look beyond one function.</summary>
-public interface IPolicyHost
-{
-    /// <summary>
-    /// Has <see cref="IKeepAlivePolicy.Standby"/> of another function's policy called once the present event is dealt with. Does nothing
-    /// for a function without a pool.
-    /// </summary>
-    void RequestReview(MetaKey function);
-}
 
 /// <summary>The policies by name.</summary>
 public static class PolicyCatalog
@@ -127,15 +103,4 @@ public static class PolicyCatalog
     };
 
     private static double Keep(PolicyOptionReader reader, double otherwise) => reader.Seconds("keep", otherwise, main: true);
-}
-
-/// <summary>A policy in the catalog.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Option">What may follow the name after a colon; empty for nothing.</param>
-/// <param name="Summary">What it does, in a line.</param>
-/// <param name="Make">Makes the choice from the options.</param>
-public sealed record PolicyEntry(string Name, string Option, string Summary, Func<PolicyOptionReader, PolicyChoice> Make)
-{
-    /// <summary>The name with its option, for example <c>ttl[:S]</c>.</summary>
-    public string Usage => Option.Length == 0 ? Name : $"{Name}[:{Option}]";
 }

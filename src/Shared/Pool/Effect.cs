@@ -1,4 +1,4 @@
-namespace FuncScaler;
+namespace FuncScaler.Pool;
 
 /// <summary>What the core asks of its host.</summary>
 public enum EffectKind

@@ -1,4 +1,6 @@
-namespace FuncScaler;
+using FuncScaler.Scoring;
+
+namespace FuncScaler.Pool;
 
 /// <summary>
 /// A decision core as its executor sees it: events in, effects out. Not safe for concurrent use; times in µs on the host's monotonic clock.

@@ -1,6 +1,7 @@
+using FuncScaler.Scoring;
 using FuncScaler.Statistics;
 
-namespace FuncScaler;
+namespace FuncScaler.Pool;
 
 /// <summary>What a policy may see of a pool at the moment of a decision.</summary>
 public readonly struct PoolView

@@ -1,6 +1,8 @@
 using FuncScaler.Policies;
+using FuncScaler.Policies.Basic;
+using FuncScaler.Scoring;
 
-namespace FuncScaler;
+namespace FuncScaler.Pool;
 
 /// <summary>
 /// The pools of all functions behind one deterministic face: routes events to the function's <see cref="SlotPool"/>, keeps their wake-up

@@ -1,4 +1,4 @@
-namespace FuncScaler;
+namespace FuncScaler.Pool;
 
 /// <summary>Events of pools whose slots are leased: they come ready from elsewhere, go elsewhere, and serve only while the lease holds.</summary>
 public sealed partial class SlotPool

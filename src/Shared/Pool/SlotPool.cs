@@ -1,7 +1,8 @@
 using FuncScaler.Policies;
+using FuncScaler.Scoring;
 using FuncScaler.Statistics;
 
-namespace FuncScaler;
+namespace FuncScaler.Pool;
 
 /// <summary>
 /// The slots, waiting requests and statistics of one function: a deterministic state machine without I/O, clock or tasks. Events come in

@@ -1,4 +1,4 @@
-namespace FuncScaler;
+namespace FuncScaler.Pool;
 
 /// <summary>Limits of a <see cref="SlotPool"/>. All times in µs.</summary>
 public sealed record SlotPoolOptions

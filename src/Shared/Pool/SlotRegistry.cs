@@ -1,4 +1,4 @@
-namespace FuncScaler;
+namespace FuncScaler.Pool;
 
 /// <summary>
 /// Gives out tickets and knows which backend slot belongs to which ticket, across all pools of a scaler: a backend that hands out one

@@ -1,11 +1,5 @@
 namespace FuncScaler.Statistics;
 
-/// <summary>A request as it would have been served had nobody ever waited.</summary>
-/// <param name="ArrivedUs">When it arrived, µs.</param>
-/// <param name="Rank">How many requests were then being executed, itself included: the slot it asks for.</param>
-/// <param name="GapUs">For how long that slot had been unused, µs; -1 at its first use.</param>
-public readonly record struct Demand(long ArrivedUs, int Rank, long GapUs);
-
 /// <summary>
 /// What the requests of one function ask for, whatever the pool does about it: concurrency and idle gaps as they would be had each request
 /// begun the moment it arrived. Cold starts make requests pile up; gaps measured on the pile would blame the demand for them.
@@ -42,7 +36,7 @@ internal sealed class DemandTracker
     /// <summary>The next request in order of arrival, if it came no later than this time.</summary>
     /// <param name="untilUs">Up to when it is known which of the requests before had ended, µs.</param>
     /// <param name="demand">The request.</param>
-    public bool TryNext(long untilUs, out Demand demand)
+    public bool TryNext(long untilUs, out RankedArrival demand)
     {
         if (!_unresolved.TryPeek(out var arrivedUs) || arrivedUs > untilUs)
         {
@@ -61,7 +55,7 @@ internal sealed class DemandTracker
         _active++;
         if (_active <= _ranksSeen)
         {
-            demand = new Demand(arrivedUs, _active, arrivedUs - _freedAtUs[_active - 1]);
+            demand = new RankedArrival(arrivedUs, _active, arrivedUs - _freedAtUs[_active - 1]);
             return true;
         }
 
@@ -71,7 +65,7 @@ internal sealed class DemandTracker
             Array.Resize(ref _freedAtUs, Math.Max(2, 2 * _ranksSeen));
         }
 
-        demand = new Demand(arrivedUs, _active, -1);
+        demand = new RankedArrival(arrivedUs, _active, -1);
         return true;
     }
 }

@@ -111,7 +111,7 @@ public sealed class FunctionStatistics
     /// nor than now minus the wait of one that executes.
     /// </param>
     /// <param name="demand">The arrival.</param>
-    public bool NextDemand(long untilUs, out Demand demand)
+    public bool NextDemand(long untilUs, out RankedArrival demand)
     {
         if (!_demand.TryNext(untilUs, out demand))
         {

@@ -1,6 +1,7 @@
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.Contract;
+using FuncScaler.Scoring;
 using Grpc.Core;
 using static FuncScaler.Tests.Platform.ListTrace;
 

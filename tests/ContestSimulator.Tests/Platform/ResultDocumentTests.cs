@@ -1,5 +1,6 @@
 using System.Text.Json;
 using FuncScaler.ContestSimulator.Platform;
+using FuncScaler.Scoring;
 
 namespace FuncScaler.Tests.Platform;
 

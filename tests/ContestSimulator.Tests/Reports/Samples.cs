@@ -2,6 +2,7 @@ using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Reports;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
+using FuncScaler.Scoring;
 using FuncScaler.Tests.Platform;
 
 namespace FuncScaler.Tests.Reports;

@@ -1,4 +1,5 @@
 using FuncScaler.Leasing;
+using FuncScaler.Scoring;
 
 namespace FuncScaler.Tests.Leasing.Simulation;
 

@@ -1,4 +1,5 @@
 using FuncScaler.Policies;
+using FuncScaler.Policies.Basic;
 using FuncScaler.Tests.Pool;
 
 namespace FuncScaler.Tests.Policies;

@@ -1,4 +1,4 @@
-using FuncScaler.Policies;
+using FuncScaler.Policies.Basic;
 using FuncScaler.Tests.Pool;
 
 namespace FuncScaler.Tests.Policies;

@@ -1,4 +1,6 @@
 using FuncScaler.Policies;
+using FuncScaler.Policies.Basic;
+using FuncScaler.Scoring;
 
 namespace FuncScaler.Tests.Pool;
 

@@ -1,4 +1,5 @@
 using FuncScaler.Policies;
+using FuncScaler.Policies.Basic;
 
 namespace FuncScaler.Tests.Pool;
 

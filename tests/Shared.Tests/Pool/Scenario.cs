@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using FuncScaler.Policies;
+using FuncScaler.Policies.Basic;
 
 namespace FuncScaler.Tests.Pool;
 

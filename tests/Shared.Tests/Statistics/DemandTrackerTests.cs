@@ -10,10 +10,10 @@ public class DemandTrackerTests
     {
         var tracker = new DemandTracker();
         tracker.Arrived(10);
-        Assert.Equal(new Demand(10, 1, -1), Next(tracker, 10));
+        Assert.Equal(new RankedArrival(10, 1, -1), Next(tracker, 10));
         tracker.Ended(15);
         tracker.Arrived(40);
-        Assert.Equal(new Demand(40, 1, 25), Next(tracker, 40));
+        Assert.Equal(new RankedArrival(40, 1, 25), Next(tracker, 40));
         Assert.Null(Next(tracker, long.MaxValue));
     }
 
@@ -29,7 +29,7 @@ public class DemandTrackerTests
 
         // The first had waited; without the wait it had ended before the second came.
         tracker.Ended(12);
-        Assert.Equal(new Demand(20, 1, 8), Next(tracker, 20));
+        Assert.Equal(new RankedArrival(20, 1, 8), Next(tracker, 20));
         Assert.False(tracker.HasOpen);
     }
 
@@ -56,10 +56,10 @@ public class DemandTrackerTests
         tests: 300);
 
     /// <summary>What the tracker gives out, told of events in the order of real time and asked as a pool asks it.</summary>
-    private static List<Demand> Tracked(Request[] requests)
+    private static List<RankedArrival> Tracked(Request[] requests)
     {
         var tracker = new DemandTracker();
-        var stream = new List<Demand>();
+        var stream = new List<RankedArrival>();
         var times = requests.SelectMany(r => new[] { r.AtUs, r.BeginUs, r.EndUs }).Distinct().Order();
         foreach (var nowUs in times)
         {
@@ -90,9 +90,9 @@ public class DemandTrackerTests
     }
 
     /// <summary>By definition: each request begins as it arrives; of the free slots it takes the first, slots being in use from the first on.</summary>
-    private static List<Demand> Naive(Request[] requests)
+    private static List<RankedArrival> Naive(Request[] requests)
     {
-        var stream = new List<Demand>();
+        var stream = new List<RankedArrival>();
         for (var i = 0; i < requests.Length; i++)
         {
             var atUs = requests[i].AtUs;
@@ -103,13 +103,13 @@ public class DemandTrackerTests
             var lastUs = requests[..i].Select(r => r.WithoutWaitUs)
                 .Where(endUs => endUs <= atUs && requests[..i].Count(r => r.AtUs < endUs && r.WithoutWaitUs >= endUs) >= rank)
                 .Append(-1).Max();
-            stream.Add(new Demand(atUs, rank, lastUs < 0 ? -1 : atUs - lastUs));
+            stream.Add(new RankedArrival(atUs, rank, lastUs < 0 ? -1 : atUs - lastUs));
         }
 
         return stream;
     }
 
-    private static Demand? Next(DemandTracker tracker, long untilUs) => tracker.TryNext(untilUs, out var demand) ? demand : null;
+    private static RankedArrival? Next(DemandTracker tracker, long untilUs) => tracker.TryNext(untilUs, out var demand) ? demand : null;
 
     private sealed record Request(long AtUs, long LengthUs, long WaitUs)
     {

@@ -1,4 +1,4 @@
-using FuncScaler.Policies;
+using FuncScaler.Policies.Adaptive;
 using FuncScaler.Statistics;
 
 namespace FuncScaler.Tests.Policies.Adaptive;

@@ -1,0 +1,54 @@
+namespace FuncScaler.Policies.Adaptive.Demand;
+
+/// <summary>How many requests came lately: over about the time of a cold start, and over a half, an eighth and a 32nd of it.</summary>
+internal struct ArrivalRates
+{
+    /// <summary>By how many standard deviations more must have come in a shorter time than the rate of the longer one had brought.</summary>
+    private const double Surely = 2;
+
+    private float _whole;
+    private float _half;
+    private float _eighth;
+    private float _thirtySecond;
+
+    /// <summary>When the last arrived, µs.</summary>
+    public long LastUs { get; private set; }
+
+    /// <summary>A request arrived.</summary>
+    public void Arrived(long nowUs, double coldUs)
+    {
+        var (whole, half, eighth, thirtySecond) = At(nowUs, coldUs);
+        (_whole, _half, _eighth, _thirtySecond) = ((float)whole + 1, (float)half + 1, (float)eighth + 1, (float)thirtySecond + 1);
+        LastUs = nowUs;
+    }
+
+    /// <summary>How many came within about a cold start's time, the last included.</summary>
+    public readonly double Recent(long nowUs, double coldUs) => _whole * Math.Exp(-(nowUs - LastUs) / coldUs);
+
+    /// <summary>
+    /// How many more would come within a cold start's time than have come in the last, if the highest rate of the shorter times went on; only what
+    /// is surely more than chance. 0 for none.
+    /// </summary>
+    public readonly double Surge(long nowUs, double coldUs)
+    {
+        var (whole, half, eighth, thirtySecond) = At(nowUs, coldUs);
+        return Math.Max(Math.Max(0, (2 * AtLeast(half)) - whole), Math.Max((8 * AtLeast(eighth)) - whole, (32 * AtLeast(thirtySecond)) - whole));
+    }
+
+    private static double AtLeast(double count) => count - (Surely * Math.Sqrt(count));
+
+    private readonly (double Whole, double Half, double Eighth, double ThirtySecond) At(long nowUs, double coldUs)
+    {
+        if (nowUs == LastUs)
+        {
+            return (_whole, _half, _eighth, _thirtySecond);
+        }
+
+        var left = Math.Exp(-(nowUs - LastUs) / coldUs);
+        var leftOfHalf = left * left;
+        var leftOfQuarter = leftOfHalf * leftOfHalf;
+        var leftOfEighth = leftOfQuarter * leftOfQuarter;
+        var leftOfSixteenth = leftOfEighth * leftOfEighth;
+        return (_whole * left, _half * leftOfHalf, _eighth * leftOfEighth, _thirtySecond * leftOfSixteenth * leftOfSixteenth);
+    }
+}

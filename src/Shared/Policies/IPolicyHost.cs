@@ -1,0 +1,11 @@
+namespace FuncScaler.Policies;
+
+/// <summary>What a scaler offers to policies that look beyond one function.</summary>
+public interface IPolicyHost
+{
+    /// <summary>
+    /// Has <see cref="IKeepAlivePolicy.Standby"/> of another function's policy called once the present event is dealt with. Does nothing
+    /// for a function without a pool.
+    /// </summary>
+    void RequestReview(MetaKey function);
+}

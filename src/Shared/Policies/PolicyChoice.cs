@@ -1,0 +1,19 @@
+namespace FuncScaler.Policies;
+
+/// <summary>A policy as chosen by its name and option, for example <c>ttl:300</c>.</summary>
+/// <param name="Name">The choice in full, as printed in tables.</param>
+/// <param name="Begin">Called once per scaler; makes the policy of each function. What those share is made here.</param>
+public sealed record PolicyChoice(string Name, Func<IPolicyHost, Func<FunctionMeta, IKeepAlivePolicy>> Begin)
+{
+    /// <summary>A choice whose policies share nothing.</summary>
+    public PolicyChoice(string name, Func<FunctionMeta, IKeepAlivePolicy> create)
+        : this(name, _ => create)
+    {
+    }
+
+    /// <summary>Whether policies of different functions influence each other, so that functions cannot be simulated apart.</summary>
+    public bool SharesState { get; init; }
+
+    /// <summary>Whether its policies are <see cref="IExplainablePolicy"/>.</summary>
+    public bool Explains { get; init; }
+}
