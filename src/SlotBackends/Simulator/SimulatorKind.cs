@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.SlotBackends.Simulator;
@@ -19,14 +20,18 @@ internal sealed class SimulatorKind : BackendKind
 
     protected override OpenBackend OpenChecked(BackendSettings settings, BackendServices services)
     {
-        TryAddress(settings.Address, out var address);
+        if (!TryAddress(settings.Address, out var address))
+        {
+            throw new BackendSettingsException(Check(settings));
+        }
+
         return new OpenBackend(
-            new SimulatorBackend(PlatformChannel.Open(address!), new SimulatorBackendOptions(), services.Time),
+            new SimulatorBackend(PlatformChannel.Open(address), new SimulatorBackendOptions(), services.Time),
             $"platform {address.Authority}",
             new BackendLimits());
     }
 
-    private static bool TryAddress(string text, out Uri? address) =>
+    private static bool TryAddress(string text, [NotNullWhen(true)] out Uri? address) =>
         Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute, out address)
         && address.Scheme is "http" or "https" && address.PathAndQuery == "/" && !(address.IsDefaultPort && !text.EndsWith($":{address.Port}", StringComparison.Ordinal));
 }
