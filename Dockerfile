@@ -6,7 +6,6 @@ WORKDIR /source
 # First what restoring depends on, so that a change of code alone restores nothing.
 COPY global.json Directory.*.props ./
 COPY src/Shared/Shared.csproj src/Shared/
-COPY src/UnaryGrpc/UnaryGrpc.csproj src/UnaryGrpc/
 COPY src/SlotBackends/SlotBackends.csproj src/SlotBackends/
 COPY src/ContestSimulator/ContestSimulator.csproj src/ContestSimulator/
 COPY src/ScalerHost/ScalerHost.csproj src/ScalerHost/

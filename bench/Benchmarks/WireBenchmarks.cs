@@ -3,7 +3,7 @@ using FuncScaler.Contract;
 using FuncScaler.Policies;
 using FuncScaler.ScalerHost;
 using FuncScaler.SlotBackends.Fake;
-using FuncScaler.UnaryGrpc;
+using Grpc.Net.Client;
 using Microsoft.Extensions.Logging;
 
 namespace FuncScaler.Benchmarks;
@@ -11,9 +11,6 @@ namespace FuncScaler.Benchmarks;
 /// <summary>A warm request over HTTP/2 on loopback, client and server in one process: what a caller waits for.</summary>
 public class WireBenchmarks
 {
-    private static readonly UnaryMethod<AssignRequest, AssignReply> Assign = new(ScalerContract.Assign);
-    private static readonly UnaryMethod<IdleRequest, IdleReply> Idle = new(ScalerContract.Idle);
-
     private readonly AssignRequest _assign = new()
     {
         RequestId = "r",
@@ -21,7 +18,8 @@ public class WireBenchmarks
     };
 
     private ScalerServer _server = null!;
-    private HttpUnaryChannel _channel = null!;
+    private GrpcChannel _channel = null!;
+    private Scaler.ScalerClient _scaler = null!;
 
     [GlobalSetup]
     public async Task SetUp()
@@ -32,22 +30,23 @@ public class WireBenchmarks
             TimeProvider.System);
         await _server.StartAsync(CancellationToken.None);
         _server.SetServing(true);
-        _channel = new HttpUnaryChannel($"http://127.0.0.1:{_server.GrpcPort}");
+        _channel = GrpcChannel.ForAddress($"http://127.0.0.1:{_server.GrpcPort}");
+        _scaler = new Scaler.ScalerClient(_channel);
         await AssignAndIdle();
     }
 
     [GlobalCleanup]
     public async Task CleanUp()
     {
-        await _channel.DisposeAsync();
+        _channel.Dispose();
         await _server.DisposeAsync();
     }
 
     [Benchmark(Description = "Assign and Idle, warm, over loopback")]
     public async Task AssignAndIdle()
     {
-        var granted = await _channel.CallAsync(Assign, _assign, null, CancellationToken.None);
+        var granted = await _scaler.AssignAsync(_assign);
         var idle = new IdleRequest { Assigment = granted.Assigment, Result = new Result { StatusCode = 200, DurationInMs = 1 } };
-        await _channel.CallAsync(Idle, idle, null, CancellationToken.None);
+        await _scaler.IdleAsync(idle);
     }
 }

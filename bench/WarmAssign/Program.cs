@@ -1,52 +1,74 @@
 using System.Diagnostics;
 using System.Globalization;
+using FuncScaler.Benchmarks;
 using FuncScaler.Contract;
-using FuncScaler.UnaryGrpc;
+using Grpc.Net.Client;
 
-// warm-assign ADDRESS [CALLS]: one instance, assigned and released over and over by one caller; its scaler keeps it (ttl:9 does).
-if (args.Length is 0 or > 2)
+// Callers that assign and release an instance each, over and over, on one connection. The scaler keeps instances (ttl:300 does).
+if (args is ["--empty", var port])
 {
-    Console.Error.WriteLine("usage: warm-assign HOST:PORT [CALLS]");
+    await EmptyService.ServeAsync(int.Parse(port, CultureInfo.InvariantCulture));
+    return 0;
+}
+
+if (args.Length is < 1 or > 4)
+{
+    Console.Error.WriteLine("""
+        usage: warm-assign HOST:PORT [PAIRS] [CALLERS] [PID]    PAIRS in all, default 20000; CALLERS at once, default 1;
+                                                                PID: the server's process, for its processor time
+               warm-assign --empty PORT                         serves the contract with nothing behind it
+        """);
     return 64;
 }
 
-var calls = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 20_000;
-var assign = new UnaryMethod<AssignRequest, AssignReply>(ScalerContract.Assign);
-var idle = new UnaryMethod<IdleRequest, IdleReply>(ScalerContract.Idle);
-await using var channel = new HttpUnaryChannel(args[0]);
-var assignUs = new List<double>(calls);
-var idleUs = new List<double>(calls);
+var pairs = Number(1, 20_000);
+var callers = Number(2, 1);
+using var server = args.Length > 3 ? Process.GetProcessById(Number(3, 0)) : null;
+using var channel = GrpcChannel.ForAddress($"http://{args[0]}");
+var scaler = new Scaler.ScalerClient(channel);
 
-// The first thousands are for the compilers of both sides.
-for (var i = -Math.Min(calls, 5_000); i < calls; i++)
-{
-    var began = Stopwatch.GetTimestamp();
-    var reply = await channel.CallAsync(
-        assign,
-        new AssignRequest
-        {
-            RequestId = $"w{i}",
-            MetaData = new Meta { Key = "warm-assign", Runtime = "go", TimeoutInSecs = 60, MemoryInMb = 128 },
-        },
-        null,
-        CancellationToken.None);
-    var assigned = Stopwatch.GetTimestamp();
-    await channel.CallAsync(idle, new IdleRequest { Assigment = reply.Assigment, Result = new Result { StatusCode = 200 } }, null, CancellationToken.None);
-    if (i >= 0)
-    {
-        assignUs.Add(Stopwatch.GetElapsedTime(began, assigned).TotalMicroseconds);
-        idleUs.Add(Stopwatch.GetElapsedTime(assigned).TotalMicroseconds);
-    }
-}
-
-Print("Assign", assignUs);
-Print("Idle", idleUs);
+// The first thousands are for the compilers of both sides, and for the instances.
+await RunAsync(Math.Max(5_000, callers * 20), "w", null, null);
+var perCaller = pairs / callers;
+var assignMs = new double[callers][];
+var idleMs = new double[callers][];
+server?.Refresh();
+var cpu = server?.TotalProcessorTime;
+var began = Stopwatch.GetTimestamp();
+await RunAsync(pairs, "r", assignMs, idleMs);
+var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
+server?.Refresh();
+var done = perCaller * callers;
+Console.WriteLine(string.Create(
+    CultureInfo.InvariantCulture,
+    $"{callers} callers: {done / seconds:F0} pairs/s; {Percentiles("Assign", assignMs)}; {Percentiles("Idle", idleMs)}{(server is null ? "" : $"; server {(server.TotalProcessorTime - cpu!.Value).TotalMicroseconds / done:F1} us of CPU a pair")}"));
 return 0;
 
-static void Print(string name, List<double> us)
+int Number(int index, int otherwise) => args.Length > index ? int.Parse(args[index], CultureInfo.InvariantCulture) : otherwise;
+
+Task RunAsync(int total, string prefix, double[][]? assigns, double[][]? idles) => Task.WhenAll(Enumerable.Range(0, callers).Select(async caller =>
 {
-    us.Sort();
-    Console.WriteLine(string.Create(
-        CultureInfo.InvariantCulture,
-        $"{name}: {us.Count} calls, p50 {us[us.Count / 2] / 1000:F3} ms, p99 {us[(int)(us.Count * 0.99)] / 1000:F3} ms, max {us[^1] / 1000:F1} ms"));
+    var meta = new Meta { Key = "warm-assign", Runtime = "go", TimeoutInSecs = 60, MemoryInMb = 128 };
+    var count = total / callers;
+    var (assign, idle) = (new double[count], new double[count]);
+    for (var i = 0; i < count; i++)
+    {
+        var sent = Stopwatch.GetTimestamp();
+        var reply = await scaler.AssignAsync(new AssignRequest { RequestId = $"{prefix}{caller}-{i}", MetaData = meta });
+        var assigned = Stopwatch.GetTimestamp();
+        await scaler.IdleAsync(new IdleRequest { Assigment = reply.Assigment, Result = new Result { StatusCode = 200 } });
+        assign[i] = Stopwatch.GetElapsedTime(sent, assigned).TotalMilliseconds;
+        idle[i] = Stopwatch.GetElapsedTime(assigned).TotalMilliseconds;
+    }
+
+    if (assigns is not null && idles is not null)
+    {
+        (assigns[caller], idles[caller]) = (assign, idle);
+    }
+}));
+
+static string Percentiles(string name, double[][] ofCallers)
+{
+    double[] ms = [.. ofCallers.SelectMany(times => times).Order()];
+    return string.Create(CultureInfo.InvariantCulture, $"{name} p50 {ms[ms.Length / 2]:F3} ms, p99 {ms[(int)(ms.Length * 0.99)]:F3} ms");
 }

@@ -3,8 +3,6 @@ using System.Net.Sockets;
 using FuncScaler.Policies;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Runtime;
-using FuncScaler.UnaryGrpc;
-using FuncScaler.UnaryGrpc.Health;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -47,11 +45,8 @@ public sealed record ScalerServerOptions
 /// <summary>The scaler as a service: gRPC and JSON in front, the runtime behind.</summary>
 public sealed class ScalerServer : IAsyncDisposable
 {
-    private const string ScalerServiceName = "serverless.simulator.Scaler";
-
     private readonly WebApplication _app;
     private readonly ScalerServerOptions _options;
-    private readonly ServingStates _serving = new();
     private readonly TelemetryExport? _export;
     private readonly MetricsSummary _summary;
     private bool _stopped;
@@ -72,23 +67,21 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            kestrel.AddServerHeader = false;
-            kestrel.ListenUnaryGrpc(options.Address, options.GrpcPort);
+            kestrel.ListenGrpc(options.Address, options.GrpcPort);
             if (options.HttpPort is { } httpPort)
             {
                 kestrel.Listen(options.Address, httpPort);
             }
         });
+        builder.Services.AddScalerGrpc();
+        builder.Services.AddSingleton(_ => new ScalerService(Runtime!));
         _app = builder.Build();
         Runtime = new ScalerRuntime(backend, options.Policy, options.Runtime, time, _app.Services.GetRequiredService<ILogger<ScalerRuntime>>());
         _summary = new MetricsSummary(_app.Services.GetRequiredService<ILogger<MetricsSummary>>(), time);
         _export = TelemetryExport.Start(options.Otlp);
-        var service = new ScalerService(Runtime);
-        var routes = new UnaryRoutes();
-        service.AddTo(routes);
-        routes.AddHealth(_serving.Set("", false).Set(ScalerServiceName, false));
-        _app.UseUnaryGrpc(routes);
-        MapJson(_app, new ScalerJsonApi(service, Runtime));
+        _app.MapScalerGrpc();
+        SetServing(false);
+        MapJson(_app, new ScalerJsonApi(_app.Services.GetRequiredService<ScalerService>(), Runtime));
     }
 
     public ScalerRuntime Runtime { get; }
@@ -129,7 +122,7 @@ public sealed class ScalerServer : IAsyncDisposable
     }
 
     /// <summary>Says by the health service that requests are welcome.</summary>
-    public void SetServing(bool serving) => _serving.Set("", serving).Set(ScalerServiceName, serving);
+    public void SetServing(bool serving) => ScalerGrpc.SetServing(_app.Services, serving);
 
     /// <summary>Stops: turns new requests away, gives instances back (or leaves them), then stops listening.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)

@@ -16,7 +16,7 @@ public sealed class ContestRunScriptTests
         await platform.StartAsync();
         using var control = new TcpListener(IPAddress.Loopback, 0);
         control.Start();
-        using var run = Start(platform.Address, ((IPEndPoint)control.LocalEndpoint).Port);
+        using var run = Start(platform.Address.Authority, ((IPEndPoint)control.LocalEndpoint).Port);
         while (await run.StandardOutput.ReadLineAsync() is { } line && !line.Contains("the simulator listens", StringComparison.Ordinal))
         {
             // Until it has found both ports.

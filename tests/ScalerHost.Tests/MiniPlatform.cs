@@ -2,18 +2,16 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using FuncScaler.Contract;
-using FuncScaler.UnaryGrpc;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.Extensions.Logging;
+using Grpc.Core;
+using Status = FuncScaler.Contract.Status;
 
 namespace FuncScaler.Tests;
 
 /// <summary>A contest platform whose server can be killed and brought back, with its slots or without.</summary>
-internal sealed class MiniPlatform : IAsyncDisposable
+internal sealed class MiniPlatform : Platform.PlatformBase, IAsyncDisposable
 {
     private readonly int _port = FreePort();
-    private WebApplication? _server;
+    private GrpcTestServer? _server;
     private int _lastId;
 
     /// <summary>The slots that exist, with their instance ids; null for a slot that is not initialised.</summary>
@@ -22,7 +20,7 @@ internal sealed class MiniPlatform : IAsyncDisposable
     /// <summary>Completes when CreateSlot may answer.</summary>
     public TaskCompletionSource CreateGate { get; set; } = Open();
 
-    public string Address => $"127.0.0.1:{_port}";
+    public Uri Address => new($"http://127.0.0.1:{_port}");
 
     public static TaskCompletionSource Open()
     {
@@ -31,36 +29,27 @@ internal sealed class MiniPlatform : IAsyncDisposable
         return gate;
     }
 
-    public async Task StartAsync()
-    {
-        var routes = new UnaryRoutes()
-            .Add(new UnaryMethod<CreateSlotRequest, CreateSlotReply>(ScalerContract.CreateSlot), async (request, call) =>
-            {
-                await CreateGate.Task.WaitAsync(call.Cancellation);
-                var id = $"slot-{Interlocked.Increment(ref _lastId)}";
-                Slots[id] = null;
-                return new CreateSlotReply { Slot = new Slot { Id = id, ResourceConfig = request.ResourceConfig } };
-            })
-            .Add(new UnaryMethod<InitRequest, InitReply>(ScalerContract.Init), (request, _) => ValueTask.FromResult(Init(request)))
-            .Add(new UnaryMethod<DestroySlotRequest, DestroySlotReply>(ScalerContract.DestroySlot), (request, _) => ValueTask.FromResult(
-                new DestroySlotReply { Status = Slots.TryRemove(request.Id, out var _) ? Status.Ok : Status.NotFound }));
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenUnaryGrpc(IPAddress.Loopback, _port));
-        _server = builder.Build();
-        _server.UseUnaryGrpc(routes);
-        await _server.StartAsync();
-    }
+    public async Task StartAsync() => _server = await GrpcTestServer.StartAsync(this, _port);
 
     /// <summary>Ends the server at once, connections and all.</summary>
     public async Task KillAsync()
     {
-        using var now = new CancellationTokenSource();
-        await now.CancelAsync();
-        await _server!.StopAsync(now.Token);
-        await _server.DisposeAsync();
+        await _server!.KillAsync();
         _server = null;
     }
+
+    public override async Task<CreateSlotReply> CreateSlot(CreateSlotRequest request, ServerCallContext context)
+    {
+        await CreateGate.Task.WaitAsync(context.CancellationToken);
+        var id = $"slot-{Interlocked.Increment(ref _lastId)}";
+        Slots[id] = null;
+        return new CreateSlotReply { Slot = new Slot { Id = id, ResourceConfig = request.ResourceConfig } };
+    }
+
+    public override Task<InitReply> Init(InitRequest request, ServerCallContext context) => Task.FromResult(Init(request));
+
+    public override Task<DestroySlotReply> DestroySlot(DestroySlotRequest request, ServerCallContext context) =>
+        Task.FromResult(new DestroySlotReply { Status = Slots.TryRemove(request.Id, out _) ? Status.Ok : Status.NotFound });
 
     public async ValueTask DisposeAsync()
     {

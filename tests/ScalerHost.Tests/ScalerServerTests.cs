@@ -6,7 +6,9 @@ using FuncScaler.Contract;
 using FuncScaler.Policies;
 using FuncScaler.ScalerHost;
 using FuncScaler.SlotBackends.Simulator;
-using FuncScaler.UnaryGrpc;
+using Grpc.Core;
+using Grpc.Health.V1;
+using Grpc.Net.Client;
 using Microsoft.Extensions.Logging;
 
 namespace FuncScaler.Tests;
@@ -14,12 +16,10 @@ namespace FuncScaler.Tests;
 /// <summary>The service as callers see it: JSON and gRPC over real sockets, on a platform that may die.</summary>
 public sealed class ScalerServerTests : IAsyncLifetime
 {
-    private static readonly UnaryMethod<AssignRequest, AssignReply> Assign = new(ScalerContract.Assign);
-    private static readonly UnaryMethod<IdleRequest, IdleReply> Idle = new(ScalerContract.Idle);
-
     private readonly MiniPlatform _platform = new();
     private ScalerServer _scaler = null!;
-    private HttpUnaryChannel _grpc = null!;
+    private GrpcChannel _grpc = null!;
+    private Scaler.ScalerClient _client = null!;
     private HttpClient _http = null!;
 
     public async Task InitializeAsync()
@@ -30,7 +30,7 @@ public sealed class ScalerServerTests : IAsyncLifetime
 
     public async Task DisposeAsync()
     {
-        await _grpc.DisposeAsync();
+        _grpc.Dispose();
         _http.Dispose();
         await _scaler.DisposeAsync();
         await _platform.DisposeAsync();
@@ -102,9 +102,9 @@ public sealed class ScalerServerTests : IAsyncLifetime
         var wrong = reply.Assigment.Clone();
         wrong.InstanceId = "another";
 
-        Assert.Equal(GrpcStatus.InvalidArgument, (await Assert.ThrowsAsync<GrpcException>(() => IdleAsync(wrong))).Status);
+        Assert.Equal(StatusCode.InvalidArgument, (await Assert.ThrowsAsync<RpcException>(() => IdleAsync(wrong))).StatusCode);
         await IdleAsync(reply.Assigment);
-        Assert.Equal(GrpcStatus.NotFound, (await Assert.ThrowsAsync<GrpcException>(() => IdleAsync(reply.Assigment))).Status);
+        Assert.Equal(StatusCode.NotFound, (await Assert.ThrowsAsync<RpcException>(() => IdleAsync(reply.Assigment))).StatusCode);
         Assert.Equal(1, _scaler.Runtime.GetStats().Slots.Idle);
     }
 
@@ -117,7 +117,7 @@ public sealed class ScalerServerTests : IAsyncLifetime
         await StartScalerAsync(keep: false, time: time);
         await _platform.KillAsync();
         var errors = Enumerable.Range(0, 20)
-            .Select(i => Assert.ThrowsAsync<GrpcException>(() => AssignAsync($"r{i}", timeout: TimeSpan.FromSeconds(30))))
+            .Select(i => Assert.ThrowsAsync<RpcException>(() => AssignAsync($"r{i}", timeout: TimeSpan.FromSeconds(30))))
             .ToArray();
         await Eventually.HoldsAsync(() => _scaler.Runtime.GetStats() is { Requests.Waiting: 20, Slots.BackendFailures: > 0 });
 
@@ -126,8 +126,8 @@ public sealed class ScalerServerTests : IAsyncLifetime
         // Our answer, not the client's own time-out: it carries the backend's words.
         Assert.All(await Task.WhenAll(errors), error =>
         {
-            Assert.Equal(GrpcStatus.DeadlineExceeded, error.Status);
-            Assert.Contains("the backend said: CreateSlot failed: Unavailable", error.Detail, StringComparison.Ordinal);
+            Assert.Equal(StatusCode.DeadlineExceeded, error.StatusCode);
+            Assert.Contains("the backend said: CreateSlot failed: Unavailable", error.Status.Detail, StringComparison.Ordinal);
         });
         Assert.Equal(0, _scaler.Runtime.GetStats().Requests.Waiting);
     }
@@ -165,6 +165,49 @@ public sealed class ScalerServerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Its_health_says_when_requests_are_welcome()
+    {
+        var health = new Health.HealthClient(_grpc);
+        var service = new HealthCheckRequest { Service = "serverless.simulator.Scaler" };
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, (await health.CheckAsync(service)).Status);
+        using var watch = health.Watch(service);
+        Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));
+
+        _scaler.SetServing(true);
+        Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, watch.ResponseStream.Current.Status);
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, (await health.CheckAsync(new HealthCheckRequest())).Status);
+
+        // While it stops, with an instance still in use, it is there to say so.
+        var held = await AssignAsync("r1");
+        var stop = _scaler.StopAsync(CancellationToken.None);
+        Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, watch.ResponseStream.Current.Status);
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, (await health.CheckAsync(service)).Status);
+        await IdleAsync(held.Assigment);
+        await stop;
+    }
+
+    [Fact]
+    public async Task A_caller_that_goes_away_or_whose_time_is_up_waits_no_longer()
+    {
+        _platform.CreateGate = new TaskCompletionSource();
+        var late = Assert.ThrowsAsync<RpcException>(() => AssignAsync("late", timeout: TimeSpan.FromSeconds(1)));
+        using var leaving = new CancellationTokenSource();
+        var meta = new Meta { Key = "f", Runtime = "go", TimeoutInSecs = 60, MemoryInMb = 128 };
+        var gone = Assert.ThrowsAsync<RpcException>(
+            () => _client.AssignAsync(new AssignRequest { RequestId = "gone", MetaData = meta }, cancellationToken: leaving.Token).ResponseAsync);
+        await Eventually.HoldsAsync(() => _scaler.Runtime.GetStats().Requests.Assigns == 2);
+
+        await leaving.CancelAsync();
+
+        Assert.Equal(StatusCode.Cancelled, (await gone).StatusCode);
+        Assert.Equal(StatusCode.DeadlineExceeded, (await late).StatusCode);
+        await Eventually.HoldsAsync(() => _scaler.Runtime.GetStats().Requests.Waiting == 0);
+        _platform.CreateGate.SetResult();
+    }
+
+    [Fact]
     public async Task A_stop_gives_every_instance_back()
     {
         var first = await AssignAsync("r1");
@@ -172,7 +215,7 @@ public sealed class ScalerServerTests : IAsyncLifetime
         await IdleAsync(first.Assigment);
 
         var stop = _scaler.StopAsync(CancellationToken.None);
-        Assert.Equal(GrpcStatus.Unavailable, (await Assert.ThrowsAsync<GrpcException>(() => AssignAsync("r3"))).Status);
+        Assert.Equal(StatusCode.Unavailable, (await Assert.ThrowsAsync<RpcException>(() => AssignAsync("r3"))).StatusCode);
         Assert.False(stop.IsCompleted);
         await IdleAsync(second.Assigment);
         await stop;
@@ -195,7 +238,7 @@ public sealed class ScalerServerTests : IAsyncLifetime
     private async Task StartScalerAsync(bool keep, string policy = "ttl:300", TimeProvider? time = null)
     {
         _scaler = new ScalerServer(
-            new SimulatorBackend(SimulatorChannel.Open(_platform.Address), new SimulatorBackendOptions(), TimeProvider.System),
+            new SimulatorBackend(PlatformChannel.Open(_platform.Address), new SimulatorBackendOptions(), TimeProvider.System),
             new ScalerServerOptions
             {
                 GrpcPort = 0,
@@ -206,28 +249,25 @@ public sealed class ScalerServerTests : IAsyncLifetime
             },
             time ?? TimeProvider.System);
         await _scaler.StartAsync(CancellationToken.None);
-        _grpc = new HttpUnaryChannel($"127.0.0.1:{_scaler.GrpcPort}");
+        _grpc = GrpcChannel.ForAddress($"http://127.0.0.1:{_scaler.GrpcPort}");
+        _client = new Scaler.ScalerClient(_grpc);
         _http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{_scaler.HttpPort}") };
     }
 
     private async Task DisposeScalerAsync()
     {
-        await _grpc.DisposeAsync();
+        _grpc.Dispose();
         _http.Dispose();
         await _scaler.DisposeAsync();
     }
 
-    private Task<AssignReply> AssignAsync(string request, int memoryMb = 128, string key = "f", TimeSpan? timeout = null) => _grpc.CallAsync(
-        Assign,
+    private Task<AssignReply> AssignAsync(string request, int memoryMb = 128, string key = "f", TimeSpan? timeout = null) => _client.AssignAsync(
         new AssignRequest { RequestId = request, MetaData = new Meta { Key = key, Runtime = "go", TimeoutInSecs = 60, MemoryInMb = (ulong)memoryMb } },
-        timeout ?? TimeSpan.FromSeconds(60),
-        CancellationToken.None).AsTask();
+        deadline: DateTime.UtcNow + (timeout ?? TimeSpan.FromSeconds(60))).ResponseAsync;
 
-    private Task<IdleReply> IdleAsync(Assignment assignment) => _grpc.CallAsync(
-        Idle,
+    private Task<IdleReply> IdleAsync(Assignment assignment) => _client.IdleAsync(
         new IdleRequest { Assigment = assignment, Result = new Result { StatusCode = 200, DurationInMs = 5 } },
-        TimeSpan.FromSeconds(60),
-        CancellationToken.None).AsTask();
+        deadline: DateTime.UtcNow + TimeSpan.FromSeconds(60)).ResponseAsync;
 
     private async Task<(HttpStatusCode Status, JsonObject Body)> PostAsync(string path, string body)
     {

@@ -1,4 +1,4 @@
-"""The same from Python, with the C core of gRPC: `interop.py client host:port`, or `interop.py server`.
+"""The same from Python, with the C core of gRPC: `interop.py client host:port http://host:port`, or `interop.py server`.
 
 The first lines of stdin are descriptors of the .proto files (base64), so that no code has to be generated.
 """
@@ -9,13 +9,15 @@ import json
 import os
 import sys
 import threading
+import time
+import urllib.request
 from concurrent import futures
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 POOL = descriptor_pool.DescriptorPool()
-for _ in range(2):
+for _ in range(3):
     POOL.Add(descriptor_pb2.FileDescriptorProto.FromString(base64.b64decode(sys.stdin.readline())))
 
 
@@ -28,6 +30,7 @@ def message(name):
 
 SIMULATOR = "serverless.simulator."
 HEALTH = "grpc.health.v1."
+REFLECTION = "grpc.reflection.v1alpha."
 
 
 def exit_with_stdin():
@@ -39,7 +42,7 @@ def exit_with_stdin():
 threading.Thread(target=exit_with_stdin, daemon=True).start()
 
 
-def client(address):
+def client(address, http):
     unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     channel = grpc.insecure_channel(address, options=unlimited)
 
@@ -48,53 +51,106 @@ def client(address):
             path, request_serializer=lambda m: m.SerializeToString(), response_deserializer=message(reply).FromString)
 
     assign_method = method("/serverless.simulator.Scaler/Assign", SIMULATOR + "AssignReply")
+    idle_method = method("/serverless.simulator.Scaler/Idle", SIMULATOR + "IdleReply")
     check_method = method("/grpc.health.v1.Health/Check", HEALTH + "HealthCheckResponse")
 
-    def request(behaviour, request_id="r"):
-        value = message(SIMULATOR + "AssignRequest")(request_id=request_id, timestamp=7)
-        value.meta_data.key = behaviour
+    def request(key, request_id):
+        value = message(SIMULATOR + "AssignRequest")(request_id=request_id)
+        value.meta_data.key = key
         value.meta_data.memory_in_mb = 512
         return value
 
+    def release(granted):
+        idle_method(message(SIMULATOR + "IdleRequest")(assigment=granted.assigment))
+
     def outcome_of(call):
         try:
-            reply = call()
-            return {"code": 0, "characters": len(reply.assigment.request_id), "instance": reply.assigment.instance_id}
+            call()
+            return {"code": 0}
         except grpc.RpcError as error:
             return {"code": error.code().value[0], "details": error.details()}
         except grpc.FutureCancelledError:
             return {"code": 1}
 
-    outcome = {
-        "ok": outcome_of(lambda: assign_method(request("echo", "r1"))),
-        "error": outcome_of(lambda: assign_method(request("error"))),
-        "failure": outcome_of(lambda: assign_method(request("failure"))),
-    }
+    def echo(request_id, **options):
+        reply = None
+
+        def call():
+            nonlocal reply
+            reply = assign_method(request("f", request_id), **options)
+            release(reply)
+
+        return {**outcome_of(call), "characters": len(reply.assigment.request_id) if reply else None}
+
+    def requests():
+        with urllib.request.urlopen(http + "/api/stats") as answer:
+            return json.load(answer)["requests"]
+
+    def waiting(wanted):
+        """How many requests wait, once that many do, or at the end of patience."""
+        for _ in range(2000):
+            if requests()["waiting"] == wanted:
+                return wanted
+            time.sleep(0.005)
+        return requests()["waiting"]
+
+    outcome = {}
+    granted, call = assign_method.with_call(request("f", "r1"))
+    headers = dict(call.initial_metadata())
+    outcome["ok"] = {
+        "code": 0, "instance": granted.assigment.instance_id,
+        "address": headers.get("x-instance-address"), "start": headers.get("x-instance-start")}
+    outcome["released"] = outcome_of(lambda: release(granted))
+    outcome["releasedTwice"] = outcome_of(lambda: release(granted))
+    outcome["invalid"] = outcome_of(lambda: assign_method(request("f", "")))
+    outcome["refused"] = outcome_of(lambda: assign_method(request("refused", "refused")))
 
     # On a busy machine a call may be over before it has arrived; the server tells.
     seconds, arrived = 0.3, False
     while not arrived:
+        before = requests()["assigns"]
         outcome["deadline"] = outcome_of(lambda: assign_method(request("wait", f"deadline {seconds}"), timeout=seconds))
-        arrived = assign_method(request("until-ended", f"deadline {seconds}")).assigment.instance_id == "ended"
+        arrived = requests()["assigns"] > before
         seconds *= 2
+    outcome["deadline"]["waiting"] = waiting(0)
 
-    waiting = assign_method.future(request("wait", "cancel"))
-    assign_method(request("until-waiting", "cancel"))
-    waiting.cancel()
-    outcome["cancelled"] = outcome_of(waiting.result)
-    outcome["cancelled"]["seen"] = assign_method(request("until-ended", "cancel")).assigment.instance_id
-    outcome["gzip"] = outcome_of(lambda: assign_method(request("echo", "z" * 5000), compression=grpc.Compression.Gzip))
-    outcome["deflate"] = outcome_of(lambda: assign_method(request("echo", "z" * 5000), compression=grpc.Compression.Deflate))
-    outcome["large"] = outcome_of(lambda: assign_method(request("echo", "x" * (3 << 20))))
-    outcome["tooLarge"] = outcome_of(lambda: assign_method(request("echo", "x" * (5 << 20))))
-    outcome["afterTooLarge"] = outcome_of(lambda: assign_method(request("echo", "x")))
+    one = assign_method.future(request("wait", "cancel"))
+    waiting(1)
+    one.cancel()
+    outcome["cancelled"] = outcome_of(one.result)
+    outcome["cancelled"]["waiting"] = waiting(0)
+    outcome["gzip"] = echo("z" * 5000, compression=grpc.Compression.Gzip)
+    outcome["deflate"] = echo("z" * 5000, compression=grpc.Compression.Deflate)
+    outcome["large"] = echo("x" * (3 << 20))
+    outcome["tooLarge"] = echo("x" * (5 << 20))
+    outcome["afterTooLarge"] = echo("x")
     explode = method("/serverless.simulator.Scaler/Explode", SIMULATOR + "AssignReply")
-    outcome["unknown"] = outcome_of(lambda: explode(request("echo")))
+    outcome["unknown"] = outcome_of(lambda: explode(request("f", "r")))
     check = message(HEALTH + "HealthCheckRequest")
-    outcome["health"] = {"code": 0, "status": check_method(check(service="")).status}
+    scaler = check(service=SIMULATOR + "Scaler")
+    watch = channel.unary_stream(
+        "/grpc.health.v1.Health/Watch",
+        request_serializer=lambda m: m.SerializeToString(),
+        response_deserializer=message(HEALTH + "HealthCheckResponse").FromString)(scaler)
+    outcome["health"] = {
+        "server": check_method(check(service="")).status, "service": check_method(scaler).status, "watched": next(watch).status}
+    watch.cancel()
     outcome["healthOfNobody"] = outcome_of(lambda: check_method(check(service="nobody")))
+    reflection = channel.stream_stream(
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        request_serializer=lambda m: m.SerializeToString(),
+        response_deserializer=message(REFLECTION + "ServerReflectionResponse").FromString)
+    listed = next(reflection(iter([message(REFLECTION + "ServerReflectionRequest")(list_services="*")])))
+    outcome["reflection"] = [service.name for service in listed.list_services_response.service]
     parallel = [assign_method.future(request("together", f"p{i}")) for i in range(1000)]
-    outcome["parallel"] = {"right": sum(f"p{i}" == call.result().assigment.request_id for i, call in enumerate(parallel))}
+
+    # As each is answered: an instance that is given back serves another.
+    def right(granted, request_id):
+        release(granted)
+        return granted.assigment.request_id == request_id
+
+    with futures.ThreadPoolExecutor(32) as pool:
+        outcome["parallel"] = {"right": sum(pool.map(lambda i: right(parallel[i].result(), f"p{i}"), range(1000)))}
     print(json.dumps(outcome), flush=True)
 
 
@@ -104,7 +160,8 @@ def server():
 
     def create_slot(request, context):
         reply = reply_type()
-        if request.request_id == "error":
+        memory = request.resource_config.memory_in_megabytes
+        if memory == 429:
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "没有内存了: 100% 🚀\n")
         elif request.request_id.startswith("wait"):
             cancelled = seen["cancelled " + request.request_id]
@@ -119,13 +176,14 @@ def server():
             context.set_compression(grpc.Compression.Gzip)
             reply.error_message = "z" * 5000
         else:
-            reply.slot.id = "slot-" + request.request_id
+            reply.slot.id = "slot-" + request.request_id if memory == 1 else f"slot-of-{memory}"
             reply.slot.resource_config.CopyFrom(request.resource_config)
             reply.slot.create_duration_in_ms = 500
         return reply
 
     def destroy_slot(request, _):
-        seen[request.id].wait()
+        if not request.id.startswith("slot-"):
+            seen[request.id].wait()
         return message(SIMULATOR + "DestroySlotReply")()
 
     def handler(behaviour, request):
@@ -146,7 +204,7 @@ def server():
 
 
 if sys.argv[1] == "client":
-    client(sys.argv[2])
+    client(sys.argv[2], sys.argv[3])
     os._exit(0)
 else:
     server()

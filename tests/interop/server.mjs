@@ -12,7 +12,7 @@ function createSlot(call, callback) {
     return;
   }
 
-  switch (behaviour) {
+  switch (config.memory_in_megabytes === 429 ? 'error' : behaviour) {
     case 'error':
       // No message was sent, so this is "trailers only" on the wire.
       callback({ code: grpc.status.RESOURCE_EXHAUSTED, details: '没有内存了: 100% 🚀\n' });
@@ -26,7 +26,7 @@ function createSlot(call, callback) {
     default:
       callback(null, {
         status: 'Ok',
-        slot: { id: `slot-${behaviour}`, resource_config: config, create_time: 1, create_duration_in_ms: 500 },
+        slot: { id: config.memory_in_megabytes === 1 ? `slot-${behaviour}` : `slot-of-${config.memory_in_megabytes}`, resource_config: config, create_time: 1, create_duration_in_ms: 500 },
       });
   }
 }
@@ -34,9 +34,9 @@ function createSlot(call, callback) {
 const server = new grpc.Server();
 server.addService(Platform.service, {
   CreateSlot: createSlot,
-  // Answers once what the id says has happened.
+  // Answers once what the id says has happened; slots are gone at once.
   DestroySlot: (call, callback) => {
-    const poll = () => seen.has(call.request.id) ? callback(null, { status: 'Ok' }) : setTimeout(poll, 5);
+    const poll = () => seen.has(call.request.id) || call.request.id.startsWith('slot-') ? callback(null, { status: 'Ok' }) : setTimeout(poll, 5);
     poll();
   },
 });

@@ -1,8 +1,10 @@
 using System.Net.Sockets;
 using System.Text.Json;
 using FuncScaler.ContestSimulator.Traces;
-using FuncScaler.UnaryGrpc;
-using FuncScaler.UnaryGrpc.Health;
+using FuncScaler.Contract;
+using Grpc.Core;
+using Grpc.Health.V1;
+using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -13,6 +15,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Status = Grpc.Core.Status;
 
 namespace FuncScaler.ContestSimulator.Platform;
 
@@ -35,9 +38,9 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _log;
     private readonly PlatformService _platform;
-    private readonly HttpUnaryChannel _scaler;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Lock _gate = new();
+    private GrpcChannel? _scaler;
     private WebApplication? _grpc;
     private WebApplication? _control;
     private ContestReplay? _active;
@@ -53,8 +56,11 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         _loggers = loggers ?? NullLoggerFactory.Instance;
         _log = _loggers.CreateLogger<ContestPlatformServer>();
         _platform = new PlatformService(options);
-        _scaler = new HttpUnaryChannel(options.ScalerAddress);
+        ScalerAddress = options.ScalerAddress;
     }
+
+    /// <summary>Where the scaler serves gRPC; for whoever starts the scaler after the platform, to be set before the first run.</summary>
+    public Uri ScalerAddress { get; set; }
 
     /// <summary>The port of the Platform service, once started.</summary>
     public int PlatformPort { get; private set; }
@@ -78,10 +84,15 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
     /// <exception cref="ContestPlatformException">A port cannot be opened.</exception>
     public async Task StartAsync(CancellationToken cancellation = default)
     {
-        var routes = new UnaryRoutes();
-        _platform.AddTo(routes);
-        _grpc = Build(kestrel => kestrel.ListenUnaryGrpc(_options.ListenAddress, _options.PlatformPort));
-        _grpc.UseUnaryGrpc(routes);
+        _grpc = Build(
+            kestrel =>
+            {
+                // Each slot that is being created or initialised holds a stream, and a scaler may keep to one connection.
+                kestrel.Limits.Http2.MaxStreamsPerConnection = 16_384;
+                kestrel.Listen(_options.ListenAddress, _options.PlatformPort, listen => listen.Protocols = HttpProtocols.Http2);
+            },
+            services => services.AddSingleton(_platform).AddGrpc());
+        _grpc.MapGrpcService<PlatformService>();
         PlatformPort = await ListenAsync(_grpc, _options.PlatformPort, cancellation).ConfigureAwait(false);
 
         _control = Build(kestrel =>
@@ -126,7 +137,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
             }
         }
 
-        await _scaler.DisposeAsync().ConfigureAwait(false);
+        _scaler?.Dispose();
     }
 
     /// <summary>Makes a run and returns its result; an early end is in the result's <see cref="RunReport.Error"/>.</summary>
@@ -134,13 +145,29 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
     /// <exception cref="TraceFormatException">Two functions of the trace have the same key.</exception>
     public async Task<RunReport> RunAsync(ContestRun run, IProgress<RunProgress>? progress = null, CancellationToken cancellation = default)
     {
-        var replay = new ContestReplay(_platform, _scaler, run, _options);
+        var replay = new ContestReplay(_platform, new Scaler.ScalerClient(OpenScaler()), run, _options);
         if (!TryBegin(replay))
         {
             throw new ContestPlatformException("A run goes on: wait for its end before another is started.");
         }
 
         return await MakeAsync(replay, run, progress, cancellation).ConfigureAwait(false);
+    }
+
+    private GrpcChannel OpenScaler()
+    {
+        lock (_gate)
+        {
+            return _scaler ??= GrpcChannel.ForAddress(ScalerAddress, new GrpcChannelOptions
+            {
+                HttpHandler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true, UseProxy = false },
+                DisposeHttpClient = true,
+
+                // A scaler that is being started is asked again as often as its health is.
+                InitialReconnectBackoff = HealthRetry,
+                MaxReconnectBackoff = HealthRetry,
+            });
+        }
     }
 
     private bool TryBegin(ContestReplay replay)
@@ -194,13 +221,14 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
     {
         var time = _options.TimeProvider;
         var begin = time.GetTimestamp();
-        while (await AskHealthAsync(cancellation).ConfigureAwait(false) is { } trouble)
+        var health = new Health.HealthClient(OpenScaler());
+        while (await AskHealthAsync(health, cancellation).ConfigureAwait(false) is { } trouble)
         {
             if (time.GetElapsedTime(begin) >= _options.ScalerWait)
             {
                 throw new ContestPlatformException(
-                    $"The scaler at {_options.ScalerAddress.Authority} did not answer within {_options.ScalerWait.TotalSeconds:0.###} s "
-                    + $"({trouble.Detail}): start it, or correct the address.",
+                    $"The scaler at {ScalerAddress.Authority} did not answer within {_options.ScalerWait.TotalSeconds:0.###} s "
+                    + $"({trouble.Status.Detail}): start it, or correct the address.",
                     trouble);
             }
 
@@ -209,32 +237,36 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
 
         for (var i = 0; i < WarmUpCalls; i++)
         {
-            await AskHealthAsync(cancellation).ConfigureAwait(false);
+            await AskHealthAsync(health, cancellation).ConfigureAwait(false);
         }
     }
 
     /// <returns>Null when the scaler is ready, else why not.</returns>
-    private async Task<GrpcException?> AskHealthAsync(CancellationToken cancellation)
+    private static async Task<RpcException?> AskHealthAsync(Health.HealthClient scaler, CancellationToken cancellation)
     {
         try
         {
-            var health = await _scaler.CallAsync(ServingStates.Check, new HealthCheckRequest(), HealthTimeout, cancellation)
-                .ConfigureAwait(false);
+            var deadline = TimeProvider.System.GetUtcNow().UtcDateTime + HealthTimeout;
+            var health = await scaler.CheckAsync(new HealthCheckRequest(), deadline: deadline, cancellationToken: cancellation).ConfigureAwait(false);
             return health.Status == HealthCheckResponse.Types.ServingStatus.NotServing
-                ? new GrpcException(GrpcStatus.Unavailable, "it says that it is not serving")
+                ? new RpcException(new Status(StatusCode.Unavailable, "it says that it is not serving"))
                 : null;
         }
-        catch (GrpcException answer) when (answer.Status is GrpcStatus.Unimplemented or GrpcStatus.NotFound)
+        catch (RpcException answer) when (answer.StatusCode is StatusCode.Unimplemented or StatusCode.NotFound)
         {
             return null;
         }
-        catch (GrpcException trouble)
+        catch (RpcException) when (cancellation.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(cancellation);
+        }
+        catch (RpcException trouble)
         {
             return trouble;
         }
     }
 
-    private WebApplication Build(Action<KestrelServerOptions> listen)
+    private WebApplication Build(Action<KestrelServerOptions> listen, Action<IServiceCollection>? add = null)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(_loggers);
@@ -245,6 +277,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
             kestrel.AddServerHeader = false;
             listen(kestrel);
         });
+        add?.Invoke(builder.Services);
         return builder.Build();
     }
 
@@ -292,7 +325,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         {
             var document = await ReadStartAsync(http).ConfigureAwait(false);
             run = Open(document);
-            replay = new ContestReplay(_platform, _scaler, run, _options);
+            replay = new ContestReplay(_platform, new Scaler.ScalerClient(OpenScaler()), run, _options);
         }
         catch (Exception error) when (error is JsonException or Microsoft.AspNetCore.Http.BadHttpRequestException)
         {

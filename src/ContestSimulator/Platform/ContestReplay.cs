@@ -1,7 +1,8 @@
 using System.Runtime.ExceptionServices;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.Contract;
-using FuncScaler.UnaryGrpc;
+using Grpc.Core;
+using Status = FuncScaler.Contract.Status;
 
 namespace FuncScaler.ContestSimulator.Platform;
 
@@ -12,11 +13,9 @@ namespace FuncScaler.ContestSimulator.Platform;
 public sealed class ContestReplay
 {
     private const string EndedEarly = "ended early, the figures are partial: ";
-    private static readonly UnaryMethod<AssignRequest, AssignReply> AssignMethod = new(ScalerContract.Assign);
-    private static readonly UnaryMethod<IdleRequest, IdleReply> IdleMethod = new(ScalerContract.Idle);
 
     private readonly PlatformService _platform;
-    private readonly IUnaryChannel _scaler;
+    private readonly Scaler.ScalerClient _scaler;
     private readonly ContestRun _run;
     private readonly ContestPlatformOptions _options;
     private readonly CallStatistics _statistics = new();
@@ -37,7 +36,7 @@ public sealed class ContestReplay
     private Exception? _fault;
 
     /// <exception cref="TraceFormatException">Two functions of the trace have the same key.</exception>
-    public ContestReplay(PlatformService platform, IUnaryChannel scaler, ContestRun run, ContestPlatformOptions options)
+    public ContestReplay(PlatformService platform, Scaler.ScalerClient scaler, ContestRun run, ContestPlatformOptions options)
     {
         ArgumentNullException.ThrowIfNull(platform);
         ArgumentNullException.ThrowIfNull(scaler);
@@ -231,11 +230,11 @@ public sealed class ContestReplay
         AssignReply granted;
         try
         {
-            granted = await _scaler.CallAsync(AssignMethod, assign, _options.CallTimeout, stop).ConfigureAwait(false);
+            granted = await _scaler.AssignAsync(assign, CallOptions(stop)).ConfigureAwait(false);
         }
-        catch (GrpcException error)
+        catch (RpcException error) when (!stop.IsCancellationRequested)
         {
-            return Fail(Misuse.AssignRpcError, $"request \"{id}\" of function \"{function.Meta.Key}\": {error.Message}");
+            return Fail(Misuse.AssignRpcError, $"request \"{id}\" of function \"{function.Meta.Key}\": {error.StatusCode}: {error.Status.Detail}");
         }
 
         var answeredUs = _platform.NowUs;
@@ -272,11 +271,11 @@ public sealed class ContestReplay
         IdleReply released;
         try
         {
-            released = await _scaler.CallAsync(IdleMethod, idle, _options.CallTimeout, stop).ConfigureAwait(false);
+            released = await _scaler.IdleAsync(idle, CallOptions(stop)).ConfigureAwait(false);
         }
-        catch (GrpcException error)
+        catch (RpcException error) when (!stop.IsCancellationRequested)
         {
-            return Fail(Misuse.IdleRpcError, $"request \"{id}\" of function \"{function.Meta.Key}\": {error.Message}");
+            return Fail(Misuse.IdleRpcError, $"request \"{id}\" of function \"{function.Meta.Key}\": {error.StatusCode}: {error.Status.Detail}");
         }
 
         var idleUs = _platform.NowUs - idleSentUs;
@@ -303,6 +302,10 @@ public sealed class ContestReplay
 
         return true;
     }
+
+    /// <summary>gRPC counts deadlines on the system's clock.</summary>
+    private CallOptions CallOptions(CancellationToken stop) =>
+        new(deadline: TimeProvider.System.GetUtcNow().UtcDateTime + _options.CallTimeout, cancellationToken: stop);
 
     private static Result ResultOf(TraceRequest request, bool survived)
     {

@@ -1,5 +1,6 @@
 using FuncScaler.Contract;
-using FuncScaler.UnaryGrpc;
+using Grpc.Core;
+using Status = FuncScaler.Contract.Status;
 
 namespace FuncScaler.ContestSimulator.Platform;
 
@@ -7,7 +8,7 @@ namespace FuncScaler.ContestSimulator.Platform;
 /// The contract's Platform service: <see cref="PlatformState"/> behind one lock, with the time that slots take to come and go.
 /// Safe for concurrent use. A caller that goes away changes nothing: its slot is created, initialised or destroyed all the same.
 /// </summary>
-public sealed class PlatformService
+public sealed class PlatformService : Contract.Platform.PlatformBase
 {
     private readonly ContestPlatformOptions _options;
     private readonly TimeProvider _time;
@@ -31,20 +32,11 @@ public sealed class PlatformService
     /// <summary>The time on the platform's clock, µs; 0 was the service's creation.</summary>
     internal long NowUs => _time.GetElapsedTime(_origin).Ticks / TimeSpan.TicksPerMicrosecond;
 
-    /// <summary>Serves the three methods.</summary>
-    public void AddTo(UnaryRoutes routes)
-    {
-        ArgumentNullException.ThrowIfNull(routes);
-        routes.Add(
-            new UnaryMethod<CreateSlotRequest, CreateSlotReply>(ScalerContract.CreateSlot),
-            (request, _) => new ValueTask<CreateSlotReply>(CreateSlotAsync(request)));
-        routes.Add(
-            new UnaryMethod<InitRequest, InitReply>(ScalerContract.Init),
-            (request, _) => new ValueTask<InitReply>(InitAsync(request)));
-        routes.Add(
-            new UnaryMethod<DestroySlotRequest, DestroySlotReply>(ScalerContract.DestroySlot),
-            (request, _) => new ValueTask<DestroySlotReply>(DestroySlotAsync(request)));
-    }
+    public override Task<CreateSlotReply> CreateSlot(CreateSlotRequest request, ServerCallContext context) => CreateSlotAsync(request);
+
+    public override Task<InitReply> Init(InitRequest request, ServerCallContext context) => InitAsync(request);
+
+    public override Task<DestroySlotReply> DestroySlot(DestroySlotRequest request, ServerCallContext context) => DestroySlotAsync(request);
 
     /// <summary>Creates a slot: answers after <see cref="ContestPlatformOptions.CreateDelay"/>, a refusal at once.</summary>
     public async Task<CreateSlotReply> CreateSlotAsync(CreateSlotRequest request)

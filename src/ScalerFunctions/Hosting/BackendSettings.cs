@@ -55,7 +55,7 @@ internal static class BackendSettings
                 new ArmConnection { Endpoint = aci.ArmEndpoint }, aci, time, provider.GetRequiredService<ILogger<AciBackend>>());
         }
 
-        return new SimulatorBackend(SimulatorChannel.Open(options.Platform), new SimulatorBackendOptions(), time);
+        return new SimulatorBackend(PlatformChannel.Open(options.Platform), new SimulatorBackendOptions(), time);
     }
 
     private static AciOptions ReadAci(ScalerAppOptions options) =>

@@ -2,8 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using FuncScaler.SlotBackends.Runtime;
-using FuncScaler.UnaryGrpc;
-using FuncScaler.UnaryGrpc.Health;
+using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -17,22 +16,18 @@ using Microsoft.Extensions.Options;
 namespace FuncScaler.ScalerFunctions;
 
 /// <summary>
-/// The contract over native gRPC on a port of the worker's own, where one is set: the same service and codec as the self-host, for local
+/// The contract over native gRPC on a port of the worker's own, where one is set: the same service as the self-host's, for local
 /// runs, containers and Azure Container Apps. The triggers cannot: the Functions front end passes no HTTP/2 trailers.
 /// </summary>
 internal sealed partial class GrpcPortService(
     ScalerService service,
     IOptions<ScalerAppOptions> options,
-    ILoggerFactory loggers,
-    TimeProvider time) : IHostedService, IAsyncDisposable
+    ILoggerFactory loggers) : IHostedService, IAsyncDisposable
 {
     /// <summary>The metadata that holds a caller's key; the triggers take it from a header of the same name.</summary>
     public const string KeyHeader = "x-functions-key";
 
-    private const string ScalerServiceName = "serverless.simulator.Scaler";
-
     private readonly ILogger _logger = loggers.CreateLogger<GrpcPortService>();
-    private readonly ServingStates _serving = new();
     private WebApplication? _app;
 
     /// <summary>The port, once started; null where there is none.</summary>
@@ -49,7 +44,9 @@ internal sealed partial class GrpcPortService(
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton(loggers);
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenUnaryGrpc(IPAddress.Parse(grpc.Address), port));
+        builder.Services.AddScalerGrpc();
+        builder.Services.AddSingleton(service);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenGrpc(IPAddress.Parse(grpc.Address), port));
         _app = builder.Build();
         if (!string.IsNullOrEmpty(grpc.Key))
         {
@@ -57,10 +54,8 @@ internal sealed partial class GrpcPortService(
             _app.Use((http, next) => HasKey(http.Request, key) ? next(http) : RefuseAsync(http.Response));
         }
 
-        var routes = new UnaryRoutes();
-        service.AddTo(routes);
-        routes.AddHealth(_serving.Set("", true).Set(ScalerServiceName, true));
-        _app.UseUnaryGrpc(routes, new UnaryGrpcServerOptions { TimeProvider = time });
+        _app.MapScalerGrpc();
+        ScalerGrpc.SetServing(_app.Services, true);
         try
         {
             await _app.StartAsync(cancellationToken);
@@ -79,7 +74,7 @@ internal sealed partial class GrpcPortService(
     {
         if (_app is not null)
         {
-            _serving.Set("", false).Set(ScalerServiceName, false);
+            ScalerGrpc.SetServing(_app.Services, false);
             await _app.StopAsync(cancellationToken);
         }
     }
@@ -93,7 +88,7 @@ internal sealed partial class GrpcPortService(
     {
         // An answer of trailers only, which HTTP/2 sends as headers.
         response.ContentType = "application/grpc";
-        response.Headers["grpc-status"] = ((int)GrpcStatus.Unauthenticated).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        response.Headers["grpc-status"] = ((int)StatusCode.Unauthenticated).ToString(System.Globalization.CultureInfo.InvariantCulture);
         response.Headers["grpc-message"] = $"Send the scaler's key in the metadata {KeyHeader}.";
         return Task.CompletedTask;
     }

@@ -34,6 +34,8 @@ internal static class ScalerAppServices
         services.AddSingleton<IScaler>(provider => provider.GetRequiredService<WorkerRuntime>());
         services.AddSingleton<ScalerService>();
         services.AddSingleton<ScalerJsonApi>();
+        services.AddGrpc();
+        services.AddSingleton<ScalerGrpcWeb>();
 
         services.AddHostedService<TelemetryService>();
 

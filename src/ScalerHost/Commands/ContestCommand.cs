@@ -136,34 +136,30 @@ internal static class ContestCommand
         IProgress<RunProgress> progress,
         CancellationToken cancellationToken)
     {
-        // The platform needs the scaler's address and the scaler the platform's: the scaler's port is settled by listening first.
-        var backendAddress = new LateAddress();
-        var scaler = new ScalerServer(
-            new SimulatorBackend(backendAddress, new SimulatorBackendOptions(), TimeProvider.System),
-            new ScalerServerOptions
-            {
-                GrpcPort = 0,
-                HttpPort = null,
-                Policy = policy,
-                Runtime = new ScalerRuntimeOptions { Pool = ServeCommand.MakePoolOptions(waiting) },
-                DrainTimeout = TimeSpan.FromSeconds(2),
-                LogLevel = LogLevel.Error,
-            },
-            TimeProvider.System);
-        await using (scaler.ConfigureAwait(false))
+        // The platform goes last, so that it is still there to take the scaler's slots back.
+        var platform = new ContestPlatformServer(PlatformOptions(new Uri("http://127.0.0.1"), 0, tailSeconds));
+        await using (platform.ConfigureAwait(false))
         {
-            await scaler.StartAsync(cancellationToken).ConfigureAwait(false);
-            var platform = new ContestPlatformServer(PlatformOptions(new Uri($"http://127.0.0.1:{scaler.GrpcPort}"), 0, tailSeconds));
-            await using (platform.ConfigureAwait(false))
+            await platform.StartAsync(cancellationToken).ConfigureAwait(false);
+            var channel = PlatformChannel.Open(new Uri($"http://127.0.0.1:{platform.PlatformPort}"));
+            var scaler = new ScalerServer(
+                new SimulatorBackend(channel, new SimulatorBackendOptions(), TimeProvider.System),
+                new ScalerServerOptions
+                {
+                    GrpcPort = 0,
+                    HttpPort = null,
+                    Policy = policy,
+                    Runtime = new ScalerRuntimeOptions { Pool = ServeCommand.MakePoolOptions(waiting) },
+                    DrainTimeout = TimeSpan.FromSeconds(2),
+                    LogLevel = LogLevel.Error,
+                },
+                TimeProvider.System);
+            await using (scaler.ConfigureAwait(false))
             {
-                await platform.StartAsync(cancellationToken).ConfigureAwait(false);
-                backendAddress.Set(SimulatorChannel.Open($"127.0.0.1:{platform.PlatformPort}"));
+                await scaler.StartAsync(cancellationToken).ConfigureAwait(false);
+                platform.ScalerAddress = new Uri($"http://127.0.0.1:{scaler.GrpcPort}");
                 scaler.SetServing(true);
-                var report = await platform.RunAsync(run, progress, cancellationToken).ConfigureAwait(false);
-
-                // While the platform is still there to take its slots back.
-                await scaler.StopAsync(CancellationToken.None).ConfigureAwait(false);
-                return report;
+                return await platform.RunAsync(run, progress, cancellationToken).ConfigureAwait(false);
             }
         }
     }

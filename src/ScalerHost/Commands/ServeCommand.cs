@@ -62,7 +62,7 @@ internal static class ServeCommand
                 "process" => BackendSetup.OfProcesses(Needed("--functions", parsed.GetValue(functions))),
                 "aci" => BackendSetup.OfContainerInstances(Needed("--aci", parsed.GetValue(aci))),
                 _ => new BackendSetup(
-                    new SimulatorBackend(SimulatorChannel.Open(platformAddress.AbsoluteUri), new SimulatorBackendOptions(), TimeProvider.System),
+                    new SimulatorBackend(PlatformChannel.Open(platformAddress), new SimulatorBackendOptions(), TimeProvider.System),
                     $"platform {platformAddress.Authority}",
                     runtime => runtime,
                     SweepsFirst: false),

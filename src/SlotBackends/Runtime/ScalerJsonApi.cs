@@ -1,8 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using FuncScaler.Contract;
-using FuncScaler.UnaryGrpc;
 using Google.Protobuf;
+using Grpc.Core;
 
 namespace FuncScaler.SlotBackends.Runtime;
 
@@ -67,7 +67,7 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
     /// <summary><c>GET /api/explain/{metaKey}</c>: what the policy knows of a function, is up to and decided last.</summary>
     public JsonAnswer Explain(string metaKey) => scaler.TryExplain(new MetaKey(metaKey), out var explanation, out var whyNot)
         ? new JsonAnswer(200, JsonSerializer.Serialize(explanation, StatsFormat))
-        : Error(GrpcStatus.NotFound, whyNot);
+        : Error(StatusCode.NotFound, whyNot);
 
     private static async Task<JsonAnswer> AnswerAsync<TRequest>(
         Stream body,
@@ -81,32 +81,32 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
             var request = Parser.Parse<TRequest>(await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false));
             return new JsonAnswer(200, await handle(request).ConfigureAwait(false));
         }
-        catch (GrpcException e)
+        catch (RpcException e)
         {
-            return Error(e.Status, e.Detail);
+            return Error(e.StatusCode, e.Status.Detail);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // Nobody reads this; hosts would log an exception as their own failure.
-            return Error(GrpcStatus.Cancelled, "the caller has gone away");
+            return Error(StatusCode.Cancelled, "the caller has gone away");
         }
         catch (Exception e) when (e is InvalidJsonException or InvalidProtocolBufferException)
         {
-            return Error(GrpcStatus.InvalidArgument, $"the body is not a {new TRequest().Descriptor.Name} in JSON: {e.Message}");
+            return Error(StatusCode.InvalidArgument, $"the body is not a {new TRequest().Descriptor.Name} in JSON: {e.Message}");
         }
     }
 
-    private static JsonAnswer Error(GrpcStatus status, string detail)
+    private static JsonAnswer Error(StatusCode status, string detail)
     {
         var httpStatus = status switch
         {
-            GrpcStatus.InvalidArgument => 400,
-            GrpcStatus.NotFound => 404,
-            GrpcStatus.FailedPrecondition => 409,
-            GrpcStatus.ResourceExhausted => 429,
-            GrpcStatus.Cancelled => 499,
-            GrpcStatus.Unavailable => 503,
-            GrpcStatus.DeadlineExceeded => 504,
+            StatusCode.InvalidArgument => 400,
+            StatusCode.NotFound => 404,
+            StatusCode.FailedPrecondition => 409,
+            StatusCode.ResourceExhausted => 429,
+            StatusCode.Cancelled => 499,
+            StatusCode.Unavailable => 503,
+            StatusCode.DeadlineExceeded => 504,
             _ => 500,
         };
         return new JsonAnswer(httpStatus, JsonSerializer.Serialize(new ErrorBody(status.ToString(), detail), StatsFormat));

@@ -1,5 +1,6 @@
 using FuncScaler.Contract;
-using FuncScaler.UnaryGrpc;
+using Grpc.Core;
+using Status = FuncScaler.Contract.Status;
 
 namespace FuncScaler.SlotBackends.Runtime;
 
@@ -7,13 +8,10 @@ namespace FuncScaler.SlotBackends.Runtime;
 /// The contract's Scaler service on an <see cref="IScaler"/>: checks what comes in and says what is wrong with it. Every host serves
 /// this class, whichever way requests reach it.
 /// </summary>
-public sealed class ScalerService(IScaler scaler)
+public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
 {
     /// <summary>The most memory a slot can be asked for, MB (1 TB).</summary>
     public const ulong LargestMemoryMb = 1 << 20;
-
-    private static readonly UnaryMethod<AssignRequest, AssignReply> AssignMethod = new(ScalerContract.Assign);
-    private static readonly UnaryMethod<IdleRequest, IdleReply> IdleMethod = new(ScalerContract.Idle);
 
     /// <summary>
     /// The metadata of an Assign reply that tells where the instance is reached; absent where the platform has no addresses. The contract's
@@ -32,26 +30,29 @@ public sealed class ScalerService(IScaler scaler)
         _ => "cold",
     };
 
-    /// <summary>Serves both methods.</summary>
-    public void AddTo(UnaryRoutes routes) => routes
-        .Add(AssignMethod, async (request, call) =>
+    public override async Task<AssignReply> Assign(AssignRequest request, ServerCallContext context)
+    {
+        var (reply, instance) = await AssignInstanceAsync(request, TimeRemaining(context), context.CancellationToken).ConfigureAwait(false);
+        if (instance.Address is { } address)
         {
-            var (reply, instance) = await AssignInstanceAsync(request, call.TimeRemaining, call.Cancellation).ConfigureAwait(false);
-            if (instance.Address is { } address)
+            // Sent before the reply, on their own: only platforms with addresses pay for it.
+            await context.WriteResponseHeadersAsync(new Metadata
             {
-                call.SetReplyMetadata(AddressMetadata, address.AbsoluteUri);
-                call.SetReplyMetadata(StartMetadata, StartName(instance.Kind));
-            }
+                { AddressMetadata, address.AbsoluteUri },
+                { StartMetadata, StartName(instance.Kind) },
+            }).ConfigureAwait(false);
+        }
 
-            return reply;
-        })
-        .Add(IdleMethod, (request, _) => ValueTask.FromResult(Idle(request)));
+        return reply;
+    }
+
+    public override Task<IdleReply> Idle(IdleRequest request, ServerCallContext context) => Task.FromResult(Idle(request));
 
     /// <summary>Gives a request an instance.</summary>
     /// <param name="request">The contract's request.</param>
     /// <param name="timeout">How long the caller is ready to wait; null when it did not say.</param>
     /// <param name="cancellationToken">The caller has gone away.</param>
-    /// <exception cref="GrpcException">No instance, and why.</exception>
+    /// <exception cref="RpcException">No instance, and why.</exception>
     public async ValueTask<AssignReply> AssignAsync(AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken) =>
         (await AssignInstanceAsync(request, timeout, cancellationToken).ConfigureAwait(false)).Reply;
 
@@ -101,21 +102,20 @@ public sealed class ScalerService(IScaler scaler)
         }
         catch (AssignRejectedException e)
         {
-            throw new GrpcException(
+            throw Error(
                 e.Reason switch
                 {
-                    RejectReason.DeadlineExceeded => GrpcStatus.DeadlineExceeded,
-                    RejectReason.Cancelled => GrpcStatus.Cancelled,
-                    RejectReason.BackendRefused => GrpcStatus.FailedPrecondition,
-                    _ => GrpcStatus.Unavailable,
+                    RejectReason.DeadlineExceeded => StatusCode.DeadlineExceeded,
+                    RejectReason.Cancelled => StatusCode.Cancelled,
+                    RejectReason.BackendRefused => StatusCode.FailedPrecondition,
+                    _ => StatusCode.Unavailable,
                 },
-                $"no instance of function {meta.Key} for request {request.RequestId}: {e.Message}",
-                e);
+                $"no instance of function {meta.Key} for request {request.RequestId}: {e.Message}");
         }
     }
 
     /// <summary>Takes an instance back.</summary>
-    /// <exception cref="GrpcException">There is no such assignment.</exception>
+    /// <exception cref="RpcException">There is no such assignment.</exception>
     public IdleReply Idle(IdleRequest request)
     {
         var assignment = request.Assigment ?? throw Invalid("assigment is missing: send back what Assign answered");
@@ -135,14 +135,22 @@ public sealed class ScalerService(IScaler scaler)
         return outcome switch
         {
             ReleaseOutcome.Released or ReleaseOutcome.Forwarded => new IdleReply { Status = Status.Ok },
-            ReleaseOutcome.InstanceMismatch => throw new GrpcException(
-                GrpcStatus.InvalidArgument,
+            ReleaseOutcome.InstanceMismatch => throw Error(
+                StatusCode.InvalidArgument,
                 $"request {assignment.RequestId} of function {assignment.MetaKey} holds another instance than {assignment.InstanceId}; nothing was changed"),
-            _ => throw new GrpcException(
-                GrpcStatus.NotFound,
+            _ => throw Error(
+                StatusCode.NotFound,
                 $"request {assignment.RequestId} of function {assignment.MetaKey} holds no instance: never assigned, released before, or expired; nothing was changed"),
         };
     }
 
-    private static GrpcException Invalid(string detail) => new(GrpcStatus.InvalidArgument, detail);
+    /// <summary>How long the caller goes on waiting; null when it did not say. gRPC counts deadlines on the system's clock.</summary>
+    private static TimeSpan? TimeRemaining(ServerCallContext context) =>
+        context.Deadline == DateTime.MaxValue ? null
+        : context.Deadline - TimeProvider.System.GetUtcNow().UtcDateTime is var left && left > TimeSpan.Zero ? left
+        : TimeSpan.Zero;
+
+    private static RpcException Invalid(string detail) => Error(StatusCode.InvalidArgument, detail);
+
+    private static RpcException Error(StatusCode code, string detail) => new(new Grpc.Core.Status(code, detail));
 }

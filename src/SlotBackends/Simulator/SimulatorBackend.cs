@@ -1,8 +1,9 @@
 using FuncScaler.Contract;
 using FuncScaler.SlotBackends.Http;
-using FuncScaler.UnaryGrpc;
-using Google.Protobuf;
+using Grpc.Core;
+using Grpc.Net.Client;
 using Polly;
+using Status = FuncScaler.Contract.Status;
 
 namespace FuncScaler.SlotBackends.Simulator;
 
@@ -15,21 +16,19 @@ namespace FuncScaler.SlotBackends.Simulator;
 /// </remarks>
 public sealed class SimulatorBackend : ISlotBackend
 {
-    private static readonly UnaryMethod<CreateSlotRequest, CreateSlotReply> CreateSlot = new(ScalerContract.CreateSlot);
-    private static readonly UnaryMethod<InitRequest, InitReply> Init = new(ScalerContract.Init);
-    private static readonly UnaryMethod<DestroySlotRequest, DestroySlotReply> DestroySlot = new(ScalerContract.DestroySlot);
-
-    private readonly IUnaryChannel _channel;
+    private readonly GrpcChannel _channel;
+    private readonly Platform.PlatformClient _platform;
     private readonly SimulatorBackendOptions _options;
     private readonly ResiliencePipeline _whenNotSent;
     private readonly ResiliencePipeline _always;
 
-    /// <param name="channel">The way to the platform; disposed with the backend.</param>
+    /// <param name="channel">The way to the platform, as <see cref="PlatformChannel"/> opens it; disposed with the backend.</param>
     /// <param name="options">Settings.</param>
     /// <param name="time">The clock of the retries.</param>
-    public SimulatorBackend(IUnaryChannel channel, SimulatorBackendOptions options, TimeProvider time)
+    public SimulatorBackend(GrpcChannel channel, SimulatorBackendOptions options, TimeProvider time)
     {
         _channel = channel;
+        _platform = new Platform.PlatformClient(channel);
         _options = options;
         _whenNotSent = MakePipeline(time, static e => e.Failure.Kind == FailureKind.Throttled || (e.PlatformUnreachable && !e.Failure.OutcomeUnknown));
         _always = MakePipeline(time, static e => e.Failure.Kind == FailureKind.Throttled || e.PlatformUnreachable);
@@ -44,7 +43,14 @@ public sealed class SimulatorBackend : ISlotBackend
             RequestId = NewRequestId(),
             ResourceConfig = new ResourceConfig { MemoryInMegabytes = (ulong)function.MemoryMb },
         };
-        var reply = await CallAsync(_whenNotSent, CreateSlot, request, _options.CreateTimeout, r => Check("CreateSlot", r.Status, r.ErrorMessage), cancellationToken)
+        var reply = await CallAsync(
+            _whenNotSent,
+            "CreateSlot",
+            _platform.CreateSlotAsync,
+            request,
+            _options.CreateTimeout,
+            r => Check("CreateSlot", r.Status, r.ErrorMessage),
+            cancellationToken)
             .ConfigureAwait(false);
         return string.IsNullOrEmpty(reply.Slot?.Id)
             ? throw new SlotBackendException(new SlotFailure(FailureKind.Transient, "the platform answered CreateSlot without a slot id"))
@@ -57,7 +63,8 @@ public sealed class SimulatorBackend : ISlotBackend
         var request = MakeInit(slot, instance, function);
         await CallAsync(
             _always,
-            Init,
+            "Init",
+            _platform.InitAsync,
             request,
             _options.InitTimeout,
             reply =>
@@ -84,7 +91,8 @@ public sealed class SimulatorBackend : ISlotBackend
         var request = new DestroySlotRequest { RequestId = NewRequestId(), Id = slot.Value, Reason = reason };
         await CallAsync(
             _always,
-            DestroySlot,
+            "DestroySlot",
+            _platform.DestroySlotAsync,
             request,
             _options.DestroyTimeout,
             reply =>
@@ -98,7 +106,7 @@ public sealed class SimulatorBackend : ISlotBackend
             cancellationToken,
             onStatus: status =>
             {
-                known = status != GrpcStatus.NotFound;
+                known = status != StatusCode.NotFound;
                 return !known;
             }).ConfigureAwait(false);
         return known;
@@ -116,7 +124,11 @@ public sealed class SimulatorBackend : ISlotBackend
         return found;
     }
 
-    public ValueTask DisposeAsync() => _channel.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        _channel.Dispose();
+        return ValueTask.CompletedTask;
+    }
 
     private static string NewRequestId() => Guid.NewGuid().ToString("N");
 
@@ -150,23 +162,23 @@ public sealed class SimulatorBackend : ISlotBackend
         });
     }
 
-    private static SlotBackendException Translate(string call, GrpcException e)
+    private static SlotBackendException Translate(string call, RpcException e)
     {
-        var text = $"{call} failed: {e.Status}{(e.Detail.Length > 0 ? ": " + e.Detail : "")}";
-        return e.Status switch
+        var text = $"{call} failed: {e.StatusCode}{(e.Status.Detail.Length > 0 ? ": " + e.Status.Detail : "")}";
+        return e.StatusCode switch
         {
-            GrpcStatus.ResourceExhausted => new(new SlotFailure(FailureKind.Throttled, text), e),
-            GrpcStatus.InvalidArgument or GrpcStatus.Unimplemented or GrpcStatus.PermissionDenied or GrpcStatus.Unauthenticated or GrpcStatus.FailedPrecondition
+            StatusCode.ResourceExhausted => new(new SlotFailure(FailureKind.Throttled, text), e),
+            StatusCode.InvalidArgument or StatusCode.Unimplemented or StatusCode.PermissionDenied or StatusCode.Unauthenticated or StatusCode.FailedPrecondition
                 => new(new SlotFailure(FailureKind.Permanent, text), e),
-            GrpcStatus.Unavailable => new(new SlotFailure(FailureKind.Transient, text, OutcomeUnknown: !NeverSent(e)), e) { PlatformUnreachable = true },
-            GrpcStatus.DeadlineExceeded or GrpcStatus.Cancelled or GrpcStatus.Internal or GrpcStatus.Unknown
+            StatusCode.Unavailable => new(new SlotFailure(FailureKind.Transient, text, OutcomeUnknown: !NeverSent(e.Status.DebugException)), e) { PlatformUnreachable = true },
+            StatusCode.DeadlineExceeded or StatusCode.Cancelled or StatusCode.Internal or StatusCode.Unknown
                 => new(new SlotFailure(FailureKind.Transient, text, OutcomeUnknown: true), e),
             _ => new(new SlotFailure(FailureKind.Transient, text), e),
         };
     }
 
     /// <summary>Whether the request surely did not reach the platform: no connection, or the stream was refused before it began.</summary>
-    private static bool NeverSent(Exception exception)
+    private static bool NeverSent(Exception? exception)
     {
         for (var e = exception; e is not null; e = e.InnerException)
         {
@@ -179,6 +191,54 @@ public sealed class SimulatorBackend : ISlotBackend
         return false;
     }
 
+    private static async Task<TReply> CallAsync<TRequest, TReply>(
+        ResiliencePipeline retries,
+        string name,
+        Func<TRequest, CallOptions, AsyncUnaryCall<TReply>> call,
+        TRequest request,
+        TimeSpan timeout,
+        Action<TReply> check,
+        CancellationToken cancellationToken,
+        Action<SlotFailure>? onFailure = null,
+        Func<StatusCode, bool>? onStatus = null)
+        where TReply : new()
+    {
+        return await retries.ExecuteAsync(
+            async token =>
+            {
+                try
+                {
+                    var reply = await call(request, Options(timeout, token)).ConfigureAwait(false);
+                    check(reply);
+                    return reply;
+                }
+                catch (RpcException e) when (IsOfCaller(e, token))
+                {
+                    throw new OperationCanceledException($"{name} was given up.", e, token);
+                }
+                catch (RpcException e)
+                {
+                    if (onStatus?.Invoke(e.StatusCode) == true)
+                    {
+                        return new TReply();
+                    }
+
+                    var translated = Translate(name, e);
+                    onFailure?.Invoke(translated.Failure);
+                    throw translated;
+                }
+            },
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>gRPC counts deadlines on the system's clock.</summary>
+    private static CallOptions Options(TimeSpan timeout, CancellationToken cancellationToken) =>
+        new(deadline: TimeProvider.System.GetUtcNow().UtcDateTime + timeout, cancellationToken: cancellationToken);
+
+    /// <summary>Whether the call ended because its caller wanted no more of it.</summary>
+    private static bool IsOfCaller(RpcException e, CancellationToken cancellationToken) =>
+        e.StatusCode == StatusCode.Cancelled && cancellationToken.IsCancellationRequested;
+
     private async Task<bool> ExistsAsync(SlotSnapshot slot, CancellationToken cancellationToken)
     {
         if (slot.State is not (SlotState.Idle or SlotState.Busy))
@@ -189,58 +249,23 @@ public sealed class SimulatorBackend : ISlotBackend
 
         try
         {
-            var reply = await _channel.CallAsync(
-                Init,
-                MakeInit(slot.BackendId, slot.Instance, new FunctionMeta(new MetaKey(""), "", 0, slot.MemoryMb)),
-                _options.DestroyTimeout,
-                cancellationToken).ConfigureAwait(false);
+            var request = MakeInit(slot.BackendId, slot.Instance, new FunctionMeta(new MetaKey(""), "", 0, slot.MemoryMb));
+            var reply = await _platform.InitAsync(request, Options(_options.DestroyTimeout, cancellationToken)).ConfigureAwait(false);
             return reply.Status != Status.NotFound;
         }
-        catch (GrpcException e)
+        catch (RpcException e) when (IsOfCaller(e, cancellationToken))
         {
-            return e.Status switch
+            throw new OperationCanceledException("The list was given up.", e, cancellationToken);
+        }
+        catch (RpcException e)
+        {
+            return e.StatusCode switch
             {
-                GrpcStatus.NotFound => false,
-                GrpcStatus.Unavailable or GrpcStatus.DeadlineExceeded => throw Translate("Init", e),
+                StatusCode.NotFound => false,
+                StatusCode.Unavailable or StatusCode.DeadlineExceeded => throw Translate("Init", e),
                 _ => true,
             };
         }
-    }
-
-    private async Task<TReply> CallAsync<TRequest, TReply>(
-        ResiliencePipeline retries,
-        UnaryMethod<TRequest, TReply> method,
-        TRequest request,
-        TimeSpan timeout,
-        Action<TReply> check,
-        CancellationToken cancellationToken,
-        Action<SlotFailure>? onFailure = null,
-        Func<GrpcStatus, bool>? onStatus = null)
-        where TRequest : class, IMessage<TRequest>, new()
-        where TReply : class, IMessage<TReply>, new()
-    {
-        return await retries.ExecuteAsync(
-            async token =>
-            {
-                try
-                {
-                    var reply = await _channel.CallAsync(method, request, timeout, token).ConfigureAwait(false);
-                    check(reply);
-                    return reply;
-                }
-                catch (GrpcException e)
-                {
-                    if (onStatus?.Invoke(e.Status) == true)
-                    {
-                        return new TReply();
-                    }
-
-                    var translated = Translate(method.Name, e);
-                    onFailure?.Invoke(translated.Failure);
-                    throw translated;
-                }
-            },
-            cancellationToken).ConfigureAwait(false);
     }
 
     private ResiliencePipeline MakePipeline(TimeProvider time, Func<SlotBackendException, bool> retry) =>

@@ -5,7 +5,6 @@ using System.Text;
 using System.Text.Json;
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
-using FuncScaler.UnaryGrpc;
 using static FuncScaler.Tests.Platform.ListTrace;
 
 namespace FuncScaler.Tests.Platform;
@@ -246,7 +245,7 @@ public sealed class ContestPlatformServerTests : IAsyncLifetime, IDisposable
         _scaler = await FakeScalerHost.StartAsync(fault);
         _platform = new ContestPlatformServer(Options(_scaler.Address));
         await _platform.StartAsync();
-        _scaler.Scaler.Platform = new HttpUnaryChannel(new Uri($"http://127.0.0.1:{_platform.PlatformPort}"));
+        _scaler.Connect(new Uri($"http://127.0.0.1:{_platform.PlatformPort}"));
     }
 
     private Uri Control(string path) => new($"http://127.0.0.1:{_platform.ControlPort}{path}");

@@ -2,7 +2,7 @@ using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.Contract;
 using FuncScaler.Scoring;
-using FuncScaler.UnaryGrpc;
+using Grpc.Core;
 using static FuncScaler.Tests.Platform.ListTrace;
 
 namespace FuncScaler.Tests.Platform;
@@ -226,11 +226,10 @@ public sealed class ContestReplayTests
         using var leaving = new CancellationTokenSource();
         world.Scaler.BeforeAssign = async (request, _) =>
         {
-            var method = new UnaryMethod<CreateSlotRequest, CreateSlotReply>(ScalerContract.CreateSlot);
             var create = new CreateSlotRequest { ResourceConfig = new ResourceConfig { MemoryInMegabytes = 1024 } };
-            var call = world.Scaler.Platform.CallAsync(method, create, null, leaving.Token);
+            var call = world.Scaler.Platform.CreateSlotAsync(create, cancellationToken: leaving.Token);
             leaving.Cancel();
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.AsTask());
+            await Assert.ThrowsAsync<RpcException>(() => call.ResponseAsync);
         };
 
         var run = ReplayWorld.Begin(world.Replay(new ListTrace(ReplayWorld.Functions, [Request(0, 860)])));

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using FuncScaler.Contract;
-using FuncScaler.UnaryGrpc;
+using Grpc.Core;
+using Status = FuncScaler.Contract.Status;
 
 namespace FuncScaler.Tests.Platform;
 
@@ -27,18 +28,14 @@ public enum Fault
 /// The smallest scaler there can be: it takes a free instance of the function or makes one, keeps it for good, and gives it back when told
 /// to; and misbehaves where a test wants it to.
 /// </summary>
-internal sealed class FakeScaler(TimeProvider time, Fault fault = Fault.None)
+internal sealed class FakeScaler(TimeProvider time, Fault fault = Fault.None) : Scaler.ScalerBase
 {
-    private static readonly UnaryMethod<CreateSlotRequest, CreateSlotReply> CreateSlot = new(ScalerContract.CreateSlot);
-    private static readonly UnaryMethod<InitRequest, InitReply> Init = new(ScalerContract.Init);
-    private static readonly UnaryMethod<DestroySlotRequest, DestroySlotReply> DestroySlot = new(ScalerContract.DestroySlot);
-
     private readonly Lock _gate = new();
     private readonly List<Instance> _instances = [];
     private long _next;
 
     /// <summary>Where slots come from; to be set before the first call.</summary>
-    public IUnaryChannel Platform { get; set; } = new InProcessChannel();
+    public Contract.Platform.PlatformClient Platform { get; set; } = new(new InProcessInvoker());
 
     /// <summary>What Assign waits for before anything else.</summary>
     public Func<AssignRequest, CancellationToken, Task> BeforeAssign { get; set; } = (_, _) => Task.CompletedTask;
@@ -47,13 +44,17 @@ internal sealed class FakeScaler(TimeProvider time, Fault fault = Fault.None)
 
     public ConcurrentQueue<IdleRequest> Idles { get; } = new();
 
+    public override Task<AssignReply> Assign(AssignRequest request, ServerCallContext context) => AssignAsync(request, context.CancellationToken);
+
+    public override Task<IdleReply> Idle(IdleRequest request, ServerCallContext context) => IdleAsync(request);
+
     public async Task<AssignReply> AssignAsync(AssignRequest request, CancellationToken cancellation)
     {
         Assigns.Enqueue(request);
         await BeforeAssign(request, cancellation).ConfigureAwait(false);
         if (fault == Fault.AssignRpcError)
         {
-            throw new GrpcException(GrpcStatus.Internal, "out of order");
+            throw new RpcException(new Grpc.Core.Status(StatusCode.Internal, "out of order"));
         }
 
         var key = request.MetaData.Key;
@@ -94,7 +95,7 @@ internal sealed class FakeScaler(TimeProvider time, Fault fault = Fault.None)
         Idles.Enqueue(request);
         if (fault == Fault.IdleRpcError)
         {
-            throw new GrpcException(GrpcStatus.Unavailable, "gone");
+            throw new RpcException(new Grpc.Core.Status(StatusCode.Unavailable, "gone"));
         }
 
         if (fault == Fault.IdleRefused)
@@ -139,13 +140,13 @@ internal sealed class FakeScaler(TimeProvider time, Fault fault = Fault.None)
     private async Task MakeAsync(Instance instance, Meta meta)
     {
         var create = new CreateSlotRequest { ResourceConfig = new ResourceConfig { MemoryInMegabytes = meta.MemoryInMb } };
-        var created = await Platform.CallAsync(CreateSlot, create, null, default).ConfigureAwait(false);
+        var created = await Platform.CreateSlotAsync(create).ConfigureAwait(false);
         instance.SlotId = created.Slot.Id;
         var init = new InitRequest { SlotId = created.Slot.Id, InstanceId = instance.Id, MetaData = meta };
-        var initialised = Platform.CallAsync(Init, init, null, default).AsTask();
+        var initialised = Platform.InitAsync(init).ResponseAsync;
         if (fault == Fault.InitsTwice)
         {
-            var second = await Platform.CallAsync(Init, init, null, default).ConfigureAwait(false);
+            var second = await Platform.InitAsync(init).ConfigureAwait(false);
             Assert.Equal(Status.InvalidArgument, second.Status);
         }
 
@@ -164,7 +165,7 @@ internal sealed class FakeScaler(TimeProvider time, Fault fault = Fault.None)
     private async Task DestroyAsync(Instance instance)
     {
         var destroy = new DestroySlotRequest { Id = instance.SlotId };
-        var reply = await Platform.CallAsync(DestroySlot, destroy, null, default).ConfigureAwait(false);
+        var reply = await Platform.DestroySlotAsync(destroy).ConfigureAwait(false);
         Assert.Equal(Status.Ok, reply.Status);
     }
 

@@ -1,50 +1,38 @@
-using System.Net;
-using FuncScaler.Contract;
-using FuncScaler.UnaryGrpc;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.DependencyInjection;
+using Grpc.Net.Client;
 
 namespace FuncScaler.Tests.Platform;
 
 /// <summary>A <see cref="FakeScaler"/> behind a real port.</summary>
 internal sealed class FakeScalerHost : IAsyncDisposable
 {
-    private readonly WebApplication _server;
+    private readonly GrpcTestServer _server;
+    private GrpcChannel? _platform;
 
-    private FakeScalerHost(FakeScaler scaler)
+    private FakeScalerHost(FakeScaler scaler, GrpcTestServer server)
     {
         Scaler = scaler;
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.ListenUnaryGrpc(IPAddress.Loopback, 0));
-        _server = builder.Build();
-        _server.UseUnaryGrpc(new UnaryRoutes()
-            .Add(
-                new UnaryMethod<AssignRequest, AssignReply>(ScalerContract.Assign),
-                (request, call) => new ValueTask<AssignReply>(scaler.AssignAsync(request, call.Cancellation)))
-            .Add(
-                new UnaryMethod<IdleRequest, IdleReply>(ScalerContract.Idle),
-                (request, _) => new ValueTask<IdleReply>(scaler.IdleAsync(request))));
+        _server = server;
     }
 
     public FakeScaler Scaler { get; }
 
-    public Uri Address { get; private set; } = new("http://127.0.0.1");
+    public Uri Address => _server.Address;
 
     public static async Task<FakeScalerHost> StartAsync(Fault fault = Fault.None)
     {
-        var host = new FakeScalerHost(new FakeScaler(TimeProvider.System, fault));
-        await host._server.StartAsync();
-        var addresses = host._server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
-        host.Address = new Uri(addresses.Single());
-        return host;
+        var scaler = new FakeScaler(TimeProvider.System, fault);
+        return new FakeScalerHost(scaler, await GrpcTestServer.StartAsync(scaler));
+    }
+
+    public void Connect(Uri platform)
+    {
+        _platform = GrpcChannel.ForAddress(platform);
+        Scaler.Platform = new Contract.Platform.PlatformClient(_platform);
     }
 
     public async ValueTask DisposeAsync()
     {
-        await Scaler.Platform.DisposeAsync();
+        _platform?.Dispose();
         await _server.DisposeAsync();
     }
 }

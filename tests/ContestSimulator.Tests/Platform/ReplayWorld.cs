@@ -7,7 +7,7 @@ namespace FuncScaler.Tests.Platform;
 /// <summary>A platform and a scaler in one process on a manual clock: hours pass in no time, and every figure is exact.</summary>
 internal sealed class ReplayWorld
 {
-    private readonly InProcessChannel _toScaler;
+    private readonly Contract.Scaler.ScalerClient _toScaler;
 
     public ReplayWorld(Fault fault = Fault.None, TimeSpan? tail = null)
     {
@@ -15,10 +15,10 @@ internal sealed class ReplayWorld
         Platform = new PlatformService(Options);
         Scaler = new FakeScaler(Time, fault)
         {
-            Platform = new InProcessChannel()
-                .Add<CreateSlotRequest, CreateSlotReply>(ScalerContract.CreateSlot, (request, _) => Platform.CreateSlotAsync(request))
-                .Add<InitRequest, InitReply>(ScalerContract.Init, (request, _) => Platform.InitAsync(request))
-                .Add<DestroySlotRequest, DestroySlotReply>(ScalerContract.DestroySlot, (request, _) => Platform.DestroySlotAsync(request)),
+            Platform = new Contract.Platform.PlatformClient(new InProcessInvoker()
+                .Add<CreateSlotRequest, CreateSlotReply>("CreateSlot", (request, _) => Platform.CreateSlotAsync(request))
+                .Add<InitRequest, InitReply>("Init", (request, _) => Platform.InitAsync(request))
+                .Add<DestroySlotRequest, DestroySlotReply>("DestroySlot", (request, _) => Platform.DestroySlotAsync(request))),
         };
         _toScaler = Connect(Scaler);
     }
@@ -60,7 +60,7 @@ internal sealed class ReplayWorld
         return await run.WaitAsync(TimeSpan.FromSeconds(30));
     }
 
-    private static InProcessChannel Connect(FakeScaler scaler) => new InProcessChannel()
-        .Add<AssignRequest, AssignReply>(ScalerContract.Assign, scaler.AssignAsync)
-        .Add<IdleRequest, IdleReply>(ScalerContract.Idle, (request, _) => scaler.IdleAsync(request));
+    private static Contract.Scaler.ScalerClient Connect(FakeScaler scaler) => new(new InProcessInvoker()
+        .Add<AssignRequest, AssignReply>("Assign", scaler.AssignAsync)
+        .Add<IdleRequest, IdleReply>("Idle", (request, _) => scaler.IdleAsync(request)));
 }

@@ -1,6 +1,8 @@
 using FuncScaler.Contract;
 using FuncScaler.ScalerFunctions;
-using FuncScaler.UnaryGrpc;
+using Grpc.Core;
+using Grpc.Health.V1;
+using Grpc.Net.Client;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -8,8 +10,6 @@ namespace FuncScaler.Tests;
 
 public sealed class GrpcPortServiceTests
 {
-    private static readonly UnaryMethod<AssignRequest, AssignReply> Assign = new(ScalerContract.Assign);
-
     private static readonly AssignRequest Request = new()
     {
         RequestId = "r1",
@@ -20,9 +20,9 @@ public sealed class GrpcPortServiceTests
     public async Task Serves_the_contract_on_the_port_that_was_set()
     {
         await using var host = await Host.StartAsync(new GrpcPortOptions { Port = 0 });
-        await using var channel = new HttpUnaryChannel($"127.0.0.1:{host.Service.Port}");
+        using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{host.Service.Port}");
 
-        var reply = await channel.CallAsync(Assign, Request, null, CancellationToken.None);
+        var reply = await new Scaler.ScalerClient(channel).AssignAsync(Request);
 
         Assert.Equal("r1", reply.Assigment.RequestId);
     }
@@ -31,13 +31,28 @@ public sealed class GrpcPortServiceTests
     public async Task With_a_key_a_caller_without_it_is_turned_away()
     {
         await using var host = await Host.StartAsync(new GrpcPortOptions { Port = 0, Key = "secret" });
-        await using var channel = new HttpUnaryChannel($"127.0.0.1:{host.Service.Port}");
+        using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{host.Service.Port}");
 
-        var e = await Assert.ThrowsAsync<GrpcException>(async () => await channel.CallAsync(Assign, Request, null, CancellationToken.None));
+        var scaler = new Scaler.ScalerClient(channel);
 
-        Assert.Equal(GrpcStatus.Unauthenticated, e.Status);
-        Assert.Contains("x-functions-key", e.Detail, StringComparison.Ordinal);
+        var without = await Assert.ThrowsAsync<RpcException>(() => scaler.AssignAsync(Request).ResponseAsync);
+        var wrong = await Assert.ThrowsAsync<RpcException>(() => scaler.AssignAsync(Request, new Metadata { { "x-functions-key", "guess" } }).ResponseAsync);
+
+        Assert.Equal((StatusCode.Unauthenticated, StatusCode.Unauthenticated), (without.StatusCode, wrong.StatusCode));
+        Assert.Contains("x-functions-key", without.Status.Detail, StringComparison.Ordinal);
         Assert.Equal(0, host.Scaler.Runtime.GetStats().Requests.Assigns);
+        Assert.Equal("r1", (await scaler.AssignAsync(Request, new Metadata { { "x-functions-key", "secret" } })).Assigment.RequestId);
+    }
+
+    [Fact]
+    public async Task Its_health_can_be_asked_for()
+    {
+        await using var host = await Host.StartAsync(new GrpcPortOptions { Port = 0 });
+        using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{host.Service.Port}");
+
+        var health = await new Health.HealthClient(channel).CheckAsync(new HealthCheckRequest { Service = "serverless.simulator.Scaler" });
+
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, health.Status);
     }
 
     [Fact]
@@ -64,7 +79,7 @@ public sealed class GrpcPortServiceTests
         {
             Scaler = new TestScaler();
             Service = new GrpcPortService(
-                Scaler.Service, Options.Create(new ScalerAppOptions { Grpc = options }), NullLoggerFactory.Instance, TimeProvider.System);
+                Scaler.Service, Options.Create(new ScalerAppOptions { Grpc = options }), NullLoggerFactory.Instance);
         }
 
         public TestScaler Scaler { get; }

@@ -3,8 +3,7 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using FuncScaler.Contract;
-using FuncScaler.UnaryGrpc;
-using Google.Protobuf;
+using Grpc.Net.Client;
 
 namespace FuncScaler.Tests.Backends;
 
@@ -56,22 +55,14 @@ public sealed partial class ServeProcessTests : IAsyncLifetime
     public async Task Over_grpc_the_address_is_metadata_beside_the_contracts_reply()
     {
         var request = new AssignRequest { RequestId = "r1", MetaData = new Meta { Key = "f", Runtime = "node", TimeoutInSecs = 30, MemoryInMb = 256 } };
-        using var http = new HttpClient();
-        using var message = new HttpRequestMessage(HttpMethod.Post, $"http://127.0.0.1:{_grpcPort}{new UnaryMethod<AssignRequest, AssignReply>(ScalerContract.Assign).Path}")
-        {
-            Version = new Version(2, 0),
-            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = new ByteArrayContent([0, .. BitConverter.GetBytes(request.CalculateSize()).Reverse(), .. request.ToByteArray()]),
-        };
-        message.Content.Headers.ContentType = new("application/grpc");
-        message.Headers.TE.Add(new("trailers"));
+        using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{_grpcPort}");
 
-        using var response = await http.SendAsync(message);
+        using var call = new Scaler.ScalerClient(channel).AssignAsync(request);
+        var reply = await call;
 
-        var address = Assert.Single(response.Headers.GetValues("x-instance-address"));
-        Assert.Equal("cold", Assert.Single(response.Headers.GetValues("x-instance-start")));
-        Assert.StartsWith("pid ", await _http.GetStringAsync(address), StringComparison.Ordinal);
-        var reply = AssignReply.Parser.ParseFrom((await response.Content.ReadAsByteArrayAsync())[5..]);
+        var metadata = await call.ResponseHeadersAsync;
+        Assert.Equal("cold", metadata.GetValue("x-instance-start"));
+        Assert.StartsWith("pid ", await _http.GetStringAsync(metadata.GetValue("x-instance-address")), StringComparison.Ordinal);
         Assert.Equal("r1", reply.Assigment.RequestId);
     }
 

@@ -1,8 +1,6 @@
 using FuncScaler.Contract;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Simulator;
-using FuncScaler.Tests.Contracts;
-using FuncScaler.UnaryGrpc;
 
 namespace FuncScaler.Tests.Backends;
 
@@ -108,6 +106,35 @@ public class SimulatorBackendTests : RemoteSlotBackendContract
         Assert.True(e.Failure.OutcomeUnknown);
         Assert.Equal(FailureKind.Transient, e.Failure.Kind);
         Assert.Single(platform.Requests);
+    }
+
+    [Fact]
+    public async Task A_platform_that_goes_during_a_create_leaves_an_unknown_outcome()
+    {
+        await using var platform = await TestPlatform.StartAsync();
+        await using var backend = Connect(platform.Address);
+        platform.Creates.Enqueue(Fault.Hang);
+
+        var create = Assert.ThrowsAsync<SlotBackendException>(() => backend.CreateAsync(new SlotTicket(1), Function, CancellationToken.None));
+        await Eventually.HoldsAsync(() => platform.Requests.Count == 1);
+        await platform.KillAsync();
+
+        Assert.True((await create).Failure.OutcomeUnknown);
+    }
+
+    [Fact]
+    public async Task A_caller_that_gives_up_gets_its_own_cancellation()
+    {
+        await using var platform = await TestPlatform.StartAsync();
+        await using var backend = Connect(platform.Address);
+        platform.Creates.Enqueue(Fault.Hang);
+        using var giveUp = new CancellationTokenSource();
+
+        var create = backend.CreateAsync(new SlotTicket(1), Function, giveUp.Token);
+        await Eventually.HoldsAsync(() => platform.Requests.Count == 1);
+        await giveUp.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => create);
     }
 
     [Fact]
@@ -261,7 +288,7 @@ public class SimulatorBackendTests : RemoteSlotBackendContract
     }
 
     private static SimulatorBackend Connect(Uri address, TimeProvider? time = null, SimulatorBackendOptions? options = null) =>
-        new(new HttpUnaryChannel(address), options ?? new SimulatorBackendOptions { Randomizer = () => 0.5 }, time ?? new ManualTimeProvider());
+        new(PlatformChannel.Open(address), options ?? new SimulatorBackendOptions { Randomizer = () => 0.5 }, time ?? new ManualTimeProvider());
 
     /// <summary>Waits for a call that pauses between tries: time passes whenever it waits for nothing else.</summary>
     private static async Task<T> RunAsync<T>(ManualTimeProvider time, Task<T> call)

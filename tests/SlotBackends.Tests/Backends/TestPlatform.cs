@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using FuncScaler.Contract;
-using FuncScaler.Tests.Contracts;
-using FuncScaler.UnaryGrpc;
+using Grpc.Core;
+using Status = FuncScaler.Contract.Status;
 
 namespace FuncScaler.Tests.Backends;
 
@@ -39,7 +39,7 @@ internal enum Fault
 }
 
 /// <summary>The contest's Platform service with scripted faults, on a free loopback port.</summary>
-internal sealed class TestPlatform : IAsyncDisposable
+internal sealed class TestPlatform : Contract.Platform.PlatformBase, IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, string> _slots = new();
     private GrpcTestServer? _server;
@@ -64,20 +64,20 @@ internal sealed class TestPlatform : IAsyncDisposable
     public static async Task<TestPlatform> StartAsync()
     {
         var platform = new TestPlatform();
-        platform._server = await GrpcTestServer.StartAsync(new UnaryRoutes()
-            .Add(new UnaryMethod<CreateSlotRequest, CreateSlotReply>(ScalerContract.CreateSlot), platform.CreateAsync)
-            .Add(new UnaryMethod<InitRequest, InitReply>(ScalerContract.Init), platform.InitAsync)
-            .Add(new UnaryMethod<DestroySlotRequest, DestroySlotReply>(ScalerContract.DestroySlot), platform.DestroyAsync));
+        platform._server = await GrpcTestServer.StartAsync(platform);
         return platform;
     }
 
     public void Lose(string slot) => _slots.TryRemove(slot, out _);
 
+    /// <summary>Ends at once, connections and all.</summary>
+    public Task KillAsync() => _server!.KillAsync();
+
     public ValueTask DisposeAsync() => _server!.DisposeAsync();
 
-    private async ValueTask<CreateSlotReply> CreateAsync(CreateSlotRequest request, UnaryCall call)
+    public override async Task<CreateSlotReply> CreateSlot(CreateSlotRequest request, ServerCallContext context)
     {
-        var fault = await BeginAsync(request, Creates, call);
+        var fault = await BeginAsync(request, Creates, context);
         var reply = new CreateSlotReply { Status = StatusOf(fault), ErrorMessage = fault == Fault.None ? "" : RefusalReason };
         if (fault is Fault.None or Fault.AnswerLost)
         {
@@ -89,9 +89,9 @@ internal sealed class TestPlatform : IAsyncDisposable
         return End(fault, reply);
     }
 
-    private async ValueTask<InitReply> InitAsync(InitRequest request, UnaryCall call)
+    public override async Task<InitReply> Init(InitRequest request, ServerCallContext context)
     {
-        var fault = await BeginAsync(request, Inits, call);
+        var fault = await BeginAsync(request, Inits, context);
         var status = StatusOf(fault);
         if (fault is Fault.None or Fault.AnswerLost)
         {
@@ -103,9 +103,9 @@ internal sealed class TestPlatform : IAsyncDisposable
         return End(fault, new InitReply { Status = status, ErrorMessage = status == Status.InvalidArgument ? "slot is already allocated" : "" });
     }
 
-    private async ValueTask<DestroySlotReply> DestroyAsync(DestroySlotRequest request, UnaryCall call)
+    public override async Task<DestroySlotReply> DestroySlot(DestroySlotRequest request, ServerCallContext context)
     {
-        var fault = await BeginAsync(request, Destroys, call);
+        var fault = await BeginAsync(request, Destroys, context);
         var status = StatusOf(fault);
         if (fault is Fault.None or Fault.AnswerLost)
         {
@@ -115,20 +115,20 @@ internal sealed class TestPlatform : IAsyncDisposable
         return End(fault, new DestroySlotReply { Status = status });
     }
 
-    private async ValueTask<Fault> BeginAsync(object request, ConcurrentQueue<Fault> script, UnaryCall call)
+    private async ValueTask<Fault> BeginAsync(object request, ConcurrentQueue<Fault> script, ServerCallContext context)
     {
         Requests.Enqueue(request);
         script.TryDequeue(out var fault);
         switch (fault)
         {
             case Fault.Exhausted:
-                throw new GrpcException(GrpcStatus.ResourceExhausted, "too many calls");
+                throw new RpcException(new Grpc.Core.Status(StatusCode.ResourceExhausted, "too many calls"));
             case Fault.RequestLost:
-                throw new GrpcException(GrpcStatus.Unavailable, "not now");
+                throw new RpcException(new Grpc.Core.Status(StatusCode.Unavailable, "not now"));
             case Fault.NotFoundStatus:
-                throw new GrpcException(GrpcStatus.NotFound, "no such slot");
+                throw new RpcException(new Grpc.Core.Status(StatusCode.NotFound, "no such slot"));
             case Fault.Hang:
-                await Task.Delay(Timeout.InfiniteTimeSpan, call.Cancellation);
+                await Task.Delay(Timeout.InfiniteTimeSpan, context.CancellationToken);
                 break;
             default:
                 break;
@@ -138,7 +138,7 @@ internal sealed class TestPlatform : IAsyncDisposable
     }
 
     private static TReply End<TReply>(Fault fault, TReply reply) =>
-        fault == Fault.AnswerLost ? throw new GrpcException(GrpcStatus.Unavailable, "the answer was lost") : reply;
+        fault == Fault.AnswerLost ? throw new RpcException(new Grpc.Core.Status(StatusCode.Unavailable, "the answer was lost")) : reply;
 
     private static Status StatusOf(Fault fault) => fault switch
     {

@@ -2,9 +2,10 @@ using FuncScaler.Contract;
 using FuncScaler.Policies;
 using FuncScaler.SlotBackends.Fake;
 using FuncScaler.SlotBackends.Runtime;
-using FuncScaler.Tests.Contracts;
-using FuncScaler.UnaryGrpc;
+using Grpc.Core;
+using Grpc.Net.Client;
 using Microsoft.Extensions.Logging.Abstractions;
+using Status = FuncScaler.Contract.Status;
 
 namespace FuncScaler.Tests.Runtime;
 
@@ -49,10 +50,10 @@ public sealed class ScalerServiceTests : IAsyncDisposable
     [MemberData(nameof(WrongAssigns), DisableDiscoveryEnumeration = true)]
     public async Task An_assign_with_wrong_input_is_answered_with_what_is_wrong(AssignRequest request, string message)
     {
-        var e = await Assert.ThrowsAsync<GrpcException>(async () => await _service.AssignAsync(request, null, CancellationToken.None));
+        var e = await Assert.ThrowsAsync<RpcException>(async () => await _service.AssignAsync(request, null, CancellationToken.None));
 
-        Assert.Equal(GrpcStatus.InvalidArgument, e.Status);
-        Assert.Contains(message, e.Detail, StringComparison.Ordinal);
+        Assert.Equal(StatusCode.InvalidArgument, e.StatusCode);
+        Assert.Contains(message, e.Status.Detail, StringComparison.Ordinal);
         Assert.Equal(0, _runtime.GetStats().Requests.Assigns);
     }
 
@@ -60,10 +61,10 @@ public sealed class ScalerServiceTests : IAsyncDisposable
     [MemberData(nameof(WrongIdles), DisableDiscoveryEnumeration = true)]
     public void An_idle_with_wrong_input_is_answered_with_what_is_wrong(IdleRequest request, string message)
     {
-        var e = Assert.Throws<GrpcException>(() => _service.Idle(request));
+        var e = Assert.Throws<RpcException>(() => _service.Idle(request));
 
-        Assert.Equal(GrpcStatus.InvalidArgument, e.Status);
-        Assert.Contains(message, e.Detail, StringComparison.Ordinal);
+        Assert.Equal(StatusCode.InvalidArgument, e.StatusCode);
+        Assert.Contains(message, e.Status.Detail, StringComparison.Ordinal);
         Assert.Equal(0, _runtime.GetStats().Requests.UnknownReleases);
     }
 
@@ -122,10 +123,10 @@ public sealed class ScalerServiceTests : IAsyncDisposable
         var wrong = reply.Assigment.Clone();
         wrong.InstanceId = "i-9";
 
-        var e = Assert.Throws<GrpcException>(() => _service.Idle(new IdleRequest { Assigment = wrong }));
+        var e = Assert.Throws<RpcException>(() => _service.Idle(new IdleRequest { Assigment = wrong }));
 
-        Assert.Equal(GrpcStatus.InvalidArgument, e.Status);
-        Assert.Contains("holds another instance than i-9; nothing was changed", e.Detail, StringComparison.Ordinal);
+        Assert.Equal(StatusCode.InvalidArgument, e.StatusCode);
+        Assert.Contains("holds another instance than i-9; nothing was changed", e.Status.Detail, StringComparison.Ordinal);
         Assert.Equal(1, _runtime.GetStats().Slots.Busy);
     }
 
@@ -135,13 +136,13 @@ public sealed class ScalerServiceTests : IAsyncDisposable
         var reply = await AssignAsync("r1");
         _service.Idle(new IdleRequest { Assigment = reply.Assigment });
 
-        var again = Assert.Throws<GrpcException>(() => _service.Idle(new IdleRequest { Assigment = reply.Assigment }));
-        var otherFunction = Assert.Throws<GrpcException>(
+        var again = Assert.Throws<RpcException>(() => _service.Idle(new IdleRequest { Assigment = reply.Assigment }));
+        var otherFunction = Assert.Throws<RpcException>(
             () => _service.Idle(new IdleRequest { Assigment = new Assignment { RequestId = "r1", MetaKey = "other", InstanceId = "i-1" } }));
 
-        Assert.Equal(GrpcStatus.NotFound, again.Status);
-        Assert.Contains("request r1 of function f holds no instance", again.Detail, StringComparison.Ordinal);
-        Assert.Equal(GrpcStatus.NotFound, otherFunction.Status);
+        Assert.Equal(StatusCode.NotFound, again.StatusCode);
+        Assert.Contains("request r1 of function f holds no instance", again.Status.Detail, StringComparison.Ordinal);
+        Assert.Equal(StatusCode.NotFound, otherFunction.StatusCode);
         Assert.Equal(1, _runtime.GetStats().Slots.Idle);
     }
 
@@ -150,10 +151,10 @@ public sealed class ScalerServiceTests : IAsyncDisposable
     {
         _backend.OnCreate = new FakeAnswer { Failure = new SlotFailure(FailureKind.Permanent, "no such size") };
 
-        var e = await Assert.ThrowsAsync<GrpcException>(() => AssignAsync("r1"));
+        var e = await Assert.ThrowsAsync<RpcException>(() => AssignAsync("r1"));
 
-        Assert.Equal(GrpcStatus.FailedPrecondition, e.Status);
-        Assert.Contains("no instance of function f for request r1: the backend refuses: no such size", e.Detail, StringComparison.Ordinal);
+        Assert.Equal(StatusCode.FailedPrecondition, e.StatusCode);
+        Assert.Contains("no instance of function f for request r1: the backend refuses: no such size", e.Status.Detail, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -164,8 +165,8 @@ public sealed class ScalerServiceTests : IAsyncDisposable
 
         _time.Advance(TimeSpan.FromMilliseconds(900));
 
-        var e = await Assert.ThrowsAsync<GrpcException>(() => assign);
-        Assert.Equal(GrpcStatus.DeadlineExceeded, e.Status);
+        var e = await Assert.ThrowsAsync<RpcException>(() => assign);
+        Assert.Equal(StatusCode.DeadlineExceeded, e.StatusCode);
     }
 
     [Fact]
@@ -173,10 +174,10 @@ public sealed class ScalerServiceTests : IAsyncDisposable
     {
         await _runtime.StopAsync(keepInstances: false, CancellationToken.None);
 
-        var e = await Assert.ThrowsAsync<GrpcException>(() => AssignAsync("r1"));
+        var e = await Assert.ThrowsAsync<RpcException>(() => AssignAsync("r1"));
 
-        Assert.Equal(GrpcStatus.Unavailable, e.Status);
-        Assert.Contains("stopping", e.Detail, StringComparison.Ordinal);
+        Assert.Equal(StatusCode.Unavailable, e.StatusCode);
+        Assert.Contains("stopping", e.Status.Detail, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -195,20 +196,16 @@ public sealed class ScalerServiceTests : IAsyncDisposable
     [Fact]
     public async Task The_service_speaks_the_contract_over_the_wire()
     {
-        var routes = new UnaryRoutes();
-        _service.AddTo(routes);
-        await using var server = await GrpcTestServer.StartAsync(routes);
-        await using var channel = new HttpUnaryChannel(server.Address);
-        var assign = new UnaryMethod<AssignRequest, AssignReply>(ScalerContract.Assign);
-        var idle = new UnaryMethod<IdleRequest, IdleReply>(ScalerContract.Idle);
+        await using var server = await GrpcTestServer.StartAsync(_service);
+        using var channel = GrpcChannel.ForAddress(server.Address);
+        var scaler = new Scaler.ScalerClient(channel);
 
-        var reply = await channel.CallAsync(assign, new AssignRequest { RequestId = "r1", MetaData = Meta() }, null, CancellationToken.None);
-        Assert.Equal(Status.Ok, (await channel.CallAsync(idle, new IdleRequest { Assigment = reply.Assigment }, null, CancellationToken.None)).Status);
-        var e = await Assert.ThrowsAsync<GrpcException>(
-            () => channel.CallAsync(idle, new IdleRequest { Assigment = reply.Assigment }, null, CancellationToken.None).AsTask());
+        var reply = await scaler.AssignAsync(new AssignRequest { RequestId = "r1", MetaData = Meta() });
+        Assert.Equal(Status.Ok, (await scaler.IdleAsync(new IdleRequest { Assigment = reply.Assigment })).Status);
+        var e = await Assert.ThrowsAsync<RpcException>(() => scaler.IdleAsync(new IdleRequest { Assigment = reply.Assigment }).ResponseAsync);
 
-        Assert.Equal(GrpcStatus.NotFound, e.Status);
-        Assert.Contains("nothing was changed", e.Detail, StringComparison.Ordinal);
+        Assert.Equal(StatusCode.NotFound, e.StatusCode);
+        Assert.Contains("nothing was changed", e.Status.Detail, StringComparison.Ordinal);
     }
 
     private static Meta Meta(Action<Meta>? change = null)

@@ -1,0 +1,73 @@
+using System.Net;
+using FuncScaler.Contract;
+using Grpc.HealthCheck;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using static Grpc.Health.V1.HealthCheckResponse.Types;
+
+namespace FuncScaler.SlotBackends.Runtime;
+
+/// <summary>How the Scaler service is served over gRPC, the same in every host. The host registers a <see cref="ScalerService"/>.</summary>
+public static class ScalerGrpc
+{
+    /// <summary>The service's full name, under which its health is asked for.</summary>
+    public static string ServiceName { get; } = Scaler.Descriptor.FullName;
+
+    /// <summary>Registers what serves gRPC: the service, its health and reflection.</summary>
+    public static IServiceCollection AddScalerGrpc(this IServiceCollection services)
+    {
+        services.AddGrpc();
+        services.AddGrpcReflection();
+
+        // The host knows by itself when it serves: it sets the states, and no check is made periodically.
+        services.AddGrpcHealthChecks(health =>
+        {
+            health.Services.Clear();
+            health.UseHealthChecksCache = true;
+        });
+        return services;
+    }
+
+    /// <summary>
+    /// Serves the contract, its health and reflection on a server of the host's own; over gRPC-Web too, which HTTP/1.1 suffices for.
+    /// </summary>
+    public static void MapScalerGrpc(this WebApplication app)
+    {
+        app.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true });
+        app.MapGrpcService<ScalerService>();
+        app.MapGrpcHealthChecksService();
+        app.MapGrpcReflectionService();
+    }
+
+    /// <summary>Tells the health service's callers whether requests are welcome, of the whole server and of the Scaler service.</summary>
+    public static void SetServing(IServiceProvider services, bool serving)
+    {
+        var health = services.GetRequiredService<HealthServiceImpl>();
+        var status = serving ? ServingStatus.Serving : ServingStatus.NotServing;
+        health.SetStatus("", status);
+        health.SetStatus(ServiceName, status);
+    }
+
+    /// <summary>
+    /// Listens for HTTP/2 without TLS and without an upgrade ("prior knowledge"), as gRPC clients speak it. The HTTP/2 limits are
+    /// Kestrel's own, so they hold for its other endpoints too.
+    /// </summary>
+    public static void ListenGrpc(this KestrelServerOptions options, IPAddress address, int port)
+    {
+        options.AddServerHeader = false;
+        var http2 = options.Limits.Http2;
+
+        // A burst of cold starts holds one stream per waiting request, and clients keep to one connection.
+        http2.MaxStreamsPerConnection = 16_384;
+
+        // A message of common size fits the stream's window, and a thousand of them do not stall on the connection's.
+        http2.InitialStreamWindowSize = 1 << 20;
+        http2.InitialConnectionWindowSize = 16 << 20;
+
+        // A peer that vanished without a word must not hold instances: its calls are cancelled after half a minute or so.
+        http2.KeepAlivePingDelay = TimeSpan.FromSeconds(20);
+        http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
+        options.Listen(address, port, static listen => listen.Protocols = HttpProtocols.Http2);
+    }
+}
