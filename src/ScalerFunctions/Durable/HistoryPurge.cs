@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask.Client;
 using Microsoft.Extensions.Logging;
@@ -7,8 +8,8 @@ namespace FuncScaler.ScalerFunctions;
 
 /// <summary>Deletes what Durable keeps of orchestrations that ended long ago: nothing else does, and it would grow for ever.</summary>
 /// <remarks>
-/// An orchestration of the same name could then be started a second time. That does no harm (docs/azure-protocol.md): the start is sent once,
-/// with the ledger's state, and a repeated message comes within minutes; a slot made by it all the same is no ledger's, and is destroyed.
+/// An orchestration of the same name could then run a second time. That does no harm (docs/azure-protocol.md): a provisioning that begins so
+/// late leaves the backend alone, and a destroy destroys only what was to be destroyed.
 /// </remarks>
 public sealed partial class HistoryPurge(IOptions<ScalerAppOptions> options, TimeProvider time, ILogger<HistoryPurge> logger)
 {
@@ -35,7 +36,7 @@ public sealed partial class HistoryPurge(IOptions<ScalerAppOptions> options, Tim
         var left = options.Value.MaxPurgesPerRun;
         try
         {
-            await foreach (var page in EndedBefore(client, time.GetUtcNow() - options.Value.HistoryKept).WithCancellation(either.Token))
+            await foreach (var page in EndedBefore(client, time.GetUtcNow() - options.Value.HistoryKept, either.Token))
             {
                 var due = page.Take(left).ToList();
                 left -= due.Count;
@@ -71,7 +72,7 @@ public sealed partial class HistoryPurge(IOptions<ScalerAppOptions> options, Tim
     private static async IAsyncEnumerable<IEnumerable<string>> EndedBefore(
         DurableTaskClient client,
         DateTimeOffset limit,
-        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken = default)
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         // Created before it is a condition that the storage can check; that it ended before it is checked here.
         var query = new OrchestrationQuery { CreatedTo = limit, Statuses = Ended };

@@ -55,8 +55,8 @@ public sealed class ScalerAppOptions
     public double CreatesPerMinute { get; set; } = 20;
 
     /// <summary>
-    /// How long the history of an orchestration is kept after its end, 10 min to 90 days. Default one day: time enough to look into a
-    /// failure, and far longer than any start of the same name can still be on its way.
+    /// How long the history of an orchestration is kept after its end, 30 min to 90 days. Default one day, to look into failures. It must be
+    /// longer than a provisioning may begin late (15 min): then a second run of the same name touches no slot.
     /// </summary>
     public TimeSpan HistoryKept { get; set; } = TimeSpan.FromDays(1);
 

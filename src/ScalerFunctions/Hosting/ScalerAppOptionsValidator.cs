@@ -74,9 +74,9 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
 
     private static void ValidatePurge(ScalerAppOptions options, List<string> failures)
     {
-        if (options.HistoryKept < TimeSpan.FromMinutes(10) || options.HistoryKept > TimeSpan.FromDays(90))
+        if (options.HistoryKept < TimeSpan.FromMinutes(30) || options.HistoryKept > TimeSpan.FromDays(90))
         {
-            failures.Add($"Scaler:HistoryKept {options.HistoryKept} is out of range: 00:10:00 to 90.00:00:00 (days.hours:minutes:seconds).");
+            failures.Add($"Scaler:HistoryKept {options.HistoryKept} is out of range: 00:30:00 to 90.00:00:00 (days.hours:minutes:seconds).");
         }
 
         if (options.MaxPurgesPerRun is < 1 or > 100_000)

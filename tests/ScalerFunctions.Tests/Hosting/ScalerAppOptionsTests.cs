@@ -24,7 +24,7 @@ public sealed class ScalerAppOptionsTests
         { new ScalerAppOptions { CreateBurst = 0 }, "at least 1" },
         { new ScalerAppOptions { CreatesPerMinute = 0 }, "more than 0" },
         { new ScalerAppOptions { DrainTimeout = TimeSpan.FromSeconds(-1) }, "Scaler:DrainTimeout" },
-        { new ScalerAppOptions { HistoryKept = TimeSpan.FromMinutes(9) }, "Scaler:HistoryKept 00:09:00 is out of range" },
+        { new ScalerAppOptions { HistoryKept = TimeSpan.FromMinutes(29) }, "Scaler:HistoryKept 00:29:00 is out of range" },
         { new ScalerAppOptions { HistoryKept = TimeSpan.FromDays(91) }, "Scaler:HistoryKept 91.00:00:00 is out of range" },
         { new ScalerAppOptions { MaxPurgesPerRun = 0 }, "Scaler:MaxPurgesPerRun 0 is out of range" },
         { new ScalerAppOptions { MaxPurgesPerRun = 100_001 }, "Scaler:MaxPurgesPerRun 100001 is out of range" },
