@@ -54,6 +54,13 @@ public sealed class ScalerServerTests : IAsyncLifetime
         Assert.Equal("ok", await _http.GetStringAsync("/healthz"));
     }
 
+    [Fact]
+    public async Task Disposing_of_the_scaler_twice_is_harmless()
+    {
+        await _scaler.DisposeAsync();
+        await _scaler.DisposeAsync();
+    }
+
     [Theory]
     [InlineData("/api/assign", "{", HttpStatusCode.BadRequest, "not a AssignRequest")]
     [InlineData("/api/assign", "{}", HttpStatusCode.BadRequest, "request_id is empty")]

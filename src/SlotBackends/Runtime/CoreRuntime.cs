@@ -22,6 +22,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
     private readonly ConcurrentDictionary<SlotTicket, Uri> _addresses = new();
     private readonly RuntimeMetrics _metrics;
     private long _armedForUs = long.MaxValue;
+    private int _disposed;
 
     /// <param name="core">The core; its events go through the runtime alone.</param>
     /// <param name="backend">Where slots come from.</param>
@@ -38,6 +39,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
         _options = options;
         Time = time;
         _logger = logger;
+        Stopping = _stopping.Token;
         _origin = time.GetTimestamp();
         _timer = time.CreateTimer(static state => ((CoreRuntime)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _metrics = new RuntimeMetrics(this);
@@ -56,7 +58,7 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
     private protected RequestCounters Counters { get; } = new();
 
     /// <summary>Fires when the runtime is disposed of.</summary>
-    private protected CancellationToken Stopping => _stopping.Token;
+    private protected CancellationToken Stopping { get; }
 
     /// <summary>Time since the runtime began, µs.</summary>
     private protected long NowUs => (long)Time.GetElapsedTime(_origin).TotalMicroseconds;
@@ -124,8 +126,14 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
         }
     }
 
+    /// <summary>Stops the timers and cancels what is under way. Further calls do nothing: containers dispose of a service once per registration.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         _metrics.Dispose();
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _timer.DisposeAsync().ConfigureAwait(false);
