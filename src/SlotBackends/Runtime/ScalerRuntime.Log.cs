@@ -18,4 +18,7 @@ public sealed partial class ScalerRuntime
 
     [LoggerMessage(106, LogLevel.Information, "{Call} for function {Function}, slot {Ticket}, waits: the platform takes no more for now: {Reason}")]
     private partial void LogThrottled(EffectKind call, string function, long ticket, string reason);
+
+    [LoggerMessage(107, LogLevel.Warning, "Slot {Slot} has ended by itself: {Reason}")]
+    private partial void LogLost(string slot, string reason);
 }

@@ -13,6 +13,7 @@ public sealed partial class ScalerRuntime : CoreRuntime
     private readonly ITimer? _reconcileTimer;
     private TaskCompletionSource? _quiet;
     private bool _reconciling;
+    private bool _reconcileAgain;
 
     /// <param name="backend">Where slots come from; disposed with the runtime.</param>
     /// <param name="policy">How functions are served.</param>
@@ -49,6 +50,7 @@ public sealed partial class ScalerRuntime : CoreRuntime
             _heldTimer = time.CreateTimer(static state => ((ScalerRuntime)state!).OnHeldTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
 
+        backend.SlotLost += OnSlotLost;
         if (options.ReconcileInterval is { } interval)
         {
             _reconcileTimer = time.CreateTimer(static state => ((ScalerRuntime)state!).StartReconcile(), this, interval, interval);
@@ -167,6 +169,7 @@ public sealed partial class ScalerRuntime : CoreRuntime
             await _heldTimer.DisposeAsync().ConfigureAwait(false);
         }
 
+        Backend.SlotLost -= OnSlotLost;
         await Backend.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -199,6 +202,18 @@ public sealed partial class ScalerRuntime : CoreRuntime
         ScalerTelemetry.CountFinding(ReconcileFinding.Lost, were.Count);
     }
 
+    /// <summary>An instance is gone: the list is compared now, and once more where it may have been asked for before that.</summary>
+    private void OnSlotLost(LostSlot lost)
+    {
+        LogLost(lost.Id.Value, lost.Reason);
+        lock (Gate)
+        {
+            _reconcileAgain |= _reconciling;
+        }
+
+        StartReconcile();
+    }
+
     /// <summary>Asks the backend for its list until it answers; one such task at a time.</summary>
     private void StartReconcile()
     {
@@ -224,7 +239,16 @@ public sealed partial class ScalerRuntime : CoreRuntime
                 try
                 {
                     await ReconcileAsync(cancellationToken).ConfigureAwait(false);
-                    return;
+                    lock (Gate)
+                    {
+                        if (!_reconcileAgain)
+                        {
+                            _reconciling = false;
+                            return;
+                        }
+
+                        _reconcileAgain = false;
+                    }
                 }
                 catch (SlotBackendException e)
                 {
@@ -233,15 +257,16 @@ public sealed partial class ScalerRuntime : CoreRuntime
                 }
             }
         }
-        catch (OperationCanceledException)
-        {
-            // Stopping.
-        }
-        finally
+        catch (Exception e)
         {
             lock (Gate)
             {
                 _reconciling = false;
+            }
+
+            if (e is not OperationCanceledException)
+            {
+                throw;
             }
         }
     }
