@@ -42,7 +42,7 @@ def blocks(text):
         in_code = fenced or (line.startswith("    ") and previous_blank and not current)
         if in_code and stripped:
             continue  # an indented block goes on as long as nothing else has begun
-        previous_blank = not stripped or stripped.startswith("#")
+        previous_blank = not stripped or stripped.startswith(("#", "<!--"))
         if not stripped or stripped.startswith(("#", "<!--", "<", "![")):
             yield from flush()
             continue
@@ -76,8 +76,9 @@ def words(prose):
 
 def sentences(prose):
     text = plain(prose)
-    # A point inside a number, a name or an abbreviation does not end a sentence: what follows must be a space and a beginning.
-    for part in re.split(r"(?<=[.!?])[\"')]*\s+(?=[\"'(]*[A-Z0-9])", text):
+    # A point inside a number or a name does not end a sentence: a space must follow.
+    text = re.sub(r"\b(e\.g|i\.e|vs|cf)\.", r"\1", text)
+    for part in re.split(r"(?<=[.!?])[\"')]*\s+", text):
         if words(part):
             yield part
 
