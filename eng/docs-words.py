@@ -43,7 +43,7 @@ def blocks(text):
         if in_code and stripped:
             continue  # an indented block goes on as long as nothing else has begun
         previous_blank = not stripped or stripped.startswith(("#", "<!--"))
-        if not stripped or stripped.startswith(("#", "<!--", "<", "![")):
+        if not stripped or stripped.startswith(("#", "<!--", "<", "![")) or re.fullmatch(r"\*[^*]+\*", stripped):
             yield from flush()
             continue
         if stripped.startswith("|"):
