@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Deploys FuncScaler to the subscription that `az` is signed in to: shows what would change, asks, deploys, publishes the app, and tries it.
-# docs/deploy.md. Needs az (signed in, with bicep), dotnet, zip; for --host containerApp nothing is built here: the registry does it.
+# docs/how-to/deploy.md. Needs az (signed in, with bicep), dotnet, zip; for --host containerApp nothing is built here: the registry does it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -52,7 +52,7 @@ if [ "$host" = functions ]; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   [ "$durable" = storage ] || publish+=("-p:DurableTaskScheduler=true")
-  dotnet publish -c Release src/ScalerFunctions -o "$work/app" -v q -nologo "${publish[@]}" || fail "src/ScalerFunctions cannot be published: docs/building.md"
+  dotnet publish -c Release src/ScalerFunctions -o "$work/app" -v q -nologo "${publish[@]}" || fail "src/ScalerFunctions cannot be published: docs/how-to/building.md"
   (cd "$work/app" && zip -qr "$work/app.zip" .)
 fi
 

@@ -49,21 +49,22 @@ echo "building …"
 dotnet build -c Release src/ScalerHost -v q -nologo >"$work/build.log" 2>&1 || fail "src/ScalerHost does not build: $work/build.log"
 dotnet build -c Release src/ScalerFunctions -v q -nologo >>"$work/build.log" 2>&1 || fail "src/ScalerFunctions does not build: $work/build.log"
 
-# Waits until a URL answers; gives up when the process dies.
-await() { # URL, process, name, log
+# Waits until a URL answers, with status 200 if that is asked for; gives up when the process dies.
+await() { # URL, process, name, log, [200]
+  local status
   for _ in $(seq $((wait_seconds * 5))); do
-    curl -s -o /dev/null --max-time 2 "$1" && return 0
+    if status=$(curl -s -o /dev/null --max-time 2 -w '%{http_code}' "$1") && [ "${5:-$status}" = "$status" ]; then return 0; fi
     kill -0 "$2" 2>/dev/null || fail "$3 has ended: $4"
     sleep 0.2
   done
-  fail "$3 does not answer at $1 within $wait_seconds s: $4"
+  fail "$3 is not ready: $1 has not answered${5:+ with $5} within $wait_seconds s: $4"
 }
 
 if curl -s -o /dev/null --max-time 2 http://127.0.0.1:10000/; then
   echo "azurite: one runs already"
 else
   azurite=$(command -v azurite || echo "npx --yes azurite")
-  $azurite --silent --skipApiVersionCheck --location "$work/azurite" >"$work/azurite.log" 2>&1 &
+  $azurite --silent --disableTelemetry --skipApiVersionCheck --location "$work/azurite" >"$work/azurite.log" 2>&1 &
   started+=($!)
   await http://127.0.0.1:10000/ $! Azurite "$work/azurite.log"
   echo "azurite: started"
@@ -85,7 +86,7 @@ fi
 export Scaler__Grpc__Port=$grpc_port Scaler__Platform=127.0.0.1:$platform_port
 (cd "$app" && exec func start --port "$http_port") >"$work/func.log" 2>&1 &
 started+=($!)
-await "http://127.0.0.1:$http_port/api/ready" $! func "$work/func.log"
+await "http://127.0.0.1:$http_port/api/ready" $! func "$work/func.log" 200
 echo "func: ready"
 
 dotnet artifacts/bin/ScalerHost/release/funcscaler.dll contest \

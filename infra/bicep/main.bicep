@@ -1,4 +1,4 @@
-// FuncScaler in a subscription: a resource group for the scaler, and one for the slots it makes. docs/deploy.md goes through it.
+// FuncScaler in a subscription: a resource group for the scaler, and one for the slots it makes. docs/how-to/deploy.md goes through it.
 targetScope = 'subscription'
 
 @description('Name of this deployment; names of resources are made of it, the subscription and the region.')
@@ -22,12 +22,12 @@ param durableProvider string = 'storage'
 @allowed(['Consumption', 'Dedicated'])
 param schedulerSku string = 'Consumption'
 
-@description('How instances are kept: a policy of docs/policies.md.')
+@description('How instances are kept: a policy of docs/reference/policies.md.')
 @minLength(3)
 @maxLength(200)
 param policy string = 'adaptive'
 
-@description('What one second of a caller waiting is worth, GBs of memory time; docs/adaptive.md says how to choose it.')
+@description('What one second of a caller waiting is worth, GBs of memory time; docs/explanation/adaptive.md says how to choose it.')
 @minLength(1)
 @maxLength(12)
 param latencyPrice string = '8'

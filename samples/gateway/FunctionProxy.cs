@@ -32,12 +32,20 @@ internal sealed class FunctionProxy(ScalerClient scaler, GatewaySettings setting
         }
 
         var assigned = Stopwatch.GetElapsedTime(start);
-        var broken = true;
+        var fault = "";
         try
         {
+            if (InstanceUri.Make(instance.Address, path, http.Request.QueryString) is not { } target)
+            {
+                http.Response.StatusCode = StatusCodes.Status400BadRequest;
+                await http.Response.WriteAsync("the path is no path of the function\n", http.RequestAborted);
+                return;
+            }
+
+            fault = "the call was not completed";
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
             limit.CancelAfter(TimeSpan.FromSeconds(settings.TimeoutSeconds));
-            using var request = Forward(http.Request, new Uri(instance.Address, "/" + path + http.Request.QueryString));
+            using var request = Forward(http.Request, target);
             using var response = await _instances.SendAsync(request, limit.Token);
             http.Response.StatusCode = (int)response.StatusCode;
             foreach (var (name, values) in response.Headers.Concat(response.Content.Headers).Where(h => !HopByHop.Contains(h.Key)))
@@ -49,11 +57,12 @@ internal sealed class FunctionProxy(ScalerClient scaler, GatewaySettings setting
             http.Response.Headers["x-funcscaler-assign-ms"] = Milliseconds(assigned);
             http.Response.Headers["x-funcscaler-call-ms"] = Milliseconds(Stopwatch.GetElapsedTime(start) - assigned);
             await response.Content.CopyToAsync(http.Response.Body, limit.Token);
-            broken = false;
+            fault = "";
             await http.Response.CompleteAsync();
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
+            fault = e.Message;
             if (http.Response.HasStarted)
             {
                 http.Abort();
@@ -65,8 +74,8 @@ internal sealed class FunctionProxy(ScalerClient scaler, GatewaySettings setting
         }
         finally
         {
-            // Also when the caller has gone away; an instance that failed it serves no other.
-            await scaler.ReleaseAsync(instance, Stopwatch.GetElapsedTime(start) - assigned, broken);
+            // Also when the caller has gone away; an instance that failed it, or refused the connection, serves no other.
+            await scaler.ReleaseAsync(instance, Stopwatch.GetElapsedTime(start) - assigned, fault);
         }
     }
 

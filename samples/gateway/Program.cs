@@ -1,16 +1,7 @@
 using FuncScaler.Samples.Gateway;
 
-var builder = WebApplication.CreateSlimBuilder(args);
-builder.Logging.SetMinimumLevel(LogLevel.Warning);
-var settings = builder.Configuration.Get<GatewaySettings>() ?? new GatewaySettings();
-builder.WebHost.UseUrls(settings.Listen);
-builder.Services.AddSingleton(settings);
-builder.Services.AddSingleton<ScalerClient>();
-builder.Services.AddSingleton<FunctionProxy>();
-var app = builder.Build();
-
-// /invoke/{function}/anything goes to an instance of the function as /anything.
-app.Map("/invoke/{function}/{**path}", (HttpContext http, FunctionProxy proxy, string function, string? path) => proxy.InvokeAsync(http, function, path ?? ""));
+var app = GatewayApp.Build(args);
+var settings = app.Services.GetRequiredService<GatewaySettings>();
 if (settings.Measure > 0)
 {
     await app.StartAsync();

@@ -36,11 +36,14 @@ internal sealed class ScalerClient(GatewaySettings settings) : IDisposable
     }
 
     /// <summary>Gives an instance back; one that failed the request is to be destroyed.</summary>
-    public async Task ReleaseAsync(Instance instance, TimeSpan duration, bool broken)
+    /// <param name="instance">The instance.</param>
+    /// <param name="duration">How long the request took.</param>
+    /// <param name="fault">What the instance did wrong, in words; empty for nothing.</param>
+    public async Task ReleaseAsync(Instance instance, TimeSpan duration, string fault)
     {
         using var response = await _http.PostAsJsonAsync(
             "api/release",
-            new { assigment = instance.Assignment, result = new { durationInMs = (long)duration.TotalMilliseconds, needDestroy = broken } },
+            new { assigment = instance.Assignment, result = new { durationInMs = (long)duration.TotalMilliseconds, needDestroy = fault.Length > 0, reason = fault } },
             CancellationToken.None);
     }
 

@@ -1,8 +1,12 @@
 using FuncScaler.ScalerFunctions;
 using Microsoft.Azure.Functions.Worker.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
 var builder = FunctionsApplication.CreateBuilder(args);
 builder.ConfigureFunctionsWebApplication();
 builder.Services.AddScalerApp();
-await builder.Build().RunAsync();
+var app = builder.Build();
+var watch = app.Services.GetRequiredService<OrphanWatch>();
+await app.RunAsync();
+return watch.ExitCode;

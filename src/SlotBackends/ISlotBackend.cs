@@ -14,6 +14,21 @@ public interface ISlotBackend : IAsyncDisposable
     /// <summary>What the platform rations; null when it rations nothing that is known beforehand.</summary>
     ICallBudget? Budget => null;
 
+    /// <summary>
+    /// An instance has ended by itself, as soon as the backend learns of it; <see cref="ListAsync"/> has it no more. Raised on any thread.
+    /// A backend that learns of it from its list alone never raises this.
+    /// </summary>
+    event Action<LostSlot>? SlotLost
+    {
+        add
+        {
+        }
+
+        remove
+        {
+        }
+    }
+
     /// <summary>Creates a slot of the function's memory. A slot may exist although this fails: see <see cref="SlotFailure.OutcomeUnknown"/>.</summary>
     /// <param name="ticket">The scaler's number for it; an adapter that can, names the slot after it, so that it can be found again.</param>
     /// <param name="function">The function it is meant for.</param>
@@ -39,6 +54,12 @@ public interface ISlotBackend : IAsyncDisposable
     /// <returns>Null when the platform gives no way to find out.</returns>
     Task<IReadOnlyList<ListedSlot>?> ListAsync(IReadOnlyCollection<SlotSnapshot> known, CancellationToken cancellationToken);
 }
+
+/// <summary>An instance that has ended by itself.</summary>
+/// <param name="Ticket">The scaler's number for it.</param>
+/// <param name="Id">The backend's id.</param>
+/// <param name="Reason">What is known of why, for logs.</param>
+public readonly record struct LostSlot(SlotTicket Ticket, BackendSlotId Id, string Reason);
 
 /// <summary>A backend's call has failed, in a way that says what may be done about it.</summary>
 public sealed class SlotBackendException : Exception

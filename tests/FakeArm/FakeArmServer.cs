@@ -122,6 +122,21 @@ internal sealed partial class FakeArmServer : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether POST /init is answered with an error that never ends.</summary>
+    public bool InitNeverEnds
+    {
+        set => _containers!.InitNeverEnds = value;
+    }
+
+    /// <summary>The container of a group ends.</summary>
+    public void End(string id, int exitCode)
+    {
+        lock (_gate)
+        {
+            _groups[id].ExitCode = exitCode;
+        }
+    }
+
     /// <summary>Takes a group away behind everybody's back.</summary>
     public void Lose(string id)
     {
@@ -148,7 +163,7 @@ internal sealed partial class FakeArmServer : IAsyncDisposable
         lock (_gate)
         {
             Expire();
-            return _groups.Values.FirstOrDefault(g => g.Address == address && g.StateAt(Now) == "Succeeded");
+            return _groups.Values.FirstOrDefault(g => g.Address == address && g.StateAt(Now) == "Succeeded" && g.ExitCode is null);
         }
     }
 
@@ -372,7 +387,7 @@ internal sealed partial class FakeArmServer : IAsyncDisposable
         {
             Expire();
             return _groups.TryGetValue($"{resourceGroup}/{name}", out var group)
-                ? Answer(200, Describe(group))
+                ? Answer(200, WithInstanceView(group))
                 : Answer(404, Error("ResourceNotFound", name));
         }
     }
@@ -439,6 +454,29 @@ internal sealed partial class FakeArmServer : IAsyncDisposable
             ["tags"] = group.Body["tags"]?.DeepClone() ?? new JsonObject(),
             ["properties"] = properties,
         };
+    }
+
+    /// <summary>What is asked for by name shows how its containers are; lists do not, as Azure's do not.</summary>
+    private JsonObject WithInstanceView(FakeGroup group)
+    {
+        var described = Describe(group);
+        if (group.StateAt(Now) == "Succeeded")
+        {
+            var properties = described["properties"]!.AsObject();
+            properties["instanceView"] = new JsonObject { ["state"] = group.ExitCode is null ? "Running" : group.ExitCode == 0 ? "Succeeded" : "Failed" };
+            foreach (var container in properties["containers"]?.AsArray() ?? [])
+            {
+                container!["properties"]!["instanceView"] = new JsonObject
+                {
+                    ["restartCount"] = 0,
+                    ["currentState"] = group.ExitCode is { } code
+                        ? new JsonObject { ["state"] = "Terminated", ["exitCode"] = code, ["detailStatus"] = code == 0 ? "Completed" : "Error" }
+                        : new JsonObject { ["state"] = "Running", ["detailStatus"] = "" },
+                };
+            }
+        }
+
+        return described;
     }
 
     /// <summary>What is wrong with a group; null when nothing is.</summary>

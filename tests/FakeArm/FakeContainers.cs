@@ -24,6 +24,8 @@ internal sealed class FakeContainers : IAsyncDisposable
         _find = find;
     }
 
+    public bool InitNeverEnds { get; set; }
+
     public int Port => new Uri(_server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()
         .Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal)).Port;
 
@@ -61,6 +63,15 @@ internal sealed class FakeContainers : IAsyncDisposable
         var body = await reader.ReadToEndAsync();
         switch (http.Request.Path.Value)
         {
+            case "/init" when InitNeverEnds:
+                http.Response.StatusCode = 500;
+                for (var part = new byte[4096]; !http.RequestAborted.IsCancellationRequested;)
+                {
+                    Array.Fill(part, (byte)'x');
+                    await http.Response.Body.WriteAsync(part, http.RequestAborted);
+                }
+
+                break;
             case "/init":
                 lock (group)
                 {

@@ -29,6 +29,9 @@ internal sealed class FakeGroup(string resourceGroup, string name, string region
     /// <summary>When it is gone, once its deletion was asked for.</summary>
     public TimeSpan? GoneAt { get; set; }
 
+    /// <summary>The exit code of its container, once that has ended; the group stays as it is, as in Azure.</summary>
+    public int? ExitCode { get; set; }
+
     /// <summary>Bodies of POST /init, the first of which counts.</summary>
     public List<string> Inits { get; } = [];
 

@@ -14,6 +14,8 @@ internal sealed class FuncScalerProcess : IAsyncDisposable
         _errors = process.StandardError.ReadToEndAsync();
     }
 
+    public int Id => _process.Id;
+
     public static FuncScalerProcess Start(params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet")

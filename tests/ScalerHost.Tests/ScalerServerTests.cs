@@ -53,6 +53,13 @@ public sealed class ScalerServerTests : IAsyncLifetime
         Assert.Equal("ok", await _http.GetStringAsync("/healthz"));
     }
 
+    [Fact]
+    public async Task Disposing_of_the_scaler_twice_is_harmless()
+    {
+        await _scaler.DisposeAsync();
+        await _scaler.DisposeAsync();
+    }
+
     [Theory]
     [InlineData("/api/assign", "{", HttpStatusCode.BadRequest, "not a AssignRequest")]
     [InlineData("/api/assign", "{}", HttpStatusCode.BadRequest, "request_id is empty")]
@@ -161,6 +168,49 @@ public sealed class ScalerServerTests : IAsyncLifetime
         await IdleAsync(next.Assigment);
         await _scaler.StopAsync(CancellationToken.None);
         Assert.Empty(_platform.Slots);
+    }
+
+    [Fact]
+    public async Task Its_health_says_when_requests_are_welcome()
+    {
+        var health = new Health.HealthClient(_grpc);
+        var service = new HealthCheckRequest { Service = "serverless.simulator.Scaler" };
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, (await health.CheckAsync(service)).Status);
+        using var watch = health.Watch(service);
+        Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));
+
+        _scaler.SetServing(true);
+        Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, watch.ResponseStream.Current.Status);
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, (await health.CheckAsync(new HealthCheckRequest())).Status);
+
+        // While it stops, with an instance still in use, it is there to say so.
+        var held = await AssignAsync("r1");
+        var stop = _scaler.StopAsync(CancellationToken.None);
+        Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, watch.ResponseStream.Current.Status);
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, (await health.CheckAsync(service)).Status);
+        await IdleAsync(held.Assigment);
+        await stop;
+    }
+
+    [Fact]
+    public async Task A_caller_that_goes_away_or_whose_time_is_up_waits_no_longer()
+    {
+        _platform.CreateGate = new TaskCompletionSource();
+        var late = Assert.ThrowsAsync<RpcException>(() => AssignAsync("late", timeout: TimeSpan.FromSeconds(1)));
+        using var leaving = new CancellationTokenSource();
+        var meta = new Meta { Key = "f", Runtime = "go", TimeoutInSecs = 60, MemoryInMb = 128 };
+        var gone = Assert.ThrowsAsync<RpcException>(
+            () => _client.AssignAsync(new AssignRequest { RequestId = "gone", MetaData = meta }, cancellationToken: leaving.Token).ResponseAsync);
+        await Eventually.HoldsAsync(() => _scaler.Runtime.GetStats().Requests.Assigns == 2);
+
+        await leaving.CancelAsync();
+
+        Assert.Equal(StatusCode.Cancelled, (await gone).StatusCode);
+        Assert.Equal(StatusCode.DeadlineExceeded, (await late).StatusCode);
+        await Eventually.HoldsAsync(() => _scaler.Runtime.GetStats().Requests.Waiting == 0);
+        _platform.CreateGate.SetResult();
     }
 
     [Fact]

@@ -1,4 +1,4 @@
-// Alerts on the line of metrics that every worker logs once a minute. docs/operations.md says what to do about each.
+// Alerts on the line of metrics that every worker logs once a minute. docs/how-to/operations.md says what to do about each.
 
 @description('Name that the alerts begin with.')
 @minLength(3)
@@ -114,7 +114,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: 'FuncScaler: ${alert.title}'
-      description: 'docs/operations.md#${alert.id}'
+      description: 'docs/how-to/operations.md#${alert.id}'
       severity: alert.severity
       enabled: true
       scopes: [workspaceId]

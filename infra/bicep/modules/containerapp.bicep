@@ -38,12 +38,12 @@ param subnetId string
 @maxLength(50)
 param callerCidrs string[]
 
-@description('How instances are kept: a policy of docs/policies.md.')
+@description('How instances are kept: a policy of docs/reference/policies.md.')
 @minLength(3)
 @maxLength(200)
 param policy string
 
-@description('What one second of a caller waiting is worth, GBs of memory time; docs/adaptive.md says how to choose it.')
+@description('What one second of a caller waiting is worth, GBs of memory time; docs/explanation/adaptive.md says how to choose it.')
 @minLength(1)
 @maxLength(12)
 param latencyPrice string

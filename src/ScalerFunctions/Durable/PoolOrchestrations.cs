@@ -16,6 +16,14 @@ public static class PoolOrchestrations
     public static async Task ProvisionSlot([OrchestrationTrigger] TaskOrchestrationContext context, ProvisionRequest request)
     {
         var pool = PoolNames.EntityOf(request.Function.Key);
+        if (Now(context) > request.NotBeforeUs + PoolOrchestrationSettings.ProvisionTimeoutUs)
+        {
+            // The ledger has given it up; or this is a second run, and the slot of the first may be in use.
+            var late = new SlotFailure(FailureKind.Transient, "the provisioning began too late", OutcomeUnknown: false);
+            await context.Entities.SignalEntityAsync(pool, nameof(SlotPoolEntity.ProvisionFailed), new ProvisionFailure(request.Ticket, late));
+            return;
+        }
+
         var steps = new Provisioning(request.NotBeforeUs, Now(context), PoolOrchestrationSettings.Retries);
         for (var step = steps.Next; step.Kind is not (ProvisionStepKind.Register or ProvisionStepKind.Report); step = steps.Next)
         {
@@ -120,6 +128,9 @@ internal static class PoolOrchestrationSettings
 {
     /// <summary>Pauses between tries.</summary>
     public static SlotPoolOptions Retries { get; } = new();
+
+    /// <summary>After this long without an answer the ledger gives a provisioning up, µs.</summary>
+    public static long ProvisionTimeoutUs { get; } = new LeasingOptions().ProvisionTimeoutUs;
 
     /// <summary>For an activity that only reads.</summary>
     public static TaskOptions Insist { get; } = TaskOptions.FromRetryPolicy(new RetryPolicy(3, TimeSpan.FromSeconds(2), 2));

@@ -55,6 +55,15 @@ public sealed class ScalerAppOptions
     /// <summary>Slots created ahead per minute, per function.</summary>
     public double CreatesPerMinute { get; set; } = 20;
 
+    /// <summary>
+    /// How long the history of an orchestration is kept after its end, 30 min to 90 days. Default one day, to look into failures. It must be
+    /// longer than a provisioning may begin late (15 min): then a second run of the same name touches no slot.
+    /// </summary>
+    public TimeSpan HistoryKept { get; set; } = TimeSpan.FromDays(1);
+
+    /// <summary>The most histories that one run of the purge deletes, 1 to 100000. Default 2000; it runs every 10 minutes.</summary>
+    public int MaxPurgesPerRun { get; set; } = 2000;
+
     /// <summary>Native gRPC in the worker, beside the triggers.</summary>
     public GrpcPortOptions Grpc { get; set; } = new();
 

@@ -27,6 +27,7 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
         }
 
         ValidateLeasing(options, failures);
+        ValidatePurge(options, failures);
         if (options.Grpc.Port is { } port)
         {
             ValidateGrpc(options.Grpc, port, failures);
@@ -64,6 +65,19 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
             {
                 failures.Add(failure);
             }
+        }
+    }
+
+    private static void ValidatePurge(ScalerAppOptions options, List<string> failures)
+    {
+        if (options.HistoryKept < TimeSpan.FromMinutes(30) || options.HistoryKept > TimeSpan.FromDays(90))
+        {
+            failures.Add($"Scaler:HistoryKept {options.HistoryKept} is out of range: 00:30:00 to 90.00:00:00 (days.hours:minutes:seconds).");
+        }
+
+        if (options.MaxPurgesPerRun is < 1 or > 100_000)
+        {
+            failures.Add($"Scaler:MaxPurgesPerRun {options.MaxPurgesPerRun} is out of range: 1 to 100000.");
         }
     }
 

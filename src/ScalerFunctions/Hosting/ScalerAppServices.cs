@@ -42,6 +42,10 @@ internal static class ScalerAppServices
 
         services.AddHostedService<TelemetryService>();
 
+        services.TryAddSingleton<IFunctionsHostProbe, FunctionsHostProbe>();
+        services.AddSingleton<OrphanWatch>();
+        services.AddHostedService(provider => provider.GetRequiredService<OrphanWatch>());
+
         // In this order: what listens stops before what it serves from.
         services.AddHostedService<WorkerHostService>();
         services.AddHostedService<GrpcPortService>();

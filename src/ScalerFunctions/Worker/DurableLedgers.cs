@@ -13,6 +13,13 @@ public sealed class DurableLedgers : ILedgers
 {
     private readonly TaskCompletionSource<DurableTaskClient> _client = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    private long _begun;
+    private long _sent;
+    private long _failed;
+
+    /// <summary>What has become of reports so far.</summary>
+    internal ReportCounts Reports => new(Interlocked.Read(ref _begun), Interlocked.Read(ref _sent), Interlocked.Read(ref _failed));
+
     /// <summary>Whether the way to the ledgers is known.</summary>
     public bool Connected => _client.Task.IsCompletedSuccessfully;
 
@@ -30,8 +37,18 @@ public sealed class DurableLedgers : ILedgers
     {
         var client = await _client.Task.WaitAsync(cancellationToken);
         using var json = JsonDocument.Parse(LeasingJson.Write(report));
-        await client.Entities.SignalEntityAsync(
-            PoolNames.EntityOf(function), nameof(SlotPoolEntity.Report), json.RootElement, null, cancellationToken);
+        Interlocked.Increment(ref _begun);
+        try
+        {
+            await client.Entities.SignalEntityAsync(
+                PoolNames.EntityOf(function), nameof(SlotPoolEntity.Report), json.RootElement, null, cancellationToken);
+            Interlocked.Increment(ref _sent);
+        }
+        catch
+        {
+            Interlocked.Increment(ref _failed);
+            throw;
+        }
     }
 
     /// <summary>Sends an operator's wish on its way to a function's ledger.</summary>
@@ -50,3 +67,9 @@ public sealed class DurableLedgers : ILedgers
         return entity is { IncludesState: true } ? entity.State.State : null;
     }
 }
+
+/// <summary>What has become of a worker's reports since its start; those before the first connection are not counted.</summary>
+/// <param name="Begun">Given to the client.</param>
+/// <param name="Sent">Taken by the host.</param>
+/// <param name="Failed">Not taken.</param>
+internal readonly record struct ReportCounts(long Begun, long Sent, long Failed);

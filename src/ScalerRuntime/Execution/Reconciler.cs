@@ -14,7 +14,10 @@ internal sealed partial class Reconciler : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ITimer? _timer;
-    private int _running;
+    private const int Idle = 0;
+    private const int Running = 1;
+    private const int RunningAndAgain = 2;
+    private int _state;
 
     public Reconciler(ScalerCore core, CoreExecutor executor, ISlotBackend backend, ScalerRuntimeOptions options, TimeProvider time, ILogger logger)
     {
@@ -25,6 +28,7 @@ internal sealed partial class Reconciler : IAsyncDisposable
         _time = time;
         _logger = logger;
         executor.Calls.PlatformInDoubt += Start;
+        backend.SlotLost += OnSlotLost;
         if (options.ReconcileInterval is { } interval)
         {
             _timer = time.CreateTimer(static state => ((Reconciler)state!).Start(), this, interval, interval);
@@ -55,7 +59,11 @@ internal sealed partial class Reconciler : IAsyncDisposable
         return true;
     }
 
-    public ValueTask DisposeAsync() => _timer?.DisposeAsync() ?? ValueTask.CompletedTask;
+    public ValueTask DisposeAsync()
+    {
+        _backend.SlotLost -= OnSlotLost;
+        return _timer?.DisposeAsync() ?? ValueTask.CompletedTask;
+    }
 
     /// <summary>Counts what the comparison has brought in and thrown out. Called with the executor's lock held.</summary>
     private void CountFindings(HashSet<SlotTicket> were)
@@ -74,10 +82,20 @@ internal sealed partial class Reconciler : IAsyncDisposable
         ScalerTelemetry.CountFinding(ReconcileFinding.Lost, were.Count);
     }
 
+    /// <summary>An instance is gone: the list is compared now, and once more where it may have been asked for before that.</summary>
+    private void OnSlotLost(LostSlot lost)
+    {
+        LogLost(lost.Id.Value, lost.Reason);
+        if (Interlocked.CompareExchange(ref _state, RunningAndAgain, Running) == Idle)
+        {
+            Start();
+        }
+    }
+
     /// <summary>Asks the backend for its list until it answers; one such task at a time.</summary>
     private void Start()
     {
-        if (!_executor.Stopping.IsCancellationRequested && Interlocked.Exchange(ref _running, 1) == 0)
+        if (!_executor.Stopping.IsCancellationRequested && Interlocked.CompareExchange(ref _state, Running, Idle) == Idle)
         {
             _ = UntilAnsweredAsync(_executor.Stopping);
         }
@@ -85,35 +103,37 @@ internal sealed partial class Reconciler : IAsyncDisposable
 
     private async Task UntilAnsweredAsync(CancellationToken cancellationToken)
     {
-        try
+        do
         {
-            while (true)
+            Volatile.Write(ref _state, Running);
+            while (!cancellationToken.IsCancellationRequested)
             {
                 try
                 {
                     await ReconcileAsync(cancellationToken).ConfigureAwait(false);
+                    break;
+                }
+                catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+                {
                     return;
                 }
-                catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+                catch (Exception e)
                 {
                     // Whatever went wrong, an inventory that is never compared again would be worse.
                     LogReconcileFailed(e.Message);
-                    await Task.Delay(_options.ReconcileRetryDelay, _time, cancellationToken).ConfigureAwait(false);
                 }
+
+                await Task.Delay(_options.ReconcileRetryDelay, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            // Stopping.
-        }
-        finally
-        {
-            Volatile.Write(ref _running, 0);
-        }
+        while (!cancellationToken.IsCancellationRequested && Interlocked.CompareExchange(ref _state, Idle, Running) != Running);
     }
 
     [LoggerMessage(101, LogLevel.Information, "Reconciled: the backend lists {Listed} slots; the inventory went from {Before} to {After}")]
     private partial void LogReconciled(int listed, int before, int after);
+
+    [LoggerMessage(107, LogLevel.Warning, "Slot {Slot} has ended by itself: {Reason}")]
+    private partial void LogLost(string slot, string reason);
 
     [LoggerMessage(102, LogLevel.Warning, "The backend's list cannot be had yet: {Reason}")]
     private partial void LogReconcileFailed(string reason);

@@ -137,9 +137,13 @@ public sealed partial class AciBackend
             throw Missing(slot);
         }
 
-        return group.IsGoing
-            ? throw new SlotBackendException(new SlotFailure(FailureKind.Transient, $"container group {slot} is {group.ProvisioningState}"))
-            : group;
+        return group switch
+        {
+            { IsGoing: true } => throw new SlotBackendException(new SlotFailure(FailureKind.Transient, $"container group {slot} is {group.ProvisioningState}")),
+            { Ended: { } how } => throw new SlotBackendException(new SlotFailure(
+                FailureKind.Transient, $"container group {slot}: {how} before it was ready; a function must keep running and answer HTTP on port {_options.Port}")),
+            _ => group,
+        };
     }
 
     private async Task<bool> DeleteAsync(AciPlace place, string name, string reason, CancellationToken cancellationToken)
@@ -199,17 +203,73 @@ public sealed partial class AciBackend
         return group is not null && AciTags.IsOf(group.Tags, _options.Owner) ? group : null;
     }
 
+    /// <summary>
+    /// The instances whose container has ended although their group stands as it was. Azure tells that of single groups only, not in its
+    /// list, so a list looks at so many of them, those that wait for requests first, and goes on there the next time.
+    /// </summary>
+    private async Task<HashSet<BackendSlotId>> EndedAsync(IReadOnlyCollection<SlotSnapshot> known, HashSet<BackendSlotId> there, CancellationToken cancellationToken)
+    {
+        var ready = known.Where(s => s.State is SlotState.Idle or SlotState.Busy && there.Contains(s.BackendId))
+            .OrderBy(s => _looked.GetValueOrDefault(s.BackendId))
+            .ThenBy(s => s.State == SlotState.Idle ? 0 : 1)
+            .ThenBy(s => s.BackendId.Value, StringComparer.Ordinal)
+            .Take(LooksPerList)
+            .Select(s => s.BackendId)
+            .ToList();
+        var round = ++_lists;
+        var ended = new HashSet<BackendSlotId>();
+        foreach (var batch in ready.Chunk(LookUpsAtOnce))
+        {
+            var looks = await Task.WhenAll(batch.Select(id => LookAsync(id, cancellationToken))).ConfigureAwait(false);
+            for (var i = 0; i < batch.Length; i++)
+            {
+                _looked[batch[i]] = round;
+                if (looks[i]?.Ended is { } how)
+                {
+                    ended.Add(batch[i]);
+                    LogEnded(batch[i].Value, how);
+                }
+            }
+        }
+
+        foreach (var gone in _looked.Keys.Where(id => !there.Contains(id)))
+        {
+            _looked.TryRemove(gone, out _);
+        }
+
+        return ended;
+    }
+
+    /// <summary>A group that is known to be there; null also when it cannot be looked at, as that says nothing against it.</summary>
+    private async Task<ContainerGroupInfo?> LookAsync(BackendSlotId slot, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return AciNames.Parse(_options.Places, slot) is { } found
+                ? await _groups.GetAsync(found.Place, found.Name, cancellationToken).ConfigureAwait(false)
+                : null;
+        }
+        catch (RequestFailedException)
+        {
+            return null;
+        }
+    }
+
     private ListedSlot Describe(BackendSlotId slot, ContainerGroupInfo group)
     {
         var place = AciNames.Parse(_options.Places, slot)!.Value.Place;
         _budget.Found(slot, place, group.Cores);
 
-        // What is broken or going is nothing to adopt; naming no function has it deleted.
-        return new ListedSlot(slot, AciTags.TicketOf(group.Tags, _names.Run), group.IsGoing ? null : AciTags.FunctionOf(group.Tags));
+        // What is broken, has ended or is going is nothing to adopt; naming no function has it deleted.
+        var usable = !group.IsGoing && group.Ended is null;
+        return new ListedSlot(slot, AciTags.TicketOf(group.Tags, _names.Run), usable ? AciTags.FunctionOf(group.Tags) : null);
     }
 
     [LoggerMessage(200, LogLevel.Information, "Deleting container group {Group}: {Reason}")]
     private partial void LogDeleting(string group, string reason);
+
+    [LoggerMessage(202, LogLevel.Warning, "Container group {Group} is lost: {How}")]
+    private partial void LogEnded(string group, string how);
 
     [LoggerMessage(201, LogLevel.Warning, "Region {Region} has no room ({Code}); it is passed over for a while")]
     private partial void LogFull(string region, string code);

@@ -18,6 +18,10 @@ namespace FuncScaler.SlotBackends.Aci;
 public sealed partial class AciBackend : ISlotBackend
 {
     private const int LookUpsAtOnce = 8;
+
+    /// <summary>How many instances one list looks at by name, beside those that it is in doubt about: as many as a region's groups by default.</summary>
+    private const int LooksPerList = 100;
+
     private static readonly TimeSpan LongestPoll = TimeSpan.FromSeconds(5);
 
     private readonly IContainerGroups _groups;
@@ -31,6 +35,8 @@ public sealed partial class AciBackend : ISlotBackend
     private readonly ResiliencePipeline _retries;
     private readonly ConcurrentDictionary<BackendSlotId, InstanceId> _instances = new();
     private readonly ConcurrentDictionary<BackendSlotId, byte> _deleted = new();
+    private readonly ConcurrentDictionary<BackendSlotId, long> _looked = new();
+    private long _lists;
 
     /// <param name="connection">How Azure is reached.</param>
     /// <param name="options">Settings, checked before.</param>
@@ -54,7 +60,7 @@ public sealed partial class AciBackend : ISlotBackend
         _budget = new AciBudget(options, _names, time);
         _time = time;
         _logger = logger ?? NullLogger<AciBackend>.Instance;
-        _http = new HttpMessageInvoker(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(2), UseProxy = false });
+        _http = InstanceHttp.Make();
         _starter = new InstanceStarter(_http, time);
         _retries = Retries.Make<RequestFailedException>(
             time,
@@ -206,13 +212,16 @@ public sealed partial class AciBackend : ISlotBackend
                 }
             }
 
+            // An instance that has ended is none any more; its group is deleted as nobody's when the next list shows it.
+            var ended = await EndedAsync(known, groups.Keys.ToHashSet(), cancellationToken).ConfigureAwait(false);
+
             // What is seen deleted by name needs no memory of it any more.
             foreach (var gone in _deleted.Keys.Where(id => !groups.ContainsKey(id)))
             {
                 _deleted.TryRemove(gone, out _);
             }
 
-            return [.. groups.Where(g => !_deleted.ContainsKey(g.Key)).Select(g => Describe(g.Key, g.Value))];
+            return [.. groups.Where(g => !_deleted.ContainsKey(g.Key) && !ended.Contains(g.Key)).Select(g => Describe(g.Key, g.Value))];
         }
         catch (RequestFailedException e)
         {
@@ -234,7 +243,7 @@ public sealed partial class AciBackend : ISlotBackend
         new(new SlotFailure(FailureKind.Transient, $"there is no container group {slot}"));
 
     private static SlotBackendException NotSignedIn(AuthenticationFailedException e) => new(
-        new SlotFailure(FailureKind.Transient, $"signing in to Azure failed: {e.Message.Split('\n')[0].Trim()}"), e)
+        new SlotFailure(FailureKind.Transient, $"signing in to Azure failed: {RemoteWords.Clean(e.Message.Split('\n')[0])}"), e)
     {
         PlatformUnreachable = true,
     };

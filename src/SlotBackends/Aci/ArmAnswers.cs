@@ -1,5 +1,6 @@
 using System.Globalization;
 using Azure;
+using FuncScaler.SlotBackends.Http;
 
 namespace FuncScaler.SlotBackends.Aci;
 
@@ -48,8 +49,8 @@ internal static class ArmAnswers
     public static SlotBackendException Translate(string call, RequestFailedException e, bool begun)
     {
         // The exception's own message goes on for a page, with all headers.
-        var words = e.Message.Split('\n')[0].Trim();
-        var text = $"{call} failed: {(e.Status == 0 ? "no answer" : e.Status.ToString(CultureInfo.InvariantCulture))}{(e.ErrorCode is null ? "" : " " + e.ErrorCode)}: {words}";
+        var words = RemoteWords.Clean(e.Message.Split('\n')[0]);
+        var text = $"{call} failed: {(e.Status == 0 ? "no answer" : e.Status.ToString(CultureInfo.InvariantCulture))}{(e.ErrorCode is null ? "" : " " + RemoteWords.Clean(e.ErrorCode, 100))}: {words}";
         return e.Status switch
         {
             429 => new(new SlotFailure(FailureKind.Throttled, text, RetryAfterUs(e)), e),

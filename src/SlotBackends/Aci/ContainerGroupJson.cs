@@ -79,19 +79,22 @@ internal static class ContainerGroupJson
     public static ContainerGroupInfo Read(string name, IEnumerable<KeyValuePair<string, string>> tags, JsonElement properties)
     {
         var cores = 0.0;
+        var states = new List<(string?, int?, string?)>();
         foreach (var container in Property(properties, "containers") is { ValueKind: JsonValueKind.Array } containers ? containers.EnumerateArray() : default)
         {
             var cpu = Property(Property(Property(Property(container, "properties"), "resources"), "requests"), "cpu");
             cores += cpu.ValueKind == JsonValueKind.Number ? cpu.GetDouble() : 0;
+            var state = Property(Property(Property(container, "properties"), "instanceView"), "currentState");
+            states.Add((Text(state, "state"), Property(state, "exitCode") is { ValueKind: JsonValueKind.Number } code && code.TryGetInt32(out var exit) ? exit : null, Text(state, "detailStatus")));
         }
 
-        var ip = Property(Property(properties, "ipAddress"), "ip");
         return new ContainerGroupInfo(
             name,
-            Property(properties, "provisioningState") is { ValueKind: JsonValueKind.String } state ? state.GetString()! : "",
-            ip.ValueKind == JsonValueKind.String ? ip.GetString() : null,
+            Text(properties, "provisioningState") ?? "",
+            Text(Property(properties, "ipAddress"), "ip"),
             new Dictionary<string, string>(tags),
-            cores);
+            cores,
+            ContainerGroupInfo.EndOf(Text(properties, "restartPolicy"), Text(Property(properties, "instanceView"), "state"), states));
     }
 
     /// <summary>Reads a group from a list's element.</summary>
@@ -107,6 +110,8 @@ internal static class ContainerGroupJson
 
     private static JsonElement Property(JsonElement element, string name) =>
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) ? value : default;
+
+    private static string? Text(JsonElement element, string name) => Property(element, name) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
 
     private static JsonObject Id(string id) => new() { ["id"] = id };
 

@@ -117,5 +117,9 @@ internal sealed class ContainerInstanceGroups(
         data.ProvisioningState ?? "",
         data.IPAddress?.IP?.ToString(),
         new Dictionary<string, string>(data.Tags),
-        data.Containers.Sum(c => c.Resources?.Requests?.Cpu ?? 0));
+        data.Containers.Sum(c => c.Resources?.Requests?.Cpu ?? 0),
+        ContainerGroupInfo.EndOf(
+            data.RestartPolicy?.ToString(),
+            data.InstanceView?.State,
+            data.Containers.Select(c => (c.InstanceView?.CurrentState?.State, c.InstanceView?.CurrentState?.ExitCode, c.InstanceView?.CurrentState?.DetailStatus))));
 }

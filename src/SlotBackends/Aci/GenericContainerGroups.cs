@@ -68,8 +68,12 @@ internal sealed class GenericContainerGroups(ArmClient client, string subscripti
     /// <summary>The provider's list of a resource group, read through the client's own pipeline.</summary>
     private sealed class GroupList(ArmClient client, ResourceIdentifier resourceGroup) : ArmResource(client, resourceGroup)
     {
+        /// <summary>A list longer than this is no list: Azure's pages hold a hundred groups and more.</summary>
+        private const int MostPages = 1000;
+
         public async Task<IReadOnlyList<ContainerGroupInfo>> ReadAsync(CancellationToken cancellationToken)
         {
+            var pages = 0;
             var groups = new List<ContainerGroupInfo>();
             var next = new Uri(Endpoint, $"{Id}/providers/{ArmConnection.GroupType}?api-version={ArmConnection.ApiVersion}");
             while (next is not null)
@@ -84,12 +88,32 @@ internal sealed class GenericContainerGroups(ArmClient client, string subscripti
                     throw new RequestFailedException(message.Response);
                 }
 
-                using var page = JsonDocument.Parse(message.Response.Content);
-                groups.AddRange(page.RootElement.GetProperty("value").EnumerateArray().Select(ContainerGroupJson.Read));
-                next = page.RootElement.TryGetProperty("nextLink", out var link) && link.GetString() is { Length: > 0 } text ? new Uri(text) : null;
+                if (++pages > MostPages)
+                {
+                    throw Unreadable($"it has more than {MostPages} pages");
+                }
+
+                try
+                {
+                    using var page = JsonDocument.Parse(message.Response.Content);
+                    groups.AddRange(page.RootElement.GetProperty("value").EnumerateArray().Select(ContainerGroupJson.Read));
+                    next = page.RootElement.TryGetProperty("nextLink", out var link) && link.GetString() is { Length: > 0 } text ? new Uri(text) : null;
+                }
+                catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or UriFormatException)
+                {
+                    throw Unreadable(e.Message);
+                }
+
+                // The scaler's token goes nowhere but to Resource Manager.
+                if (next is not null && next.Authority != Endpoint.Authority)
+                {
+                    throw Unreadable($"it goes on at {next.Authority}, which is not {Endpoint.Authority}");
+                }
             }
 
             return groups;
         }
+
+        private static RequestFailedException Unreadable(string why) => new(502, $"the list of container groups cannot be read: {why}");
     }
 }

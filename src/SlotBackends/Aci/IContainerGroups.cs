@@ -1,3 +1,5 @@
+using FuncScaler.SlotBackends.Http;
+
 namespace FuncScaler.SlotBackends.Aci;
 
 /// <summary>
@@ -48,18 +50,48 @@ internal sealed record ContainerGroupSpec(
 /// <param name="Address">Its IP address; null while it has none.</param>
 /// <param name="Tags">Its tags.</param>
 /// <param name="Cores">The cores its containers ask for.</param>
+/// <param name="Ended">How what runs in it has ended for good; null while it runs, and where Azure does not say, as in lists.</param>
 internal sealed record ContainerGroupInfo(
     string Name,
     string ProvisioningState,
     string? Address,
     IReadOnlyDictionary<string, string> Tags,
-    double Cores)
+    double Cores,
+    string? Ended = null)
 {
     public bool IsReady => Is("Succeeded");
 
     public bool HasFailed => Is("Failed") || Is("Canceled");
 
     public bool IsGoing => Is("Deleting") || HasFailed;
+
+    /// <summary>How a group's containers have ended for good; null when they have not. Its provisioning stays Succeeded all the same.</summary>
+    /// <param name="restartPolicy">Always, OnFailure or Never; Azure takes a missing one for Always.</param>
+    /// <param name="groupState">The instance view's state of the group, for example Running or Stopped; null where there is none.</param>
+    /// <param name="containers">The instance view's current state of each container, its exit code and the reason.</param>
+    public static string? EndOf(string? restartPolicy, string? groupState, IEnumerable<(string? State, int? ExitCode, string? Reason)> containers)
+    {
+        if (Same(groupState, "Stopped"))
+        {
+            return "it was stopped";
+        }
+
+        foreach (var (state, exitCode, reason) in containers)
+        {
+            if (Same(state, "Terminated") && (Same(restartPolicy, "Never") || (Same(restartPolicy, "OnFailure") && exitCode == 0)))
+            {
+                var code = exitCode is { } known ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $" with exit code {known}") : "";
+                var why = string.IsNullOrEmpty(reason) || Same(reason, "Completed") || Same(reason, "Error") ? "" : $" ({RemoteWords.Clean(reason)})";
+                return $"its container ended{code}{why}";
+            }
+        }
+
+        return Same(restartPolicy, "Never") && (Same(groupState, "Succeeded") || Same(groupState, "Failed") || Same(groupState, "Terminated"))
+            ? $"its containers are {groupState}"
+            : null;
+    }
+
+    private static bool Same(string? one, string other) => string.Equals(one, other, StringComparison.OrdinalIgnoreCase);
 
     private bool Is(string state) => string.Equals(ProvisioningState, state, StringComparison.OrdinalIgnoreCase);
 }

@@ -12,6 +12,9 @@ internal sealed class InstanceStarter(HttpMessageInvoker http, TimeProvider time
     /// <summary>How long one look may take: a container that hangs in its accept queue is looked at again.</summary>
     private static readonly TimeSpan LookTimeout = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long the last look may take, however little time is left.</summary>
+    private static readonly TimeSpan ShortestLook = TimeSpan.FromMilliseconds(500);
+
     /// <summary>Makes the instance at an address ready.</summary>
     /// <param name="address">Where it listens.</param>
     /// <param name="start">How it is made ready.</param>
@@ -35,7 +38,8 @@ internal sealed class InstanceStarter(HttpMessageInvoker http, TimeProvider time
         var last = "it does not listen";
         while (true)
         {
-            var (ready, answer) = await LookAsync(() => new HttpRequestMessage(HttpMethod.Get, health), cancellationToken).ConfigureAwait(false);
+            var (ready, answer) = await LookAsync(() => new HttpRequestMessage(HttpMethod.Get, health), TimeFor(LookTimeout), cancellationToken)
+                .ConfigureAwait(false);
             if (ready is { } status && (start.HealthPath.Length == 0 || (int)status is >= 200 and < 300))
             {
                 if (start.Init == InitMode.None)
@@ -43,7 +47,8 @@ internal sealed class InstanceStarter(HttpMessageInvoker http, TimeProvider time
                     return;
                 }
 
-                (var init, answer) = await LookAsync(() => InitRequest(address, instance, function, code), cancellationToken, start.Timeout).ConfigureAwait(false);
+                (var init, answer) = await LookAsync(() => InitRequest(address, instance, function, code), TimeFor(start.Timeout), cancellationToken)
+                    .ConfigureAwait(false);
                 if (IsInitialised(init, answer))
                 {
                     return;
@@ -59,6 +64,14 @@ internal sealed class InstanceStarter(HttpMessageInvoker http, TimeProvider time
 
             await stillThere(cancellationToken).ConfigureAwait(false);
             await Task.Delay(start.PollDelay, time, cancellationToken).ConfigureAwait(false);
+        }
+
+        // What one call may take: never much more than what is left of the whole start.
+        TimeSpan TimeFor(TimeSpan longest)
+        {
+            var left = start.Timeout - time.GetElapsedTime(began);
+            var limit = left < longest ? left : longest;
+            return limit > ShortestLook ? limit : ShortestLook;
         }
     }
 
@@ -88,30 +101,44 @@ internal sealed class InstanceStarter(HttpMessageInvoker http, TimeProvider time
         return new HttpRequestMessage(HttpMethod.Post, new Uri(address, "/init")) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
     }
 
-    /// <summary>One call; no status when nothing answered.</summary>
+    /// <summary>One call; no status when nothing answered. Of a good answer nothing is read, of another one its first words.</summary>
     private async Task<(HttpStatusCode? Status, string? Answer)> LookAsync(
-        Func<HttpRequestMessage> makeRequest, CancellationToken cancellationToken, TimeSpan? timeout = null)
+        Func<HttpRequestMessage> makeRequest, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(timeout ?? LookTimeout, time);
+        using var limit = new CancellationTokenSource(timeout, time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         try
         {
             using var request = makeRequest();
             using var response = await http.SendAsync(request, linked.Token).ConfigureAwait(false);
-            var text = response.IsSuccessStatusCode ? "" : await response.Content.ReadAsStringAsync(linked.Token).ConfigureAwait(false);
-            return (response.StatusCode, $"{(int)response.StatusCode} {text[..Math.Min(text.Length, 500)]}".TrimEnd());
+            var text = response.IsSuccessStatusCode ? "" : await WordsAsync(response.Content, linked.Token).ConfigureAwait(false);
+            return (response.StatusCode, $"{(int)response.StatusCode} {text}".TrimEnd());
         }
         catch (HttpRequestException e)
         {
-            return (null, e.Message);
+            // .NET's own words hold some of the answer's where that was no HTTP.
+            return (null, RemoteWords.Clean(e.Message));
         }
         catch (IOException e)
         {
-            return (null, e.Message);
+            return (null, RemoteWords.Clean(e.Message));
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             return (null, "it accepts connections and does not answer");
+        }
+    }
+
+    /// <summary>An answer's first words; none where they do not come in time, as its status says enough.</summary>
+    private static async Task<string> WordsAsync(HttpContent content, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await RemoteWords.ReadAsync(content, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        {
+            return "";
         }
     }
 }

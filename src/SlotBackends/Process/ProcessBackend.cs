@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.ComponentModel;
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -13,17 +14,27 @@ namespace FuncScaler.SlotBackends.Process;
 /// </summary>
 public sealed class ProcessBackend : ISlotBackend
 {
-    // What a shell ends with when there is no such program, or none that it may run.
+    // What a shell ends with when there is no such program, or when it could not be run.
     private const int NotFound = 127;
     private const int CannotRun = 126;
 
+    // Of all that starting a process may fail with, what will not be otherwise at the next try: no such file or folder, not permitted, no
+    // program. As errno, and as Windows numbers them.
+    private static readonly int[] ForGood = OperatingSystem.IsWindows() ? [2, 3, 5, 193, 267] : [2, 8, 13, 20];
+
+    /// <summary>How often it is looked who has come from whom, where there are no control groups.</summary>
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
+
     private readonly ProcessOptions _options;
     private readonly TimeProvider _time;
-    private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler { UseProxy = false });
+    private readonly HttpMessageInvoker _http = InstanceHttp.Make();
     private readonly InstanceStarter _starter;
+    private readonly Task<ControlGroups?> _groups;
+    private readonly ITimer _looks;
     private readonly ConcurrentDictionary<BackendSlotId, ProcessSlot> _slots = new();
     private readonly Lock _gate = new();
     private long _promisedMb;
+    private int _lastGroup;
     private bool _disposed;
 
     /// <param name="options">Settings, checked before.</param>
@@ -38,7 +49,11 @@ public sealed class ProcessBackend : ISlotBackend
         _options = options;
         _time = time;
         _starter = new InstanceStarter(_http, time);
+        _groups = OpenGroupsAsync();
+        _looks = time.CreateTimer(static state => ((ProcessBackend)state!).Look(), this, LookInterval, LookInterval);
     }
+
+    public event Action<LostSlot>? SlotLost;
 
     public string Name => "process";
 
@@ -49,7 +64,7 @@ public sealed class ProcessBackend : ISlotBackend
             return Task.FromCanceled<BackendSlotId>(cancellationToken);
         }
 
-        var id = new BackendSlotId($"process-{ticket}");
+        var id = IdOf(ticket);
         if (Refusal(function) is { } refusal)
         {
             return Task.FromException<BackendSlotId>(new SlotBackendException(refusal));
@@ -102,7 +117,7 @@ public sealed class ProcessBackend : ISlotBackend
     public async Task<bool> DestroyAsync(SlotTicket ticket, BackendSlotId slot, string reason, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var id = slot == default ? new BackendSlotId($"process-{ticket}") : slot;
+        var id = slot == default ? IdOf(ticket) : slot;
         if (!_slots.TryGetValue(id, out var reserved))
         {
             return false;
@@ -120,8 +135,8 @@ public sealed class ProcessBackend : ISlotBackend
         {
             if (reserved.Process is { } process)
             {
-                await process.StopAsync(_options.StopTimeout, _time, cancellationToken).ConfigureAwait(false);
-                process.Dispose();
+                await process.StopAsync(_options.StopTimeout, cancellationToken).ConfigureAwait(false);
+                await process.DisposeAsync().ConfigureAwait(false);
                 reserved.Process = null;
             }
         }
@@ -130,17 +145,7 @@ public sealed class ProcessBackend : ISlotBackend
             reserved.Gate.Release();
         }
 
-        if (!_slots.TryRemove(id, out _))
-        {
-            return false;
-        }
-
-        lock (_gate)
-        {
-            _promisedMb -= reserved.MemoryMb;
-        }
-
-        return true;
+        return Forget(id, reserved);
     }
 
     public Task<IReadOnlyList<ListedSlot>?> ListAsync(IReadOnlyCollection<SlotSnapshot> known, CancellationToken cancellationToken)
@@ -160,7 +165,17 @@ public sealed class ProcessBackend : ISlotBackend
             _disposed = true;
         }
 
+        await _looks.DisposeAsync().ConfigureAwait(false);
         await Task.WhenAll(_slots.Select(s => DestroyAsync(s.Value.Ticket, s.Key, "the scaler is stopping", CancellationToken.None))).ConfigureAwait(false);
+        try
+        {
+            (await _groups.ConfigureAwait(false))?.Remove();
+        }
+        catch (SlotBackendException)
+        {
+            // There were none.
+        }
+
         _http.Dispose();
     }
 
@@ -168,6 +183,8 @@ public sealed class ProcessBackend : ISlotBackend
     internal SupervisedProcess? ProcessOf(BackendSlotId slot) => _slots.GetValueOrDefault(slot)?.Process;
 
     private static SlotBackendException Missing(BackendSlotId slot) => new(new SlotFailure(FailureKind.Transient, $"there is no process for slot {slot}"));
+
+    private static BackendSlotId IdOf(SlotTicket ticket) => new($"process-{ticket}");
 
     private static int FreePort()
     {
@@ -212,41 +229,192 @@ public sealed class ProcessBackend : ISlotBackend
 
     private async Task<Uri> StartAsync(ProcessSlot slot, InstanceId instance, FunctionMeta function, CancellationToken cancellationToken)
     {
-        var port = FreePort();
-        var environment = new Dictionary<string, string>(slot.Command.Environment)
-        {
-            ["PORT"] = port.ToString(CultureInfo.InvariantCulture),
-            ["FUNCSCALER_FUNCTION"] = function.Key.Value,
-            ["FUNCSCALER_INSTANCE"] = instance.Value,
-            ["FUNCSCALER_MEMORY_MB"] = function.MemoryMb.ToString(CultureInfo.InvariantCulture),
-        };
-        var address = new UriBuilder(Uri.UriSchemeHttp, IPAddress.Loopback.ToString(), port).Uri;
+        ControlGroup? unused = null;
         try
         {
-            slot.Process = SupervisedProcess.Start(slot.Command, environment, _options.LimitMemory ? slot.MemoryMb + _options.MemoryHeadroomMb : 0);
+            var port = FreePort();
+            var address = new UriBuilder(Uri.UriSchemeHttp, IPAddress.Loopback.ToString(), port).Uri;
+            var limits = await LimitsAsync(slot).ConfigureAwait(false);
+            unused = limits.Group;
+            var process = SupervisedProcess.Start(slot.Command, EnvironmentOf(slot.Command, instance, function, port), limits, _time);
+            unused = null;
+            slot.Process = process;
             if (slot.Ended)
             {
-                throw Missing(new BackendSlotId($"process-{slot.Ticket}"));
+                throw Missing(IdOf(slot.Ticket));
             }
 
-            await _starter.StartAsync(address, slot.Command.Start, instance, function, slot.Command.Code, _ => StillThere(slot, function), cancellationToken)
+            await _starter.StartAsync(address, slot.Command.Start, instance, function, slot.Command.Code, _ => StillThereAsync(process, slot.Command, function), cancellationToken)
                 .ConfigureAwait(false);
+            _ = WatchAsync(slot, process);
             return address;
         }
-        catch (Win32Exception e)
+        catch (Exception e)
         {
-            throw new SlotBackendException(new SlotFailure(FailureKind.Permanent, $"{slot.Command.Command[0]} cannot be started for function {function.Key}: {e.Message}"), e);
-        }
-        catch
-        {
+            slot.Failed = true;
             slot.Process?.Kill();
-            throw;
+            if (unused is not null)
+            {
+                await unused.RemoveAsync(_time).ConfigureAwait(false);
+            }
+
+            if (e is SlotBackendException or OperationCanceledException)
+            {
+                throw;
+            }
+
+            throw new SlotBackendException(
+                new SlotFailure(KindOf(e), $"{slot.Command.Command[0]} cannot be started for function {function.Key}: {RemoteWords.Clean(e.Message)}"), e);
         }
     }
 
-    private static Task StillThere(ProcessSlot slot, FunctionMeta function) => slot.Process is not { HasExited: true } process
-        ? Task.CompletedTask
-        : Task.FromException(new SlotBackendException(new SlotFailure(
-            process.ExitCode is CannotRun or NotFound ? FailureKind.Permanent : FailureKind.Transient,
-            $"the process of function {function.Key} ended with {process.ExitCode} before it was ready: {process.LastLines}")));
+    /// <summary>Whether the operating system's refusal may be another one next time: it has no files, processes or memory left, for example.</summary>
+    internal static FailureKind KindOf(Exception e) =>
+        e is Win32Exception system && ForGood.Contains(system.NativeErrorCode) ? FailureKind.Permanent : FailureKind.Transient;
+
+    private Dictionary<string, string> EnvironmentOf(ProcessCommand command, InstanceId instance, FunctionMeta function, int port)
+    {
+        var environment = ProcessEnvironment.HandedOn(Environment.GetEnvironmentVariables(), _options.PassEnvironment);
+        foreach (var (name, value) in command.Environment)
+        {
+            environment[name] = value;
+        }
+
+        environment["PORT"] = port.ToString(CultureInfo.InvariantCulture);
+        environment["FUNCSCALER_FUNCTION"] = function.Key.Value;
+        environment["FUNCSCALER_INSTANCE"] = instance.Value;
+        environment["FUNCSCALER_MEMORY_MB"] = function.MemoryMb.ToString(CultureInfo.InvariantCulture);
+        return environment;
+    }
+
+    private async Task<ProcessLimits> LimitsAsync(ProcessSlot slot)
+    {
+        var limitMb = _options.LimitMemory ? slot.MemoryMb + _options.MemoryHeadroomMb : 0;
+        if (await _groups.ConfigureAwait(false) is not { } groups)
+        {
+            return new ProcessLimits(null, limitMb);
+        }
+
+        var name = string.Create(CultureInfo.InvariantCulture, $"slot-{slot.Ticket.Value}-{Interlocked.Increment(ref _lastGroup)}");
+        return new ProcessLimits(groups.Make(name, limitMb, _options.MaxProcesses), groups.LimitsMemory ? 0 : limitMb);
+    }
+
+    /// <summary>The control groups that instances are put into; null when they are kept together otherwise.</summary>
+    private async Task<ControlGroups?> OpenGroupsAsync()
+    {
+        if (_options.Isolation == ProcessIsolation.Tree)
+        {
+            return null;
+        }
+
+        var name = string.Create(CultureInfo.InvariantCulture, $"funcscaler-{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..8]}");
+        var (groups, why) = await ControlGroups.OpenAsync(name, CanBeEnteredAsync).ConfigureAwait(false);
+        return groups is null && _options.Isolation == ProcessIsolation.Cgroup
+            ? throw new SlotBackendException(new SlotFailure(FailureKind.Permanent, $"isolation is cgroup, and there are no control groups to be had: {why}"))
+            : groups;
+    }
+
+    private static async Task<bool> CanBeEnteredAsync(IReadOnlyList<string> folders)
+    {
+        const string Enter = "for folder; do echo $$ >\"$folder/cgroup.procs\" || exit 1; done";
+        try
+        {
+            using var trial = System.Diagnostics.Process.Start(new ProcessStartInfo("/bin/sh", ["-c", Enter, "sh", .. folders]) { RedirectStandardError = true })!;
+            await trial.WaitForExitAsync().ConfigureAwait(false);
+            return trial.ExitCode == 0;
+        }
+        catch (Win32Exception)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Tells of an instance that ends by itself, at once.</summary>
+    private async Task WatchAsync(ProcessSlot slot, SupervisedProcess process)
+    {
+        await process.Ended.ConfigureAwait(false);
+        await slot.Gate.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            if (slot.Ended || slot.Instance is null)
+            {
+                // It was ended; or its start has failed, and who asked for that was told.
+                return;
+            }
+
+            slot.Ended = true;
+            slot.Process = null;
+            await process.DisposeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            slot.Gate.Release();
+        }
+
+        if (Forget(IdOf(slot.Ticket), slot))
+        {
+            SlotLost?.Invoke(new LostSlot(slot.Ticket, IdOf(slot.Ticket), $"its process ended with {process.Story}"));
+        }
+    }
+
+    /// <summary>Takes a slot off the list and gives its memory back.</summary>
+    /// <returns>False when somebody else has.</returns>
+    private bool Forget(BackendSlotId id, ProcessSlot slot)
+    {
+        if (!_slots.TryRemove(KeyValuePair.Create(id, slot)))
+        {
+            return false;
+        }
+
+        lock (_gate)
+        {
+            _promisedMb -= slot.MemoryMb;
+        }
+
+        return true;
+    }
+
+    private void Look()
+    {
+        var processes = _slots.Values.Select(s => s.Process).OfType<SupervisedProcess>().Where(p => p.NeedsLooks).ToList();
+        if (processes.Count == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            var table = ProcessTable.Read();
+            foreach (var process in processes)
+            {
+                process.Look(table);
+            }
+        }
+        catch (IOException)
+        {
+            // No more files to open; the next look may have some.
+        }
+    }
+
+    private static async Task StillThereAsync(SupervisedProcess process, ProcessCommand command, FunctionMeta function)
+    {
+        if (!process.HasExited)
+        {
+            return;
+        }
+
+        await process.Ended.ConfigureAwait(false);
+        var hint = process.ExitCode == 0 ? "; a function must keep running and answer HTTP on the port in PORT" : "";
+        var isProgramWrong = process.ExitCode == NotFound || (process.ExitCode == CannotRun && !IsExecutable(command.Command[0]));
+        throw new SlotBackendException(new SlotFailure(
+            isProgramWrong ? FailureKind.Permanent : FailureKind.Transient,
+            $"the process of function {function.Key} ended before it was ready, with {process.Story}{hint}"));
+    }
+
+    /// <summary>Whether a program can be run as far as its file tells: then it was for want of memory, for example, that it was not.</summary>
+    private static bool IsExecutable(string program)
+    {
+        const UnixFileMode Execute = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+        return !OperatingSystem.IsWindows() && File.Exists(program) && (File.GetUnixFileMode(program) & Execute) != 0;
+    }
 }

@@ -14,8 +14,25 @@ public sealed record ProcessOptions
     /// <summary>The memory that all slots together may be promised, MB; 0 for no limit.</summary>
     public int MaxMemoryMb { get; init; }
 
-    /// <summary>Whether the operating system holds each process to its function's memory (Linux: its writable memory, by RLIMIT_DATA).</summary>
+    /// <summary>How instances are kept together, so that nothing of one outlives it.</summary>
+    /// <value>The default is <see cref="ProcessIsolation.Auto"/>.</value>
+    public ProcessIsolation Isolation { get; init; } = ProcessIsolation.Auto;
+
+    /// <summary>
+    /// Whether the operating system holds each instance to its function's memory: all of it by its control group, or else the writable
+    /// private memory of each of its processes by RLIMIT_DATA. Linux only.
+    /// </summary>
     public bool LimitMemory { get; init; } = true;
+
+    /// <summary>The most processes and threads of an instance, where control groups limit them; 0 for no limit.</summary>
+    /// <value>The default is 512.</value>
+    public int MaxProcesses { get; init; } = 512;
+
+    /// <summary>
+    /// The names of variables of the scaler's own environment that instances see as well. They always see where programs and folders are
+    /// and the language (PATH, HOME, USER, LOGNAME, LANG, LANGUAGE, LC_*, TZ, TMPDIR, DOTNET_ROOT, JAVA_HOME), and nothing else.
+    /// </summary>
+    public IReadOnlyList<string> PassEnvironment { get; init; } = [];
 
     /// <summary>What a process may have beyond its function's memory, MB: stacks and what its runtime sets aside.</summary>
     public int MemoryHeadroomMb { get; init; } = 64;
@@ -48,13 +65,34 @@ public sealed record ProcessOptions
             }
         }
 
-        if (MaxMemoryMb < 0 || MemoryHeadroomMb < 0)
+        if (MaxMemoryMb < 0 || MemoryHeadroomMb < 0 || MaxProcesses < 0)
         {
-            errors.Add("maxMemoryMb and memoryHeadroomMb must be 0 or more.");
+            errors.Add("maxMemoryMb, memoryHeadroomMb and maxProcesses must be 0 or more.");
+        }
+
+        if (PassEnvironment.Any(name => string.IsNullOrWhiteSpace(name) || name.Contains('=', StringComparison.Ordinal)))
+        {
+            errors.Add("passEnvironment holds the names of environment variables, without values: a value is set in a function's environment.");
         }
 
         return errors;
     }
+}
+
+/// <summary>How the processes of an instance are kept together.</summary>
+public enum ProcessIsolation
+{
+    /// <summary>By control groups where the scaler may use them, else by <see cref="Tree"/>.</summary>
+    Auto,
+
+    /// <summary>By control groups of version 2; without them nothing is started.</summary>
+    Cgroup,
+
+    /// <summary>
+    /// By their session, their descent and a mark in their environment. Finds daemons, but not one that detaches itself within a second and
+    /// clears its environment as well.
+    /// </summary>
+    Tree,
 }
 
 /// <summary>How an instance is started.</summary>
@@ -66,7 +104,7 @@ public sealed record ProcessCommand
     /// <summary>The folder it runs in; empty for the scaler's own.</summary>
     public string Directory { get; init; } = "";
 
-    /// <summary>Further environment variables.</summary>
+    /// <summary>Environment variables, beside the few that instances always see (<see cref="ProcessOptions.PassEnvironment"/>).</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
     /// <summary>How it is made ready.</summary>

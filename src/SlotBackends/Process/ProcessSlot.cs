@@ -18,7 +18,10 @@ internal sealed class ProcessSlot(SlotTicket ticket, int memoryMb, ProcessComman
 
     public SupervisedProcess? Process { get; set; }
 
+    /// <summary>Its start has failed: it waits to be destroyed.</summary>
+    public bool Failed { get; set; }
+
     public bool Ended { get; set; }
 
-    public bool Exists => !Ended && Process is not { HasExited: true };
+    public bool Exists => !Ended && !Failed && Process is not { HasExited: true };
 }

@@ -191,36 +191,7 @@ public sealed class SimulatorBackend : ISlotBackend
         return false;
     }
 
-    private async Task<bool> ExistsAsync(SlotSnapshot slot, CancellationToken cancellationToken)
-    {
-        if (slot.State is not (SlotState.Idle or SlotState.Busy))
-        {
-            // Its own call under way will find out; probing an uninitialised slot would initialise it.
-            return true;
-        }
-
-        try
-        {
-            var request = MakeInit(slot.BackendId, slot.Instance, new FunctionMeta(new MetaKey(""), "", 0, slot.MemoryMb));
-            var reply = await _platform.InitAsync(request, Options(_options.DestroyTimeout, cancellationToken)).ConfigureAwait(false);
-            return reply.Status != Status.NotFound;
-        }
-        catch (RpcException e) when (IsOfCaller(e, cancellationToken))
-        {
-            throw new OperationCanceledException("The list was given up.", e, cancellationToken);
-        }
-        catch (RpcException e)
-        {
-            return e.StatusCode switch
-            {
-                StatusCode.NotFound => false,
-                StatusCode.Unavailable or StatusCode.DeadlineExceeded => throw Translate("Init", e),
-                _ => true,
-            };
-        }
-    }
-
-    private async Task<TReply> CallAsync<TRequest, TReply>(
+    private static async Task<TReply> CallAsync<TRequest, TReply>(
         ResiliencePipeline retries,
         string name,
         Func<TRequest, CallOptions, AsyncUnaryCall<TReply>> call,
@@ -267,6 +238,35 @@ public sealed class SimulatorBackend : ISlotBackend
     /// <summary>Whether the call ended because its caller wanted no more of it.</summary>
     private static bool IsOfCaller(RpcException e, CancellationToken cancellationToken) =>
         e.StatusCode == StatusCode.Cancelled && cancellationToken.IsCancellationRequested;
+
+    private async Task<bool> ExistsAsync(SlotSnapshot slot, CancellationToken cancellationToken)
+    {
+        if (slot.State is not (SlotState.Idle or SlotState.Busy))
+        {
+            // Its own call under way will find out; probing an uninitialised slot would initialise it.
+            return true;
+        }
+
+        try
+        {
+            var request = MakeInit(slot.BackendId, slot.Instance, new FunctionMeta(new MetaKey(""), "", 0, slot.MemoryMb));
+            var reply = await _platform.InitAsync(request, Options(_options.DestroyTimeout, cancellationToken)).ConfigureAwait(false);
+            return reply.Status != Status.NotFound;
+        }
+        catch (RpcException e) when (IsOfCaller(e, cancellationToken))
+        {
+            throw new OperationCanceledException("The list was given up.", e, cancellationToken);
+        }
+        catch (RpcException e)
+        {
+            return e.StatusCode switch
+            {
+                StatusCode.NotFound => false,
+                StatusCode.Unavailable or StatusCode.DeadlineExceeded => throw Translate("Init", e),
+                _ => true,
+            };
+        }
+    }
 
     private ResiliencePipeline MakePipeline(TimeProvider time, Func<SlotBackendException, bool> retry) =>
         Retries.Make(time, _options.MaxRetries, _options.RetryDelay, _options.Randomizer, retry);

@@ -45,6 +45,13 @@ public sealed class ContestPlatformServerTests : IAsyncLifetime, IDisposable
         Assert.Equal(report, _platform.Report);
     }
 
+    [Fact]
+    public async Task Disposing_of_the_platform_twice_is_harmless()
+    {
+        await _platform.DisposeAsync();
+        await _platform.DisposeAsync();
+    }
+
     [Theory]
     [InlineData(Fault.GrantsTwice, Misuse.InstanceAlreadyAssigned)]
     [InlineData(Fault.AssignRpcError, Misuse.AssignRpcError)]

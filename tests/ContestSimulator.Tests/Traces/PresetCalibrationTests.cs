@@ -2,7 +2,7 @@ using FuncScaler.ContestSimulator.Traces;
 
 namespace FuncScaler.Tests.Traces;
 
-/// <summary>The presets against the published statistics; docs/presets.md has the figures of the full lengths.</summary>
+/// <summary>The presets against the published statistics; docs/reference/presets.md has the figures of the full lengths.</summary>
 public sealed class PresetCalibrationTests
 {
     [Theory]

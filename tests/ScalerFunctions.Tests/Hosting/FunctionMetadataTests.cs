@@ -18,6 +18,7 @@ public sealed class FunctionMetadataTests
         "InitSlotAsync: activityTrigger",
         "LookAsync: activityTrigger, durableClient",
         "ProvisionSlot: orchestrationTrigger",
+        "PurgeHistory: timerTrigger 30 */10 * * * *, durableClient",
         "Ready: httpTrigger get api/ready Anonymous, durableClient, http",
         "ReconcilePools: orchestrationTrigger",
         "Release: httpTrigger post api/release Function, durableClient, http",

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Client;
@@ -6,7 +7,7 @@ using Microsoft.DurableTask.Entities;
 
 namespace FuncScaler.Tests;
 
-/// <summary>A durable client whose one entity is driven in memory, and which counts its calls.</summary>
+/// <summary>A durable client whose one entity is driven in memory, which counts its calls, and whose orchestrations a test makes up.</summary>
 internal sealed class FakeDurableClient(EntityDriver entity) : DurableTaskClient("fake")
 {
     private readonly CountingEntityClient _entities = new(entity);
@@ -14,11 +15,49 @@ internal sealed class FakeDurableClient(EntityDriver entity) : DurableTaskClient
     /// <summary>Calls of any kind.</summary>
     public int Calls => _entities.Calls;
 
+    /// <summary>What happens to a signal before the entity gets it; it may fail, or never end.</summary>
+    public Func<CancellationToken, Task> OnSignal
+    {
+        get => _entities.OnSignal;
+        set => _entities.OnSignal = value;
+    }
+
+    /// <summary>The orchestrations there are; purging takes them away.</summary>
+    public List<OrchestrationMetadata> Instances { get; } = [];
+
+    /// <summary>What happens before an orchestration is purged; it may fail, or never end.</summary>
+    public Func<string, CancellationToken, Task> OnPurge { get; set; } = (_, _) => Task.CompletedTask;
+
     public override DurableEntityClient Entities => _entities;
 
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    public override AsyncPageable<OrchestrationMetadata> GetAllInstancesAsync(OrchestrationQuery? filter = null) => throw new NotSupportedException();
+    public override AsyncPageable<OrchestrationMetadata> GetAllInstancesAsync(OrchestrationQuery? filter = null)
+    {
+        List<OrchestrationMetadata> found;
+        lock (Instances)
+        {
+            found = [.. Instances.Where(i => i.CreatedAt < filter!.CreatedTo && filter.Statuses!.Contains(i.RuntimeStatus)).OrderBy(i => i.InstanceId)];
+        }
+
+        return Pageable.Create<OrchestrationMetadata>((continuation, _) =>
+        {
+            var from = continuation is null ? 0 : int.Parse(continuation, CultureInfo.InvariantCulture);
+            var to = Math.Min(found.Count, from + filter!.PageSize);
+            return Task.FromResult(new Page<OrchestrationMetadata>(
+                found[from..to], to == found.Count ? null : to.ToString(CultureInfo.InvariantCulture)));
+        });
+    }
+
+    public override async Task<PurgeResult> PurgeInstanceAsync(
+        string instanceId, PurgeInstanceOptions? options = null, CancellationToken cancellation = default)
+    {
+        await OnPurge(instanceId, cancellation);
+        lock (Instances)
+        {
+            return new PurgeResult(Instances.RemoveAll(i => i.InstanceId == instanceId));
+        }
+    }
 
     public override Task<OrchestrationMetadata?> GetInstancesAsync(
         string instanceId, bool getInputsAndOutputs = false, CancellationToken cancellation = default) => throw new NotSupportedException();
@@ -49,10 +88,13 @@ internal sealed class FakeDurableClient(EntityDriver entity) : DurableTaskClient
 
         public int Calls => Volatile.Read(ref _calls);
 
+        public Func<CancellationToken, Task> OnSignal { get; set; } = _ => Task.CompletedTask;
+
         public override async Task SignalEntityAsync(
             EntityInstanceId id, string operationName, object? input = null, SignalEntityOptions? options = null, CancellationToken cancellation = default)
         {
             Interlocked.Increment(ref _calls);
+            await OnSignal(cancellation);
             await _one.WaitAsync(cancellation);
             try
             {

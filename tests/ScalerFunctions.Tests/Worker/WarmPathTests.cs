@@ -17,7 +17,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace FuncScaler.Tests;
 
 /// <summary>The whole worker as the app composes it, its entity behind a durable client that counts.</summary>
-public sealed class WarmPathTests : IAsyncDisposable
+public sealed class WarmPathTests : IAsyncLifetime
 {
     private readonly EntityDriver _entity = new();
     private readonly FakeDurableClient _client;
@@ -38,11 +38,9 @@ public sealed class WarmPathTests : IAsyncDisposable
         _functions = ActivatorUtilities.CreateInstance<ScalerHttpFunctions>(_services);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await _services.GetRequiredService<WorkerRuntime>().DisposeAsync();
-        await _services.DisposeAsync();
-    }
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public Task DisposeAsync() => _services.DisposeAsync().AsTask();
 
     [Fact]
     public async Task A_warm_assign_and_its_release_make_no_durable_call()

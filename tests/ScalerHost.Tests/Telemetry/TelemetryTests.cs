@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 
 namespace FuncScaler.Tests.Telemetry;
 
-/// <summary>What operators see: that all of docs/operations.md is sent, and that alerts and the workbook ask for nothing else.</summary>
+/// <summary>What operators see: that all of docs/how-to/operations.md is sent, and that alerts and the workbook ask for nothing else.</summary>
 public sealed partial class TelemetryTests
 {
     private static readonly FunctionMeta F = new(new MetaKey("f"), "go", 60, 512);
@@ -80,7 +80,7 @@ public sealed partial class TelemetryTests
     public void Every_alert_is_explained(string alert)
     {
         Assert.Contains($"id: '{alert}'", Read("infra/bicep/modules/alerts.bicep"), StringComparison.Ordinal);
-        Assert.Contains($"### {alert}\n", Read("docs/operations.md"), StringComparison.Ordinal);
+        Assert.Contains($"### {alert}\n", Read("docs/how-to/operations.md"), StringComparison.Ordinal);
     }
 
     /// <summary>A cold start, a warm one, a rejection, a release, a slot that nobody owns.</summary>
@@ -107,7 +107,7 @@ public sealed partial class TelemetryTests
     }
 
     private static List<(string Name, string Unit)> DocumentedMetrics() =>
-        [.. MetricRow().Matches(Read("docs/operations.md")).Select(m => (m.Groups[1].Value, m.Groups[2].Value)).OrderBy(m => m.Item1, StringComparer.Ordinal)];
+        [.. MetricRow().Matches(Read("docs/how-to/operations.md")).Select(m => (m.Groups[1].Value, m.Groups[2].Value)).OrderBy(m => m.Item1, StringComparer.Ordinal)];
 
     private static string Read(string file) => File.ReadAllText(Path.Combine(Repository.Root, file)).ReplaceLineEndings("\n");
 

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace FuncScaler.Tests.Budget;
 
 /// <summary>How the runtime holds calls back that the backend's budget does not grant.</summary>
-public sealed class HeldCallsTests : IAsyncDisposable
+public sealed class HeldCallsTests : IAsyncLifetime
 {
     private readonly ManualTimeProvider _time = new();
     private readonly TestBudget _budget;
@@ -180,7 +180,9 @@ public sealed class HeldCallsTests : IAsyncDisposable
         FakeAnswer Answer() => random.Next(6) == 0 ? new FakeAnswer { Failure = new SlotFailure(FailureKind.Throttled, "too many") } : FakeAnswer.Success;
     }
 
-    public ValueTask DisposeAsync() => _runtime.DisposeAsync();
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public Task DisposeAsync() => _runtime.DisposeAsync().AsTask();
 
     private static FunctionMeta Function(string key) => new(new MetaKey(key), "go", 60, 128);
 

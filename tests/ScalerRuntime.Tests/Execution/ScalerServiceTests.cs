@@ -12,7 +12,7 @@ using Status = FuncScaler.Contract.Status;
 
 namespace FuncScaler.Tests.Runtime;
 
-public sealed class ScalerServiceTests : IAsyncDisposable
+public sealed class ScalerServiceTests : IAsyncLifetime
 {
     private readonly ManualTimeProvider _time = new();
     private readonly FakeBackend _backend;
@@ -47,7 +47,9 @@ public sealed class ScalerServiceTests : IAsyncDisposable
         { new IdleRequest { Assigment = new Assignment { RequestId = "r", MetaKey = "f" } }, "needs request_id, meta_key and instance_id" },
     };
 
-    public async ValueTask DisposeAsync() => await _runtime.DisposeAsync();
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public Task DisposeAsync() => _runtime.DisposeAsync().AsTask();
 
     [Theory]
     [MemberData(nameof(WrongAssigns), DisableDiscoveryEnumeration = true)]

@@ -150,6 +150,29 @@ public sealed class WorkerRuntimeTests
         Assert.Equal(RejectReason.DeadlineExceeded, (await Assert.ThrowsAsync<AssignRejectedException>(() => assign)).Reason);
     }
 
+    [Fact]
+    public async Task Disposing_of_a_worker_twice_is_harmless()
+    {
+        await using var world = new World();
+        await world.WarmUpAsync(0);
+
+        await world.Workers[0].DisposeAsync();
+        await world.Workers[0].DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_disposed_worker_may_still_be_told_to_stop()
+    {
+        await using var world = new World();
+        await world.WarmUpAsync(0);
+        await world.Workers[0].DisposeAsync();
+
+        var stop = world.Workers[0].StopAsync(CancellationToken.None);
+        await world.UntilAsync(() => stop.IsCompleted);
+
+        await stop;
+    }
+
     /// <summary>Two workers, one backend, ledgers in memory, and a clock that the test moves.</summary>
     private sealed class World : IAsyncDisposable
     {

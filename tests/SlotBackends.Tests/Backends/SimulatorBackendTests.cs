@@ -109,6 +109,35 @@ public class SimulatorBackendTests : RemoteSlotBackendContract
     }
 
     [Fact]
+    public async Task A_platform_that_goes_during_a_create_leaves_an_unknown_outcome()
+    {
+        await using var platform = await TestPlatform.StartAsync();
+        await using var backend = Connect(platform.Address);
+        platform.Creates.Enqueue(Fault.Hang);
+
+        var create = Assert.ThrowsAsync<SlotBackendException>(() => backend.CreateAsync(new SlotTicket(1), Function, CancellationToken.None));
+        await Eventually.HoldsAsync(() => platform.Requests.Count == 1);
+        await platform.KillAsync();
+
+        Assert.True((await create).Failure.OutcomeUnknown);
+    }
+
+    [Fact]
+    public async Task A_caller_that_gives_up_gets_its_own_cancellation()
+    {
+        await using var platform = await TestPlatform.StartAsync();
+        await using var backend = Connect(platform.Address);
+        platform.Creates.Enqueue(Fault.Hang);
+        using var giveUp = new CancellationTokenSource();
+
+        var create = backend.CreateAsync(new SlotTicket(1), Function, giveUp.Token);
+        await Eventually.HoldsAsync(() => platform.Requests.Count == 1);
+        await giveUp.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => create);
+    }
+
+    [Fact]
     public async Task A_refused_connection_means_that_nothing_happened_and_that_the_platform_is_away()
     {
         using var port = new UnusedPort();

@@ -119,6 +119,16 @@ public abstract class SlotBackendContract
     }
 
     [Fact]
+    public async Task Disposing_of_it_twice_is_harmless()
+    {
+        await using var harness = await StartAsync();
+        await harness.Backend.CreateAsync(new SlotTicket(1), Function, CancellationToken.None);
+
+        await harness.Backend.DisposeAsync();
+        await harness.Backend.DisposeAsync();
+    }
+
+    [Fact]
     public async Task A_call_that_is_cancelled_before_it_begins_ends_as_cancelled()
     {
         await using var harness = await StartAsync();

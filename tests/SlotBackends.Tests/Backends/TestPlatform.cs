@@ -70,6 +70,9 @@ internal sealed class TestPlatform : Contract.Platform.PlatformBase, IAsyncDispo
 
     public void Lose(string slot) => _slots.TryRemove(slot, out _);
 
+    /// <summary>Ends at once, connections and all.</summary>
+    public Task KillAsync() => _server!.KillAsync();
+
     public ValueTask DisposeAsync() => _server!.DisposeAsync();
 
     public override async Task<CreateSlotReply> CreateSlot(CreateSlotRequest request, ServerCallContext context)

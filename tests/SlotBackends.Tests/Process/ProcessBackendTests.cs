@@ -85,7 +85,7 @@ public class ProcessBackendTests : SlotBackendContract
         var e = await Assert.ThrowsAsync<SlotBackendException>(() => harness.RunAsync(1));
 
         Assert.Equal(FailureKind.Transient, e.Failure.Kind);
-        Assert.Contains("ended with 3", e.Message, StringComparison.Ordinal);
+        Assert.Contains("exit code 3", e.Message, StringComparison.Ordinal);
         Assert.Contains("out of luck", e.Message, StringComparison.Ordinal);
     }
 

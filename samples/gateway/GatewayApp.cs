@@ -1,0 +1,22 @@
+namespace FuncScaler.Samples.Gateway;
+
+/// <summary>The gateway as a web application.</summary>
+internal static class GatewayApp
+{
+    /// <param name="args">The settings, as <c>--scaler http://127.0.0.1:8080</c>.</param>
+    public static WebApplication Build(params string[] args)
+    {
+        var builder = WebApplication.CreateSlimBuilder(args);
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        var settings = builder.Configuration.Get<GatewaySettings>() ?? new GatewaySettings();
+        builder.WebHost.UseUrls(settings.Listen);
+        builder.Services.AddSingleton(settings);
+        builder.Services.AddSingleton<ScalerClient>();
+        builder.Services.AddSingleton<FunctionProxy>();
+        var app = builder.Build();
+
+        // /invoke/{function}/anything goes to an instance of the function as /anything.
+        app.Map("/invoke/{function}/{**path}", (HttpContext http, FunctionProxy proxy, string function, string? path) => proxy.InvokeAsync(http, function, path ?? ""));
+        return app;
+    }
+}

@@ -1,0 +1,214 @@
+using System.Globalization;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+
+namespace FuncScaler.Tests.Backends;
+
+/// <summary><c>funcscaler serve --backend process</c> with functions that mean no good.</summary>
+public sealed partial class ServeIsolationTests : IAsyncLifetime
+{
+    // Any path: one process that has left its parent, its session and its process group, as daemons do; its id is the answer.
+    private const string Daemons = """
+        import http.server, os
+        def daemon():
+            reader, writer = os.pipe()
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    os.write(writer, str(os.getpid()).encode())
+                    os.execvp('sleep', ['sleep', '1000'])
+                os._exit(0)
+            os.wait()
+            return os.read(reader, 20)
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = b'ready' if self.path == '/health' else daemon()
+                self.send_response(200); self.end_headers(); self.wfile.write(body)
+            def log_message(self, *arguments): pass
+        http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()
+        """;
+
+    // Prints 64 MB without a line end, then serves; the first three health answers do not end by themselves.
+    private const string Talker = """
+        import http.server, os, sys, time
+        for i in range(64): sys.stdout.write('x' * (1 << 20))
+        sys.stdout.flush()
+        looks = 0
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                global looks
+                looks += 1
+                self.send_response(503 if looks <= 3 else 200); self.end_headers()
+                end = time.time() + 10
+                try:
+                    while looks <= 3 and time.time() < end: self.wfile.write(b'y' * (1 << 20))
+                except OSError: pass
+            def log_message(self, *arguments): pass
+        http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()
+        """;
+
+    private readonly TemporaryFolder _folder = new();
+    private FuncScalerProcess? _scaler;
+    private HttpClient? _http;
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        _http?.Dispose();
+        if (_scaler is not null)
+        {
+            await _scaler.DisposeAsync();
+        }
+
+        _folder.Dispose();
+    }
+
+    [PythonTheory]
+    [InlineData("auto", false)]
+    [InlineData("auto", true)]
+    [InlineData("tree", false)]
+    [InlineData("tree", true)]
+    public async Task No_daemon_of_a_function_survives_the_scaler_however_it_ends(string isolation, bool kill)
+    {
+        await StartAsync(Daemons, isolation);
+        var daemons = new List<int>();
+        for (var i = 0; i < 3; i++)
+        {
+            var assigned = await AssignAsync($"r{i}");
+            daemons.Add(int.Parse(await _http!.GetStringAsync(new Uri(new Uri(assigned["address"]!.GetValue<string>()), "daemon")), CultureInfo.InvariantCulture));
+            if (!kill)
+            {
+                await ReleaseAsync(assigned);
+            }
+        }
+
+        Assert.All(daemons, d => Assert.True(Runs(d)));
+        if (kill)
+        {
+            _scaler!.Kill();
+        }
+        else
+        {
+            _scaler!.Terminate();
+        }
+
+        await _scaler.WaitAsync();
+        await EventuallyAsync(() => Task.FromResult(!daemons.Exists(Runs)));
+    }
+
+    [PythonFact]
+    public async Task A_function_that_talks_without_end_takes_no_memory_of_the_scalers()
+    {
+        await StartAsync(Talker, "auto");
+        var before = ResidentMb(_scaler!.Id);
+
+        await AssignAsync("r1");
+
+        Assert.InRange(ResidentMb(_scaler.Id) - before, -100, 40);
+    }
+
+    [PythonFact]
+    public async Task An_instance_that_a_gateway_reports_as_broken_is_replaced()
+    {
+        await StartAsync(Daemons, "auto");
+        var first = await AssignAsync("r1");
+
+        await ReleaseAsync(first, new { durationInMs = 1, needDestroy = true, reason = "Connection refused" });
+        var second = await AssignAsync("r2");
+
+        Assert.Equal("cold", second["start"]!.GetValue<string>());
+        Assert.NotEqual(first["address"]!.GetValue<string>(), second["address"]!.GetValue<string>());
+        await EventuallyAsync(async () => (await _http!.GetFromJsonAsync<JsonArray>("/api/slots"))!.Count == 1);
+    }
+
+    private static bool Runs(int process) =>
+        File.Exists($"/proc/{process}/stat") && !ReadStat(process).Contains(") Z ", StringComparison.Ordinal) && ReadStat(process).Length > 0;
+
+    private static string ReadStat(int process)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/stat");
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+    }
+
+    private static long ResidentMb(int process) =>
+        long.Parse(File.ReadAllText($"/proc/{process}/statm").Split(' ')[1], CultureInfo.InvariantCulture) * Environment.SystemPageSize >> 20;
+
+    private static async Task EventuallyAsync(Func<Task<bool>> holds)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!await holds())
+        {
+            await Task.Delay(20, limit.Token);
+        }
+    }
+
+    private async Task StartAsync(string script, string isolation)
+    {
+        var functions = _folder.File("functions.json", new JsonObject
+        {
+            ["isolation"] = isolation,
+            ["functions"] = new JsonObject
+            {
+                ["f"] = new JsonObject
+                {
+                    ["command"] = new JsonArray("python3", "-S", "-c", script),
+                    ["start"] = new JsonObject { ["healthPath"] = "/health", ["timeout"] = "00:00:30", ["pollDelay"] = "00:00:00.010" },
+                },
+            },
+        }.ToJsonString());
+        _scaler = FuncScalerProcess.Start(
+            "serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:300");
+        var line = await _scaler.ReadLineAsync();
+        Assert.True(line is not null, line is null ? (await _scaler.WaitAsync()).Errors : "");
+        _http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{Port().Match(line!).Groups[1].Value}") };
+    }
+
+    private async Task<JsonNode> AssignAsync(string request)
+    {
+        using var response = await _http!.PostAsJsonAsync(
+            "/api/assign", new { requestId = request, metaData = new { key = "f", runtime = "python", timeoutInSecs = 30, memoryInMb = 256 } });
+        var reply = (await response.Content.ReadFromJsonAsync<JsonNode>())!;
+        Assert.True(response.IsSuccessStatusCode, reply.ToJsonString());
+        return reply;
+    }
+
+    private async Task ReleaseAsync(JsonNode assigned, object? result = null)
+    {
+        using var response = await _http!.PostAsJsonAsync("/api/release", new { assigment = assigned["assigment"], result = result ?? new { durationInMs = 1 } });
+        Assert.True(response.IsSuccessStatusCode);
+    }
+
+    [GeneratedRegex(@"HTTP on 127\.0\.0\.1:(\d+)")]
+    private static partial Regex Port();
+}
+
+/// <summary>A test that needs Python 3 on the PATH, and Linux's list of processes.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class PythonFactAttribute : FactAttribute
+{
+    public PythonFactAttribute() => Skip = Needs.Python;
+}
+
+/// <inheritdoc cref="PythonFactAttribute"/>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class PythonTheoryAttribute : TheoryAttribute
+{
+    public PythonTheoryAttribute() => Skip = Needs.Python;
+}
+
+/// <summary>What this machine lacks; null for nothing.</summary>
+internal static class Needs
+{
+    public static string? Python { get; } =
+        !File.Exists("/proc/self/stat") ? "there is no /proc here"
+        : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, "python3"))) ? null
+        : "python3 is not on the PATH";
+}
