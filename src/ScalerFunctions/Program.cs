@@ -4,5 +4,8 @@ using Microsoft.Extensions.Hosting;
 
 var builder = FunctionsApplication.CreateBuilder(args);
 builder.ConfigureFunctionsWebApplication();
+
+// First, so that it stops last.
+builder.Services.AddWorkerTelemetry(builder.Configuration);
 builder.Services.AddScalerApp();
 await builder.Build().RunAsync();

@@ -35,8 +35,6 @@ internal static class ScalerAppServices
         services.AddSingleton<ScalerService>();
         services.AddSingleton<ScalerJsonApi>();
 
-        services.AddHostedService<TelemetryService>();
-
         // In this order: what listens stops before what it serves from.
         services.AddHostedService<WorkerHostService>();
         services.AddHostedService<GrpcPortService>();
