@@ -98,6 +98,13 @@ internal sealed class AzuriteEngine : IAsyncDisposable
     public async Task<LedgerState?> ReadAsync(MetaKey function) =>
         await ReadJsonAsync(function) is { } json ? JsonSerializer.Deserialize<LedgerDocument>(json)!.State : null;
 
+    /// <summary>Stops in order.</summary>
+    public async Task StopAsync()
+    {
+        _started = false;
+        await _worker.StopAsync();
+    }
+
     /// <summary>Ends at once, as a process does that is killed; what it had begun is found by the next one.</summary>
     public async Task CrashAsync()
     {
