@@ -20,6 +20,7 @@ internal sealed class Worker : IAsyncDisposable
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _toLoad;
+    private string? _firstError;
 
     private Worker(string id, Process process, AppFolder app, Action<string> log)
     {
@@ -85,7 +86,11 @@ internal sealed class Worker : IAsyncDisposable
         var process = new Process { StartInfo = start, EnableRaisingEvents = true };
         var worker = new Worker(id, process, app, log);
         process.OutputDataReceived += (_, line) => worker.Log(line.Data);
-        process.ErrorDataReceived += (_, line) => worker.Log(line.Data);
+        process.ErrorDataReceived += (_, line) =>
+        {
+            worker._firstError ??= line.Data;
+            worker.Log(line.Data);
+        };
         process.Exited += (_, _) => worker.End();
         process.Start();
         process.BeginOutputReadLine();
@@ -280,7 +285,7 @@ internal sealed class Worker : IAsyncDisposable
     {
         Log($"has ended with {_process.ExitCode}");
         _ended.TrySetResult();
-        _ready.TrySetException(new WorkerProcessExitException($"The worker has ended with {_process.ExitCode} before it was ready."));
+        _ready.TrySetException(new WorkerProcessExitException($"The worker has ended with {_process.ExitCode} before it was ready. {_firstError}"));
         _ = _ready.Task.Exception;
         FailRunning();
     }

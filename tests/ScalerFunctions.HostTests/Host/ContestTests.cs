@@ -36,7 +36,7 @@ public sealed class ContestTests(StorageFixture storage, ITestOutputHelper outpu
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
         string[] arguments =
         [
-            "exec", Path.Combine(AppContext.BaseDirectory, "funcscaler.dll"), "contest", "--preset", "dense", "--length", "10", "--tail", "0", "--json",
+            "exec", Path.Combine(AppContext.BaseDirectory, "funcscaler.dll"), "contest", "--preset", "dense", "--length", "5", "--tail", "0", "--json",
             "--scaler", $"127.0.0.1:{grpc}", "--port", $"{platform}",
         ];
         Array.ForEach(arguments, start.ArgumentList.Add);

@@ -47,7 +47,7 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
         Assert.Empty(callers.Wrong);
         Assert.Equal(5, host.Workers.Started);
         using var http = new HttpClient { BaseAddress = host.Url };
-        await Accounts.BalanceAsync(http, _platform!, Functions, () => host.FireAsync("Sweep", CancellationToken.None), _log.ToString);
+        await Accounts.BalanceAsync(http, _platform!, Functions, () => App.SweepAsync(host), _log.ToString);
         output.WriteLine($"{callers.Served} requests served, {callers.Repeated} calls repeated, {_platform!.Created} instances created, {_platform.Groups.Count} exist");
     }
 

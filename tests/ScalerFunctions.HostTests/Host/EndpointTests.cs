@@ -18,6 +18,8 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
 
     private static readonly JsonObject Meta = new() { ["key"] = "f", ["runtime"] = "python", ["timeoutInSecs"] = 5, ["memoryInMb"] = 512 };
 
+    private string? _pool;
+
     private HttpClient Http => running.Http!;
 
     public async Task InitializeAsync() => await running.StartAsync(storage);
@@ -87,6 +89,8 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
     {
         using var channel = GrpcChannel.ForAddress(running.Host!.Url, new GrpcChannelOptions
         {
+            // What a Functions front end speaks for certain.
+            HttpVersion = HttpVersion.Version11,
             HttpHandler = new GrpcWebHandler(GrpcWebMode.GrpcWeb, new HttpClientHandler()),
         });
         var calls = new ScalerCalls(channel.CreateCallInvoker(), Key);
@@ -107,7 +111,7 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
         meta["key"] = "wished";
         var wish = new JsonObject { ["count"] = 2, ["metaData"] = meta };
         Assert.Equal(HttpStatusCode.Accepted, (await SendAsync(HttpMethod.Post, "api/pools/wished/provisioned", wish)).Status);
-        await Waiting.UntilAsync("both instances are idle", App.Limit, async () => await IdleAsync("wished") == 2, running.Log.ToString);
+        await Waiting.UntilAsync("both instances are idle", App.Limit, async () => await IdleAsync("wished") == 2, () => $"{_pool}\n{running.Log}");
 
         // The first request is served from them: the platform has no third.
         var assigned = await SendAsync(HttpMethod.Post, "api/assign", new JsonObject { ["requestId"] = "wished-1", ["metaData"] = meta.DeepClone() });
@@ -124,7 +128,7 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
             App.Limit,
             async () =>
             {
-                await running.Host!.FireAsync("Sweep", CancellationToken.None);
+                await App.SweepAsync(running.Host!);
                 return running.Platform.Groups.All(g => g.Name != "orphan-1");
             },
             running.Log.ToString);
@@ -143,6 +147,7 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
     private async Task<int> IdleAsync(string function)
     {
         var pool = await SendAsync(HttpMethod.Get, $"api/pools/{function}");
+        _pool = pool.Body?.ToJsonString();
         return pool.Status == HttpStatusCode.OK ? (int?)pool.Body!["counts"]?["Idle"] ?? 0 : 0;
     }
 
@@ -158,6 +163,8 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
     /// <summary>One host for the class.</summary>
     public sealed class Running : IAsyncLifetime
     {
+        private Task? _starting;
+
         internal HostLog Log { get; } = new();
 
         internal StandIn? Host { get; private set; }
@@ -168,13 +175,11 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
 
         internal HttpClient? Http { get; private set; }
 
-        internal async Task StartAsync(StorageFixture storage)
-        {
-            if (Host is not null)
-            {
-                return;
-            }
+        /// <summary>The first test starts it; when that fails, it has failed for all.</summary>
+        internal Task StartAsync(StorageFixture storage) => _starting ??= StartOnceAsync(storage);
 
+        private async Task StartOnceAsync(StorageFixture storage)
+        {
             Platform = await App.StartPlatformAsync();
             Meter = await StorageMeter.StartAsync(storage.Azurite.Services, CancellationToken.None);
             Host = await App.StartAsync(new HostOptions
@@ -197,10 +202,19 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
             if (Host is not null)
             {
                 await Host.DisposeAsync();
-                await Meter!.DisposeAsync();
-                await Platform!.DisposeAsync();
-                Http!.Dispose();
             }
+
+            if (Meter is not null)
+            {
+                await Meter.DisposeAsync();
+            }
+
+            if (Platform is not null)
+            {
+                await Platform.DisposeAsync();
+            }
+
+            Http?.Dispose();
         }
     }
 }

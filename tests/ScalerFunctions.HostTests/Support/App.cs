@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using FuncScaler.FunctionsHost;
+using FuncScaler.FunctionsHost.Workers;
 using FuncScaler.Tests.FakeArm;
 
 namespace FuncScaler.Tests;
@@ -10,7 +11,7 @@ namespace FuncScaler.Tests;
 internal static class App
 {
     /// <summary>Long enough for a loaded machine, short enough for a hanging test.</summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(90);
+    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     /// <summary>The app's folder: the published one that <c>FUNCSCALER_APP</c> names, else the one that the build has made.</summary>
     public static string Folder { get; } = Environment.GetEnvironmentVariable("FUNCSCALER_APP") is { Length: > 0 } named
@@ -24,13 +25,26 @@ internal static class App
         return await StandIn.StartAsync(options, limit.Token);
     }
 
+    /// <summary>Fires the sweep's timer. A second one within a second is refused, because the first is under way.</summary>
+    public static async Task SweepAsync(StandIn host)
+    {
+        try
+        {
+            await host.FireAsync("Sweep", CancellationToken.None);
+        }
+        catch (FunctionFailedException e) when (e.Message.Contains("already exists", StringComparison.Ordinal))
+        {
+            // As said.
+        }
+    }
+
     /// <summary>Settings with container instances on a Resource Manager of our own.</summary>
     public static Dictionary<string, string> OnContainerInstances(FakeArmServer platform) => new()
     {
         ["Scaler__Backend"] = "aci",
         ["Scaler__Policy"] = "ttl:5",
         ["Scaler__ParkSeconds"] = "2",
-        ["Scaler__LeaseSeconds"] = "4",
+        ["Scaler__LeaseSeconds"] = "10",
         ["Scaler__Aci"] = new JsonObject
         {
             ["armEndpoint"] = platform.Address.AbsoluteUri,
