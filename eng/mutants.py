@@ -23,8 +23,8 @@ SHARED, LEASING = "Shared.Tests", "Leasing.Tests"
 
 # (name, text, replaced by, test project, nearest tests)
 MUTANTS = [
-    ("pool: the oldest idle instance is reused first", "var slot = _idle[^1];\n            _idle.RemoveAt(_idle.Count - 1);",
-     "var slot = _idle[0];\n            _idle.RemoveAt(0);", SHARED, POOL),
+    ("pool: the oldest idle instance is reused first", "var slot = _idle[^1];\n            _idle.RemoveAt(_idle.Count - 1);\n            Grant(",
+     "var slot = _idle[0];\n            _idle.RemoveAt(0);\n            Grant(", SHARED, POOL),
     ("pool: a release is believed for any instance", "if (slot.Instance != instance)", "if (slot.Instance != instance && nowUs < 0)", SHARED, POOL),
     ("pool: a broken instance is offered again", "if (result.NeedDestroy)\n        {\n            Lose(", "if (result.NeedDestroy && nowUs < 0)\n        {\n            Lose(",
      SHARED, POOL),
@@ -132,7 +132,7 @@ def main():
                     file.write(original)
                 outcome += f"  ({time.monotonic() - begun:.0f} s)"
             bad += outcome.startswith(("NOT FOUND", "SURVIVED", "does not build"))
-            print(f"{name:62} {project:14} {outcome}", flush=True)
+            print(f"{name:64} {project:14} {outcome}", flush=True)
     print(f"{len(mutants)} mutants, {bad} survived, not found or not built" if not check else f"{len(mutants)} mutants, {bad} not found")
     return 1 if bad else 0
 
