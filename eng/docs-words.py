@@ -18,7 +18,7 @@ LONG_WORDS = 30
 LONG_LIMIT = 2
 
 # Pages that are not held to the limits, each with the reason.
-EXEMPT = {}
+EXEMPT = {"docs/glossary.md": "each word has one sentence of 15 to 20 words"}
 
 
 def blocks(text):

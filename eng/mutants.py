@@ -18,13 +18,13 @@ import time
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 TEST_SECONDS = 900
-POOL, POLICIES, LEDGER = "FullyQualifiedName~Pool", "FullyQualifiedName~Policies", "FullyQualifiedName~Ledger|FullyQualifiedName~Stories"
+POOL, LEDGER = "FullyQualifiedName~.PoolStories|FullyQualifiedName~.PoolRegressions", "FullyQualifiedName~.PoolLedgerStories"
 SHARED, LEASING = "Shared.Tests", "Leasing.Tests"
 
 # (name, text, replaced by, test project, nearest tests)
 MUTANTS = [
-    ("pool: the oldest idle instance is reused first", "var slot = _idle[^1];\n            _idle.RemoveAt(_idle.Count - 1);",
-     "var slot = _idle[0];\n            _idle.RemoveAt(0);", SHARED, POOL),
+    ("pool: the oldest idle instance is reused first", "var slot = _idle[^1];\n            _idle.RemoveAt(_idle.Count - 1);\n            Grant(",
+     "var slot = _idle[0];\n            _idle.RemoveAt(0);\n            Grant(", SHARED, POOL),
     ("pool: a release is believed for any instance", "if (slot.Instance != instance)", "if (slot.Instance != instance && nowUs < 0)", SHARED, POOL),
     ("pool: a broken instance is offered again", "if (result.NeedDestroy)\n        {\n            Lose(", "if (result.NeedDestroy && nowUs < 0)\n        {\n            Lose(",
      SHARED, POOL),
@@ -36,26 +36,26 @@ MUTANTS = [
      "_options.RetryPauseUs(slot.DestroyAttempts)", SHARED, POOL),
     ("pool: one slot more than allowed", "_slots.Count >= _options.MaxSlots", "_slots.Count > _options.MaxSlots", SHARED, POOL),
     ("pool: a created slot nobody needs is initialised", "_waiters.Count > InitializingCount", "_waiters.Count >= InitializingCount", SHARED, POOL),
-    ("capped: one idle instance less", "pool.Idle > most", "pool.Idle >= most", SHARED, POLICIES),
-    ("burst: a miss creates one less", "hot ? 1 + options.Extra : 1", "hot ? options.Extra : 1", SHARED, POLICIES),
-    ("memory-ttl: the limit moves by less", "Math.Ceiling(Math.Log(Math.Abs(hint) / 5.0))", "Math.Floor(Math.Log(Math.Abs(hint) / 5.0))", SHARED, POLICIES),
+    ("capped: one idle instance less", "pool.Idle > most", "pool.Idle >= most", SHARED, "FullyQualifiedName~CappedPolicyTests"),
+    ("burst: a miss creates one less", "hot ? 1 + options.Extra : 1", "hot ? options.Extra : 1", SHARED, "FullyQualifiedName~BurstPolicyTests"),
+    ("memory-ttl: the limit moves by less", "Math.Ceiling(Math.Log(Math.Abs(hint) / 5.0))", "Math.Floor(Math.Log(Math.Abs(hint) / 5.0))", SHARED, "FullyQualifiedName~MemoryTtlPolicyTests"),
     ("prealloc: a beginning needs a longer silence", "pool.NowUs - _lastArrivalUs >= options.SilenceUs", "pool.NowUs - _lastArrivalUs > options.SilenceUs",
-     SHARED, POLICIES),
-    ("provisioned: one always-ready instance less", "slot.Rank <= options.Instances", "slot.Rank < options.Instances", SHARED, POLICIES),
-    ("greedy-dual: the clock stands still", "Clock = Math.Max(Clock, victim.Priority);", "Clock = Math.Min(Clock, victim.Priority);", SHARED, POLICIES),
-    ("plan: a prewarm costs nothing to create", "inTime && createCostGbs + holdCost < coldCost", "inTime && holdCost < coldCost", SHARED, POLICIES),
-    ("plan: a prewarm is ready at once", "LogHistogram.LowerBoundUs(bin) >= coldSeconds * 1e6", "LogHistogram.LowerBoundUs(bin) >= 0", SHARED, POLICIES),
-    ("plan: what dies later is not weighed", "((1 - hazard) * warm)", "warm", SHARED, POLICIES),
+     SHARED, "FullyQualifiedName~PreallocPolicyTests"),
+    ("provisioned: one always-ready instance less", "slot.Rank <= options.Instances", "slot.Rank < options.Instances", SHARED, "FullyQualifiedName~ProvisionedPolicyTests"),
+    ("greedy-dual: the clock stands still", "Clock = Math.Max(Clock, victim.Priority);", "Clock = Math.Min(Clock, victim.Priority);", SHARED, "FullyQualifiedName~GreedyDualPolicyTests"),
+    ("plan: a prewarm costs nothing to create", "inTime && createCostGbs + holdCost < coldCost", "inTime && holdCost < coldCost", SHARED, "FullyQualifiedName~AdaptivePlan"),
+    ("plan: a prewarm is ready at once", "LogHistogram.LowerBoundUs(bin) >= coldSeconds * 1e6", "LogHistogram.LowerBoundUs(bin) >= 0", SHARED, "FullyQualifiedName~AdaptivePlan"),
+    ("plan: what dies later is not weighed", "((1 - hazard) * warm)", "warm", SHARED, "FullyQualifiedName~AdaptivePlan"),
     ("miss: displaced executions count twice", "executions * (executions - 1) / 2 * durationSeconds", "executions * (executions - 1) * durationSeconds",
-     SHARED, POLICIES),
-    ("wait or create: the requests behind do not count", "Math.Max(drainUs, drainUs * drainUs / (2 * durationUs))", "drainUs", SHARED, POLICIES),
-    ("wait or create: a creation must save twice its cost", "savedGbs <= createGbs", "savedGbs <= 2 * createGbs", SHARED, POLICIES),
-    ("price: compared from the beginning", "options.Warmup * coldUs", "0 * coldUs", SHARED, POLICIES),
-    ("price: another needs no gain", "ScoreOf(Rung) * (1 + options.Reluctance)", "ScoreOf(Rung) * (1 - options.Reluctance)", SHARED, POLICIES),
-    ("period: what is foretold later counts now", "count += again <= toUs ? 1 : 0;", "count += 1;", SHARED, POLICIES),
+     SHARED, "FullyQualifiedName~RankSpellTests"),
+    ("wait or create: the requests behind do not count", "Math.Max(drainUs, drainUs * drainUs / (2 * durationUs))", "drainUs", SHARED, "FullyQualifiedName~CrowdSizesTests"),
+    ("wait or create: a creation must save twice its cost", "savedGbs <= createGbs", "savedGbs <= 2 * createGbs", SHARED, "FullyQualifiedName~CrowdSizesTests"),
+    ("price: compared from the beginning", "options.Warmup * coldUs", "0 * coldUs", SHARED, "FullyQualifiedName~AdaptivePricesTests"),
+    ("price: another needs no gain", "ScoreOf(Rung) * (1 + options.Reluctance)", "ScoreOf(Rung) * (1 - options.Reluctance)", SHARED, "FullyQualifiedName~AdaptivePricesTests"),
+    ("period: what is foretold later counts now", "count += again <= toUs ? 1 : 0;", "count += 1;", SHARED, "FullyQualifiedName~Adaptive"),
     ("score: the required success rate is not enough", "SuccessRate < ScoreLedger.RequiredSuccessRate", "SuccessRate <= ScoreLedger.RequiredSuccessRate",
-     SHARED, "FullyQualifiedName~Scoring"),
-    ("score: a destroyed slot costs nothing", "_closedSlotMbUs += (Int128)memoryMb * (nowUs - createdUs);", "", SHARED, "FullyQualifiedName~Scoring"),
+     SHARED, "FullyQualifiedName~ScoreLedgerTests"),
+    ("score: a destroyed slot costs nothing", "_closedSlotMbUs += (Int128)memoryMb * (nowUs - createdUs);", "", SHARED, "FullyQualifiedName~ScoreLedgerTests"),
     ("ledger: a repeated report is applied again", "if (report.Sequence <= worker.Sequence)", "if (report.Sequence < worker.Sequence)", LEASING, LEDGER),
     ("ledger: a stale view revives a lease", "|| slot.Epoch != operation.Epoch", "", LEASING, LEDGER),
     ("ledger: any release frees an entrusted slot", "slot.State == LedgerSlotState.Entrusted && slot.Holder == release.Request",
@@ -132,7 +132,7 @@ def main():
                     file.write(original)
                 outcome += f"  ({time.monotonic() - begun:.0f} s)"
             bad += outcome.startswith(("NOT FOUND", "SURVIVED", "does not build"))
-            print(f"{name:62} {project:14} {outcome}", flush=True)
+            print(f"{name:64} {project:14} {outcome}", flush=True)
     print(f"{len(mutants)} mutants, {bad} survived, not found or not built" if not check else f"{len(mutants)} mutants, {bad} not found")
     return 1 if bad else 0
 

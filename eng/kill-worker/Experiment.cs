@@ -72,7 +72,7 @@ internal sealed class Experiment(
         ["Scaler__ParkSeconds"] = "2",
         ["Scaler__LeaseSeconds"] = "10",
         ["FUNCTIONS_WORKER_PROCESS_COUNT"] = "3",
-        ["Scaler__Aci"] = new JsonObject
+        ["Scaler__BackendSettings"] = new JsonObject
         {
             ["armEndpoint"] = platform.Address.AbsoluteUri,
             ["subscription"] = FakeArmServer.Subscription,

@@ -38,7 +38,8 @@ param runtimeImages object = {
   'python:3': 'openwhisk/action-python-v3.12'
 }
 
-@description('What instances of a function are told in POST /init, by the function\'s key.')
+@description('What instances of a function are told in POST /init, by the function\'s key. Kept out of the history of deployments.')
+@secure()
 param functionCode object = {}
 
 @description('How instances are made ready: nothing, or POST /init as OpenWhisk\'s runtimes expect it.')
@@ -286,7 +287,7 @@ module registry 'modules/registry.bicep' = if (withRegistry) {
 
 var registryServer = withRegistry ? registry!.outputs.server : ''
 
-// AciOptions; tests/bicep compares the names.
+// AciOptions; tests/Infra.Tests compares the names.
 var aci = {
   owner: take(baseName, 30)
   subscription: subscription().subscriptionId
@@ -367,6 +368,8 @@ module containerApp 'modules/containerapp.bicep' = if (host == 'containerApp' &&
     location: location
     tags: tags
     identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    insightsName: monitoring.outputs.insightsName
     workspaceId: monitoring.outputs.workspaceId
     image: containerImage
     registryServer: registryServer
@@ -374,7 +377,7 @@ module containerApp 'modules/containerapp.bicep' = if (host == 'containerApp' &&
     callerCidrs: callerCidrs
     policy: policy
     latencyPrice: latencyPrice
-    aci: aci
+    aci: string(aci)
     otlpEndpoint: otlpEndpoint
   }
 }

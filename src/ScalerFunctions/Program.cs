@@ -5,6 +5,9 @@ using Microsoft.Extensions.Hosting;
 
 var builder = FunctionsApplication.CreateBuilder(args);
 builder.ConfigureFunctionsWebApplication();
+
+// First, so that it stops last.
+builder.Services.AddWorkerTelemetry(builder.Configuration);
 builder.Services.AddScalerApp();
 var app = builder.Build();
 var watch = app.Services.GetRequiredService<OrphanWatch>();

@@ -41,8 +41,13 @@ public sealed record ScalerServerOptions
 
     public LogLevel LogLevel { get; init; } = LogLevel.Warning;
 
-    /// <summary>The OpenTelemetry collector; null for the one that <see cref="TelemetryExport.EndpointVariable"/> names, if any.</summary>
+    /// <summary>The OpenTelemetry collector; null for the one that <see cref="TelemetryExport.OtlpVariable"/> names, if any.</summary>
     public Uri? Otlp { get; init; }
+
+    /// <summary>
+    /// The connection string of Application Insights; null for the one that <see cref="TelemetryExport.AzureMonitorVariable"/> has, if any.
+    /// </summary>
+    public string? AzureMonitor { get; init; }
 }
 
 /// <summary>The scaler as a service: gRPC and JSON in front, the runtime behind.</summary>
@@ -50,13 +55,12 @@ public sealed class ScalerServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly ScalerServerOptions _options;
-    private readonly TelemetryExport? _export;
-    private readonly MetricsSummary _summary;
     private bool _stopped;
 
     /// <param name="backend">Where slots come from; disposed with the server.</param>
     /// <param name="options">Settings.</param>
     /// <param name="time">The clock.</param>
+    /// <exception cref="CommandException">A connection string of Application Insights is none.</exception>
     public ScalerServer(ISlotBackend backend, ScalerServerOptions options, TimeProvider time)
     {
         _options = options;
@@ -79,14 +83,21 @@ public sealed class ScalerServer : IAsyncDisposable
                 kestrel.Listen(options.Address, httpPort);
             }
         });
+        try
+        {
+            builder.Services.AddTelemetryExport(builder.Configuration, options.Otlp, options.AzureMonitor);
+        }
+        catch (FormatException e)
+        {
+            throw new CommandException(CommandException.BadUsage, e.Message, e);
+        }
+
         builder.Services.AddScalerGrpc();
         builder.Services.AddSingleton<IScaler>(_ => Runtime!);
         builder.Services.AddSingleton<ScalerService>();
         builder.Services.AddSingleton<ScalerJsonApi>();
         _app = builder.Build();
         Runtime = new ScalerRuntime(backend, options.Policy, options.Runtime, time, _app.Services.GetRequiredService<ILogger<ScalerRuntime>>());
-        _summary = new MetricsSummary(_app.Services.GetRequiredService<ILogger<MetricsSummary>>(), time);
-        _export = TelemetryExport.Start(options.Otlp);
         _app.MapScalerGrpc();
         SetServing(false);
         _app.MapScalerJson(loopbackOnly: IPAddress.IsLoopback(options.Address));
@@ -152,11 +163,6 @@ public sealed class ScalerServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync(CancellationToken.None).ConfigureAwait(false);
-
-        // Before what they read from, so that the last figures are sent.
-        _summary.Write();
-        _summary.Dispose();
-        _export?.Dispose();
         await Runtime.DisposeAsync().ConfigureAwait(false);
         await _app.DisposeAsync().ConfigureAwait(false);
     }

@@ -7,6 +7,7 @@ using FuncScaler.Policies;
 using FuncScaler.ScalerHost;
 using FuncScaler.SlotBackends.Simulator;
 using Grpc.Core;
+using Grpc.Health.V1;
 using Grpc.Net.Client;
 using Microsoft.Extensions.Logging;
 

@@ -1,4 +1,4 @@
-// Alerts on the line of metrics that every worker logs once a minute. docs/how-to/operations.md says what to do about each.
+// Alerts on the metrics that every worker sends to Application Insights once a minute. docs/how-to/operations.md says what to do about each.
 
 @description('Name that the alerts begin with.')
 @minLength(3)
@@ -30,14 +30,10 @@ param errorPercent int
 @maxValue(100)
 param coldStartPercent int
 
-// One row per worker and minute; s is the line's JSON. The Functions host writes AppTraces, Container Apps its console log; a
-// deployment has one of them, and new workspaces neither.
-var lines = '''
-union isfuzzy=true
-  (AppTraces | project TimeGenerated, Line = Message),
-  (ContainerAppConsoleLogs | project TimeGenerated, Line = Log)
-| where Line has "funcscaler.summary"
-| extend s = parse_json(extract(@"funcscaler\.summary (\{.*\})", 1, Line))
+// One row per worker, minute and combination of tags. Counters (assigns, arrivals, throttled, findings) are sent as their growth since the last row.
+var metrics = '''
+AppMetrics
+| where Name startswith "funcscaler."
 '''
 
 var alerts = [
@@ -48,7 +44,9 @@ var alerts = [
     window: 'PT5M'
     threshold: errorPercent
     query: '''
-| summarize Rejected = sum(todouble(s["funcscaler.assigns.rejected"])), Arrivals = sum(todouble(s["funcscaler.arrivals"]))
+| summarize
+    Rejected = sumif(Sum, Name == "funcscaler.assigns" and tostring(Properties.outcome) == "rejected"),
+    Arrivals = sumif(Sum, Name == "funcscaler.arrivals")
 | where Arrivals >= 20
 | project Measure = 100.0 * Rejected / Arrivals
 '''
@@ -60,7 +58,10 @@ var alerts = [
     window: 'PT15M'
     threshold: coldStartPercent
     query: '''
-| summarize Cold = sum(todouble(s["funcscaler.assigns.cold"])), Waited = sum(todouble(s["funcscaler.assigns.waited"])), Arrivals = sum(todouble(s["funcscaler.arrivals"]))
+| summarize
+    Cold = sumif(Sum, Name == "funcscaler.assigns" and tostring(Properties.outcome) == "cold"),
+    Waited = sumif(Sum, Name == "funcscaler.assigns" and tostring(Properties.outcome) == "waited"),
+    Arrivals = sumif(Sum, Name == "funcscaler.arrivals")
 | where Arrivals >= 20
 | project Measure = 100.0 * (Cold + Waited) / Arrivals
 '''
@@ -72,7 +73,9 @@ var alerts = [
     window: 'PT5M'
     threshold: 0
     query: '''
-| summarize Held = max(todouble(s["funcscaler.budget.held.create"])), Throttled = sum(todouble(s["funcscaler.budget.throttled"]))
+| summarize
+    Held = maxif(Sum, Name == "funcscaler.budget.held" and tostring(Properties.call) == "create"),
+    Throttled = sumif(Sum, Name == "funcscaler.budget.throttled")
 | project Measure = coalesce(Held, 0.0) + coalesce(Throttled, 0.0)
 '''
   }
@@ -83,7 +86,7 @@ var alerts = [
     window: 'PT15M'
     threshold: 0
     query: '''
-| summarize Leaked = sum(todouble(s["funcscaler.reconcile.findings.leaked"]))
+| summarize Leaked = sumif(Sum, Name == "funcscaler.reconcile.findings" and tostring(Properties.finding) == "leaked")
 | project Measure = coalesce(Leaked, 0.0)
 '''
   }
@@ -121,12 +124,12 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       evaluationFrequency: 'PT5M'
       windowSize: alert.window
       autoMitigate: true
-      // The tables exist only once something was written to them.
+      // The table may not be there before something was written to it.
       skipQueryValidation: true
       criteria: {
         allOf: [
           {
-            query: '${lines}${alert.query}'
+            query: '${metrics}${alert.query}'
             metricMeasureColumn: 'Measure'
             timeAggregation: 'Maximum'
             operator: 'GreaterThan'

@@ -17,6 +17,15 @@ param tags object
 @minLength(20)
 param identityId string
 
+@description('Client id of the scaler\'s identity.')
+@minLength(36)
+@maxLength(36)
+param identityClientId string
+
+@description('Name of Application Insights, in this resource group.')
+@minLength(1)
+param insightsName string
+
 @description('Resource id of the Log Analytics workspace.')
 @minLength(20)
 param workspaceId string
@@ -48,12 +57,26 @@ param policy string
 @maxLength(12)
 param latencyPrice string
 
-@description('Settings of container instances; AciOptions in camelCase.')
-param aci object
+@description('Settings of container instances as JSON; AciOptions in camelCase. What functions are told at their start may be confidential.')
+@secure()
+@minLength(2)
+param aci string
 
 @description('Address of an OpenTelemetry collector; empty for none.')
 @maxLength(400)
 param otlpEndpoint string
+
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: insightsName
+}
+
+var telemetrySettings = [
+  // An address; writing takes the identity, as local authentication is off.
+  { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insights.properties.ConnectionString }
+  { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${identityClientId};Authorization=AAD' }
+]
+
+var otlpSettings = empty(otlpEndpoint) ? [] : [{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: otlpEndpoint }]
 
 resource environment 'Microsoft.App/managedEnvironments@2025-01-01' = {
   name: '${name}-env'
@@ -90,8 +113,8 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
     configuration: {
       activeRevisionsMode: 'Single'
       registries: empty(registryServer) ? [] : [{ server: registryServer, identity: identityId }]
-      // Not secret, but this is how a file comes into a container.
-      secrets: [{ name: 'aci', value: string(aci) }]
+      // This is how a file comes into a container.
+      secrets: [{ name: 'aci', value: aci }]
       ingress: {
         external: !empty(callerCidrs)
         allowInsecure: false
@@ -111,8 +134,21 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
         {
           name: 'scaler'
           image: image
-          args: ['serve', '--backend', 'aci', '--aci', '/settings/aci.json', '--policy', policy, '--latency-price', latencyPrice, '--listen', '0.0.0.0', '--verbose']
-          env: empty(otlpEndpoint) ? [] : [{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: otlpEndpoint }]
+          args: [
+            'serve'
+            '--backend'
+            'aci'
+            '--aci'
+            '/settings/aci.json'
+            '--policy'
+            policy
+            '--latency-price'
+            latencyPrice
+            '--listen'
+            '0.0.0.0'
+            '--verbose'
+          ]
+          env: concat(telemetrySettings, otlpSettings)
           resources: { cpu: json('0.5'), memory: '1Gi' }
           volumeMounts: [{ volumeName: 'settings', mountPath: '/settings' }]
           probes: [

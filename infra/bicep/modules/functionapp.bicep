@@ -75,6 +75,7 @@ param policy string
 param latencyPrice string
 
 @description('Settings of container instances; AciOptions in camelCase.')
+@secure()
 param aci object
 
 @description('How workers lease instances; ScalerAppOptions.')
@@ -118,7 +119,7 @@ var hostSettings = [
   { name: 'AzureFunctionsJobHost__extensions__durableTask__hubName', value: taskHubName }
 ]
 
-// The same names as ScalerAppOptions has; tests/bicep compares them.
+// The same names as ScalerAppOptions has; tests/Infra.Tests compares them.
 var scalerSettings = [
   { name: 'Scaler__Backend', value: 'aci' }
   { name: 'Scaler__BackendSettings', value: string(aci) }

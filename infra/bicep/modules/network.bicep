@@ -97,11 +97,11 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   }
 }
 
-// Putting a container group into a subnet takes subnets/join/action, which no narrower built-in role has; on this subnet alone.
 resource joiner 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: network::slots
   name: guid(network::slots.id, principalId, roles.networkContributor)
   properties: {
+    description: 'Puts container groups into this one subnet: that takes subnets/join/action, which no narrower built-in role has.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.networkContributor)

@@ -23,19 +23,17 @@ resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' = {
   name: name
   location: location
   tags: tags
+  // Only the larger sizes can let strangers pull.
   sku: { name: 'Basic' }
-  properties: {
-    adminUserEnabled: false
-    anonymousPullEnabled: false
-  }
+  properties: { adminUserEnabled: false }
 }
 
-// They pull images of this registry; nobody pushes from inside the deployment.
 resource pullers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for pullerId in pullerIds: {
     scope: registry
     name: guid(registry.id, pullerId, roles.acrPull)
     properties: {
+      description: 'Pulls images of this registry; nobody pushes from inside the deployment.'
       principalId: pullerId
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.acrPull)

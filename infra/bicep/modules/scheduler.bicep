@@ -43,11 +43,11 @@ resource scheduler 'Microsoft.DurableTask/schedulers@2025-11-01' = {
   }
 }
 
-// The app runs orchestrations and entities in this one hub; it does not manage the scheduler.
 resource dataContributor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: scheduler::hub
   name: guid(scheduler::hub.id, principalId, roles.durableTaskDataContributor)
   properties: {
+    description: 'Runs orchestrations and entities in this one task hub; does not manage the scheduler.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.durableTaskDataContributor)

@@ -52,22 +52,22 @@ resource pull 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   tags: tags
 }
 
-// Creates, reads and deletes container groups of this resource group: the scaler's purpose.
 resource scalerOfGroups 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: resourceGroup()
   name: guid(resourceGroup().id, principalId, roles.containerInstancesContributor)
   properties: {
+    description: 'Creates, reads and deletes container groups of this resource group: the purpose of the scaler.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.containerInstancesContributor)
   }
 }
 
-// Gives container groups this one identity, by which they pull their images; no other identity can be handed on.
 resource operatorOfPull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: pull
   name: guid(pull.id, principalId, roles.managedIdentityOperator)
   properties: {
+    description: 'Gives container groups this one identity, by which they pull their images; no other identity can be handed on.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.managedIdentityOperator)
@@ -100,11 +100,11 @@ resource profile 'Microsoft.ContainerInstance/containerGroupProfiles@2025-09-01'
   }
 }
 
-// Azure's provider of standby pools fills the pool on its own account: it creates groups of this resource group.
 resource providerOfGroups 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (standbySize > 0) {
   scope: resourceGroup()
   name: guid(resourceGroup().id, standbyProviderId, roles.containerInstancesContributor)
   properties: {
+    description: 'The Azure provider of standby pools fills the pool on its own account: it creates groups of this resource group.'
     principalId: standbyProviderId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.containerInstancesContributor)

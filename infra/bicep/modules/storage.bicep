@@ -60,34 +60,33 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   }
 }
 
-// The host keeps leases, keys and the app's package in blobs, and Durable its partitions: it creates containers, which a contributor of
-// data could, and sets their lease state, which only the owner of data may.
 resource blobOwner 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: account
   name: guid(account.id, principalId, roles.storageBlobDataOwner)
   properties: {
+    description: 'The host keeps leases, keys and the package of the app in blobs, and Durable its partitions. Setting the lease state of containers takes the owner of data.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataOwner)
   }
 }
 
-// Durable's work items and control messages are queues that it creates itself.
 resource queueContributor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: account
   name: guid(account.id, principalId, roles.storageQueueDataContributor)
   properties: {
+    description: 'Work items and control messages of Durable are queues that it creates itself.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageQueueDataContributor)
   }
 }
 
-// Durable's histories and instances are tables that it creates itself.
 resource tableContributor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: account
   name: guid(account.id, principalId, roles.storageTableDataContributor)
   properties: {
+    description: 'Histories and instances of Durable are tables that it creates itself.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageTableDataContributor)

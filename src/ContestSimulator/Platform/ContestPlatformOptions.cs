@@ -3,7 +3,7 @@ using FuncScaler.ContestSimulator.Traces;
 
 namespace FuncScaler.ContestSimulator.Platform;
 
-/// <summary>How the contest platform behaves and where it listens. The defaults are the contest's (docs/contest.md).</summary>
+/// <summary>How the contest platform behaves and where it listens. The defaults are the contest's (docs/reference/contest.md).</summary>
 public sealed record ContestPlatformOptions
 {
     /// <summary>What CreateSlot takes; at least 0. (observed: about 100 ms)</summary>

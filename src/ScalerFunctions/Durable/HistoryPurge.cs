@@ -8,7 +8,7 @@ namespace FuncScaler.ScalerFunctions;
 
 /// <summary>Deletes what Durable keeps of orchestrations that ended long ago: nothing else does, and it would grow for ever.</summary>
 /// <remarks>
-/// An orchestration of the same name could then run a second time. That does no harm (docs/azure-protocol.md): a provisioning that begins so
+/// An orchestration of the same name could then run a second time. That does no harm (docs/explanation/azure-protocol.md): a provisioning that begins so
 /// late leaves the backend alone, and a destroy destroys only what was to be destroyed.
 /// </remarks>
 public sealed partial class HistoryPurge(IOptions<ScalerAppOptions> options, TimeProvider time, ILogger<HistoryPurge> logger)

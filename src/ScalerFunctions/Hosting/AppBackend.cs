@@ -23,8 +23,9 @@ internal static class AppBackend
             return;
         }
 
-        var setting = kind.FileName is null ? "Scaler:Platform" : "Scaler:BackendSettings";
-        failures.AddRange(kind.Check(SettingsOf(options)).Select(error => $"{setting}: {error}"));
+        failures.AddRange(kind.Check(SettingsOf(options)).Select(error => kind.FileName is null
+            ? $"Scaler:{char.ToUpperInvariant(error[0])}{error[1..]}"
+            : $"Scaler:BackendSettings: {error}"));
     }
 
     public static OpenBackend Open(ScalerAppOptions options, IServiceProvider provider) => BackendCatalog.Find(options.Backend).Open(

@@ -40,8 +40,6 @@ internal static class ScalerAppServices
         services.AddGrpc();
         services.AddSingleton<ScalerGrpcWeb>();
 
-        services.AddHostedService<TelemetryService>();
-
         services.TryAddSingleton<IFunctionsHostProbe, FunctionsHostProbe>();
         services.AddSingleton<OrphanWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<OrphanWatch>());

@@ -32,11 +32,6 @@ internal static class ExplainOutput
             e.Period is not { } period ? "none"
                 : $"{Seconds(period.Seconds)} ± {Seconds(period.MarginSeconds)}, {Percent(period.Reliability)} of what it foretells comes"
                     + (period.NextSeconds is { } next ? $", next at {Seconds(next)}" : "") + (period.Followed ? "" : "; not followed"));
-        Row(
-            summary,
-            "foretold by",
-            e.Leaders.Count == 0 ? "no other function"
-                : string.Join("; ", e.Leaders.Select(l => $"{l.Function} by {Seconds(l.LeadSeconds)} ({Percent(l.Likelihood)})")));
         Tables.Write(summary);
 
         var candidates = Table("what it chooses among, aged", "candidate", "slot GBs", "wait s", "cost GBs");

@@ -39,7 +39,7 @@ internal static class ServeCommand
         var keep = new Option<bool>("--keep") { Description = "Leave instances alive when stopping" };
         var otlp = new Option<string?>("--otlp")
         {
-            Description = $"The OpenTelemetry collector that metrics and traces go to, by OTLP over HTTP, for example http://127.0.0.1:4318; also as {TelemetryExport.EndpointVariable}",
+            Description = $"The OpenTelemetry collector that metrics and traces go to, by OTLP over HTTP, for example http://127.0.0.1:4318; also as {TelemetryExport.OtlpVariable}",
             HelpName = "URL",
         };
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };

@@ -45,10 +45,10 @@ public static class PolicyCatalog
 
     private static PolicyChoice Adaptive(AdaptivePolicyOptions options) => new(
         "",
-        host =>
+        _ =>
         {
-            var shared = new AdaptiveState();
-            return function => new AdaptivePolicy(options, shared, function, host);
+            var shared = new AdaptiveShared();
+            return function => new AdaptivePolicy(options, shared, function);
         })
     {
         SharesState = true,

@@ -12,7 +12,6 @@ namespace FuncScaler.Policies;
 /// <param name="Candidates">What the function chooses among, and what each would have cost.</param>
 /// <param name="Ranks">Per slot rank, or group of ranks, that was used: what is known of its gaps, and the plan for the next.</param>
 /// <param name="Period">The period found in the arrivals; null when there is none.</param>
-/// <param name="Leaders">Functions whose arrivals foretell this one's, the most reliable first.</param>
 /// <param name="Decisions">The last decisions, the oldest first.</param>
 public sealed record PolicyExplanation(
     string Function,
@@ -26,7 +25,6 @@ public sealed record PolicyExplanation(
     IReadOnlyList<CandidateExplanation> Candidates,
     IReadOnlyList<RankExplanation> Ranks,
     PeriodExplanation? Period,
-    IReadOnlyList<LeaderExplanation> Leaders,
     IReadOnlyList<DecisionExplanation> Decisions);
 
 /// <param name="GbsPerSecond">What candidates are compared at, GBs per second of waiting.</param>
@@ -70,11 +68,6 @@ public sealed record PrewarmWindow(double FromSeconds, double UntilSeconds);
 /// <param name="Followed">Whether instances are made by it: it is reliable, and the candidate that is followed uses it.</param>
 public sealed record PeriodExplanation(
     double Seconds, double Reliability, double Coverage, double MarginSeconds, double? NextSeconds, bool Followed);
-
-/// <param name="Function">The other function's key.</param>
-/// <param name="LeadSeconds">How long after it this one comes, s.</param>
-/// <param name="Likelihood">How likely it then comes, 0 to 1.</param>
-public sealed record LeaderExplanation(string Function, double LeadSeconds, double Likelihood);
 
 /// <param name="AtSeconds">When, s on the pool's clock.</param>
 /// <param name="What">What was decided.</param>

@@ -4,7 +4,7 @@ namespace FuncScaler.Scoring;
 /// Adds up what the contest's score is made of. Slots are counted from the call of CreateSlot to the call of DestroySlot, initialisation
 /// included; slots still alive count up to the time that is asked for. Not safe for concurrent use; all times are µs on one clock.
 /// </summary>
-/// <remarks>Source of the formula: the contest's scoring rules (docs/contest.md).</remarks>
+/// <remarks>Source of the formula: the contest's scoring rules (docs/reference/contest.md).</remarks>
 public sealed class ScoreLedger
 {
     /// <summary>Below this share of successful requests the whole score is zero.</summary>

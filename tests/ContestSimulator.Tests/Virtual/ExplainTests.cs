@@ -133,27 +133,6 @@ public sealed class ExplainTests
         }
     }
 
-    [Fact]
-    public void A_function_that_leads_another_is_named()
-    {
-        TraceFunction[] functions = [ListTrace.Function("first", 512, 50), ListTrace.Function("second", 512, 50)];
-        var random = new Random(3);
-        var starts = new List<long> { 0 };
-        while (starts.Count < 60)
-        {
-            starts.Add(starts[^1] + (long)((20 + (60 * random.NextDouble())) * Second));
-        }
-
-        var trace = new ListTrace(functions, [.. starts.SelectMany(s => new[] { new TraceRequest(0, s, 30_000, 200), new TraceRequest(1, s + 400_000, 30_000, 200) })]);
-
-        var explanation = Explain(trace, "adaptive", "second");
-
-        var leader = Assert.Single(explanation.Leaders);
-        Assert.Equal("first", leader.Function);
-        Assert.Equal(0.4, leader.LeadSeconds, 0.05);
-        Assert.InRange(leader.Likelihood, 0.5, 1);
-    }
-
     private static PolicyExplanation Explain(ListTrace trace, string policy, string? function = null)
     {
         PolicyExplanation? explanation = null;

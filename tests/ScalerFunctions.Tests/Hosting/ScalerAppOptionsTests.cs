@@ -9,11 +9,12 @@ public sealed class ScalerAppOptionsTests
         { new ScalerAppOptions { Platform = "" }, "Scaler:Platform '' is no address" },
         { new ScalerAppOptions { Platform = "host" }, "write host:port" },
         { new ScalerAppOptions { Platform = "host:99999" }, "write host:port" },
-        { new ScalerAppOptions { Platform = "http://host:1" }, "write host:port" },
+        { new ScalerAppOptions { Platform = "ftp://host:1" }, "write host:port" },
         { new ScalerAppOptions { Backend = "lambda" }, "Scaler:Backend 'lambda' is not known" },
-        { new ScalerAppOptions { Backend = "aci" }, "Scaler:Aci: subscription '' is no subscription id" },
-        { new ScalerAppOptions { Backend = "aci", Aci = "{" }, "Scaler:Aci is no JSON object" },
-        { new ScalerAppOptions { Backend = "aci", Aci = """{"subscripton":"x"}""" }, "subscripton" },
+        { new ScalerAppOptions { Backend = "process" }, "Scaler:Backend 'process' serves one scaler alone" },
+        { new ScalerAppOptions { Backend = "aci" }, "Scaler:BackendSettings: subscription '' is no subscription id" },
+        { new ScalerAppOptions { Backend = "aci", BackendSettings = "{" }, "Scaler:BackendSettings: line 1" },
+        { new ScalerAppOptions { Backend = "aci", BackendSettings = """{"subscripton":"x"}""" }, "subscripton" },
         { new ScalerAppOptions { HostUrl = "nowhere" }, "Scaler:HostUrl 'nowhere' is no address" },
         { new ScalerAppOptions { LeaseSeconds = 0 }, "Scaler:LeaseSeconds 0 is out of range" },
         { new ScalerAppOptions { LeaseSeconds = 6 }, "Scaler:LeaseSeconds and Scaler:ReportSeconds do not go together" },
@@ -43,7 +44,7 @@ public sealed class ScalerAppOptionsTests
         new ScalerAppOptions
         {
             Backend = "aci",
-            Aci = """
+            BackendSettings = """
                 {"subscription":"00000000-0000-0000-0000-000000000001","images":{"*":"example/runtime:1"},
                  "places":[{"resourceGroup":"slots","region":"westeurope"}]}
                 """,

@@ -8,68 +8,85 @@ using FuncScaler.Runtime;
 using FuncScaler.Runtime.Execution;
 using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
-using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace FuncScaler.Tests.Telemetry;
 
 /// <summary>What operators see: that all of docs/how-to/operations.md is sent, and that alerts and the workbook ask for nothing else.</summary>
 public sealed partial class TelemetryTests
 {
+    private static readonly HashSet<string> Spans = ["wait", "create", "init", "destroy", "reconcile"];
+
     private static readonly FunctionMeta F = new(new MetaKey("f"), "go", 60, 512);
 
     [Fact]
     public async Task A_collector_receives_every_documented_metric_and_span()
     {
         await using var collector = await OtlpCollector.StartAsync();
-        await using (var server = NewServer(collector.Address))
+        await using (var server = await StartAsync(collector: collector.Address))
         {
             await UseAsync(server);
         }
 
         Assert.Equal(DocumentedMetrics(), collector.Metrics.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => (m.Key, m.Value)));
-        Assert.Superset(new HashSet<string> { "wait", "create", "init", "destroy", "reconcile" }, collector.Spans.Keys.ToHashSet());
+        Assert.Superset(Spans, collector.Spans.Keys.ToHashSet());
     }
 
     [Fact]
-    public async Task Alerts_and_the_workbook_name_metrics_that_are_documented_and_logged()
+    public async Task Azure_Monitor_receives_every_documented_metric_span_and_warning_and_no_line_of_metrics()
     {
-        var lines = new Lines();
-        using var summary = new MetricsSummary(lines, TimeProvider.System);
-        await using var server = NewServer(null);
-        await UseAsync(server);
-        summary.Write();
-        var logged = JsonDocument.Parse(lines.All.Single()[(MetricsSummary.Prefix.Length + 1)..]).RootElement.EnumerateObject().Select(p => p.Name).ToHashSet();
-        var documented = DocumentedMetrics().Select(m => m.Name).ToList();
-
-        foreach (var file in new[] { "infra/bicep/modules/alerts.bicep", "infra/dashboards/workbook.json" })
+        await using var azure = await IngestionEndpoint.StartAsync();
+        await using (var server = await StartAsync(azure: azure.ConnectionString))
         {
-            var named = SummaryKey().Matches(Read(file)).Select(m => m.Groups[1].Value).ToHashSet();
+            await UseAsync(server);
+        }
+
+        Assert.Equal(DocumentedMetrics().Select(m => m.Name), azure.Metrics.Keys.Where(m => m.StartsWith("funcscaler.", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+        Assert.Superset(Spans, azure.Spans.Keys.ToHashSet());
+        Assert.Contains(azure.Lines, l => l.Contains("refused", StringComparison.Ordinal));
+        Assert.DoesNotContain(azure.Lines, l => l.Contains("funcscaler.", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Alerts_and_the_workbook_ask_for_metrics_and_tags_that_Azure_Monitor_receives()
+    {
+        await using var azure = await IngestionEndpoint.StartAsync();
+        await using (var server = await StartAsync(azure: azure.ConnectionString))
+        {
+            await UseAsync(server);
+        }
+
+        var workbook = JsonDocument.Parse(Read("infra/dashboards/workbook.json")).RootElement.GetProperty("items").EnumerateArray()
+            .Where(i => i.GetProperty("type").GetInt32() == 3).Select(i => i.GetProperty("content").GetProperty("query").GetString()!).ToList();
+        var alerts = Read("infra/bicep/modules/alerts.bicep");
+        foreach (var query in workbook.Append(alerts))
+        {
+            var named = MetricName().Matches(query).Select(m => m.Groups[1].Value).Where(n => n != "funcscaler.").ToHashSet();
             Assert.NotEmpty(named);
-            Assert.Empty(named.Except(logged));
-            Assert.All(named, n => Assert.Contains(documented, d => n == d || n.StartsWith(d + ".", StringComparison.Ordinal)));
+            Assert.All(named, n => Assert.Contains(n, azure.Metrics.Keys));
+
+            // A tag that is asked for is one of a metric that is named beside it.
+            foreach (var tag in TagName().Matches(query).Select(m => m.Groups[1].Value))
+            {
+                Assert.Contains(named, n => azure.Metrics[n].Keys.Any(t => t.StartsWith(tag + "=", StringComparison.Ordinal)));
+            }
         }
+
+        var values = TagValue().Matches(alerts + string.Concat(workbook));
+        Assert.NotEmpty(values);
+        Assert.All(values, v => Assert.Contains($"{v.Groups[2].Value}={v.Groups[3].Value}", azure.Metrics[v.Groups[1].Value].Keys));
     }
 
     [Fact]
-    public async Task The_summary_shows_counters_by_their_growth_and_the_rest_as_it_is()
+    public async Task Without_a_connection_string_nothing_is_sent_and_one_that_is_none_is_refused_with_a_sentence()
     {
-        var lines = new Lines();
-        using var summary = new MetricsSummary(lines, TimeProvider.System);
-        await using var server = NewServer(null);
-        var before = Key("funcscaler.backend.calls.create");
-        await UseAsync(server);
-        var after = Key("funcscaler.backend.calls.create");
-        var last = Key("funcscaler.backend.calls.create");
+        var services = new ServiceCollection();
+        Assert.Null(services.AddTelemetryExport(new ConfigurationBuilder().Build()));
+        Assert.Empty(services);
 
-        // Other tests of this process may add to it, never take away.
-        Assert.True(after >= 1, $"{before} {after} {last}");
-        Assert.True(last >= 0);
-
-        double Key(string name)
-        {
-            summary.Write();
-            return JsonDocument.Parse(lines.All[^1][(MetricsSummary.Prefix.Length + 1)..]).RootElement.GetProperty(name).GetDouble();
-        }
+        var refused = await Assert.ThrowsAsync<CommandException>(() => StartAsync(azure: "IngestionEndpoint=http://127.0.0.1:1/"));
+        Assert.Contains("has no InstrumentationKey=", refused.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -96,14 +113,16 @@ public sealed partial class TelemetryTests
         Assert.True(await runtime.ReconcileAsync(CancellationToken.None));
     }
 
-    private static ScalerServer NewServer(Uri? collector)
+    private static async Task<ScalerServer> StartAsync(Uri? collector = null, string? azure = null)
     {
         var backend = new FakeBackend(TimeProvider.System) { Budget = new Generous() };
         backend.NextCreates(FakeAnswer.Success, new FakeAnswer { Failure = new SlotFailure(FailureKind.Permanent, "no") });
-        return new ScalerServer(
+        var server = new ScalerServer(
             backend,
-            new ScalerServerOptions { Policy = new PolicyChoice("prophet", _ => new Prophet()), Otlp = collector },
+            new ScalerServerOptions { GrpcPort = 0, HttpPort = 0, Policy = new PolicyChoice("prophet", _ => new Prophet()), Otlp = collector, AzureMonitor = azure },
             TimeProvider.System);
+        await server.StartAsync(CancellationToken.None);
+        return server;
     }
 
     private static List<(string Name, string Unit)> DocumentedMetrics() =>
@@ -114,8 +133,14 @@ public sealed partial class TelemetryTests
     [GeneratedRegex(@"^\| `(funcscaler\.[\w.]+)` \| `([^`]+)` \|", RegexOptions.Multiline)]
     private static partial Regex MetricRow();
 
-    [GeneratedRegex(@"s\[\\?""(funcscaler\.[\w.]+)\\?""\]")]
-    private static partial Regex SummaryKey();
+    [GeneratedRegex(@"""(funcscaler\.[\w.]*)""")]
+    private static partial Regex MetricName();
+
+    [GeneratedRegex(@"Properties\.(\w+)")]
+    private static partial Regex TagName();
+
+    [GeneratedRegex(@"Name == ""(funcscaler\.[\w.]+)"" and tostring\(Properties\.(\w+)\) == ""(\w+)""")]
+    private static partial Regex TagValue();
 
     /// <summary>A policy that has something to tell.</summary>
     private sealed class Prophet : IKeepAlivePolicy, IPolicyMetrics
@@ -143,18 +168,5 @@ public sealed partial class TelemetryTests
             wait = default;
             return true;
         }
-    }
-
-    private sealed class Lines : ILogger<MetricsSummary>
-    {
-        public List<string> All { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            All.Add(formatter(state, exception));
     }
 }

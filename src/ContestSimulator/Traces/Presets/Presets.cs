@@ -1,7 +1,7 @@
 namespace FuncScaler.ContestSimulator.Traces;
 
 /// <summary>
-/// Generated traces, calibrated on the published statistics of the contest's data sets (docs/presets.md). The names ending in
+/// Generated traces, calibrated on the published statistics of the contest's data sets (docs/reference/presets.md). The names ending in
 /// <c>-long</c> have the same arrivals with init of 15 to 29 s and executions of seconds.
 /// </summary>
 public static class Presets

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using FuncScaler.Policies.Adaptive.Choosing;
 using FuncScaler.Policies.Adaptive.Demand;
 using FuncScaler.Policies.Adaptive.Explain;
@@ -8,66 +7,53 @@ using FuncScaler.Statistics;
 namespace FuncScaler.Policies.Adaptive;
 
 /// <summary>
-/// Weighs memory held against callers' waiting, per function and slot rank, from what it has learned, and knows nothing in advance
+/// Weighs memory held against callers' waiting, for each function and slot rank, from what it has learned; knows nothing in advance
 /// (docs/adaptive.md).
 /// </summary>
-public sealed partial class AdaptivePolicy : IKeepAlivePolicy
+/// <remarks>
+/// This class only connects the parts. <see cref="FunctionDemand"/> says what is expected to arrive. <see cref="FunctionPlans"/> says how long to
+/// hold an instance and when to create it again, at each price of waiting. <see cref="Choice"/> says which plan is followed, at which price;
+/// for that the real arrivals are applied to <see cref="PretendedPools"/>. <see cref="WaitOrCreate"/> says whether a request waits, in
+/// real and in pretended pools. <see cref="Explainer"/> tells people.
+/// </remarks>
+public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPolicyMetrics
 {
-    private const int MaxLooked = 128;
-    private const int MaxCreates = 64;
-    private const double LeastReliability = 0.4;
-    private const double DefaultColdUs = 500_000;
+    /// <summary>How often the costs of a function to which nothing happens are brought up to date, µs.</summary>
+    private const long SettleEveryUs = 1_000_000;
 
-    /// <summary>How long executions are taken to last before any has ended, in cold starts.</summary>
-    private const double UnknownDuration = 0.5;
-
-    /// <summary>How many executions must have ended until those that go on tell nothing more of how long one lasts.</summary>
-    private const int FewExecutions = 16;
-
-    private static readonly RankPlans Unplanned = new();
-
-    /// <summary>What each rung follows before anything is known.</summary>
-    private static readonly int[] Nearest = [.. AdaptivePrices.Ladder.Select(p => AdaptiveCandidates.Nearest(AdaptiveCandidates.Prices, p))];
+    /// <summary>The number of arrivals after which a function chooses anew.</summary>
+    private const int ChooseEvery = 8;
 
     private readonly AdaptivePolicyOptions _options;
-    private readonly AdaptiveState _shared;
+    private readonly AdaptiveShared _shared;
     private readonly FunctionMeta _function;
-    private readonly IPolicyHost _host;
-    private readonly PeriodTracker _period = new();
-    private readonly AdaptiveShadows _shadows;
-    private readonly HazardHistogram _kin;
-    private RankPlans?[] _plans = new RankPlans?[2];
-    private CandidateOfRung _followed;
-    private Crowd _live;
-    private Surges _surges;
+    private readonly FunctionDemand _demand;
+    private readonly FunctionPlans _plans;
+    private readonly GapsTold _gaps;
+    private readonly Choice _choice;
+    private readonly Prewarming _prewarming;
+    private readonly DecisionLog _log = new();
+    private FunctionStatistics? _statistics;
     private long _coldUs;
     private long _waitReviewUs;
-    private long _prewarmedForUs = long.MinValue;
-    private long _coPrewarmedUs = long.MinValue;
-    private long _lastAloneUs = long.MinValue / 2;
-    private bool _foretold;
-    private int _inVain;
+    private long _settledUs;
+    private long _agedUs;
+    private long _firstUs = long.MaxValue;
+    private int _coldStarts;
+    private int _learned;
 
-    internal AdaptivePolicy(AdaptivePolicyOptions options, AdaptiveState shared, FunctionMeta function, IPolicyHost host)
+    internal AdaptivePolicy(AdaptivePolicyOptions options, AdaptiveShared shared, FunctionMeta function)
     {
         _options = options;
         _shared = shared;
-        _shadows = new AdaptiveShadows(shared.LastCosts);
         _function = function;
-        _host = host;
-        _kin = shared.KinOf(function);
-        for (var rung = 0; rung < AdaptivePrices.Ladder.Length; rung++)
-        {
-            _followed[rung] = (byte)Nearest[rung];
-        }
-
+        _demand = new FunctionDemand(options, shared);
+        _plans = new FunctionPlans(options, shared, _demand, function);
+        _gaps = new GapsTold(shared.Gaps, _plans.Similar, function);
+        _choice = new Choice(options, shared);
+        _prewarming = new Prewarming(_demand, _plans, _choice, _log);
         shared.Join(this);
     }
-
-    internal CoArrivals.Links Leaders { get; } = new();
-
-    /// <summary>Whether requests wait or are executed.</summary>
-    internal bool IsActive { get; private set; }
 
     public bool HasStandby => true;
 
@@ -75,90 +61,59 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
     {
         _coldUs = (long)ColdUs(pool);
         _statistics = pool.Statistics;
-        var alone = pool.Statistics.Active == 1;
-        _live.Arrived(pool.NowUs, alone, _coldUs);
-        _surges.Arrived(pool.NowUs, _coldUs, _live.Rates, ref _shared.Surges);
-        IsActive = true;
-        if (!alone)
-        {
-            return;
-        }
-
-        Compare(pool.NowUs);
-        if (pool.NowUs - _lastAloneUs > _coldUs)
-        {
-            _shared.CoArrivals.Onset(this, pool.NowUs);
-        }
-
-        _lastAloneUs = pool.NowUs;
-        _period.Arrived(pool.NowUs, Math.Max(200_000, 2 * _coldUs));
+        _demand.Arrived(pool.NowUs, alone: pool.Statistics.Active == 1, _coldUs);
     }
 
-    private bool HasPeriod => _period.Reliability >= LeastReliability;
-
-    internal void AskForReview() => _host.RequestReview(_function.Key);
-
-    /// <summary>Whether the period had foretold an arrival, and how many others in vain.</summary>
-    private void Compare(long nowUs)
+    public void DemandLearned(in PoolView pool, in RankedArrival demand)
     {
-        _inVain = 0;
-        _foretold = false;
-        if (!HasPeriod)
+        if (pool.Statistics.Init.Count > _coldStarts)
         {
-            return;
+            _coldStarts = (int)pool.Statistics.Init.Count;
+            _shared.ColdStarted(pool.Statistics.ColdStartUs);
         }
 
-        var marginUs = _period.MarginUs;
-        var nextUs = _period.NextAfter(_lastAloneUs + marginUs);
-        while (nextUs < nowUs - marginUs && _inVain < 8)
-        {
-            _inVain++;
-            nextUs = _period.NextAfter(nextUs + 1);
-        }
-
-        _foretold = Math.Abs(nextUs - nowUs) <= marginUs;
+        var coldUs = ColdUs(pool);
+        var afterPause = demand.GapUs < 0 || demand.GapUs > coldUs;
+        _demand.Learned(demand, afterPause, coldUs);
+        _plans.For(demand.Rank, pool).Displaced.Arrived(demand.ArrivedUs, afterPause, coldUs);
+        _gaps.Ended(demand, pool.Function.MemoryMb);
+        Apply(pool, demand);
     }
-
-    /// <summary>The candidate followed now.</summary>
-    private int Followed(in PoolView pool) => _followed[Rung(pool)];
-
-    private ref readonly AdaptivePlan PlanOf(int rank, scoped in PoolView pool) => ref PlanOf(Followed(pool), rank, pool);
-
-    private ref readonly AdaptivePlan PlanOf(int candidate, int rank, scoped in PoolView pool) =>
-        ref PlansOf(rank, pool).Of(candidate);
 
     public int CreateOnMiss(in PoolView pool)
     {
-        _waitReviewUs = pool.NowUs + ReviewAfterUs(pool);
-        return WantedForWaiters(pool, newest: true);
+        _waitReviewUs = pool.NowUs + WaitReviewAfterUs(pool);
+        return CreateForWaiting(pool, newest: true);
     }
 
     public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
     {
         var nowUs = pool.NowUs;
         var gapStartUs = pool.Statistics.FreedAtUs(slot.Rank) ?? slot.SinceUs;
-        var keepUs = gapStartUs + PlanOf(slot.Rank, pool).KeepUntilUs(nowUs - gapStartUs, 2 * (long)ColdUs(pool));
+        var followed = _choice.Followed(pool);
+        var keepUs = gapStartUs + _plans.For(slot.Rank, pool).Of(followed).KeepUntilUs(nowUs - gapStartUs, 2 * (long)ColdUs(pool));
 
-        if (slot.Rank == 1 && AdaptiveCandidates.IsTimed(Followed(pool)) && Foretold(nowUs - _period.MarginUs, out var arrivalUs))
+        if (slot.Rank == 1 && Candidates.IsPeriodic(followed) && _demand.TryForetell(nowUs - _demand.Period.MarginUs, out var arrivalUs))
         {
-            var untilUs = arrivalUs + _period.MarginUs;
-            if (untilUs - nowUs <= ColdUs(pool) + (2 * _period.MarginUs))
+            var untilUs = arrivalUs + _demand.Period.MarginUs;
+            if (untilUs - nowUs <= ColdUs(pool) + (2 * _demand.Period.MarginUs))
             {
                 keepUs = Math.Max(Math.Max(untilUs, keepUs), nowUs + 1);
-                RecordKept(pool, gapStartUs, keepUs);
+                var keepGbs = pool.Function.MemoryGb * (keepUs - nowUs) / 1e6;
+                _log.KeptForPeriod(nowUs, gapStartUs, keepUs, keepGbs, ColdStartGbs(pool), followed);
                 return keepUs;
             }
         }
 
-        // Asked again when as much time has passed as has already: what is known, and what everything costs, changes while nothing happens.
+        // What is known, and what everything costs, changes although nothing arrives: so capacity goes back when load stops.
         Settle(nowUs);
         _shared.SettleNext(nowUs);
-        _shared.Prices.Review(nowUs, _shared.MeanColdUs, _options);
-        RecordIdle(pool, slot.Rank, gapStartUs, keepUs);
+        _shared.ContestPrice.Review(nowUs, _shared.MeanColdUs, _options);
+        _log.Idle(nowUs, slot.Rank, gapStartUs, keepUs, _choice.Followed(pool));
+
+        // Asked again when the gap has become twice as long.
         return Math.Min(keepUs, nowUs + Math.Max(500_000, nowUs - gapStartUs));
     }
-
-    private long ReviewAfterUs(in PoolView pool) => (long)Math.Max(1000, Math.Min(ColdUs(pool), DurationUs(pool)));
 
     public bool KeepSurplus(in PoolView pool)
     {
@@ -170,152 +125,167 @@ public sealed partial class AdaptivePolicy : IKeepAlivePolicy
         }
 
         var readyAgeUs = pool.NowUs + (long)pool.Statistics.Init.MeanUs - gapStartUs.Value;
-        return PlanOf(rank, pool).KeepUntilUs(readyAgeUs, (long)ColdUs(pool)) > readyAgeUs;
+        return _plans.For(rank, pool).Of(_choice.Followed(pool)).KeepUntilUs(readyAgeUs, (long)ColdUs(pool)) > readyAgeUs;
     }
 
     public StandbyPlan Standby(in PoolView pool)
     {
-        var nowUs = pool.NowUs;
-        var create = 0;
-        var reviewUs = long.MaxValue;
-        if (pool.Waiters > 0)
-        {
-            // What was decided when they came stands, unless what they wait for is late.
-            if (nowUs >= _waitReviewUs || pool.Busy + pool.InFlight == 0)
-            {
-                create = WantedForWaiters(pool, newest: false);
-                _waitReviewUs = nowUs + ReviewAfterUs(pool);
-            }
-
-            reviewUs = _waitReviewUs;
-        }
-
-        IsActive = pool.Statistics.Active > 0;
         if (pool.Waiters == 0)
         {
-            create += Prewarm(pool, ref reviewUs);
+            return _prewarming.Decide(pool, ColdUs(pool), CreateGbs(pool), ColdStartGbs(pool));
         }
 
-        return new StandbyPlan(create, reviewUs);
+        // What was decided when the requests came stands, unless what they wait for is late.
+        var create = 0;
+        if (pool.NowUs >= _waitReviewUs || pool.Busy + pool.InFlight == 0)
+        {
+            create = CreateForWaiting(pool, newest: false);
+            _waitReviewUs = pool.NowUs + WaitReviewAfterUs(pool);
+        }
+
+        return new StandbyPlan(create, _waitReviewUs);
     }
 
-    /// <summary>Instances to create before the next request, when there are none.</summary>
-    private int Prewarm(in PoolView pool, ref long reviewUs)
+    /// <inheritdoc/>
+    public PolicyExplanation Explain(in PoolView pool) =>
+        new Explainer(_options, _shared, _demand, _plans, _choice, _log).Explain(pool, ColdUs(pool));
+
+    /// <inheritdoc/>
+    public double? PredictArrivalsPerSecond(in PoolView pool) => _coldUs > 0 ? _demand.RatePerSecond(pool.NowUs, _coldUs) : null;
+
+    /// <inheritdoc/>
+    public double? PriceGbsPerSecond(in PoolView pool) => _choice.PriceGbs(pool);
+
+    /// <summary>
+    /// Brings the costs of the pretended pools up to date and chooses anew; called for each function in turn, because nothing may ever happen to
+    /// this one again.
+    /// </summary>
+    internal void Settle(long nowUs)
     {
-        var nowUs = pool.NowUs;
+        if (nowUs - _settledUs < SettleEveryUs)
+        {
+            return;
+        }
+
+        _settledUs = nowUs;
+        _gaps.TellOpen(_statistics, nowUs);
+        var plans = new PlansMade(_plans);
+
+        // Arrivals of unknown rank are still to be applied, at the time they came: what was settled beyond would be counted twice.
+        var appliedUs = Math.Min(nowUs, _statistics?.OpenDemandSinceUs ?? nowUs);
+        for (var i = 0; i < Candidates.Count; i++)
+        {
+            _choice.Pools.Settle(i, appliedUs, _coldUs, _function.MemoryGb, plans);
+        }
+
+        _choice.EnterPrices();
+        if (!IsNew(nowUs, _coldUs))
+        {
+            _choice.Choose(_function.MemoryGb, _coldUs / 1e6, _demand.HasPeriod);
+        }
+    }
+
+    /// <summary>Applies an arrival to the pretended pools, and chooses anew now and then.</summary>
+    private void Apply(in PoolView pool, in RankedArrival demand)
+    {
+        var memoryGb = pool.Function.MemoryGb;
+        var coldUs = (long)ColdUs(pool);
+        _coldUs = coldUs;
+        _shared.SettleNext(demand.ArrivedUs);
+        if (pool.Statistics.Duration.Count is > 0 and < 4)
+        {
+            _shared.Executed(pool.Statistics.RecentDurationUs(0));
+        }
+
+        var durationUs = pool.Statistics.Duration.Count > 0
+            ? pool.Statistics.RecentDurationUs(_learned)
+            : (long)FunctionTimes.ExecutionUs(pool, _shared);
+        var atOnce = demand.ArrivedUs == pool.NowUs;
+        var arrival = new PretendedArrival(
+            demand.ArrivedUs,
+            Math.Max(1000, durationUs),
+            coldUs,
+            memoryGb,
+            _plans.CreateGbs(0, pool),
+            pool.CreatePriceSeconds,
+            atOnce && _demand.WasForetold,
+            atOnce ? _demand.InVain : 0,
+            coldUs + (2 * _demand.Period.MarginUs));
+        var last = default(Forecast.Last);
+        var forecast = new Forecast(_plans, _demand, in pool, ref last, demand.ArrivedUs, coldUs);
+        for (var i = 0; i < Candidates.Count; i++)
+        {
+            if (_choice.Pools.Arrive(i, arrival, forecast) && !Candidates.IsPeriodic(i))
+            {
+                ref var wait = ref _plans.For(demand.Rank, pool).WaitSeconds[i];
+                var waited = (float)_choice.Pools.LastWaitSeconds[i];
+                wait += (waited - wait) * (wait > 0 ? 0.05f : 1);
+            }
+        }
+
+        if (_choice.GivenPriceGbs(pool) is null)
+        {
+            _choice.EnterPrices();
+            _shared.ContestPrice.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
+            _shared.ContestPrice.Review(demand.ArrivedUs, _shared.MeanColdUs, _options);
+        }
+
+        _firstUs = Math.Min(_firstUs, demand.ArrivedUs);
+        _learned++;
+        if (IsNew(demand.ArrivedUs, coldUs))
+        {
+            _choice.Pools.Age(0);
+        }
+        else if (_learned % ChooseEvery == 0)
+        {
+            _choice.Pools.Age(Math.Pow(2, -(demand.ArrivedUs - _agedUs) / (1e6 * _options.MemorySeconds)));
+            _agedUs = demand.ArrivedUs;
+            _choice.Choose(memoryGb, coldUs / 1e6, _demand.HasPeriod);
+        }
+    }
+
+    /// <summary>Whether the function is so new that everything is cold under each candidate.</summary>
+    private bool IsNew(long nowUs, double coldUs) => nowUs - _firstUs < _options.Warmup / 4 * coldUs;
+
+    /// <summary>Instances to create for requests that wait.</summary>
+    /// <param name="pool">The pool.</param>
+    /// <param name="newest">Whether one of the requests has just arrived: only then what an instance is worth afterwards counts.</param>
+    private int CreateForWaiting(in PoolView pool, bool newest)
+    {
         var coldUs = ColdUs(pool);
-        var create = 0;
-        if (pool.Busy + pool.Idle + pool.InFlight == 0 && AdaptiveCandidates.IsTimed(Followed(pool)) && Foretold(nowUs, out var arrivalUs) && arrivalUs != _prewarmedForUs)
-        {
-            var beginUs = arrivalUs - (long)coldUs - _period.MarginUs;
-            if (beginUs <= nowUs)
-            {
-                _prewarmedForUs = arrivalUs;
-                var together = _period.CountBetween(arrivalUs, arrivalUs + (long)Math.Min(coldUs, pool.Statistics.Duration.MeanUs));
-                create = Math.Clamp(together, 1, 16);
-                var heldGbs = pool.Function.MemoryGb * 2 * _period.MarginUs / 1e6;
-                Record(pool, AdaptiveDecisionKind.PrewarmByPeriod, create, create * (CreateCost(pool) + heldGbs), create * ColdStartGbs(pool));
-                return create;
-            }
-
-            reviewUs = Math.Min(reviewUs, beginUs);
-        }
-
-        if (pool.Busy + pool.Idle + pool.InFlight == 0 && ForetoldByOthers(pool))
-        {
-            _coPrewarmedUs = Leaders.ToldUs;
-            Record(pool, AdaptiveDecisionKind.PrewarmByLeader, 1);
-            return 1;
-        }
-
-        // Instances are counted from rank 1; which of them serves which rank does not matter.
-        var have = pool.Idle + pool.InFlight;
-        var wanted = 0;
-        var ranks = Math.Min(pool.Statistics.RanksSeen, pool.Busy + MaxLooked);
-        for (var rank = pool.Busy + 1; rank <= ranks; rank++)
-        {
-            if (pool.Statistics.FreedAtUs(rank) is not { } gapStartUs)
-            {
-                continue;
-            }
-
-            ref readonly var plan = ref PlanOf(rank, pool);
-            var age = nowUs - gapStartUs;
-            wanted += age < plan.HoldUs ? 1 : 0;
-            for (var i = 1; i <= plan.Prewarms; i++)
-            {
-                var (fromUs, untilUs) = plan.Prewarm(i);
-                if (age < fromUs - coldUs)
-                {
-                    reviewUs = Math.Min(reviewUs, gapStartUs + fromUs - (long)coldUs);
-                    break;
-                }
-
-                if (age < untilUs)
-                {
-                    wanted++;
-                    if (wanted > have)
-                    {
-                        have++;
-                        create++;
-                    }
-
-                    break;
-                }
-            }
-        }
-
+        var durationUs = FunctionTimes.ExecutionUs(pool, _shared);
+        var starts = FunctionTimes.StartsWithin(pool, coldUs, durationUs);
+        var instances = pool.Busy + pool.InFlight;
+        var followed = _choice.Followed(pool);
+        var createGbs = CreateGbs(pool);
+        var queue = new WaitOrCreate.Queue(
+            instances,
+            HasWaiting: pool.Waiters > 0,
+            Late: pool.Waiters - starts,
+            durationUs,
+            _choice.PriceGbs(pool),
+            createGbs,
+            WorthGbs: newest ? _plans.For(instances + 1, pool).Of(followed).WorthGbs : 0);
+        var create = WaitOrCreate.Count(queue, _demand.Expected(pool.NowUs, _coldUs), out var waitGbs);
         if (create > 0)
         {
-            Record(pool, AdaptiveDecisionKind.PrewarmByPlan, create);
+            _log.Add(pool.NowUs, DecisionKind.Create, create, followed, createGbs, waitGbs);
+        }
+        else if (newest)
+        {
+            _log.Add(pool.NowUs, DecisionKind.Wait, 0, followed, waitGbs, createGbs);
         }
 
         return create;
     }
 
-    /// <summary>Whether another function has just come that foretells this one, and creating before it comes is worth it.</summary>
-    private bool ForetoldByOthers(in PoolView pool)
-    {
-        if (Leaders.ToldUs == _coPrewarmedUs || pool.NowUs - Leaders.ToldUs > 1000)
-        {
-            return false;
-        }
+    private double ColdUs(in PoolView pool) => FunctionTimes.ColdStartUs(pool, _shared);
 
-        var coldUs = ColdUs(pool);
-        var saved = Price(pool) * Leaders.Likelihood * Math.Min(coldUs, Leaders.LeadUs) / 1e6;
-        var wasted = (1 - Leaders.Likelihood) * (CreateCost(pool) + (pool.Function.MemoryGb * Leaders.LeadUs / 1e6));
-        return saved > wasted + (pool.Function.MemoryGb * Math.Max(0, Leaders.LeadUs - coldUs) / 1e6);
-    }
+    private double CreateGbs(in PoolView pool) => _plans.CreateGbs(_choice.PriceGbs(pool), pool);
 
-    private bool Foretold(long fromUs, out long arrivalUs)
-    {
-        arrivalUs = long.MaxValue;
-        if (!HasPeriod)
-        {
-            return false;
-        }
+    private double ColdStartGbs(in PoolView pool) => CreateGbs(pool) + (_choice.PriceGbs(pool) * ColdUs(pool) / 1e6);
 
-        arrivalUs = _period.NextAfter(fromUs);
-        return arrivalUs != long.MaxValue;
-    }
-
-    /// <summary>What one more slot costs until it is ready, GBs: its memory, and what its share of a rationed create is worth.</summary>
-    private double CreateCost(double price, in PoolView pool) =>
-        (pool.Function.MemoryGb * (ColdUs(pool) / 1e6)) + (price * pool.CreatePriceSeconds);
-
-    private double CreateCost(in PoolView pool) => CreateCost(Price(pool), pool);
-
-    private double? GivenPrice(in PoolView pool) => _options.PriceGbs ?? pool.LatencyPriceGbs;
-
-    private int Rung(in PoolView pool) => GivenPrice(pool) is { } price
-        ? AdaptiveCandidates.Nearest(AdaptivePrices.Ladder, price)
-        : _shared.Prices.Rung;
-
-    private double Price(in PoolView pool) => AdaptiveCandidates.PriceOf(Followed(pool));
-
-    [InlineArray(AdaptivePrices.RungCount)]
-    private struct CandidateOfRung
-    {
-        private byte _first;
-    }
+    /// <summary>When requests that wait are looked at again.</summary>
+    private long WaitReviewAfterUs(in PoolView pool) =>
+        (long)Math.Max(1000, Math.Min(ColdUs(pool), FunctionTimes.ExecutionUs(pool, _shared)));
 }

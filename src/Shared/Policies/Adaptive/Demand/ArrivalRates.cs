@@ -1,9 +1,11 @@
 namespace FuncScaler.Policies.Adaptive.Demand;
 
-/// <summary>How many requests came lately: over about the time of a cold start, and over a half, an eighth and a 32nd of it.</summary>
+/// <summary>
+/// Requests that arrived lately: exponentially weighted counts over a cold start's time, and over a half, an eighth and a 32nd of it.
+/// </summary>
 internal struct ArrivalRates
 {
-    /// <summary>By how many standard deviations more must have come in a shorter time than the rate of the longer one had brought.</summary>
+    /// <summary>By how many standard deviations the count of a shorter time must exceed chance.</summary>
     private const double Surely = 2;
 
     private float _whole;
@@ -26,10 +28,10 @@ internal struct ArrivalRates
     public readonly double Recent(long nowUs, double coldUs) => _whole * Math.Exp(-(nowUs - LastUs) / coldUs);
 
     /// <summary>
-    /// How many more would come within a cold start's time than have come in the last, if the highest rate of the shorter times went on; only what
-    /// is surely more than chance. 0 for none.
+    /// How many extra requests a cold start's time would bring if the highest of the shorter rates went on. Only what exceeds chance counts; 0
+    /// for no rise.
     /// </summary>
-    public readonly double Surge(long nowUs, double coldUs)
+    public readonly double Rise(long nowUs, double coldUs)
     {
         var (whole, half, eighth, thirtySecond) = At(nowUs, coldUs);
         return Math.Max(Math.Max(0, (2 * AtLeast(half)) - whole), Math.Max((8 * AtLeast(eighth)) - whole, (32 * AtLeast(thirtySecond)) - whole));

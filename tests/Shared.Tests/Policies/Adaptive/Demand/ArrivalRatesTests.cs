@@ -8,21 +8,21 @@ public class ArrivalRatesTests
     private const double ColdUs = 20 * Second;
 
     [Fact]
-    public void What_comes_by_chance_at_one_rate_is_hardly_a_surge()
+    public void What_comes_by_chance_at_one_rate_is_hardly_a_rise()
     {
         // Ten a second: about 200 in the time of a cold start.
         var random = new Random(7);
         var rates = default(ArrivalRates);
-        double atUs = 0, surges = 0;
+        double atUs = 0, rises = 0;
         for (var i = 0; i < 20_000; i++)
         {
             atUs += -Math.Log(1 - random.NextDouble()) * Second / 10;
             rates.Arrived((long)atUs, ColdUs);
-            surges += rates.Surge((long)atUs, ColdUs);
+            rises += rates.Rise((long)atUs, ColdUs);
         }
 
         Assert.InRange(rates.Recent((long)atUs, ColdUs), 150, 250);
-        Assert.InRange(surges / 20_000, 0, 10);
+        Assert.InRange(rises / 20_000, 0, 10);
     }
 
     [Fact]
@@ -34,26 +34,26 @@ public class ArrivalRatesTests
         atUs = Arrive(ref rates, atUs, 40, Second / 20);
 
         Assert.InRange(rates.Recent(atUs, ColdUs), 40, 100);
-        Assert.InRange(rates.Recent(atUs, ColdUs) + rates.Surge(atUs, ColdUs), 150, 400);
+        Assert.InRange(rates.Recent(atUs, ColdUs) + rates.Rise(atUs, ColdUs), 150, 400);
     }
 
     [Fact]
-    public void When_nothing_comes_a_surge_is_over()
+    public void When_nothing_comes_a_rise_is_over()
     {
         var rates = default(ArrivalRates);
         var atUs = Arrive(ref rates, 0, 100, Second / 100);
 
-        Assert.True(rates.Surge(atUs, ColdUs) > 500);
-        Assert.Equal(0, rates.Surge(atUs + (20 * Second), ColdUs));
+        Assert.True(rates.Rise(atUs, ColdUs) > 500);
+        Assert.Equal(0, rates.Rise(atUs + (20 * Second), ColdUs));
     }
 
     [Fact]
-    public void Three_requests_at_once_are_no_surge()
+    public void Three_requests_at_once_are_no_rise()
     {
         var rates = default(ArrivalRates);
         Arrive(ref rates, 0, 3, 0);
 
-        Assert.Equal(0, rates.Surge(0, ColdUs));
+        Assert.Equal(0, rates.Rise(0, ColdUs));
         Assert.Equal(3, rates.Recent(0, ColdUs));
     }
 

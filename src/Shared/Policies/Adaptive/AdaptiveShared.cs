@@ -1,0 +1,51 @@
+using FuncScaler.Policies.Adaptive.Choosing;
+using FuncScaler.Policies.Adaptive.Demand;
+using FuncScaler.Policies.Adaptive.Planning;
+using FuncScaler.Statistics;
+
+namespace FuncScaler.Policies.Adaptive;
+
+/// <summary>What the functions of one scaler share.</summary>
+internal sealed class AdaptiveShared
+{
+    private readonly RunningTime _cold = new();
+    private readonly List<AdaptivePolicy> _policies = [];
+    private int _settled;
+    private RateRises.Share _rateRises;
+    private double _logDuration;
+    private int _durations;
+
+    public ContestPrice ContestPrice { get; } = new();
+
+    public SharedGaps Gaps { get; } = new();
+
+    /// <summary>Scratch space: what the arrival just applied to a function's pretended pools added.</summary>
+    public PretendedPools.Costs LastCosts { get; } = new();
+
+    /// <summary>Scratch space: how many requests a decision expects.</summary>
+    public ExpectedArrivals Expected { get; } = new();
+
+    /// <summary>How far rises in rate go on, over all functions.</summary>
+    public ref RateRises.Share RateRises => ref _rateRises;
+
+    /// <summary>The mean cold start over functions, µs; 0 before the first.</summary>
+    public double MeanColdUs => _cold.MeanUs;
+
+    /// <summary>The geometric mean of execution times over functions, µs; null before the first.</summary>
+    public double? DurationUs => _durations == 0 ? null : Math.Exp(_logDuration / _durations);
+
+    public void Join(AdaptivePolicy policy) => _policies.Add(policy);
+
+    /// <summary>Brings the costs of one function's pretended pools up to date, of each function in turn.</summary>
+    public void SettleNext(long nowUs) => _policies[_settled++ % _policies.Count].Settle(nowUs);
+
+    /// <summary>Enters an execution time, µs.</summary>
+    public void Executed(long us)
+    {
+        _logDuration += Math.Log(Math.Max(1000, us));
+        _durations++;
+    }
+
+    /// <summary>Enters a cold start's time, µs.</summary>
+    public void ColdStarted(double us) => _cold.Add((long)us);
+}

@@ -1,0 +1,98 @@
+using System.Runtime.CompilerServices;
+
+namespace FuncScaler.Policies.Adaptive.Choosing;
+
+/// <summary>
+/// Which candidate one function follows, at each price of <see cref="ContestPrice.Prices"/>: the one that has been cheapest in its pretended
+/// pools.
+/// </summary>
+internal sealed class Choice
+{
+    /// <summary>What is followed at each price before anything is known.</summary>
+    private static readonly int[] Nearest = [.. ContestPrice.Prices.Select(p => Candidates.Nearest(Candidates.Prices, p))];
+
+    /// <summary>For each price the candidates with about that price.</summary>
+    private static readonly int[][] Near = [.. ContestPrice.Prices.Select(Candidates.Near)];
+
+    /// <summary>The same and all candidates with the period.</summary>
+    private static readonly int[][] NearOrPeriodic =
+        [.. Near.Select(near => (int[])[.. near, .. Enumerable.Range(0, Candidates.Count).Where(Candidates.IsPeriodic)])];
+
+    private readonly AdaptivePolicyOptions _options;
+    private readonly ContestPrice _contestPrice;
+    private FollowedAtPrice _followed;
+
+    public Choice(AdaptivePolicyOptions options, AdaptiveShared shared)
+    {
+        _options = options;
+        _contestPrice = shared.ContestPrice;
+        Pools = new PretendedPools(shared.LastCosts);
+        for (var price = 0; price < ContestPrice.Count; price++)
+        {
+            _followed[price] = (byte)Nearest[price];
+        }
+    }
+
+    /// <summary>What the function's requests would have cost under each candidate.</summary>
+    public PretendedPools Pools { get; }
+
+    /// <summary>The candidate followed now.</summary>
+    public int Followed(in PoolView pool) => _followed[PriceIndex(pool)];
+
+    /// <summary>The price of the candidate followed now, GB·s per second of waiting.</summary>
+    public double PriceGbs(in PoolView pool) => Candidates.PriceOf(Followed(pool));
+
+    /// <summary>The price that was given, GB·s per second of waiting; null where it is to be found.</summary>
+    public double? GivenPriceGbs(in PoolView pool) => _options.PriceGbs ?? pool.LatencyPriceGbs;
+
+    /// <summary>The index in <see cref="ContestPrice.Prices"/> of the price in force.</summary>
+    public int PriceIndex(in PoolView pool) => GivenPriceGbs(pool) is { } price ? _contestPrice.IndexOf(price) : _contestPrice.Followed;
+
+    /// <summary>Enters what was last added to the pretended pools into the ledger of each price.</summary>
+    public void EnterPrices()
+    {
+        for (var price = 0; price < ContestPrice.Count; price++)
+        {
+            var followed = _followed[price];
+            _contestPrice.Enter(price, Pools.LastSlotGbSeconds[followed], Pools.LastWaitSeconds[followed]);
+        }
+    }
+
+    /// <summary>
+    /// Chooses anew at each price. Only candidates with about that price come into question: others would be chosen too often, and the
+    /// instances they have in pretence would be missing at each change. Those with the period come into question where there is a period.
+    /// </summary>
+    /// <param name="memoryGb">Memory of an instance, GB.</param>
+    /// <param name="coldSeconds">How long a cold start takes, s.</param>
+    /// <param name="hasPeriod">Whether the function has a period.</param>
+    public void Choose(double memoryGb, double coldSeconds, bool hasPeriod)
+    {
+        var candidates = hasPeriod ? NearOrPeriodic : Near;
+        for (var i = 0; i < ContestPrice.Count; i++)
+        {
+            var price = ContestPrice.Prices[i];
+            int followed = _followed[i];
+            var best = followed;
+            var bestCost = ((1 - _options.Share) * (Pools.SlotGbSeconds[followed] + (price * Pools.WaitSeconds[followed])))
+                - (_options.Evidence * (memoryGb + price) * coldSeconds);
+            foreach (var candidate in candidates[i])
+            {
+                // The candidate has its instances already; who changes to it has yet to create them.
+                var toCreate = Math.Max(0, Pools.Instances(candidate) - Pools.Instances(followed));
+                var cost = Pools.SlotGbSeconds[candidate] + (price * Pools.WaitSeconds[candidate]) + (toCreate * memoryGb * coldSeconds);
+                if (cost < bestCost)
+                {
+                    (best, bestCost) = (candidate, cost);
+                }
+            }
+
+            _followed[i] = (byte)best;
+        }
+    }
+
+    [InlineArray(ContestPrice.Count)]
+    private struct FollowedAtPrice
+    {
+        private byte _first;
+    }
+}

@@ -1,0 +1,122 @@
+namespace FuncScaler.Policies.Adaptive.Choosing;
+
+/// <summary>
+/// The price of waiting where none is given: the one that leads to the best contest score, found while the run goes on.
+/// </summary>
+/// <remarks>
+/// Each price of a list has a ledger: what all functions would have paid had they followed the candidates chosen at that price. Followed is the
+/// price with the best score at the end of a run that goes on for as long again. What has been paid is the same under each price; what is to
+/// come is what the price's ledger holds. All prices are compared, because the score is a sum of two ratios and has several optima: following
+/// its slope can end where everything is warm and nothing is left of the resource half.
+/// </remarks>
+internal sealed class ContestPrice
+{
+    /// <summary>The number of <see cref="Prices"/>.</summary>
+    public const int Count = 10;
+
+    /// <summary>The price followed before anything is known.</summary>
+    public const int First = 2;
+
+    /// <summary>The prices, GB·s per second of waiting.</summary>
+    public static readonly double[] Prices = [0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+    private const int ReviewEvery = 64;
+
+    private readonly double[] _slotGbSeconds = new double[Count];
+    private readonly double[] _waitSeconds = new double[Count];
+    private double _executionSeconds;
+    private double _executionGbSeconds;
+    private double _paidGbSeconds;
+    private double _paidWaitSeconds;
+    private int _sinceReview;
+    private long _startUs = long.MaxValue;
+    private double _given = double.NaN;
+    private int _nearestToGiven;
+
+    /// <summary>The index of the price followed now.</summary>
+    public int Followed { get; private set; } = First;
+
+    /// <summary>The index of the price nearest to one that is given, more than 0.</summary>
+    public int IndexOf(double givenGbs)
+    {
+        if (givenGbs != _given)
+        {
+            (_given, _nearestToGiven) = (givenGbs, Candidates.Nearest(Prices, givenGbs));
+        }
+
+        return _nearestToGiven;
+    }
+
+    /// <summary>Enters an execution.</summary>
+    public void Executed(double seconds, double memoryGb)
+    {
+        _executionSeconds += seconds;
+        _executionGbSeconds += seconds * memoryGb;
+    }
+
+    /// <summary>Enters what a function would have paid at a price.</summary>
+    public void Enter(int price, double slotGbSeconds, double waitSeconds)
+    {
+        _slotGbSeconds[price] += slotGbSeconds;
+        _waitSeconds[price] += waitSeconds;
+        if (price == Followed)
+        {
+            _paidGbSeconds += slotGbSeconds;
+            _paidWaitSeconds += waitSeconds;
+        }
+    }
+
+    /// <summary>Compares the prices now and then. To be called after each arrival.</summary>
+    /// <param name="nowUs">The time, µs.</param>
+    /// <param name="coldUs">The mean cold start, µs; 0 for not known.</param>
+    /// <param name="options">The length of the warm-up, and by how much another price must be better.</param>
+    public void Review(long nowUs, double coldUs, AdaptivePolicyOptions options)
+    {
+        _startUs = Math.Min(_startUs, nowUs);
+        if (coldUs <= 0 || nowUs - _startUs < options.Warmup * coldUs)
+        {
+            Equalise();
+            return;
+        }
+
+        if (++_sinceReview < ReviewEvery || _executionSeconds <= 0)
+        {
+            return;
+        }
+
+        _sinceReview = 0;
+        var best = Followed;
+        var bestScore = ScoreOf(Followed) * (1 + options.Reluctance);
+        for (var i = 0; i < Count; i++)
+        {
+            var score = ScoreOf(i);
+            if (score > bestScore)
+            {
+                (best, bestScore) = (i, score);
+            }
+        }
+
+        Followed = best;
+    }
+
+    /// <summary>The score, 0 to 2, when the run goes on at a price for as long again.</summary>
+    public double ScoreOf(int price)
+    {
+        var (executionGbSeconds, executionSeconds) = (2 * _executionGbSeconds, 2 * _executionSeconds);
+        return (executionGbSeconds / (executionGbSeconds + _paidGbSeconds + _slotGbSeconds[price]))
+            + (executionSeconds / (executionSeconds + _paidWaitSeconds + _waitSeconds[price]));
+    }
+
+    /// <summary>
+    /// While the run warms up everything is cold at any price. What that costs says nothing about prices, but is part of the score: it counts
+    /// under each alike.
+    /// </summary>
+    private void Equalise()
+    {
+        Array.Fill(_slotGbSeconds, _slotGbSeconds[Followed]);
+        Array.Fill(_waitSeconds, _waitSeconds[Followed]);
+        Followed = First;
+        _paidGbSeconds = _slotGbSeconds[Followed];
+        _paidWaitSeconds = _waitSeconds[Followed];
+    }
+}

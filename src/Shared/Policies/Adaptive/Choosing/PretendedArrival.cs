@@ -1,0 +1,14 @@
+namespace FuncScaler.Policies.Adaptive.Choosing;
+
+/// <summary>A request, as it is applied to a function's pretended pools.</summary>
+/// <param name="AtUs">When it arrived, µs.</param>
+/// <param name="DurationUs">How long its execution is taken to last, µs.</param>
+/// <param name="ColdUs">How long a cold start takes, µs.</param>
+/// <param name="MemoryGb">Memory of an instance, GB.</param>
+/// <param name="CreateGbs">Memory of an instance until it is ready, GB·s.</param>
+/// <param name="CreatePriceSeconds">What a creation costs beyond its memory, s of waiting (<see cref="PoolView.CreatePriceSeconds"/>).</param>
+/// <param name="Foretold">Whether the function's period had foretold it.</param>
+/// <param name="InVain">How many arrivals the period had foretold before it which did not come.</param>
+/// <param name="WindowUs">How long an instance is kept for a foretold arrival, creation included, µs.</param>
+internal readonly record struct PretendedArrival(
+    long AtUs, long DurationUs, long ColdUs, double MemoryGb, double CreateGbs, double CreatePriceSeconds, bool Foretold, int InVain, long WindowUs);

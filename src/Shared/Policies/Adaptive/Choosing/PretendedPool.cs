@@ -1,0 +1,103 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace FuncScaler.Policies.Adaptive.Choosing;
+
+/// <summary>
+/// One candidate's pretended instances: for each the time at which it is or was last free, ascending. Most pools have one at most, which
+/// takes no array.
+/// </summary>
+internal struct PretendedPool
+{
+    /// <summary>Times, µs, doubled; the lowest bit is set for an instance that has been given back since.</summary>
+    private long[]? _many;
+    private long _only;
+    private uint _paidUntilSeconds;
+
+    /// <summary>The number of instances.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Until when idle instances have been paid for, µs; whole seconds.</summary>
+    public long PaidUntilUs
+    {
+        readonly get => _paidUntilSeconds * 1_000_000L;
+        set => _paidUntilSeconds = (uint)(value / 1_000_000);
+    }
+
+    [UnscopedRef]
+    private Span<long> Slots => _many is null ? new Span<long>(ref _only) : _many;
+
+    /// <summary>When an instance is or was last free, µs.</summary>
+    public readonly long FreeAtUs(int index) => Slot(index) >> 1;
+
+    /// <summary>Whether an idle slot has an instance, or one under way, as of when the pool was last paid for.</summary>
+    public readonly bool IsLive(int index) => (Slot(index) & 1) == 0;
+
+    public void SetLive(int index, bool live)
+    {
+        ref var slot = ref Slots[index];
+        slot = live ? slot & ~1 : slot | 1;
+    }
+
+    /// <summary>The first instance that is free only after a time; all before it are idle then.</summary>
+    public readonly int FirstAfter(long atUs)
+    {
+        var first = Count;
+        while (first > 0 && FreeAtUs(first - 1) > atUs)
+        {
+            first--;
+        }
+
+        return first;
+    }
+
+    public void Remove(int index, int count = 1)
+    {
+        Slots[(index + count)..Count].CopyTo(Slots[index..]);
+        Count -= count;
+    }
+
+    public void Insert(long atUs)
+    {
+        if (Slots.Length == Count)
+        {
+            Resize(2 * Count);
+        }
+
+        var slots = Slots;
+        var slot = atUs << 1;
+        var index = Count++;
+        while (index > 0 && slots[index - 1] > slot)
+        {
+            slots[index] = slots[index - 1];
+            index--;
+        }
+
+        slots[index] = slot;
+    }
+
+    /// <summary>Gives back the room that a burst took.</summary>
+    public void Trim()
+    {
+        if (Slots.Length > Math.Max(1, Count + (Count / 2)))
+        {
+            Resize(Count);
+        }
+    }
+
+    private readonly long Slot(int index) => _many is null ? _only : _many[index];
+
+    private void Resize(int length)
+    {
+        var many = length > 1 ? new long[length] : null;
+        if (many is null)
+        {
+            _only = Slots[0];
+        }
+        else
+        {
+            Slots[..Count].CopyTo(many);
+        }
+
+        _many = many;
+    }
+}

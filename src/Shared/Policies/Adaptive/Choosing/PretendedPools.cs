@@ -1,0 +1,243 @@
+using FuncScaler.Policies.Adaptive.Demand;
+using FuncScaler.Policies.Adaptive.Planning;
+
+namespace FuncScaler.Policies.Adaptive.Choosing;
+
+/// <summary>
+/// What one function's requests would have cost under each candidate. Every candidate has a pool of pretended instances, to which the real
+/// arrivals are applied. Executions take as long as the last eight that ended, in turn; costs age.
+/// </summary>
+/// <param name="last">Where to put what an arrival added; shared with other functions, which overwrite it.</param>
+internal sealed class PretendedPools(PretendedPools.Costs last)
+{
+    /// <summary>How often idle instances are paid for, µs.</summary>
+    private const long PayEveryUs = 1_000_000;
+
+    private Candidates.OfEach<PretendedPool> _pools;
+    private Candidates.OfEach<double> _slotGbSeconds;
+    private Candidates.OfEach<double> _waitSeconds;
+
+    /// <summary>The plan of a candidate for a rank.</summary>
+    public interface IPlans
+    {
+        ref readonly KeepAlivePlan Of(int candidate, int rank);
+    }
+
+    /// <summary>The plans, and what is expected, when a request arrives.</summary>
+    public interface IForecast : IPlans
+    {
+        /// <summary>The arrivals expected within a cold start.</summary>
+        ExpectedArrivals Expected();
+    }
+
+    /// <summary>GB·s of slot time beyond execution, aged, by candidate.</summary>
+    public Span<double> SlotGbSeconds => _slotGbSeconds;
+
+    /// <summary>Seconds of waiting, aged, by candidate.</summary>
+    public Span<double> WaitSeconds => _waitSeconds;
+
+    /// <summary>What the last arrival added: GB·s of slot time.</summary>
+    public double[] LastSlotGbSeconds => last.SlotGbSeconds;
+
+    /// <summary>What the last arrival added: seconds of waiting.</summary>
+    public double[] LastWaitSeconds => last.WaitSeconds;
+
+    /// <summary>How many instances a candidate has as of the last arrival: busy, idle, or to be created again by its plans.</summary>
+    public int Instances(int candidate) => _pools[candidate].Count;
+
+    /// <summary>Multiplies all costs by a factor.</summary>
+    public void Age(double factor)
+    {
+        for (var i = 0; i < Candidates.Count; i++)
+        {
+            SlotGbSeconds[i] *= factor;
+            WaitSeconds[i] *= factor;
+        }
+    }
+
+    /// <summary>Applies an arrival to a candidate's pool; returns whether it found no instance.</summary>
+    public bool Arrive<TForecast>(int candidate, in PretendedArrival arrival, TForecast forecast)
+        where TForecast : struct, IForecast, allows ref struct
+    {
+        ref var pool = ref _pools[candidate];
+        var atUs = arrival.AtUs;
+        var idle = pool.FirstAfter(atUs);
+        var rank = pool.Count - idle + 1;
+        long waitUs = 0;
+        var heldUs = PayIdle(ref pool, candidate, atUs, arrival.ColdUs, PayEveryUs, ref idle, forecast);
+        var served = idle > 0 && Take(ref pool, --idle, rank, candidate, arrival, forecast, ref heldUs, out waitUs);
+        if (!served && ReadyOther(ref pool, idle, candidate, arrival, forecast) is var other and >= 0)
+        {
+            // Which instance serves which rank does not matter: this one serves, and is created again for its own rank.
+            idle--;
+            served = Take(ref pool, other, pool.Count + 1 - other, candidate, arrival, forecast, ref heldUs, out waitUs);
+            heldUs += arrival.ColdUs;
+            pool.Insert(atUs + arrival.ColdUs);
+        }
+
+        if (served)
+        {
+            pool.Insert(atUs + waitUs + arrival.DurationUs);
+        }
+        else if (rank == 1 && arrival.Foretold && Candidates.IsPeriodic(candidate))
+        {
+            served = true;
+            waitUs = 0;
+            heldUs += arrival.WindowUs;
+            pool.Insert(atUs + arrival.DurationUs);
+        }
+        else
+        {
+            heldUs += rank == 1 && Candidates.IsPeriodic(candidate) ? arrival.InVain * arrival.WindowUs : 0;
+            heldUs += Miss(ref pool, idle, candidate, arrival, forecast, out waitUs);
+        }
+
+        Enter(candidate, arrival.MemoryGb * heldUs / 1e6, waitUs / 1e6);
+        return !served;
+    }
+
+    /// <summary>Enters what idle instances have cost since they were last paid for.</summary>
+    public void Settle<TPlans>(int candidate, long nowUs, long coldUs, double memoryGb, TPlans plans)
+        where TPlans : struct, IPlans, allows ref struct
+    {
+        ref var pool = ref _pools[candidate];
+        var idle = pool.FirstAfter(nowUs);
+        Enter(candidate, memoryGb * PayIdle(ref pool, candidate, nowUs, coldUs, 0, ref idle, plans) / 1e6, 0);
+    }
+
+    /// <summary>
+    /// For how long idle instances were held since they were last paid for, µs; 0 when that is not long ago. The last ranks are forgotten once
+    /// their plans have ended.
+    /// </summary>
+    private static long PayIdle<TPlans>(ref PretendedPool pool, int candidate, long nowUs, long coldUs, long everyUs, ref int idle, TPlans plans)
+        where TPlans : struct, IPlans, allows ref struct
+    {
+        if (nowUs - pool.PaidUntilUs < everyUs)
+        {
+            return 0;
+        }
+
+        // Whole seconds are remembered.
+        nowUs -= nowUs % 1_000_000;
+        long heldUs = 0;
+        var ended = 0;
+        for (var i = 0; i < idle; i++)
+        {
+            ref readonly var plan = ref plans.Of(candidate, pool.Count - i);
+            heldUs += Unpaid(pool, i, plan, nowUs, coldUs, out var live, out _);
+            pool.SetLive(i, live);
+
+            // Only from the last rank on, because the others are counted from there.
+            ended += ended == i && !live && nowUs - pool.FreeAtUs(i) > plan.EndUs ? 1 : 0;
+        }
+
+        if (ended > 0)
+        {
+            pool.Remove(0, ended);
+            idle -= ended;
+            pool.Trim();
+        }
+
+        pool.PaidUntilUs = nowUs;
+        return heldUs;
+    }
+
+    /// <summary>Ends an idle instance's gap: adds what is not paid for yet; returns whether there was an instance, or one under way.</summary>
+    private static bool Take<TPlans>(
+        ref PretendedPool pool, int index, int rank, int candidate, in PretendedArrival arrival, TPlans plans, ref long heldUs, out long waitUs)
+        where TPlans : struct, IPlans, allows ref struct
+    {
+        heldUs += Unpaid(pool, index, plans.Of(candidate, rank), arrival.AtUs, arrival.ColdUs, out var served, out waitUs);
+        pool.Remove(index);
+        return served;
+    }
+
+    /// <summary>
+    /// For how long an idle instance was held since its pool was last paid for, µs. Until then it followed the plans of that time: an instance
+    /// that was given back is not there because a later plan would have kept it.
+    /// </summary>
+    private static long Unpaid(in PretendedPool pool, int index, in KeepAlivePlan plan, long nowUs, long coldUs, out bool live, out long waitUs)
+    {
+        var freeAtUs = pool.FreeAtUs(index);
+        live = pool.IsLive(index);
+        waitUs = plan.Follow(ref live, Math.Max(0, pool.PaidUntilUs - freeAtUs), Math.Max(0, nowUs - freeAtUs), coldUs, out var heldUs);
+        return heldUs;
+    }
+
+    /// <summary>The last of the idle instances that is there by the plan of its own rank; -1 for none.</summary>
+    private static int ReadyOther<TPlans>(ref PretendedPool pool, int idle, int candidate, in PretendedArrival arrival, TPlans plans)
+        where TPlans : struct, IPlans, allows ref struct
+    {
+        for (var i = idle - 1; i >= 0; i--)
+        {
+            // There is one less than before: the slot that was asked for is gone.
+            Unpaid(pool, i, plans.Of(candidate, pool.Count + 1 - i), arrival.AtUs, arrival.ColdUs, out var live, out var lateUs);
+            if (live && lateUs == 0)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>
+    /// A request that finds no instance: creates what <see cref="WaitOrCreate"/> says, and waits for the first instance that is free. Returns for
+    /// how long memory is held for creating, µs.
+    /// </summary>
+    /// <param name="idle">How many slots are idle; none of them has an instance now.</param>
+    private static long Miss<TForecast>(
+        ref PretendedPool pool, int idle, int candidate, in PretendedArrival arrival, TForecast forecast, out long waitUs)
+        where TForecast : struct, IForecast, allows ref struct
+    {
+        var atUs = arrival.AtUs;
+        var coldUs = arrival.ColdUs;
+        var durationUs = arrival.DurationUs;
+        var instances = pool.Count - idle;
+        double starts = 0;
+        for (var i = idle; i < pool.Count; i++)
+        {
+            // An instance that is taken for longer than a cold start has requests waiting for it that cannot begin within one.
+            var leftUs = coldUs - (pool.FreeAtUs(i) - atUs);
+            starts += leftUs >= 0 ? 1 + ((double)leftUs / durationUs) : -(-leftUs / durationUs);
+        }
+
+        var priceGbs = Candidates.PriceOf(candidate);
+        var queue = new WaitOrCreate.Queue(
+            instances,
+            HasWaiting: true,
+            Late: 1 - starts,
+            durationUs,
+            priceGbs,
+            arrival.CreateGbs + (priceGbs * arrival.CreatePriceSeconds),
+            WorthGbs: instances == 0 ? 0 : forecast.Of(candidate, instances + 1).WorthGbs);
+        var create = WaitOrCreate.Count(queue, forecast.Expected(), out _);
+        for (var i = 0; i < create; i++)
+        {
+            pool.Insert(atUs + coldUs);
+        }
+
+        waitUs = Math.Max(0, pool.FreeAtUs(idle) - atUs);
+        pool.Remove(idle);
+        pool.Insert(atUs + waitUs + durationUs);
+        return create * coldUs;
+    }
+
+    private void Enter(int candidate, double slotGbSeconds, double waitSeconds)
+    {
+        LastSlotGbSeconds[candidate] = slotGbSeconds;
+        LastWaitSeconds[candidate] = waitSeconds;
+        SlotGbSeconds[candidate] += slotGbSeconds;
+        WaitSeconds[candidate] += waitSeconds;
+    }
+
+    /// <summary>Costs by candidate.</summary>
+    public sealed class Costs
+    {
+        /// <summary>Slot time beyond execution, GB·s.</summary>
+        public double[] SlotGbSeconds { get; } = new double[Candidates.Count];
+
+        /// <summary>Waiting, s.</summary>
+        public double[] WaitSeconds { get; } = new double[Candidates.Count];
+    }
+}

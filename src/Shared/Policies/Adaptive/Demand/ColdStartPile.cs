@@ -1,0 +1,61 @@
+using FuncScaler.Statistics;
+
+namespace FuncScaler.Policies.Adaptive.Demand;
+
+/// <summary>
+/// How much waiting one cold start causes: requests that arrive while it lasts wait for the rest of it. Counted after each pause, whether
+/// there was a cold start or not.
+/// </summary>
+internal struct ColdStartPile
+{
+    private const byte Remembered = 5;
+
+    private long _sinceUs = long.MinValue;
+    private float _now;
+    private float _mean = 1;
+    private int _requests;
+    private byte _piles;
+    private BurstSizes _bursts;
+
+    public ColdStartPile()
+    {
+    }
+
+    /// <summary>The mean over the last five pauses, in waits of a whole cold start; at least 1.</summary>
+    public readonly float Mean => _mean;
+
+    /// <summary>The sizes of the bursts.</summary>
+    public readonly BurstSizes Bursts => _bursts;
+
+    /// <summary>A request arrived.</summary>
+    /// <param name="arrival">The request.</param>
+    /// <param name="afterPause">Whether its slot had been unused for longer than a cold start, or was never used.</param>
+    /// <param name="coldUs">How long a cold start takes, µs.</param>
+    public void Arrived(in RankedArrival arrival, bool afterPause, double coldUs)
+    {
+        if (_sinceUs != long.MinValue)
+        {
+            var age = arrival.ArrivedUs - _sinceUs;
+            if (age < coldUs)
+            {
+                // Requests of higher ranks would wait for other instances all the same.
+                _requests++;
+                _now += arrival.Rank == 1 ? (float)(1 - (age / coldUs)) : 0;
+                return;
+            }
+
+            // The first pile counts whole.
+            _piles += (byte)(_piles < Remembered ? 1 : 0);
+            _mean += (_now - _mean) / _piles;
+            _bursts.Add(_requests);
+            _sinceUs = long.MinValue;
+        }
+
+        if (arrival.Rank == 1 && afterPause)
+        {
+            _sinceUs = arrival.ArrivedUs;
+            _now = 1;
+            _requests = 1;
+        }
+    }
+}

@@ -1,0 +1,162 @@
+using FuncScaler.Policies.Adaptive.Choosing;
+using FuncScaler.Policies.Adaptive.Demand;
+using FuncScaler.Policies.Adaptive.Planning;
+using FuncScaler.Statistics;
+
+namespace FuncScaler.Policies.Adaptive.Explain;
+
+/// <summary>Says what one function's policy knows, what it plans, and what it decided last. Changes nothing.</summary>
+internal sealed class Explainer(
+    AdaptivePolicyOptions options, AdaptiveShared shared, FunctionDemand demand, FunctionPlans plans, Choice choice, DecisionLog log)
+{
+    public PolicyExplanation Explain(in PoolView pool, double coldUs)
+    {
+        var price = ContestPrice.Prices[choice.PriceIndex(pool)];
+        var pools = choice.Pools;
+        var candidates = Enumerable.Range(0, Candidates.Count)
+            .Select(i => new CandidateExplanation(
+                NameOf(i), pools.SlotGbSeconds[i], pools.WaitSeconds[i], pools.SlotGbSeconds[i] + (price * pools.WaitSeconds[i])));
+        return new PolicyExplanation(
+            pool.Function.Key.Value,
+            pool.NowUs / 1e6,
+            pool.Function.MemoryMb,
+            pool.Statistics.Arrivals,
+            coldUs / 1e6,
+            demand.Pile,
+            new PriceExplanation(price, choice.GivenPriceGbs(pool)),
+            NameOf(choice.Followed(pool)),
+            [.. candidates],
+            ExplainRanks(pool),
+            ExplainPeriod(pool),
+            ExplainDecisions(pool));
+    }
+
+    private static string NameOf(int candidate) => string.Create(
+        System.Globalization.CultureInfo.InvariantCulture,
+        $"price {Candidates.PriceOf(candidate)}{(Candidates.IsPeriodic(candidate) ? " + period" : "")}");
+
+    private static double? Known(double gbs) => double.IsFinite(gbs) ? gbs : null;
+
+    /// <summary>What it costs from an age of the gap on to hold an instance until another age and then none, GBs.</summary>
+    private static double ExpectedGbs(ReadOnlySpan<double> hazards, long ageUs, double untilUs, double memoryGb, double missGbs)
+    {
+        double reach = 1, cost = 0;
+        for (var bin = LogHistogram.BinOf(ageUs); bin < hazards.Length; bin++)
+        {
+            var gapUs = Math.Max(ageUs, LogHistogram.TypicalUs(bin));
+            cost += reach * hazards[bin] * ((memoryGb * (Math.Min(gapUs, untilUs) - ageUs) / 1e6) + (gapUs > untilUs ? missGbs : 0));
+            reach *= 1 - hazards[bin];
+        }
+
+        return cost + (reach * memoryGb * (untilUs - ageUs) / 1e6);
+    }
+
+    private List<RankExplanation> ExplainRanks(in PoolView pool)
+    {
+        var ranks = new List<RankExplanation>();
+        for (var group = 0; group < plans.GroupCount; group++)
+        {
+            var (first, count) = FunctionStatistics.RanksOf(group);
+            var gaps = pool.Statistics.GapsOfRank(first);
+            if (gaps is null && plans.MadeForGroup(group) is null)
+            {
+                continue;
+            }
+
+            var bins = new List<GapBin>();
+            for (var bin = 0; gaps is not null && bin < LogHistogram.BinCount; bin++)
+            {
+                if (gaps.Share(bin) is > 0 and var share)
+                {
+                    bins.Add(new GapBin(bin == LogHistogram.BinCount - 1 ? null : LogHistogram.UpperBoundUs(bin) / 1e3, share));
+                }
+            }
+
+            ranks.Add(new RankExplanation(
+                first,
+                first + count - 1,
+                gaps?.Count ?? 0,
+                Math.Min(gaps?.Count ?? 0, HazardHistogram.Memory),
+                shared.Gaps.PriorOf(plans.Similar, group, pool.Function.MemoryMb) is null ? 0 : options.PriorWeight,
+                bins,
+                plans.MadeForGroup(group) is { Made: true } made ? Explain(made.Of(choice.Followed(pool))) : null));
+        }
+
+        return ranks;
+    }
+
+    private static PlanExplanation Explain(KeepAlivePlan plan) => new(
+        plan.HoldUs / 1e6,
+        [.. Enumerable.Range(1, plan.Prewarms).Select(i => new PrewarmWindow(plan.Prewarm(i).FromUs / 1e6, plan.Prewarm(i).UntilUs / 1e6))],
+        plan.WorthGbs);
+
+    private PeriodExplanation? ExplainPeriod(in PoolView pool)
+    {
+        var period = demand.Period;
+        if (period.PeriodUs <= 0)
+        {
+            return null;
+        }
+
+        var nextUs = period.NextAfter(pool.NowUs);
+        return new PeriodExplanation(
+            period.PeriodUs / 1e6,
+            period.Reliability,
+            period.Coverage,
+            period.MarginUs / 1e6,
+            nextUs == long.MaxValue ? null : nextUs / 1e6,
+            demand.HasPeriod && Candidates.IsPeriodic(choice.Followed(pool)));
+    }
+
+    private DecisionExplanation[] ExplainDecisions(in PoolView pool)
+    {
+        var decisions = new DecisionExplanation[log.Count];
+        for (var i = 0; i < decisions.Length; i++)
+        {
+            decisions[i] = Explain(log[i], pool);
+        }
+
+        return decisions;
+    }
+
+    private DecisionExplanation Explain(in Decision made, in PoolView pool)
+    {
+        double cost = made.CostGbs, alternative = made.AlternativeGbs;
+        if (made.Kind is DecisionKind.Keep or DecisionKind.Release)
+        {
+            Span<double> hazards = stackalloc double[LogHistogram.BinCount];
+            (cost, alternative) = (double.NaN, double.NaN);
+            if (plans.TryEstimateHazards(made.Rank, pool, hazards))
+            {
+                // Worked out now, from what is known now: at the decision it would have to be done for each request.
+                var memoryGb = pool.Function.MemoryGb;
+                var missGbs = plans.MissGbs(made.Rank, Candidates.PlanOf(made.Candidate), pool);
+                var ageUs = made.AtUs - made.GapStartUs;
+                var kept = made.Kind == DecisionKind.Keep;
+                var keepGbs = ExpectedGbs(hazards, ageUs, kept ? made.UntilUs - made.GapStartUs : ageUs + (missGbs / memoryGb * 1e6), memoryGb, missGbs);
+                var releaseGbs = ExpectedGbs(hazards, ageUs, ageUs, memoryGb, missGbs);
+                (cost, alternative) = kept ? (keepGbs, releaseGbs) : (releaseGbs, keepGbs);
+            }
+        }
+
+        var (what, otherwise) = made.Kind switch
+        {
+            DecisionKind.Keep => ("keep", "release"),
+            DecisionKind.KeepForPeriod => ("keep for period", "cold start"),
+            DecisionKind.Release => ("release", "keep for what a miss costs"),
+            DecisionKind.Create => ("create", double.IsFinite(alternative) ? "wait" : ""),
+            DecisionKind.Wait => ("wait", "create"),
+            DecisionKind.PrewarmByPlan => ("prewarm by plan", ""),
+            _ => ("prewarm by period", "cold start"),
+        };
+        return new DecisionExplanation(
+            made.AtUs / 1e6,
+            what,
+            made.Rank,
+            made.Count,
+            made.Kind is DecisionKind.Keep or DecisionKind.KeepForPeriod ? made.UntilUs / 1e6 : null,
+            Known(cost),
+            otherwise,
+            Known(alternative));
+    }
+}

@@ -1,0 +1,146 @@
+using FuncScaler.Policies.Adaptive.Choosing;
+using FuncScaler.Policies.Adaptive.Demand;
+using FuncScaler.Statistics;
+
+namespace FuncScaler.Policies.Adaptive.Planning;
+
+/// <summary>One function's plans: for each group of ranks and each price, how long to hold an instance and when to create it again.</summary>
+internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShared shared, FunctionDemand demand, FunctionMeta function)
+{
+    private const long AgeUs = 60_000_000;
+
+    /// <summary>The rounds in which the worth of an instance is narrowed down.</summary>
+    private const int Rounds = 8;
+
+    private RankPlans?[] _groups = new RankPlans?[2];
+
+    /// <summary>The gaps of similar functions, from which plans for little known gaps are made.</summary>
+    public HazardHistogram Similar { get; } = shared.Gaps.SimilarTo(function);
+
+    /// <summary>The number of rank groups that may have plans.</summary>
+    public int GroupCount => _groups.Length;
+
+    /// <summary>The plans of a group as they were made last; null for none.</summary>
+    public RankPlans? MadeForGroup(int group) => group < _groups.Length ? _groups[group] : null;
+
+    /// <summary>The plans of a rank as they were made last; null for none.</summary>
+    public RankPlans? Made(int rank) => MadeForGroup(FunctionStatistics.GroupOf(rank));
+
+    /// <summary>The plans of a rank, made anew where that is due.</summary>
+    public RankPlans For(int rank, in PoolView pool)
+    {
+        ref var made = ref FunctionStatistics.OfGroup(ref _groups, FunctionStatistics.GroupOf(rank));
+        var plans = made ??= new RankPlans();
+        var count = pool.Statistics.GapsOfRank(rank)?.Count ?? 0;
+
+        // The more gaps are known, the more new ones it takes to change a plan. Costs change too, so old plans are made anew as well.
+        if (count >= plans.NextCount || pool.NowUs >= plans.NextUs)
+        {
+            Make(plans, rank, pool);
+            plans.NextCount = (int)Math.Min(int.MaxValue, count + 1 + (count / 8));
+            plans.NextUs = pool.NowUs + AgeUs;
+        }
+
+        return plans;
+    }
+
+    /// <summary>What creating an instance costs until it is ready, GB·s: its memory, and its share of the backend's rationed calls.</summary>
+    public double CreateGbs(double priceGbs, in PoolView pool) =>
+        (pool.Function.MemoryGb * (FunctionTimes.ColdStartUs(pool, shared) / 1e6)) + (priceGbs * pool.CreatePriceSeconds);
+
+    /// <summary>What a miss of a rank costs under a price's plan, GB·s.</summary>
+    public double MissGbs(int rank, int price, in PoolView pool)
+    {
+        if (rank > 1 && Made(rank) is { } plans)
+        {
+            var (waitGbs, coldGbs) = FurtherMissGbs(plans, price, rank, pool);
+            return Math.Min(coldGbs, waitGbs + plans.Plans[price].WorthGbs);
+        }
+
+        return FirstMissGbs(price, pool);
+    }
+
+    /// <summary>For each bin of <see cref="LogHistogram"/> the probability that a gap which reaches it ends in it; false when nothing is known.</summary>
+    public bool TryEstimateHazards(int rank, in PoolView pool, Span<double> hazards)
+    {
+        var gaps = pool.Statistics.GapsOfRank(rank);
+        var group = FunctionStatistics.GroupOf(rank);
+        var others = options.PriorWeight <= 0 ? null : shared.Gaps.PriorOf(Similar, group, pool.Function.MemoryMb);
+        if (gaps is null && others is null)
+        {
+            return false;
+        }
+
+        GapHazards.Estimate(gaps, others, FunctionStatistics.RanksOf(group).Count, options.PriorWeight, options.Tail, hazards);
+        return true;
+    }
+
+    private void Make(RankPlans plans, int rank, in PoolView pool)
+    {
+        var memoryGb = pool.Function.MemoryGb;
+        var coldSeconds = FunctionTimes.ColdStartUs(pool, shared) / 1e6;
+        Span<double> hazards = stackalloc double[LogHistogram.BinCount];
+        var known = TryEstimateHazards(rank, pool, hazards);
+        for (var price = 0; price < plans.Plans.Length; price++)
+        {
+            var createGbs = CreateGbs(Candidates.Prices[price], pool);
+            if (rank == 1)
+            {
+                var missGbs = FirstMissGbs(price, pool);
+                plans.Plans[price] = known
+                    ? KeepAlivePlanner.Plan(hazards, memoryGb, coldSeconds, createGbs, missGbs)
+                    : KeepAlivePlan.HoldFor(missGbs / memoryGb * 1e6);
+                continue;
+            }
+
+            var (waitGbs, coldGbs) = FurtherMissGbs(plans, price, rank, pool);
+            if (!known)
+            {
+                plans.Plans[price] = KeepAlivePlan.HoldFor(Math.Min(coldGbs, waitGbs) / memoryGb * 1e6);
+                continue;
+            }
+
+            // What a miss costs depends on what an instance is worth afterwards, and that on what a miss costs: halve the interval.
+            double low = 0, high = coldGbs;
+            for (var round = 0; round < Rounds; round++)
+            {
+                var worthGbs = round == 0 ? Math.Min(coldGbs, plans.Plans[price].WorthGbs) : (low + high) / 2;
+                var missGbs = Math.Min(coldGbs, waitGbs + worthGbs);
+                plans.Plans[price] = KeepAlivePlanner.Plan(hazards, memoryGb, coldSeconds, createGbs, missGbs);
+                var change = plans.Plans[price].WorthGbs - worthGbs;
+                if (Math.Abs(change) < 0.02 * coldGbs)
+                {
+                    break;
+                }
+
+                (low, high) = change > 0 ? (worthGbs, high) : (low, worthGbs);
+            }
+        }
+    }
+
+    /// <summary>What a miss of the first rank costs: a creation, and the wait of all requests that arrive until it is over, GB·s.</summary>
+    private double FirstMissGbs(int price, in PoolView pool)
+    {
+        var priceGbs = Candidates.Prices[price];
+        return CreateGbs(priceGbs, pool) + (priceGbs * demand.Pile * (FunctionTimes.ColdStartUs(pool, shared) / 1e6));
+    }
+
+    /// <summary>
+    /// What a miss of a further rank costs, GB·s: to wait for an instance of a lower rank, at each miss anew; or to create one, with the waits of
+    /// all executions that are displaced until it is ready.
+    /// </summary>
+    private (double WaitGbs, double ColdGbs) FurtherMissGbs(RankPlans plans, int price, int rank, in PoolView pool)
+    {
+        var priceGbs = Candidates.Prices[price];
+        var coldSeconds = FunctionTimes.ColdStartUs(pool, shared) / 1e6;
+        var waitSeconds = WaitSeconds(plans, price, rank, pool);
+        var durationSeconds = Math.Min(FunctionTimes.ExecutionUs(pool, shared) / 1e6, coldSeconds);
+        var displacedSeconds = plans.Displaced.WaitSeconds(Math.Min(waitSeconds, coldSeconds), durationSeconds, options.PileFactor);
+        return (priceGbs * waitSeconds, (priceGbs * displacedSeconds) + CreateGbs(priceGbs, pool));
+    }
+
+    /// <summary>How long a request of a rank waits for an instance of a lower one, s: as seen in pretended pools, else as durations suggest.</summary>
+    private double WaitSeconds(RankPlans plans, int price, int rank, in PoolView pool) => plans.WaitSeconds[price] > 0
+        ? plans.WaitSeconds[price]
+        : options.WaitFactor * (pool.Statistics.Durations?.MeanBeyondUs(0) ?? pool.Statistics.Duration.MeanUs) / (rank - 1) / 1e6;
+}

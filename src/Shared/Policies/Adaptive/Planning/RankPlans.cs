@@ -1,0 +1,34 @@
+using FuncScaler.Policies.Adaptive.Choosing;
+
+namespace FuncScaler.Policies.Adaptive.Planning;
+
+/// <summary>The plans of one group of ranks, one for each price, and what they are made from.</summary>
+internal sealed class RankPlans
+{
+    private Candidates.OfEachPrice<KeepAlivePlan> _plans;
+    private Candidates.OfEachPrice<float> _waitSeconds;
+    private DisplacedExecutions _displaced;
+
+    /// <summary>Plans of a group for which none have been made: hold nothing.</summary>
+    public static RankPlans Unplanned { get; } = new();
+
+    public Span<KeepAlivePlan> Plans => _plans;
+
+    /// <summary>Whether they have been made yet.</summary>
+    public bool Made => NextCount > 0;
+
+    /// <summary>How long a request of the rank waits that finds no instance, by price, s; 0 where none has been seen.</summary>
+    public Span<float> WaitSeconds => _waitSeconds;
+
+    /// <summary>What is displaced while the instance is missing.</summary>
+    public ref DisplacedExecutions Displaced => ref _displaced;
+
+    /// <summary>The number of gaps at which the plans are made anew; 0 until they are made.</summary>
+    public int NextCount { get; set; }
+
+    /// <summary>The time at which the plans are made anew at the latest, µs.</summary>
+    public long NextUs { get; set; }
+
+    /// <summary>The plan that a candidate follows.</summary>
+    public ref readonly KeepAlivePlan Of(int candidate) => ref Plans[Candidates.PlanOf(candidate)];
+}

@@ -1,0 +1,60 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using FuncScaler.ScalerFunctions;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Execution;
+using FuncScaler.Runtime.Service;
+using FuncScaler.Runtime.Telemetry;
+using FuncScaler.Tests.Telemetry;
+using Microsoft.Azure.Functions.Worker;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace FuncScaler.Tests;
+
+/// <summary>What the worker sends to Azure Monitor, beside its host.</summary>
+public sealed class WorkerTelemetryTests
+{
+    /// <summary>Tells the host that the worker sends its logs itself.</summary>
+    private const string SendsItself = "WorkerOpenTelemetryEnabled";
+
+    [Fact]
+    public async Task A_span_of_the_worker_is_sent_in_the_trace_of_its_host_and_logs_and_metrics_with_it()
+    {
+        await using var azure = await IngestionEndpoint.StartAsync();
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Configuration[TelemetryExport.AzureMonitorVariable] = azure.ConnectionString;
+        builder.Services.AddWorkerTelemetry(builder.Configuration);
+        using var app = builder.Build();
+        await app.StartAsync();
+
+        // As the worker does when the host sends an invocation with its traceparent.
+        using var source = new ActivitySource("Microsoft.Azure.Functions.Worker");
+        var host = new ActivityContext(ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(), ActivityTraceFlags.Recorded, isRemote: true);
+        source.StartActivity("invocation", ActivityKind.Internal, host)!.Dispose();
+        ScalerTelemetry.CountFinding(ReconcileFinding.Leaked, 2);
+        app.Services.GetRequiredService<ILogger<WorkerTelemetryTests>>().Log(LogLevel.Warning, 1, "careful", null, (text, _) => text);
+        await app.StopAsync();
+
+        Assert.Equal(host.TraceId.ToHexString(), azure.Spans["invocation"]);
+        Assert.True(azure.Metrics["funcscaler.reconcile.findings"]["finding=leaked"] >= 2);
+        Assert.Contains("careful", azure.Lines);
+        Assert.Equal("True", app.Services.GetRequiredService<IOptions<WorkerOptions>>().Value.Capabilities[SendsItself]);
+    }
+
+    [Fact]
+    public void Without_a_connection_string_the_host_goes_on_passing_the_workers_logs_on()
+    {
+        var services = new ServiceCollection();
+        services.AddWorkerTelemetry(new ConfigurationBuilder().Build());
+        using var provider = services.AddOptions().BuildServiceProvider();
+        Assert.False(provider.GetRequiredService<IOptions<WorkerOptions>>().Value.Capabilities.ContainsKey(SendsItself));
+    }
+
+    [Fact]
+    public void The_host_speaks_OpenTelemetry_as_the_worker_does() =>
+        Assert.Equal("OpenTelemetry", (string?)JsonNode.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "host.json")))!["telemetryMode"]);
+}

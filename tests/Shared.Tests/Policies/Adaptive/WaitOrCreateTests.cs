@@ -1,0 +1,39 @@
+using FuncScaler.Policies.Adaptive;
+using FuncScaler.Policies.Adaptive.Demand;
+
+namespace FuncScaler.Tests.Policies.Adaptive;
+
+public class WaitOrCreateTests
+{
+    /// <summary>One instance, executions of 2 s, a price of 0.5 GB·s per s: two late requests take 4 s to drain, which is worth 2 GB·s.</summary>
+    private static readonly WaitOrCreate.Queue Example = new(
+        Instances: 1, HasWaiting: true, Late: 2, DurationUs: 2_000_000, PriceGbs: 0.5, CreateGbs: 1.9, WorthGbs: 0);
+
+    [Fact]
+    public void An_instance_is_created_when_it_saves_more_than_it_costs()
+    {
+        Assert.Equal(1, Count(Example, out var savedGbs));
+        Assert.Equal(2, savedGbs, 9);
+        Assert.Equal(0, Count(Example with { CreateGbs = 2 }, out _));
+    }
+
+    [Fact]
+    public void What_an_instance_is_worth_afterwards_counts_for_the_first_one_alone()
+    {
+        Assert.Equal(1, Count(Example with { CreateGbs = 5, WorthGbs = 4 }, out _));
+    }
+
+    [Fact]
+    public void Without_any_instance_one_is_created_whatever_it_costs()
+    {
+        Assert.Equal(1, Count(Example with { Instances = 0, CreateGbs = 1e9 }, out var savedGbs));
+        Assert.Equal(double.NaN, savedGbs);
+        Assert.Equal(0, Count(Example with { Instances = 0, HasWaiting = false, Late = 0, CreateGbs = 1e9 }, out _));
+    }
+
+    [Fact]
+    public void A_long_queue_gets_no_more_than_64_instances_at_one_time() =>
+        Assert.Equal(WaitOrCreate.MostAtOnce, Count(Example with { Late = 1e6 }, out _));
+
+    private static int Count(in WaitOrCreate.Queue queue, out double savedGbs) => WaitOrCreate.Count(queue, new ExpectedArrivals().Start(0), out savedGbs);
+}
