@@ -49,9 +49,9 @@ internal sealed record BackendSetup(ISlotBackend Backend, string Description, Fu
                 Pool = runtime.Pool with
                 {
                     // The backend ends its own calls; the pool must not count on another slot before.
-                    CreateTimeoutUs = (long)longestCreate.TotalMicroseconds,
-                    DestroyTimeoutUs = (long)(options.DeleteTimeout + options.DeleteTimeout).TotalMicroseconds,
-                    OrphanGraceUs = (long)options.OrphanGrace.TotalMicroseconds,
+                    CreateTimeout = longestCreate,
+                    DestroyTimeout = options.DeleteTimeout + options.DeleteTimeout,
+                    OrphanGrace = options.OrphanGrace,
                 },
             },
             SweepsFirst: true);

@@ -107,7 +107,7 @@ public sealed partial class WorkerRuntime : CoreRuntime
         }
 
         // The last reports are urgent, and that is when they are due at the latest.
-        await Task.Delay(TimeSpan.FromMicroseconds(_options.UrgentIntervalUs + 1000), Time, CancellationToken.None).ConfigureAwait(false);
+        await Task.Delay(_options.UrgentInterval + TimeSpan.FromMilliseconds(1), Time, CancellationToken.None).ConfigureAwait(false);
         lock (Gate)
         {
             WakeCore(NowUs);

@@ -239,7 +239,6 @@ public abstract partial class CoreRuntime : IScaler, IAsyncDisposable
                     }
 
                     break;
-                case EffectKind.WakeAt:
                 default:
                     break;
             }

@@ -50,7 +50,7 @@ public sealed partial class ScalerRuntime
                 break;
             }
 
-            _core.BeginCreate(NowUs, create.Function.Key, create.Ticket, Effects);
+            _core.BeginCreate(NowUs, create.Function.Key, create.Ticket);
             StartCreate(create);
         }
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using FuncScaler.Leasing;
 using Xunit.Abstractions;
 
 namespace FuncScaler.Tests.Leasing.Simulation;
@@ -66,11 +65,11 @@ public class ProtocolSimulation(ITestOutputHelper output)
         var first = Number("FUNCSCALER_SCHEDULE_SEED", 1);
         var count = Number("FUNCSCALER_SCHEDULES", InCi);
         var clock = Stopwatch.StartNew();
-        var failed = FirstFailure(first, count, LeasingFault.None);
+        var failed = FirstFailure(first, count);
         output.WriteLine(FormattableString.Invariant($"{count} schedules in {clock.Elapsed.TotalSeconds:0.0} s"));
         if (failed is not null)
         {
-            Assert.Fail(Story(failed.Value, LeasingFault.None));
+            Assert.Fail(Story(failed.Value));
         }
     }
 
@@ -87,14 +86,14 @@ public class ProtocolSimulation(ITestOutputHelper output)
     }
 
     /// <summary>The first seed that fails, of those that were tried; null when none did.</summary>
-    internal static long? FirstFailure(long first, long count, LeasingFault fault)
+    internal static long? FirstFailure(long first, long count, LeftOutRule? leftOut = null)
     {
         var lowest = long.MaxValue;
         Parallel.For(first, first + count, (seed, loop) =>
         {
             try
             {
-                new LeasingWorld(Schedule.FromSeed(seed, fault)).Run();
+                new LeasingWorld(Schedule.FromSeed(seed, leftOut)).Run();
             }
             catch (Exception)
             {
@@ -106,9 +105,9 @@ public class ProtocolSimulation(ITestOutputHelper output)
     }
 
     /// <summary>What goes wrong under a seed, and how it came to it.</summary>
-    internal static string Story(long seed, LeasingFault fault)
+    internal static string Story(long seed, LeftOutRule? leftOut = null)
     {
-        var schedule = Schedule.FromSeed(seed, fault);
+        var schedule = Schedule.FromSeed(seed, leftOut);
         var world = new LeasingWorld(schedule, trace: true);
         try
         {

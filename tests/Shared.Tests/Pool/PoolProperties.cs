@@ -6,11 +6,13 @@ public class PoolProperties
     /// <summary>What a run must have come by, or the generator does not reach what it is for.</summary>
     private static readonly string[] Interesting =
     [
+        "A held creation is not wanted any more",
         "Abandon of a granted request",
         "Abandon of a waiting request",
         "Assign of a request that holds an instance",
         "Assign of a request that waits",
         "Assignment expired",
+        "CreateSlot held back",
         "CreateSlot overdue",
         "CreateSlot without an answer",
         "DestroySlot by ticket",
@@ -20,6 +22,7 @@ public class PoolProperties
         "Function changed while a slot is Busy",
         "Function changed while a slot is Creating",
         "Function changed while a slot is Destroying",
+        "Function changed while a slot is Held",
         "Function changed while a slot is Idle",
         "Function changed while a slot is Initializing",
         "Grant Cold",

@@ -43,16 +43,20 @@ internal sealed record Scenario(
         select new Scenario(seed, policy, core, waiting, maxSlots, grace, tickets, faults, drain, steps),
         Shrink);
 
+    /// <summary>Whether the host holds creations back for a while.</summary>
+    public bool Rationed => Seed % 7 < 2;
+
     public SlotPoolOptions Options => new()
     {
         Waiting = Waiting,
         MaxSlots = MaxSlots,
-        CreateTimeoutUs = 2_000_000,
-        InitTimeoutUs = 4_000_000,
-        DestroyTimeoutUs = 1_000_000,
-        RetryDelayUs = Seed % 5 == 0 ? 0 : 100_000,
-        MaxRetryDelayUs = 2_000_000,
-        AssignmentGraceUs = Grace ? 3_000_000 : 0,
+        CreateTimeout = TimeSpan.FromSeconds(2),
+        InitTimeout = TimeSpan.FromSeconds(4),
+        DestroyTimeout = TimeSpan.FromSeconds(1),
+        RetryDelay = TimeSpan.FromMilliseconds(Seed % 5 == 0 ? 0 : 100),
+        MaxRetryDelay = TimeSpan.FromSeconds(2),
+        AssignmentGrace = Grace ? TimeSpan.FromSeconds(3) : Timeout.InfiniteTimeSpan,
+        NoTimeoutLimit = Grace ? TimeSpan.FromSeconds(8) : Timeout.InfiniteTimeSpan,
     };
 
     /// <summary>The policy of each function, for one scaler.</summary>

@@ -12,8 +12,8 @@ public sealed class WorkerCore : IScalerCore
     private readonly LeasingOptions _options;
     private readonly SlotRegistry _registry;
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
-    private readonly Dictionary<MetaKey, Entry> _pools = [];
-    private readonly PriorityQueue<Entry, long> _due = new();
+    private readonly Dictionary<MetaKey, LocalPool> _pools = [];
+    private readonly WakeQueue<LocalPool> _due = new();
     private bool _draining;
 
     /// <param name="worker">This worker, in this life.</param>
@@ -35,40 +35,40 @@ public sealed class WorkerCore : IScalerCore
     /// <summary>What this worker's slots have cost.</summary>
     public ScoreLedger Ledger { get; } = new();
 
-    public IEnumerable<LocalPool> Pools => _pools.Values.Select(e => e.Pool);
+    public IEnumerable<LocalPool> Pools => _pools.Values;
 
     /// <summary>Slots of this worker, those under way included.</summary>
-    public int SlotCount => _pools.Values.Sum(e => e.Pool.SlotCount);
+    public int SlotCount => _pools.Values.Sum(p => p.SlotCount);
 
     /// <summary>When <see cref="DoWhatIsDue"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
-    public long NextDueUs => _due.TryPeek(out _, out var atUs) ? atUs : long.MaxValue;
+    public long NextDueUs => _due.NextUs;
 
     long IScalerCore.NextWakeUs => NextDueUs;
 
     /// <summary>The function's pool; null when it was never asked for.</summary>
-    public LocalPool? Find(MetaKey function) => _pools.GetValueOrDefault(function)?.Pool;
+    public LocalPool? Find(MetaKey function) => _pools.GetValueOrDefault(function);
 
     /// <inheritdoc cref="LocalPool.Assign"/>
     public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {
         ArgumentNullException.ThrowIfNull(function);
-        var entry = EntryOf(nowUs, function, effects);
-        entry.Pool.Assign(nowUs, function, request, deadlineUs, effects);
-        Arm(entry);
+        var pool = PoolOf(nowUs, function, effects);
+        pool.Assign(nowUs, function, request, deadlineUs, effects);
+        _due.Arm(pool, pool.NextDueUs);
     }
 
     /// <inheritdoc cref="LocalPool.Release"/>
     public ReleaseOutcome Release(
         long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
-        if (!_pools.TryGetValue(function, out var entry))
+        if (!_pools.TryGetValue(function, out var pool))
         {
             // Assigned by another worker; a release does not say what function it is of but for the key.
-            entry = EntryOf(nowUs, LocalPool.Unknown(function), effects);
+            pool = PoolOf(nowUs, LocalPool.Unknown(function), effects);
         }
 
-        var outcome = entry.Pool.Release(nowUs, request, instance, result, effects);
-        Arm(entry);
+        var outcome = pool.Release(nowUs, request, instance, result, effects);
+        _due.Arm(pool, pool.NextDueUs);
         return outcome;
     }
 
@@ -106,16 +106,8 @@ public sealed class WorkerCore : IScalerCore
     {
         ArgumentNullException.ThrowIfNull(reports);
         ArgumentNullException.ThrowIfNull(reads);
-        while (_due.TryPeek(out var entry, out var atUs) && atUs <= nowUs)
+        while (_due.TryTake(nowUs, out var pool))
         {
-            _due.Dequeue();
-            if (atUs != entry.ArmedUs)
-            {
-                continue;
-            }
-
-            entry.ArmedUs = long.MaxValue;
-            var pool = entry.Pool;
             if (pool.NextWakeUs <= nowUs)
             {
                 pool.Tick(nowUs, effects);
@@ -132,7 +124,7 @@ public sealed class WorkerCore : IScalerCore
                 reads.Add(pool.Function.Key);
             }
 
-            Arm(entry, nowUs + 1);
+            _due.Arm(pool, Math.Max(nowUs + 1, pool.NextDueUs));
         }
     }
 
@@ -140,10 +132,10 @@ public sealed class WorkerCore : IScalerCore
     public void Drain(long nowUs, List<Effect> effects)
     {
         _draining = true;
-        foreach (var entry in _pools.Values)
+        foreach (var pool in _pools.Values)
         {
-            entry.Pool.Drain(nowUs, effects);
-            Arm(entry);
+            pool.Drain(nowUs, effects);
+            _due.Arm(pool, pool.NextDueUs);
         }
     }
 
@@ -151,53 +143,35 @@ public sealed class WorkerCore : IScalerCore
     public void Leave(long nowUs, List<Effect> effects)
     {
         _draining = true;
-        foreach (var entry in _pools.Values)
+        foreach (var pool in _pools.Values)
         {
-            entry.Pool.Leave(nowUs, effects);
-            Arm(entry);
+            pool.Leave(nowUs, effects);
+            _due.Arm(pool, pool.NextDueUs);
         }
     }
 
-    private Entry EntryOf(long nowUs, FunctionMeta function, List<Effect> effects)
+    private LocalPool PoolOf(long nowUs, FunctionMeta function, List<Effect> effects)
     {
-        if (!_pools.TryGetValue(function.Key, out var entry))
+        if (!_pools.TryGetValue(function.Key, out var pool))
         {
-            entry = new Entry(new LocalPool(Worker, function, _makePolicy(function), _options, _registry, Ledger));
-            _pools.Add(function.Key, entry);
+            pool = new LocalPool(Worker, function, _makePolicy(function), _options, _registry, Ledger);
+            _pools.Add(function.Key, pool);
             if (_draining)
             {
-                entry.Pool.Drain(nowUs, effects);
+                pool.Drain(nowUs, effects);
             }
         }
 
-        return entry;
+        return pool;
     }
 
     private void Route(MetaKey function, Action<LocalPool> action)
     {
-        if (_pools.TryGetValue(function, out var entry))
+        if (_pools.TryGetValue(function, out var pool))
         {
-            action(entry.Pool);
-            Arm(entry);
+            action(pool);
+            _due.Arm(pool, pool.NextDueUs);
         }
-    }
-
-    private void Arm(Entry entry, long notBeforeUs = long.MinValue)
-    {
-        var pool = entry.Pool;
-        var nextUs = Math.Max(notBeforeUs, Math.Min(pool.NextWakeUs, Math.Min(pool.NextReportUs, pool.NextReadUs)));
-        if (nextUs < entry.ArmedUs)
-        {
-            entry.ArmedUs = nextUs;
-            _due.Enqueue(entry, nextUs);
-        }
-    }
-
-    private sealed class Entry(LocalPool pool)
-    {
-        public LocalPool Pool { get; } = pool;
-
-        public long ArmedUs { get; set; } = long.MaxValue;
     }
 
     /// <summary>Policies that look beyond one function are reviewed with their function's next event.</summary>

@@ -157,6 +157,25 @@ public sealed partial class PoolLedger : IPoolState
         Settle(effects);
     }
 
+    /// <exception cref="InvalidOperationException">What is counted or owned contradicts the slots' states; says how.</exception>
+    public void CheckInvariants()
+    {
+        var slots = State.Slots.Values;
+        Invariant.Holds(_idle == slots.Count(s => s.State == LedgerSlotState.Idle), "idle slots are counted");
+        Invariant.Holds(_leased == slots.Count(s => s.State is LedgerSlotState.Leased or LedgerSlotState.Entrusted), "slots in use are counted");
+        Invariant.Holds(_creating == slots.Count(s => s.State == LedgerSlotState.Creating), "slots being created are counted");
+        foreach (var slot in slots)
+        {
+            Invariant.Holds(
+                slot.State == LedgerSlotState.Creating || slot.Owner is not null == slot.State is LedgerSlotState.Leased or LedgerSlotState.Suspect,
+                "a ready slot has an owner while it is leased or suspect, and only then");
+            Invariant.Holds(slot.State != LedgerSlotState.Idle || slot.Instance != default, "an idle slot is an instance");
+            Invariant.Holds(slot.State != LedgerSlotState.Entrusted || slot.Holder != default, "an entrusted slot is held by a known request");
+            Invariant.Holds(slot.Owner is not { } owner || State.Workers.ContainsKey(owner.Value), "an owner is a known worker");
+            Invariant.Holds(State.WakeAtUs <= slot.DueUs, "the ledger wakes when the next slot is due");
+        }
+    }
+
     int IPoolState.CopyBusySince(Span<long> into, int stride) => Copy(into, stride, LedgerSlotState.Leased, s => s.SinceUs);
 
     int IPoolState.CopyInFlightSince(Span<long> into, int stride) => Copy(into, stride, LedgerSlotState.Creating, s => s.CreatedUs);
