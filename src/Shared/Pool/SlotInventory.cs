@@ -150,22 +150,33 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
     /// <exception cref="InvalidOperationException">A count, a list or the registry contradicts the states; says which.</exception>
     public void CheckInvariants()
     {
-        Invariant.Holds(Idle == _slots.Values.Count(s => s.State == SlotState.Idle) && _idle.Distinct().Count() == Idle, "each idle instance is listed once");
-        Invariant.Holds(_idle.TrueForAll(s => s.State == SlotState.Idle && _slots.GetValueOrDefault(s.Ticket) == s), "only idle instances are listed as idle");
-        Invariant.Holds(Busy == _slots.Values.Count(s => s.State == SlotState.Busy), "each busy instance has one request");
-        Invariant.Holds(_inUse.All(u => u.Value.State == SlotState.Busy && u.Value.Request == u.Key), "a request holds the instance that says so");
-        Invariant.Holds(_busyAfterWait == _inUse.Values.Count(s => s.WaitedUs > 0), "requests that had waited are counted");
-        Invariant.Holds(InFlight == _slots.Values.Count(s => s.Counts), "slots in flight are counted");
-        Invariant.Holds(Initializing == _slots.Values.Count(s => s.Counts && s.State == SlotState.Initializing), "initialising slots are counted");
-        Invariant.Holds(Held == _slots.Values.Count(s => s.Counts && s.State == SlotState.Held), "held creations are counted");
+        int idle = 0, busy = 0, afterWait = 0, inFlight = 0, initializing = 0, held = 0;
         foreach (var slot in _slots.Values)
         {
+            idle += slot.State == SlotState.Idle ? 1 : 0;
+            inFlight += slot.Counts ? 1 : 0;
+            initializing += slot.Counts && slot.State == SlotState.Initializing ? 1 : 0;
+            held += slot.Counts && slot.State == SlotState.Held ? 1 : 0;
+            if (slot.State == SlotState.Busy)
+            {
+                busy++;
+                afterWait += slot.WaitedUs > 0 ? 1 : 0;
+                Invariant.Holds(_inUse.GetValueOrDefault(slot.Request) == slot, "a busy instance is held by the request that it names");
+            }
+
             Invariant.Holds(
                 slot.BackendId == default || (registry.TryGetOwner(slot.BackendId, out var owner) && owner == slot.Ticket), "a backend slot has one owner");
             Invariant.Holds(slot.Billed == (slot.State == SlotState.Destroying), "a slot costs until its destruction is asked for");
             Invariant.Holds(slot.InFlight || slot.BoundTo is null, "only a slot in flight is meant for a request");
-            Invariant.Holds(slot.State is SlotState.Held or SlotState.Creating || slot.BackendId != default || slot.Billed, "an instance has a backend slot");
+            Invariant.Holds(
+                slot.State is SlotState.Held or SlotState.Creating or SlotState.Destroying || slot.BackendId != default, "an instance has a backend slot");
         }
+
+        Invariant.Holds(
+            (idle, busy, afterWait, inFlight, initializing, held) == (Idle, Busy, _busyAfterWait, InFlight, Initializing, Held), "counts follow from states");
+        Invariant.Holds(
+            _idle.TrueForAll(s => s.State == SlotState.Idle && _slots.GetValueOrDefault(s.Ticket) == s) && new HashSet<Slot>(_idle).Count == idle,
+            "each idle instance is listed once, and nothing else is");
     }
 
     private void Enter(Slot slot)

@@ -483,16 +483,19 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         _inventory.CheckInvariants();
         _line.CheckInvariants();
         Invariant.Holds(Statistics.Active == BusyCount + WaiterCount, "each active request waits or holds an instance");
-        Invariant.Holds(_inventory.InUse.All(s => !_line.Contains(s.Request)), "a request does not wait while it holds an instance");
         Invariant.Holds(!_shares || Suspended || IdleCount == 0 || WaiterCount == 0, "nobody waits beside an idle instance");
         Invariant.Holds(
             WaiterCount == 0 || BusyCount > 0 || InFlightCount > 0 || _pause.Owed > 0 || (_options.MaxSlots > 0 && SlotCount >= _options.MaxSlots),
             "nobody waits with nothing under way");
         Invariant.Holds(_line.Bound.All(r => _inventory.All.Any(s => s.BoundTo == r)), "a request that is said to have a slot of its own has one");
         Invariant.Holds(_nextWakeUs <= _line.NextDeadlineUs, "the pool wakes at the next deadline");
-        Invariant.Holds(_inventory.All.All(s => _nextWakeUs <= DueOf(s)), "the pool wakes when the next slot is due");
         Invariant.Holds(_pause.Owed == 0 || _nextWakeUs <= _pause.UntilUs, "the pool wakes when it may try again");
-        Invariant.Holds(_lessor is null || _inventory.All.All(s => s.State != SlotState.Destroying), "leased slots are given back, not destroyed");
+        foreach (var slot in _inventory.All)
+        {
+            Invariant.Holds(_nextWakeUs <= DueOf(slot), "the pool wakes when the next slot is due");
+            Invariant.Holds(slot.State != SlotState.Busy || !_line.Contains(slot.Request), "a request does not wait while it holds an instance");
+            Invariant.Holds(_lessor is null || slot.State != SlotState.Destroying, "leased slots are given back, not destroyed");
+        }
     }
 
     private void Advance(long nowUs) => _nowUs = Math.Max(_nowUs, nowUs);

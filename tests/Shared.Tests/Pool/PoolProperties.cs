@@ -1,7 +1,10 @@
+using System.Diagnostics;
+using Xunit.Abstractions;
+
 namespace FuncScaler.Tests.Pool;
 
 /// <summary>Whatever callers and backend do, in whatever order: the promises of <see cref="SlotPool"/> and <see cref="ScalerCore"/> hold.</summary>
-public class PoolProperties
+public class PoolProperties(ITestOutputHelper output)
 {
     /// <summary>What a run must have come by, or the generator does not reach what it is for.</summary>
     private static readonly string[] Interesting =
@@ -64,6 +67,18 @@ public class PoolProperties
         "The list lacks a slot Idle",
         "The list lacks a slot Initializing",
     ];
+
+    [Fact]
+    public void No_schedule_breaks_an_invariant()
+    {
+        var clock = Stopwatch.StartNew();
+        var failed = Schedules.FirstFailure(Schedules.First, Schedules.Count, seed => new World(Scenario.FromSeed(seed)).Run());
+        output.WriteLine(FormattableString.Invariant($"{Schedules.Count} schedules in {clock.Elapsed.TotalSeconds:0.0} s"));
+        if (failed is { } seed)
+        {
+            Assert.Fail($"Schedule {seed}: {Scenario.FromSeed(seed).Smallest()}");
+        }
+    }
 
     [Fact]
     public void The_invariants_hold_whatever_happens()

@@ -160,12 +160,12 @@ public sealed partial class PoolLedger : IPoolState
     /// <exception cref="InvalidOperationException">What is counted or owned contradicts the slots' states; says how.</exception>
     public void CheckInvariants()
     {
-        var slots = State.Slots.Values;
-        Invariant.Holds(_idle == slots.Count(s => s.State == LedgerSlotState.Idle), "idle slots are counted");
-        Invariant.Holds(_leased == slots.Count(s => s.State is LedgerSlotState.Leased or LedgerSlotState.Entrusted), "slots in use are counted");
-        Invariant.Holds(_creating == slots.Count(s => s.State == LedgerSlotState.Creating), "slots being created are counted");
-        foreach (var slot in slots)
+        int idle = 0, leased = 0, creating = 0;
+        foreach (var slot in State.Slots.Values)
         {
+            idle += slot.State == LedgerSlotState.Idle ? 1 : 0;
+            leased += slot.State is LedgerSlotState.Leased or LedgerSlotState.Entrusted ? 1 : 0;
+            creating += slot.State == LedgerSlotState.Creating ? 1 : 0;
             Invariant.Holds(
                 slot.State == LedgerSlotState.Creating || slot.Owner is not null == slot.State is LedgerSlotState.Leased or LedgerSlotState.Suspect,
                 "a ready slot has an owner while it is leased or suspect, and only then");
@@ -174,6 +174,8 @@ public sealed partial class PoolLedger : IPoolState
             Invariant.Holds(slot.Owner is not { } owner || State.Workers.ContainsKey(owner.Value), "an owner is a known worker");
             Invariant.Holds(State.WakeAtUs <= slot.DueUs, "the ledger wakes when the next slot is due");
         }
+
+        Invariant.Holds((idle, leased, creating) == (_idle, _leased, _creating), "counts follow from states");
     }
 
     int IPoolState.CopyBusySince(Span<long> into, int stride) => Copy(into, stride, LedgerSlotState.Leased, s => s.SinceUs);
