@@ -52,7 +52,7 @@ public class LocalPoolStories
     [Fact]
     public void A_worker_with_nothing_to_tell_is_silent()
     {
-        var stage = new Stage(options: new LeasingOptions { ParkAfterUs = 2 * Second });
+        var stage = new Stage(options: new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(2) });
         Assert.Equal(long.MaxValue, stage.Worker("w").NextReportUs);
         Assert.Equal(long.MaxValue, stage.Worker("w").NextReadUs);
         stage.ColdStart("w", "r1", 101);
@@ -82,7 +82,7 @@ public class LocalPoolStories
     [Fact]
     public void A_miss_gets_an_idle_slot_from_the_ledger_and_its_address_with_it()
     {
-        var stage = new Stage(options: new LeasingOptions { ParkAfterUs = 2 * Second });
+        var stage = new Stage(options: new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(2) });
         stage.ColdStart("w1", "r1", 101);
         stage.Release("w1", "r1", "i-101");
         stage.Wait(2 * Second);
@@ -97,7 +97,7 @@ public class LocalPoolStories
     [Fact]
     public void Whichever_comes_first_wins_and_the_surplus_goes_idle()
     {
-        var stage = new Stage(options: new LeasingOptions { ParkAfterUs = 2 * Second });
+        var stage = new Stage(options: new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(2) });
         stage.ColdStart("w1", "r1", 101);
         stage.Assign("w2", "r2");
         Assert.Equal("create 201", stage.Sync("w2"));
@@ -114,11 +114,11 @@ public class LocalPoolStories
     [Fact]
     public void Without_a_lease_nothing_is_given_out_and_with_a_new_one_at_once()
     {
-        var stage = new Stage(options: new LeasingOptions { ParkAfterUs = 60 * Second });
+        var stage = new Stage(options: new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(60) });
         stage.ColdStart("w", "r1", 101);
         stage.Release("w", "r1", "i-101");
         stage.Sync("w");
-        stage.Wait(stage.Options.WorkerLeaseUs - 5 * Second);
+        stage.Wait(stage.Options.WorkerLease.ToUs() - 5 * Second);
         stage.Tick("w");
         Assert.Equal("r2 gets i-101 Warm", stage.Assign("w", "r2"));
         stage.Release("w", "r2", "i-101");
@@ -178,7 +178,7 @@ public class LocalPoolStories
         var stage = new Stage();
         stage.ColdStart("w1", "r1", 101);
         stage.Sync("w1");
-        stage.Wait(stage.Options.LeaseUs);
+        stage.Wait(stage.Options.Lease.ToUs());
         stage.Wake();
         Assert.Equal("Suspect w1", stage.Slots);
         stage.Assign("w2", "r2");
@@ -193,7 +193,7 @@ public class LocalPoolStories
         var stage = new Stage();
         stage.ColdStart("w1", "r1", 101);
         stage.Sync("w1");
-        stage.Wait(stage.Options.LeaseUs + Second);
+        stage.Wait(stage.Options.Lease.ToUs() + Second);
         stage.Wake();
         Assert.Equal("Suspect w1", stage.Slots);
         stage.Release("w1", "r1", "i-101");

@@ -10,7 +10,7 @@ public class PoolLedgerStories
     [Fact]
     public void What_nobody_leases_is_kept_as_long_as_the_policy_says_counted_from_its_last_use()
     {
-        var stage = new Stage("ttl:20", new LeasingOptions { ParkAfterUs = 5 * Second });
+        var stage = new Stage("ttl:20", new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(5) });
         stage.ColdStart("w", "r1", 101);
         stage.Release("w", "r1", "i-101");
         stage.Wait(5 * Second);
@@ -20,7 +20,7 @@ public class PoolLedgerStories
         Assert.Equal("", stage.Wake());
         stage.Wait(1);
         Assert.Equal("destroy 101 1", stage.Wake());
-        Assert.Equal("destroy 101 2", Later(stage, stage.Options.Pool.DestroyTimeoutUs));
+        Assert.Equal("destroy 101 2", Later(stage, stage.Options.Pool.DestroyTimeout.ToUs()));
         stage.Tell((l, e) => l.Destroyed(stage.NowUs, new SlotTicket(101), 1, e));
         Assert.Equal("Destroying", stage.Slots);
         stage.Tell((l, e) => l.Destroyed(stage.NowUs, new SlotTicket(101), 2, e));
@@ -70,7 +70,7 @@ public class PoolLedgerStories
         var stage = new Stage();
         stage.Tell((l, e) => l.SetProvisioned(stage.NowUs, Function, 1, e));
         var ticket = stage.Ledger.State.Slots.Keys.Single();
-        Assert.StartsWith($"destroy {ticket} 1", Later(stage, stage.Options.ProvisionTimeoutUs), StringComparison.Ordinal);
+        Assert.StartsWith($"destroy {ticket} 1", Later(stage, stage.Options.ProvisionTimeout.ToUs()), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -97,7 +97,7 @@ public class PoolLedgerStories
         stage.Tell((l, e) => l.Sweep(stage.NowUs, stage.NowUs, [new ListedSlot(new BackendSlotId("x"), new SlotTicket(102))], e));
         Assert.Equal("Creating w", stage.Slots);
         Assert.Equal(new BackendSlotId("x"), stage.Ledger.State.Slots[102].BackendSlot);
-        stage.Wait(stage.Options.LeaseUs + stage.Options.HoldUs(Function) + (10 * Second));
+        stage.Wait(stage.Options.Lease.ToUs() + stage.Options.HoldUs(Function) + (10 * Second));
         stage.Tell((l, e) => l.Sweep(stage.NowUs, stage.NowUs, null, e));
         Assert.Equal("destroy 102 1", Later(stage, stage.Options.HoldUs(Function) + (10 * Second)));
     }
@@ -105,7 +105,7 @@ public class PoolLedgerStories
     [Fact]
     public void An_early_timer_is_set_again()
     {
-        var stage = new Stage("ttl:20", new LeasingOptions { ParkAfterUs = Second });
+        var stage = new Stage("ttl:20", new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(1) });
         stage.ColdStart("w", "r1", 101);
         stage.Release("w", "r1", "i-101");
         stage.Wait(Second);
@@ -116,6 +116,47 @@ public class PoolLedgerStories
         var effects = new List<LedgerEffect>();
         stage.Ledger.Wake(stage.NowUs, effects);
         Assert.Equal(dueUs, Assert.Single(effects).AtUs);
+    }
+
+    [Fact]
+    public void A_slot_comes_back_only_under_the_lease_that_its_worker_has_of_it()
+    {
+        var stage = new Stage(options: new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(2) });
+        stage.ColdStart("w", "r1", 101);
+        stage.Release("w", "r1", "i-101");
+        stage.Wait(2 * Second);
+        stage.Tick("w");
+        stage.Report("w");
+        stage.Assign("w", "r2");
+        Assert.Equal("r2 gets i-101 Waited", stage.Sync("w"));
+        Assert.Equal(2, stage.Ledger.State.Slots[101].Epoch);
+
+        stage.Tell((l, e) => l.Report(stage.NowUs, Saying(stage, "w", new() { Kind = WorkerOperationKind.Return, Ticket = new(101), Epoch = 1 }), e));
+        Assert.Equal("Leased w", stage.Slots);
+
+        stage.Tell((l, e) => l.Report(stage.NowUs, Saying(stage, "w", new() { Kind = WorkerOperationKind.Return, Ticket = new(101), Epoch = 2 }), e));
+        Assert.Equal("Idle", stage.Slots);
+    }
+
+    [Fact]
+    public void What_a_worker_says_of_a_slot_that_is_not_its_own_changes_nothing()
+    {
+        var stage = new Stage();
+        stage.Assign("w1", "r1");
+        stage.Report("w1");
+        Assert.Equal("Creating w1", stage.Slots);
+        var slot = new SlotTicket(101);
+
+        foreach (var kind in new[] { WorkerOperationKind.Ready, WorkerOperationKind.Return })
+        {
+            stage.Tell((l, e) => l.Report(stage.NowUs, Saying(stage, "w2", new() { Kind = kind, Ticket = slot, Instance = new("i-101") }), e));
+            Assert.Equal("Creating w1", stage.Slots);
+            Assert.Empty(PoolLedger.ViewFor(stage.Ledger.State, new WorkerId("w1")).Leases);
+        }
+
+        stage.Tell((l, e) => l.Report(
+            stage.NowUs, Saying(stage, "w1", new() { Kind = WorkerOperationKind.Ready, Ticket = slot, Instance = new("i-101") }), e));
+        Assert.Equal("Leased w1", stage.Slots);
     }
 
     [Fact]
@@ -135,6 +176,20 @@ public class PoolLedgerStories
         stage.Assign("w", "r2");
         stage.Report("w");
         Assert.Equal(["twin", "unknown"], Sweeper.Orphans(listed, [stage.Ledger.State]).Select(o => o.Id.Value));
+    }
+
+    /// <summary>A report of a worker, with the next number, that tells one thing.</summary>
+    private static WorkerReport Saying(Stage stage, string worker, WorkerOperation operation)
+    {
+        var known = stage.Ledger.State.Workers.GetValueOrDefault(worker) ?? new LedgerWorker();
+        return new WorkerReport
+        {
+            Worker = new WorkerId(worker),
+            Sequence = known.Sequence + 1,
+            FirstOperation = known.Operation + 1,
+            Operations = [operation],
+            LeasesSeen = known.Granted,
+        };
     }
 
     private static string Later(Stage stage, long us)

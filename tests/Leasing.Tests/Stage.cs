@@ -93,6 +93,7 @@ internal sealed class Stage
     {
         _ledgerEffects.Clear();
         operation(Ledger, _ledgerEffects);
+        Ledger.CheckInvariants();
         return string.Join(", ", _ledgerEffects.Where(e => e.Kind != LedgerEffectKind.WakeAt).Select(e =>
             e.Kind == LedgerEffectKind.Provision ? $"provision in {(e.AtUs - NowUs) / Second} s" : $"destroy {e.Ticket} {e.Attempt}"));
     }
@@ -114,6 +115,11 @@ internal sealed class Stage
     {
         _effects.Clear();
         act(_effects);
+        foreach (var pool in _workers.Values)
+        {
+            pool.CheckInvariants();
+        }
+
         return string.Join(", ", _effects.Select(e => e.Kind switch
         {
             EffectKind.CreateSlot => $"create {e.Ticket}",

@@ -74,10 +74,33 @@ public class WorkerCoreTests
         Assert.All(tickets, t => Assert.True(t >= 0 && t % TicketSpace.Size == 0));
     }
 
+    public static TheoryData<string, LeasingOptions> Wrong => new()
+    {
+        { "ReportInterval", Options with { ReportInterval = TimeSpan.Zero } },
+        { "UrgentInterval", Options with { UrgentInterval = TimeSpan.Zero } },
+        { "AnswerInterval", Options with { AnswerInterval = TimeSpan.Zero } },
+        { "ReadInterval", Options with { ReadInterval = TimeSpan.Zero } },
+        { "ProvisionTimeout", Options with { ProvisionTimeout = TimeSpan.Zero } },
+        { "ClockSkew", Options with { ClockSkew = TimeSpan.FromSeconds(-1) } },
+        { "ParkAfter", Options with { ParkAfter = TimeSpan.FromSeconds(-1) } },
+        { "ClockDrift", Options with { ClockDrift = 1 } },
+        { "MaxOperations", Options with { MaxOperations = 0 } },
+        { "CreateBurst", Options with { CreateBurst = 0 } },
+        { "CreatesPerMinute", Options with { CreatesPerMinute = 0 } },
+        { "at least two leases", Options with { ForgetWorkerAfter = TimeSpan.FromSeconds(59) } },
+        { "a limit of each assignment", Options with { Pool = Options.Pool with { NoTimeoutLimit = Timeout.InfiniteTimeSpan } } },
+        { "CreateTimeout", Options with { Pool = Options.Pool with { CreateTimeout = TimeSpan.Zero } } },
+    };
+
+    [Theory]
+    [MemberData(nameof(Wrong))]
+    public void A_setting_out_of_its_range_is_refused_with_its_name(string words, LeasingOptions options) =>
+        Assert.Contains(words, Assert.Throws<ArgumentException>(() => NewWorker("w", options)).Message, StringComparison.Ordinal);
+
     [Fact]
     public void Settings_that_contradict_each_other_are_refused_with_a_reason()
     {
-        var e = Assert.Throws<ArgumentException>(() => NewWorker("w", Options with { LeaseUs = 5 * Second }));
+        var e = Assert.Throws<ArgumentException>(() => NewWorker("w", Options with { Lease = TimeSpan.FromSeconds(5) }));
         Assert.Contains("make the lease longer", e.Message, StringComparison.Ordinal);
     }
 

@@ -261,7 +261,6 @@ internal sealed class VirtualShard
                     break;
                 case EffectKind.Reject:
                     throw new InvalidOperationException($"Nobody set a deadline, yet request {effect.Request} was rejected: {effect.Message}");
-                case EffectKind.WakeAt:
                 default:
                     break;
             }

@@ -72,9 +72,9 @@ public sealed class ScalerAppOptions
     internal LeasingOptions ToLeasing(BackendLimits limits) => new()
     {
         Pool = limits.Apply(new SlotPoolOptions { MaxSlots = MaxSlotsPerFunction, LatencyPriceGbs = LatencyPrice }),
-        LeaseUs = (long)(LeaseSeconds * 1e6),
-        ReportIntervalUs = (long)(ReportSeconds * 1e6),
-        ParkAfterUs = (long)(ParkSeconds * 1e6),
+        Lease = TimeSpan.FromSeconds(LeaseSeconds),
+        ReportInterval = TimeSpan.FromSeconds(ReportSeconds),
+        ParkAfter = TimeSpan.FromSeconds(ParkSeconds),
         CreateBurst = CreateBurst,
         CreatesPerMinute = CreatesPerMinute,
     };

@@ -94,7 +94,7 @@ internal sealed partial class BackendCalls : IAsyncDisposable
                 break;
             }
 
-            core.BeginCreate(nowUs, create.Function.Key, create.Ticket, effects);
+            core.BeginCreate(nowUs, create.Function.Key, create.Ticket);
             Start(create);
         }
 

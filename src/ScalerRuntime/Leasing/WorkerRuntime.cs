@@ -56,13 +56,11 @@ public sealed partial class WorkerRuntime : IScaler, IAsyncDisposable
         ILogger<WorkerRuntime> logger,
         Scheduling? scheduling)
     {
-        var held = HeldCalls.For(backend);
-        options = options with { Pool = HeldCalls.PriceCreates(options.Pool, backend, held) };
         _core = new WorkerCore(worker, policy, options);
         _options = options;
         _time = time;
         _logger = logger;
-        _executor = new CoreExecutor(_core, backend, held, runtime, time, logger, AfterEvent, scheduling);
+        _executor = new CoreExecutor(_core, backend, held: null, runtime, time, logger, AfterEvent, scheduling);
         _reports = new CoreReports(_core, _executor, policy, backend.Name);
         _metrics = new RuntimeMetrics(_reports.Read, time);
         _messages = new LedgerMessages(_core, _executor, ledgers, scheduling ?? Scheduling.ThreadPool, time, logger);
@@ -119,7 +117,7 @@ public sealed partial class WorkerRuntime : IScaler, IAsyncDisposable
         _executor.Do((nowUs, effects) => _core.Leave(nowUs, effects));
 
         // The last reports are urgent, and that is when they are due at the latest.
-        await Task.Delay(TimeSpan.FromMicroseconds(_options.UrgentIntervalUs + 1000), _time, CancellationToken.None).ConfigureAwait(false);
+        await Task.Delay(_options.UrgentInterval + TimeSpan.FromMilliseconds(1), _time, CancellationToken.None).ConfigureAwait(false);
         DoAndSend(static (_, _) => { });
         await _messages.SentAsync().ConfigureAwait(false);
     }

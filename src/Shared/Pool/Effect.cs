@@ -20,9 +20,6 @@ public enum EffectKind
 
     /// <summary>Tell the caller of <see cref="Effect.Request"/> that it gets none, and why.</summary>
     Reject,
-
-    /// <summary>Call Tick at <see cref="Effect.AtUs"/> or as soon after as can be; an earlier wish of the same pool is replaced.</summary>
-    WakeAt,
 }
 
 /// <summary>How a request got its instance.</summary>
@@ -76,9 +73,6 @@ public readonly record struct Effect
     /// <summary>Memory of the slot, MB.</summary>
     public int MemoryMb { get; private init; }
 
-    /// <summary>When to wake, µs.</summary>
-    public long AtUs { get; private init; }
-
     public GrantKind GrantKind { get; private init; }
 
     public RejectReason RejectReason { get; private init; }
@@ -100,9 +94,6 @@ public readonly record struct Effect
 
     public static Effect Reject(FunctionMeta function, RequestId request, RejectReason reason, string message) =>
         new() { Kind = EffectKind.Reject, Function = function, Request = request, RejectReason = reason, Message = message };
-
-    public static Effect WakeAt(FunctionMeta function, long atUs) =>
-        new() { Kind = EffectKind.WakeAt, Function = function, AtUs = atUs };
 }
 
 /// <summary>How a backend's call failed.</summary>

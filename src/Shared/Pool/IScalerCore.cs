@@ -51,7 +51,7 @@ public interface IScalerCore
     bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects);
 
     /// <inheritdoc cref="SlotPool.BeginCreate"/>
-    void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects);
+    void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket);
 
     /// <summary>No new requests from now on; what is unused goes back.</summary>
     void Drain(long nowUs, List<Effect> effects);

@@ -16,7 +16,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     private readonly SlotPoolOptions _options;
     private readonly SlotRegistry _registry = new();
     private readonly Dictionary<MetaKey, SlotPool> _pools = [];
-    private readonly PriorityQueue<SlotPool, long> _wakes = new();
+    private readonly WakeQueue<SlotPool> _wakes = new();
     private readonly SlotPool _orphans;
     private readonly Queue<SlotPool> _reviews = new();
     private bool _draining;
@@ -47,7 +47,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     public int SlotCount => _pools.Values.Sum(p => p.SlotCount);
 
     /// <summary>When <see cref="Tick"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
-    public long NextWakeUs => _wakes.TryPeek(out _, out var atUs) ? atUs : long.MaxValue;
+    public long NextWakeUs => _wakes.NextUs;
 
     /// <summary>The function's pool; null when it was never asked for.</summary>
     public SlotPool? Find(MetaKey function) => _pools.GetValueOrDefault(function);
@@ -58,7 +58,6 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <remarks>Settings of the function that differ from those before take effect at once.</remarks>
     public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {
-        var start = effects.Count;
         if (!_pools.TryGetValue(function.Key, out var pool))
         {
             pool = AddPool(nowUs, function, effects);
@@ -69,7 +68,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         }
 
         pool.Assign(nowUs, request, deadlineUs, effects);
-        Finish(nowUs, effects, start);
+        Finish(nowUs, pool, effects);
     }
 
     /// <inheritdoc cref="SlotPool.Release"/>
@@ -80,9 +79,8 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             return ReleaseOutcome.UnknownAssignment;
         }
 
-        var start = effects.Count;
         var outcome = pool.Release(nowUs, request, instance, result, effects);
-        Finish(nowUs, effects, start);
+        Finish(nowUs, pool, effects);
         return outcome;
     }
 
@@ -112,12 +110,10 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>Does what is due, in all pools.</summary>
     public void Tick(long nowUs, List<Effect> effects)
     {
-        while (_wakes.TryPeek(out var pool, out var atUs) && atUs <= nowUs)
+        while (_wakes.TryTake(nowUs, out var pool))
         {
-            _wakes.Dequeue();
-            var start = effects.Count;
             pool.Tick(nowUs, effects);
-            Finish(nowUs, effects, start);
+            Finish(nowUs, pool, effects);
         }
     }
 
@@ -137,7 +133,6 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             byId[slot.Id] = slot;
         }
 
-        var start = effects.Count;
         foreach (var pool in _pools.Values)
         {
             pool.Reconcile(nowUs, askedUs, byId, effects);
@@ -151,7 +146,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             }
         }
 
-        Finish(nowUs, effects, start);
+        FinishAll(nowUs, effects);
     }
 
     /// <inheritdoc cref="SlotPool.HoldCreate"/>
@@ -166,32 +161,36 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     }
 
     /// <inheritdoc cref="SlotPool.BeginCreate"/>
-    public void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
-        Route(nowUs, function, effects, (pool, e) => pool.BeginCreate(nowUs, ticket, e));
+    public void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket)
+    {
+        if (_pools.TryGetValue(function, out var pool))
+        {
+            pool.BeginCreate(nowUs, ticket);
+            _wakes.Arm(pool, pool.NextWakeUs);
+        }
+    }
 
     /// <summary>Stops all pools: new requests are rejected, idle instances destroyed, busy ones when they are released.</summary>
     public void Drain(long nowUs, List<Effect> effects)
     {
         _draining = true;
-        var start = effects.Count;
         foreach (var pool in _pools.Values)
         {
             pool.Drain(nowUs, effects);
         }
 
-        Finish(nowUs, effects, start);
+        FinishAll(nowUs, effects);
     }
 
     /// <inheritdoc cref="SlotPool.RejectWaiting"/>
     public void RejectWaiting(long nowUs, List<Effect> effects)
     {
-        var start = effects.Count;
         foreach (var pool in _pools.Values)
         {
             pool.RejectWaiting(nowUs, effects);
         }
 
-        Finish(nowUs, effects, start);
+        FinishAll(nowUs, effects);
     }
 
     /// <inheritdoc/>
@@ -239,35 +238,31 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     {
         if (_pools.TryGetValue(function, out var pool))
         {
-            var start = effects.Count;
             action(pool, effects);
-            Finish(nowUs, effects, start);
+            Finish(nowUs, pool, effects);
         }
     }
 
-    /// <summary>What ends every event: reviews that policies asked for, and wake-up times, of which hosts need only the next.</summary>
-    private void Finish(long nowUs, List<Effect> effects, int start)
+    /// <summary>What ends every event: the pool's wake-up time, and the reviews that policies asked for.</summary>
+    private void Finish(long nowUs, SlotPool pool, List<Effect> effects)
     {
+        _wakes.Arm(pool, pool.NextWakeUs);
+
         // A review may ask for further ones; each pool is reviewed once at most, so that two policies cannot keep each other busy.
-        for (var left = _reviews.Count > 0 ? _pools.Count : 0; left > 0 && _reviews.TryDequeue(out var pool); left--)
+        for (var left = _reviews.Count > 0 ? _pools.Count : 0; left > 0 && _reviews.TryDequeue(out var other); left--)
         {
-            pool.Review(nowUs, effects);
+            other.Review(nowUs, effects);
+            _wakes.Arm(other, other.NextWakeUs);
         }
 
         _reviews.Clear();
-        var kept = start;
-        for (var i = start; i < effects.Count; i++)
-        {
-            if (effects[i].Kind != EffectKind.WakeAt)
-            {
-                effects[kept++] = effects[i];
-            }
-            else if (effects[i].AtUs != long.MaxValue)
-            {
-                _wakes.Enqueue(_pools[effects[i].Function.Key], effects[i].AtUs);
-            }
-        }
+    }
 
-        effects.RemoveRange(kept, effects.Count - kept);
+    private void FinishAll(long nowUs, List<Effect> effects)
+    {
+        foreach (var pool in _pools.Values)
+        {
+            Finish(nowUs, pool, effects);
+        }
     }
 }

@@ -1,15 +1,43 @@
 namespace FuncScaler.Pool;
 
+/// <summary>
+/// Whose slots a pool uses, where they are not its own: told of what changes, in the moment it does. Such a pool holds each creation until
+/// <see cref="SlotPool.BeginCreate"/>, and gives back what it does not want instead of destroying it.
+/// </summary>
+internal interface ISlotLessor
+{
+    /// <summary>A request came that the pool has not seen.</summary>
+    void RequestCame(long nowUs);
+
+    /// <summary>A request that came is served, rejected or lost.</summary>
+    /// <param name="nowUs">The time.</param>
+    /// <param name="executedUs">How long it had executed, µs; 0 when unknown or never.</param>
+    void RequestWent(long nowUs, long executedUs);
+
+    /// <summary>The pool wants a slot to be created.</summary>
+    void SlotWanted(long nowUs, SlotTicket ticket);
+
+    /// <summary>The pool gives up a slot, which is in its last state still.</summary>
+    /// <param name="nowUs">The time.</param>
+    /// <param name="slot">The slot.</param>
+    /// <param name="reason">Why, for operators; null where it was never created.</param>
+    void SlotReturned(long nowUs, Slot slot, string? reason);
+}
+
 /// <summary>Events of pools whose slots are leased: they come ready from elsewhere, go elsewhere, and serve only while the lease holds.</summary>
 public sealed partial class SlotPool
 {
-    private bool _suspended;
-
     /// <summary>Whether idle instances may not be given out at present.</summary>
-    public bool Suspended => _suspended;
+    public bool Suspended { get; private set; }
 
-    /// <summary>Whether a slot is in the inventory.</summary>
-    public bool Owns(SlotTicket ticket) => _slots.ContainsKey(ticket);
+    /// <summary>The leased slots.</summary>
+    internal IReadOnlyCollection<Slot> Leased => _inventory.All;
+
+    /// <summary>The leased instances that requests hold.</summary>
+    internal IReadOnlyCollection<Slot> LeasedInUse => _inventory.InUse;
+
+    /// <summary>A slot of the inventory; null for none.</summary>
+    internal Slot? Find(SlotTicket ticket) => _inventory.Find(ticket);
 
     /// <summary>A ready instance made elsewhere joins: a waiting request gets it, or it is idle.</summary>
     /// <param name="nowUs">The time.</param>
@@ -23,23 +51,13 @@ public sealed partial class SlotPool
     public bool Join(long nowUs, SlotTicket ticket, BackendSlotId backendId, InstanceId instance, int uses, List<Effect> effects, Uri? address = null)
     {
         Advance(nowUs);
-        if (_slots.ContainsKey(ticket) || !_registry.TryClaim(backendId, ticket))
+        var slot = new Slot(ticket, Function.MemoryMb, _nowUs) { Instance = instance, Uses = uses, Address = address };
+        if (_inventory.Find(ticket) is not null || !_inventory.TryClaim(slot, backendId))
         {
             return false;
         }
 
-        var slot = new Slot(ticket, Function.MemoryMb)
-        {
-            State = SlotState.Idle,
-            BackendId = backendId,
-            Instance = instance,
-            Address = address,
-            CreateAskedUs = _nowUs,
-            AskedUs = _nowUs,
-            Uses = uses,
-        };
-        _slots.Add(ticket, slot);
-        Ledger.SlotCreated(_nowUs, slot.MemoryMb);
+        _inventory.Add(slot, SlotState.Adopted);
         Offer(slot, GrantKind.Waited, effects);
         Settle(effects);
         return true;
@@ -52,38 +70,33 @@ public sealed partial class SlotPool
     public void Withdraw(long nowUs, SlotTicket ticket, List<Effect> effects)
     {
         Advance(nowUs);
-        if (!_slots.TryGetValue(ticket, out var slot))
+        if (_inventory.Find(ticket) is not { } slot)
         {
             return;
         }
 
-        if (slot.State == SlotState.Idle)
+        if (slot.State == SlotState.Busy)
         {
-            _idle.Remove(slot);
-        }
-        else if (slot.State == SlotState.Busy)
-        {
-            EndUse(slot);
+            RequestEnded(slot.WaitedUs, executedUs: 0);
         }
 
-        Drop(slot);
+        _line.Unbind(slot);
+        _inventory.Remove(slot, _nowUs);
         Settle(effects);
     }
 
     /// <summary>No instance is given out until <see cref="Resume"/>; requests wait, everything else goes on.</summary>
-    public void Suspend() => _suspended = true;
+    public void Suspend() => Suspended = true;
 
     /// <summary>Instances are given out again, first to those who wait.</summary>
     public void Resume(long nowUs, List<Effect> effects)
     {
         Advance(nowUs);
-        _suspended = false;
-        while (_idle.Count > 0 && _waiters.First is { } node)
+        Suspended = false;
+        while (_inventory.LastFreed is { } slot && _line.First is { } waiter)
         {
-            var slot = _idle[^1];
-            _idle.RemoveAt(_idle.Count - 1);
-            RemoveWaiter(node);
-            Grant(slot, node.Value.Request, GrantKind.Waited, _nowUs - node.Value.ArrivedUs, node.Value.Callers, effects);
+            _line.Remove(waiter);
+            Grant(slot, waiter.Request, GrantKind.Waited, _nowUs - waiter.ArrivedUs, waiter.Callers, effects);
         }
 
         Settle(effects);

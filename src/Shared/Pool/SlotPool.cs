@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using FuncScaler.Policies;
 using FuncScaler.Scoring;
 using FuncScaler.Statistics;
@@ -9,36 +10,35 @@ namespace FuncScaler.Pool;
 /// as method calls with the time, effects go out into a list; hosts run the effects and answer with further events.
 /// </summary>
 /// <remarks>
-/// Whatever the backend answers, late, twice, wrongly or never, these hold: an instance is held by at most one request; each Assign gets
-/// exactly one Grant or Reject; a slot whose creation was asked for stays in the inventory until the backend has confirmed that it is
-/// gone; a Release that matches no assignment changes nothing. Not safe for concurrent use.
+/// <para>
+/// A request that finds an idle instance takes the one that was used last. Else it joins the <see cref="WaitingLine"/>, and the policy
+/// says how many slots to create. A slot that becomes ready or free goes to the first in line, or is idle for as long as the policy
+/// wishes. After every event the pool looks whether requests are stranded and whether the policy wants instances ahead of them.
+/// </para>
+/// <para>
+/// Whatever the backend answers, late, twice, wrongly or never, these hold after each event, and <see cref="CheckInvariants"/> checks
+/// them: an instance is held by at most one request; each Assign gets exactly one Grant or Reject; a slot whose creation was asked for
+/// stays in the <see cref="SlotInventory"/> until the backend has confirmed that it is gone; a Release that matches no assignment changes
+/// nothing; nobody waits beside an idle instance, nor without anything under way. Not safe for concurrent use.
+/// </para>
 /// </remarks>
-public sealed partial class SlotPool : IPoolState
+public sealed partial class SlotPool : IPoolState, IWakeable
 {
-    /// <summary>When the backend was asked for a slot whose creation is held back: so far off that no time-out comes due.</summary>
-    private const long NotAsked = long.MaxValue / 4;
-
     private readonly IKeepAlivePolicy _policy;
     private readonly SlotPoolOptions _options;
     private readonly SlotRegistry _registry;
-    private readonly bool _waiting;
-    private readonly Dictionary<SlotTicket, Slot> _slots = [];
-    private readonly Dictionary<RequestId, Slot> _assignments = [];
-    private readonly Dictionary<RequestId, LinkedListNode<Waiter>> _waiterIndex = [];
-    private readonly LinkedList<Waiter> _waiters = new();
+    private readonly SlotInventory _inventory;
+    private readonly WaitingLine _line = new();
+    private readonly RetryPause _pause;
+    private readonly bool _shares;
+    private readonly ISlotLessor? _lessor;
+    private readonly long _createTimeoutUs;
+    private readonly long _initTimeoutUs;
+    private readonly long _destroyTimeoutUs;
 
-    // Last-in first-out: the most recently freed instance is at the end.
-    private readonly List<Slot> _idle = [];
-
+    private long? _assignmentLimitUs;
     private long _nowUs;
     private long _nextWakeUs = long.MaxValue;
-    private long _announcedWakeUs = long.MaxValue;
-    private long _createNotBeforeUs;
-    private long _standbyNotBeforeUs;
-    private long _lastFailureUs;
-    private int _failuresInARow;
-    private int _owedCreates;
-    private int _busyAfterWait;
     private bool _draining;
 
     /// <param name="function">The function.</param>
@@ -47,15 +47,32 @@ public sealed partial class SlotPool : IPoolState
     /// <param name="registry">Tickets and slot owners, shared by all pools of a scaler.</param>
     /// <param name="ledger">What the run has cost, shared likewise.</param>
     public SlotPool(FunctionMeta function, IKeepAlivePolicy policy, SlotPoolOptions options, SlotRegistry registry, ScoreLedger ledger)
+        : this(function, policy, options, registry, ledger, lessor: null)
+    {
+    }
+
+    /// <param name="lessor">Whose slots they are; null where the pool has them from the backend itself.</param>
+    internal SlotPool(
+        FunctionMeta function, IKeepAlivePolicy policy, SlotPoolOptions options, SlotRegistry registry, ScoreLedger ledger, ISlotLessor? lessor)
     {
         ArgumentNullException.ThrowIfNull(function);
+        ArgumentNullException.ThrowIfNull(policy);
+        ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(function.MemoryMb, 1);
+        options.Validate();
         Function = function;
+        Ledger = ledger;
         _policy = policy;
         _options = options;
         _registry = registry;
-        Ledger = ledger;
-        _waiting = options.Waiting && policy.Waits;
+        _inventory = new SlotInventory(registry, ledger);
+        _pause = new RetryPause(options);
+        _shares = options.Waiting && policy.Waits;
+        _lessor = lessor;
+        _createTimeoutUs = options.CreateTimeout.ToUs();
+        _initTimeoutUs = options.InitTimeout.ToUs();
+        _destroyTimeoutUs = options.DestroyTimeout.ToUs();
+        _assignmentLimitUs = options.AssignmentLimitUs(function);
     }
 
     public FunctionMeta Function { get; private set; }
@@ -69,34 +86,46 @@ public sealed partial class SlotPool : IPoolState
     double IPoolState.CreatePriceSeconds => _options.CreatePriceSeconds?.Invoke() ?? 0;
 
     /// <summary>Instances executing a request.</summary>
-    public int BusyCount => _assignments.Count;
+    public int BusyCount => _inventory.Busy;
 
     /// <summary>Instances that are ready and unused.</summary>
-    public int IdleCount => _idle.Count;
+    public int IdleCount => _inventory.Idle;
 
-    /// <summary>Slots being created or initialised whose answer may still serve a request.</summary>
-    public int InFlightCount { get; private set; }
+    /// <summary>Slots being created or initialised, or about to be, whose answer may still serve a request.</summary>
+    public int InFlightCount => _inventory.InFlight;
 
     /// <summary>Those of <see cref="InFlightCount"/> that have been created and are being initialised.</summary>
-    public int InitializingCount { get; private set; }
+    public int InitializingCount => _inventory.Initializing;
 
     /// <summary>Requests without an instance.</summary>
-    public int WaiterCount => _waiters.Count;
+    public int WaiterCount => _line.Count;
 
     /// <summary>Slots in the inventory, in whatever state.</summary>
-    public int SlotCount => _slots.Count;
+    public int SlotCount => _inventory.Count;
 
-    /// <summary>When Tick is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
+    /// <summary>When Tick is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due. Hosts read it after each event.</summary>
     public long NextWakeUs => _nextWakeUs;
 
+    long IWakeable.ArmedForUs { get; set; } = long.MaxValue;
+
     /// <summary>What the backend said when it last failed; null once an instance is ready again.</summary>
-    public string? LastFailure { get; private set; }
+    public string? LastFailure => _pause.LastFailure;
+
+    /// <summary>A snapshot of the inventory, for tests, statistics and persistence.</summary>
+    public IEnumerable<SlotSnapshot> Slots =>
+        _inventory.All.Select(s => new SlotSnapshot(s.Ticket, s.State, s.BackendId, s.Instance, s.Request, s.MemoryMb));
+
+    private PoolView View => new(this, _nowUs);
 
     /// <summary>What the policy knows and does; null when it is none that explains. Changes nothing.</summary>
     public PolicyExplanation? Explain(long nowUs) => (_policy as IExplainablePolicy)?.Explain(new PoolView(this, Math.Max(nowUs, _nowUs)));
 
-    /// <summary>A snapshot of the inventory, for tests, statistics and persistence.</summary>
-    public IEnumerable<SlotSnapshot> Slots => _slots.Values.Select(s => new SlotSnapshot(s.Ticket, s.State, s.BackendId, s.Instance, s.Request, s.MemoryMb));
+    /// <summary>What the policy tells operators at <paramref name="nowUs"/>; nulls where it has nothing to tell.</summary>
+    public (double? ArrivalsPerSecond, double? PriceGbsPerSecond) DescribePolicy(long nowUs)
+    {
+        var view = new PoolView(this, nowUs);
+        return _policy is IPolicyMetrics metrics ? (metrics.PredictArrivalsPerSecond(view), metrics.PriceGbsPerSecond(view)) : (null, null);
+    }
 
     /// <summary>
     /// A request wants an instance. Leads to exactly one Grant or Reject, now or later. A repeated Assign of a request that is waiting
@@ -109,16 +138,16 @@ public sealed partial class SlotPool : IPoolState
     public void Assign(long nowUs, RequestId request, long deadlineUs, List<Effect> effects)
     {
         Advance(nowUs);
-        if (_assignments.TryGetValue(request, out var held))
+        if (_inventory.HeldBy(request) is { } held)
         {
             held.Callers++;
             effects.Add(Effect.Grant(Function, request, held.Ticket, held.Instance, held.BackendId, GrantKind.Warm, held.Address));
             return;
         }
 
-        if (_waiterIndex.TryGetValue(request, out var joined))
+        if (_line.Find(request) is { } joined)
         {
-            joined.Value.Callers++;
+            joined.Callers++;
             return;
         }
 
@@ -129,26 +158,19 @@ public sealed partial class SlotPool : IPoolState
         }
 
         Statistics.RequestArrived(_nowUs);
+        _lessor?.RequestCame(_nowUs);
         _policy.RequestArrived(View);
         LearnDemand();
-        if (_idle.Count > 0 && !_suspended)
+        if (!Suspended && _inventory.LastFreed is { } slot)
         {
-            var slot = _idle[^1];
-            _idle.RemoveAt(_idle.Count - 1);
             Grant(slot, request, GrantKind.Warm, waitedUs: 0, callers: 1, effects);
         }
         else
         {
-            var waiter = new Waiter(request, _nowUs, deadlineUs);
-            _waiterIndex.Add(request, _waiters.AddLast(waiter));
+            _line.Add(request, _nowUs, deadlineUs);
             WakeBy(deadlineUs);
             var wanted = _policy.CreateOnMiss(View);
-            if (!_waiting)
-            {
-                wanted = Math.Max(1, wanted);
-            }
-
-            CreateOrOwe(wanted, effects);
+            CreateOrOwe(_shares ? wanted : Math.Max(1, wanted), effects);
         }
 
         Settle(effects);
@@ -162,7 +184,7 @@ public sealed partial class SlotPool : IPoolState
     /// <param name="effects">Where effects are added.</param>
     public ReleaseOutcome Release(long nowUs, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
-        if (!_assignments.TryGetValue(request, out var slot))
+        if (_inventory.HeldBy(request) is not { } slot)
         {
             return ReleaseOutcome.UnknownAssignment;
         }
@@ -180,13 +202,14 @@ public sealed partial class SlotPool : IPoolState
         }
 
         Ledger.RequestServed(result.DurationUs, slot.MemoryMb, slot.WaitedUs, 0);
-        EndUse(slot);
+        RequestEnded(slot.WaitedUs, result.DurationUs);
         if (result.NeedDestroy)
         {
             Lose(slot, "the caller reports the instance as broken", effects);
         }
         else if (slot.Doomed)
         {
+            _inventory.Become(slot, SlotState.Idle, _nowUs);
             Lose(slot, "it no longer fits its function or its backend", effects);
         }
         else
@@ -199,21 +222,21 @@ public sealed partial class SlotPool : IPoolState
     }
 
     /// <summary>
-    /// One caller of a request has gone away, or could not be told of its instance. With the last of them a waiting request is rejected, and
-    /// an instance that was granted is taken back. Does nothing for an unknown request.
+    /// One caller of a request has gone away, or could not be told of its instance. With the last of them a waiting request is rejected,
+    /// and an instance that was granted is taken back. Does nothing for an unknown request.
     /// </summary>
     public void Abandon(long nowUs, RequestId request, List<Effect> effects)
     {
         Advance(nowUs);
-        if (_waiterIndex.TryGetValue(request, out var node))
+        if (_line.Find(request) is { } waiter)
         {
-            if (--node.Value.Callers == 0)
+            if (--waiter.Callers == 0)
             {
-                RejectWaiter(node, RejectReason.Cancelled, "the caller went away", effects);
+                Reject(waiter, RejectReason.Cancelled, "the caller went away", effects);
                 Settle(effects);
             }
         }
-        else if (_assignments.TryGetValue(request, out var slot) && --slot.Callers == 0)
+        else if (_inventory.HeldBy(request) is { } slot && --slot.Callers == 0)
         {
             Release(nowUs, request, slot.Instance, default, effects);
         }
@@ -223,19 +246,18 @@ public sealed partial class SlotPool : IPoolState
     public void SlotCreated(long nowUs, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects)
     {
         Advance(nowUs);
-        if (!_slots.TryGetValue(ticket, out var slot) || slot.State != SlotState.Creating)
+        if (_inventory.Find(ticket) is not { State: SlotState.Creating or SlotState.Held } slot)
         {
             if (!_registry.TryGetOwner(backendId, out _))
             {
                 // Given up before its id was known: now it can be destroyed by name.
                 Adopt(backendId, "created under a ticket that was given up", graceUs: 0, effects);
-                Announce(effects);
             }
 
             return;
         }
 
-        if (!_registry.TryClaim(backendId, ticket))
+        if (!_inventory.TryClaim(slot, backendId))
         {
             // The backend hands out a slot that is in use. Using it twice would be worse than one more try; destroying it, worse still.
             Drop(slot);
@@ -244,10 +266,13 @@ public sealed partial class SlotPool : IPoolState
             return;
         }
 
-        slot.BackendId = backendId;
-        Statistics.Create.Add(_nowUs - slot.AskedUs);
-        SetState(slot, slot.State, abandoned: slot.Doomed);
-        var needed = (slot.BoundTo is { } bound && _waiterIndex.ContainsKey(bound)) || _waiters.Count > InitializingCount;
+        if (slot.State == SlotState.Creating)
+        {
+            Statistics.Create.Add(_nowUs - slot.AskedUs);
+        }
+
+        _inventory.CountOn(slot, !slot.Doomed);
+        var needed = (slot.BoundTo is { } bound && _line.Contains(bound)) || _line.Count > InitializingCount;
         if (slot.Doomed || (!needed && (_draining || !(slot.Standby || _policy.KeepSurplus(View)))))
         {
             Destroy(slot, "no request needs it any more", effects);
@@ -261,22 +286,25 @@ public sealed partial class SlotPool : IPoolState
     }
 
     /// <summary>The backend has initialised a slot. Late and repeated answers change nothing.</summary>
+    /// <param name="nowUs">The time.</param>
+    /// <param name="ticket">The slot's.</param>
+    /// <param name="effects">Where effects are added.</param>
     /// <param name="address">Where the instance is reached; null where the platform has no addresses.</param>
     public void SlotReady(long nowUs, SlotTicket ticket, List<Effect> effects, Uri? address = null)
     {
         Advance(nowUs);
-        if (!_slots.TryGetValue(ticket, out var slot) || slot.State != SlotState.Initializing)
+        if (_inventory.Find(ticket) is not { State: SlotState.Initializing } slot)
         {
             return;
         }
 
         slot.Address = address;
 
-        _failuresInARow = 0;
-        LastFailure = null;
+        _pause.Succeeded();
         Statistics.Init.Add(_nowUs - slot.AskedUs);
         if (slot.Doomed)
         {
+            _inventory.Become(slot, SlotState.Idle, _nowUs);
             Destroy(slot, "its function's settings have changed", effects);
         }
         else
@@ -290,54 +318,43 @@ public sealed partial class SlotPool : IPoolState
     /// <summary>A create, init or destroy has failed; which one follows from the slot's state.</summary>
     public void SlotFailed(long nowUs, SlotTicket ticket, SlotFailure failure, List<Effect> effects)
     {
+        ArgumentNullException.ThrowIfNull(failure);
         Advance(nowUs);
-        if (!_slots.TryGetValue(ticket, out var slot))
+        if (_inventory.Find(ticket) is not { } slot)
         {
             return;
         }
 
+        var counted = slot.State == SlotState.Initializing ? !slot.Doomed : !slot.Abandoned;
         switch (slot.State)
         {
-            case SlotState.Creating:
-                var wasAbandoned = slot.Abandoned;
-                if (failure.OutcomeUnknown)
-                {
-                    Destroy(slot, "the outcome of its creation is unknown", effects);
-                }
-                else
-                {
-                    Drop(slot);
-                }
-
-                if (!wasAbandoned)
-                {
-                    RetryLater(slot, failure, effects);
-                }
-
+            case SlotState.Creating when failure.OutcomeUnknown:
+                Destroy(slot, "the outcome of its creation is unknown", effects);
                 break;
-
+            case SlotState.Creating or SlotState.Held:
+                Drop(slot);
+                break;
             case SlotState.Initializing:
-                var wasDoomed = slot.Doomed;
                 Destroy(slot, "its initialisation failed", effects);
-                if (!wasDoomed)
-                {
-                    RetryLater(slot, failure, effects);
-                }
-
                 break;
-
             case SlotState.Destroying:
                 slot.DestroyAttempts++;
                 slot.DueUs = _nowUs + Math.Max(failure.RetryAfterUs, _options.RetryPauseUs(slot.DestroyAttempts));
-                slot.Asked = false;
+                slot.DestroyAsked = false;
                 WakeBy(slot.DueUs);
+                counted = false;
                 break;
-
             case SlotState.Idle:
             case SlotState.Busy:
             case SlotState.Adopted:
             default:
+                counted = false;
                 break;
+        }
+
+        if (counted)
+        {
+            RetryLater(slot, failure, effects);
         }
 
         Settle(effects);
@@ -347,172 +364,46 @@ public sealed partial class SlotPool : IPoolState
     public void SlotDestroyed(long nowUs, SlotTicket ticket, List<Effect> effects)
     {
         Advance(nowUs);
-        if (_slots.TryGetValue(ticket, out var slot) && slot.State == SlotState.Destroying)
+        if (_inventory.Find(ticket) is { State: SlotState.Destroying } slot)
         {
             Drop(slot);
             Settle(effects);
         }
     }
 
-    /// <summary>
-    /// Compares the inventory with the backend's own list. Slots of ours that it does not know are given up (a busy one when it is
-    /// released), also those whose CreateSlot went unanswered; a slot that answers a lost creation is taken as created.
-    /// </summary>
-    /// <param name="nowUs">The time.</param>
-    /// <param name="askedUs">When the list was asked for: younger slots may be missing from it.</param>
-    /// <param name="listed">The list, possibly of all pools' slots.</param>
-    /// <param name="effects">Where effects are added.</param>
-    public void Reconcile(long nowUs, long askedUs, IReadOnlyDictionary<BackendSlotId, ListedSlot> listed, List<Effect> effects)
-    {
-        Advance(nowUs);
-        foreach (var slot in listed.Values)
-        {
-            if (slot.Ticket != default && _slots.TryGetValue(slot.Ticket, out var own) && own.BackendId == default)
-            {
-                SlotCreated(nowUs, slot.Ticket, slot.Id, effects);
-            }
-        }
-
-        foreach (var slot in _slots.Values.Where(s => IsMissing(s, askedUs, listed)).ToList())
-        {
-            switch (slot.State)
-            {
-                case SlotState.Busy:
-                    slot.Doomed = true;
-                    break;
-                case SlotState.Initializing:
-                    Drop(slot);
-                    RetryLater(slot, new SlotFailure(FailureKind.Transient, "the backend does not know the slot any more"), effects);
-                    break;
-                case SlotState.Idle:
-                case SlotState.Adopted:
-                case SlotState.Destroying:
-                    _idle.Remove(slot);
-                    Drop(slot);
-                    break;
-                case SlotState.Creating:
-                    Drop(slot);
-                    break;
-                default:
-                    break;
-            }
-        }
-
-        Settle(effects);
-    }
-
-    /// <summary>Takes a slot that the backend lists and nobody owns into the inventory, to destroy it.</summary>
-    public void Adopt(long nowUs, BackendSlotId backendId, List<Effect> effects)
-    {
-        Advance(nowUs);
-        Adopt(backendId, "the backend lists it and nobody owns it", _options.OrphanGraceUs, effects);
-        Settle(effects);
-    }
-
-    /// <summary>
-    /// Takes an instance of this function that a former run of the scaler has left into the inventory: held back until none of that run's
-    /// requests can still execute in it, then initialised again and offered.
-    /// </summary>
-    /// <param name="nowUs">The time.</param>
-    /// <param name="backendId">The backend's id; nothing happens when a ticket holds it already.</param>
-    /// <param name="usableFromUs">Until when it is held back.</param>
-    /// <param name="effects">Where effects are added.</param>
-    public void AdoptInstance(long nowUs, BackendSlotId backendId, long usableFromUs, List<Effect> effects)
-    {
-        Advance(nowUs);
-        var ticket = _registry.NextTicket();
-        if (_registry.TryClaim(backendId, ticket))
-        {
-            var slot = new Slot(ticket, Function.MemoryMb)
-            {
-                State = SlotState.Adopted,
-                BackendId = backendId,
-                CreateAskedUs = _nowUs,
-                AskedUs = _nowUs,
-                DueUs = _draining ? _nowUs : usableFromUs,
-            };
-            _slots.Add(ticket, slot);
-            Ledger.SlotCreated(_nowUs, slot.MemoryMb);
-            WakeBy(slot.DueUs);
-        }
-
-        Settle(effects);
-    }
-
-    /// <summary>
-    /// The host holds a creation back, because the backend takes no more of them now: no time-out runs until <see cref="BeginCreate"/>.
-    /// </summary>
-    /// <returns>False when the slot is not waiting to be created (any more).</returns>
-    public bool HoldCreate(SlotTicket ticket)
-    {
-        if (!_slots.TryGetValue(ticket, out var slot) || slot.State != SlotState.Creating || slot.Abandoned)
-        {
-            return false;
-        }
-
-        slot.AskedUs = NotAsked;
-        return true;
-    }
-
-    /// <summary>Whether a creation that is held back is still wanted; where not, it leaves the inventory and must not be carried out.</summary>
-    public bool KeepHeldCreate(long nowUs, SlotTicket ticket, List<Effect> effects)
-    {
-        Advance(nowUs);
-        if (!_slots.TryGetValue(ticket, out var slot) || slot.State != SlotState.Creating)
-        {
-            return false;
-        }
-
-        var needed = slot.BoundTo is { } bound ? _waiterIndex.ContainsKey(bound) : _waiters.Count > InFlightCount - HeldCount;
-        if (!slot.Doomed && (needed || (slot.Standby && !_draining)))
-        {
-            return true;
-        }
-
-        Drop(slot);
-        Settle(effects);
-        return false;
-    }
-
-    /// <summary>The host asks the backend now for a slot whose creation it has held back.</summary>
-    public void BeginCreate(long nowUs, SlotTicket ticket, List<Effect> effects)
-    {
-        Advance(nowUs);
-        if (_slots.TryGetValue(ticket, out var slot) && slot.State == SlotState.Creating)
-        {
-            slot.AskedUs = _nowUs;
-            WakeBy(DueOf(slot));
-            Announce(effects);
-        }
-    }
-
     /// <summary>The function's settings have changed: instances made under the old ones serve no new request.</summary>
     public void UpdateFunction(long nowUs, FunctionMeta function, List<Effect> effects)
     {
+        ArgumentNullException.ThrowIfNull(function);
         ArgumentOutOfRangeException.ThrowIfLessThan(function.MemoryMb, 1);
         Advance(nowUs);
         var remake = function.MemoryMb != Function.MemoryMb || function.Runtime != Function.Runtime;
         Function = function;
+        _assignmentLimitUs = _options.AssignmentLimitUs(function);
         if (!remake)
         {
             return;
         }
 
-        foreach (var slot in _slots.Values.ToList())
+        foreach (var slot in _inventory.All.ToList())
         {
             if (slot.State == SlotState.Idle)
             {
-                _idle.Remove(slot);
                 Destroy(slot, "its function's settings have changed", effects);
+            }
+            else if (slot.State == SlotState.Held)
+            {
+                // Not begun: what is created must not differ from what was asked for.
+                Drop(slot);
+                CreateOrOwe(_line.Count > InFlightCount ? 1 : 0, effects);
             }
             else if (slot.State != SlotState.Destroying && !slot.Doomed)
             {
                 slot.Doomed = true;
                 if (slot.InFlight)
                 {
-                    SetState(slot, slot.State, abandoned: true);
-                    Unbind(slot);
-                    CreateOrOwe(_waiters.Count > InFlightCount ? 1 : 0, effects);
+                    GiveUpOn(slot);
+                    CreateOrOwe(_line.Count > InFlightCount ? 1 : 0, effects);
                 }
             }
         }
@@ -525,13 +416,12 @@ public sealed partial class SlotPool : IPoolState
     {
         Advance(nowUs);
         _draining = true;
-        foreach (var slot in _idle)
+        while (IdleCount > 0)
         {
-            Destroy(slot, "the scaler is stopping", effects);
+            Destroy(_inventory.IdleAt(0), "the scaler is stopping", effects);
         }
 
-        _idle.Clear();
-        foreach (var slot in _slots.Values.Where(s => s.State == SlotState.Adopted))
+        foreach (var slot in _inventory.All.Where(s => s.State == SlotState.Adopted).ToList())
         {
             Destroy(slot, "the scaler is stopping", effects);
         }
@@ -544,19 +434,12 @@ public sealed partial class SlotPool : IPoolState
     {
         Advance(nowUs);
         _draining = true;
-        while (_waiters.First is { } node)
+        while (_line.First is { } waiter)
         {
-            RejectWaiter(node, RejectReason.ShuttingDown, "the scaler is stopping", effects);
+            Reject(waiter, RejectReason.ShuttingDown, "the scaler is stopping", effects);
         }
 
         Settle(effects);
-    }
-
-    /// <summary>What the policy tells operators at <paramref name="nowUs"/>; nulls where it has nothing to tell.</summary>
-    public (double? ArrivalsPerSecond, double? PriceGbsPerSecond) DescribePolicy(long nowUs)
-    {
-        var view = new PoolView(this, nowUs);
-        return _policy is IPolicyMetrics metrics ? (metrics.PredictArrivalsPerSecond(view), metrics.PriceGbsPerSecond(view)) : (null, null);
     }
 
     /// <summary>Lets the policy look again, as after every change, although nothing has changed in this pool.</summary>
@@ -572,30 +455,18 @@ public sealed partial class SlotPool : IPoolState
         Advance(nowUs);
         if (_nowUs < _nextWakeUs)
         {
-            Announce(effects);
             return;
         }
 
-        // The wake-up that was announced is used up by now, and what is due next needs another.
         _nextWakeUs = long.MaxValue;
-        _announcedWakeUs = long.MaxValue;
-        for (var node = _waiters.First; node is not null;)
+        foreach (var waiter in _line.Overdue(_nowUs) ?? [])
         {
-            var next = node.Next;
-            if (node.Value.DeadlineUs <= _nowUs)
-            {
-                RejectWaiter(node, RejectReason.DeadlineExceeded, WaitedInVain(), effects);
-            }
-            else
-            {
-                WakeBy(node.Value.DeadlineUs);
-            }
-
-            node = next;
+            Reject(waiter, RejectReason.DeadlineExceeded, WaitedInVain(), effects);
         }
 
+        WakeBy(_line.NextDeadlineUs);
         List<Slot>? due = null;
-        foreach (var slot in _slots.Values)
+        foreach (var slot in _inventory.All)
         {
             var dueUs = DueOf(slot);
             if (dueUs <= _nowUs)
@@ -608,81 +479,88 @@ public sealed partial class SlotPool : IPoolState
             }
         }
 
-        if (due is not null)
+        foreach (var slot in due ?? [])
         {
-            foreach (var slot in due)
+            // What is done about one may settle another.
+            if (DueOf(slot) <= _nowUs)
             {
-                // What is done about one may settle another.
-                if (DueOf(slot) <= _nowUs)
-                {
-                    Overdue(slot, effects);
-                }
+                DoWhatIsDue(slot, effects);
             }
         }
 
-        if (_createNotBeforeUs <= _nowUs && _owedCreates > 0)
+        if (_pause.Owed > 0 && _pause.UntilUs <= _nowUs)
         {
-            var wanted = Math.Min(_owedCreates, _waiters.Count - InFlightCount);
-            _owedCreates = 0;
-            CreateOrOwe(wanted, effects);
+            CreateOrOwe(Math.Min(_pause.TakeOwed(), _line.Count - InFlightCount), effects);
         }
-        else if (_owedCreates > 0)
+        else if (_pause.Owed > 0)
         {
-            WakeBy(_createNotBeforeUs);
+            WakeBy(_pause.UntilUs);
         }
 
         Settle(effects);
     }
 
-    /// <summary>
-    /// Whether a list that was asked for at a time should have held the slot. A CreateSlot that was overdue by then and is not in the
-    /// list had no effect; should its answer come all the same, the slot is adopted and destroyed.
-    /// </summary>
-    private bool IsMissing(Slot slot, long askedUs, IReadOnlyDictionary<BackendSlotId, ListedSlot> listed) => slot.State == SlotState.Creating
-        ? slot.AskedUs + _options.CreateTimeoutUs <= askedUs
-        : slot.BackendId != default && slot.AskedUs < askedUs && !listed.ContainsKey(slot.BackendId);
-
-    int IPoolState.CopyBusySince(Span<long> into, int stride)
+    /// <summary>Checks, at a cost that grows with the pool, all that it promises to hold between events.</summary>
+    /// <exception cref="InvalidOperationException">Something does not hold; says what.</exception>
+    public void CheckInvariants()
     {
-        var count = 0;
-        var seen = 0;
-        foreach (var slot in _assignments.Values)
+        _inventory.CheckInvariants();
+        _line.CheckInvariants();
+        Invariant.Holds(Statistics.Active == BusyCount + WaiterCount, "each active request waits or holds an instance");
+        Invariant.Holds(!_shares || Suspended || IdleCount == 0 || WaiterCount == 0, "nobody waits beside an idle instance");
+        Invariant.Holds(
+            WaiterCount == 0 || BusyCount > 0 || InFlightCount > 0 || _pause.Owed > 0 || (_options.MaxSlots > 0 && SlotCount >= _options.MaxSlots),
+            "nobody waits with nothing under way");
+        Invariant.Holds(_line.Bound.All(r => _inventory.All.Any(s => s.BoundTo == r)), "a request that is said to have a slot of its own has one");
+        Invariant.Holds(_nextWakeUs <= _line.NextDeadlineUs, "the pool wakes at the next deadline");
+        Invariant.Holds(_pause.Owed == 0 || _nextWakeUs <= _pause.UntilUs, "the pool wakes when it may try again");
+        foreach (var slot in _inventory.All)
         {
-            if (count == into.Length)
-            {
-                break;
-            }
+            Invariant.Holds(_nextWakeUs <= DueOf(slot), "the pool wakes when the next slot is due");
+            Invariant.Holds(slot.State != SlotState.Busy || !_line.Contains(slot.Request), "a request does not wait while it holds an instance");
+            Invariant.Holds(_lessor is null || slot.State != SlotState.Destroying, "leased slots are given back, not destroyed");
+        }
+    }
 
-            if (seen++ % stride == 0)
+    private void Advance(long nowUs) => _nowUs = Math.Max(_nowUs, nowUs);
+
+    private void WakeBy(long atUs) => _nextWakeUs = Math.Min(_nextWakeUs, atUs);
+
+    /// <summary>What follows every event: requests are never stranded, and the policy may prepare.</summary>
+    private void Settle(List<Effect> effects)
+    {
+        LearnDemand();
+        if (_line.Count > 0 && InFlightCount == 0 && BusyCount == 0 && _pause.Owed == 0)
+        {
+            CreateOrOwe(1, effects);
+        }
+
+        if (!_policy.HasStandby || _draining)
+        {
+            return;
+        }
+
+        var plan = _policy.Standby(View);
+        if (plan.CreateNow > 0 && _nowUs < _pause.StandbyUntilUs)
+        {
+            WakeBy(_pause.StandbyUntilUs);
+        }
+        else
+        {
+            for (var i = 0; i < plan.CreateNow && Create(standby: true, effects); i++)
             {
-                into[count++] = slot.SinceUs;
             }
         }
 
-        return count;
-    }
-
-    int IPoolState.CopyInFlightSince(Span<long> into, int stride)
-    {
-        var count = 0;
-        var seen = 0;
-        if (InFlightCount > 0)
+        WakeBy(Math.Max(plan.ReviewAtUs, _nowUs + 1));
+        if (plan.ReviewIdle)
         {
-            foreach (var slot in _slots.Values)
+            for (var i = IdleCount - 1; i >= 0; i--)
             {
-                if (slot.InFlight && !slot.Abandoned && count < into.Length && seen++ % stride == 0)
-                {
-                    into[count++] = slot.CreateAskedUs;
-                }
+                DestroyUnlessKept(_inventory.IdleAt(i), depth: IdleCount - i, "it is not worth keeping", effects);
             }
         }
-
-        return count;
     }
-
-    private PoolView View => new(this, _nowUs);
-
-    private int HeldCount => _slots.Values.Count(s => s.InFlight && !s.Abandoned && s.AskedUs == NotAsked);
 
     /// <summary>Tells the policy of arrivals whose idle gap is known by now: at once, unless requests wait or have waited.</summary>
     private void LearnDemand()
@@ -692,40 +570,207 @@ public sealed partial class SlotPool : IPoolState
             return;
         }
 
-        var untilUs = _waiters.First?.Value.ArrivedUs ?? _nowUs;
-        if (_busyAfterWait > 0)
-        {
-            foreach (var slot in _assignments.Values)
-            {
-                untilUs = Math.Min(untilUs, _nowUs - slot.WaitedUs);
-            }
-        }
-
+        var untilUs = Math.Min(_line.First?.ArrivedUs ?? _nowUs, _nowUs - _inventory.LongestWaitUs());
         while (Statistics.NextDemand(untilUs, out var demand))
         {
             _policy.DemandLearned(View, demand);
         }
     }
 
-    private void Advance(long nowUs) => _nowUs = Math.Max(_nowUs, nowUs);
+    /// <summary>A slot is ready and unused: the request that may have it gets it, or it becomes idle.</summary>
+    private void Offer(Slot slot, GrantKind kind, List<Effect> effects)
+    {
+        if (!Suspended && NextFor(slot) is { } waiter)
+        {
+            _line.Remove(waiter);
+            Grant(slot, waiter.Request, kind, _nowUs - waiter.ArrivedUs, waiter.Callers, effects);
+            return;
+        }
 
-    private void WakeBy(long atUs) => _nextWakeUs = Math.Min(_nextWakeUs, atUs);
+        _inventory.Become(slot, SlotState.Idle, _nowUs);
+        DestroyUnlessKept(slot, depth: 1, "it is not worth keeping", effects);
+    }
+
+    /// <summary>Who may have a slot: where requests share what is new the first in line, else the one it was created for.</summary>
+    private Waiter? NextFor(Slot slot) => _shares ? _line.First : _line.Unbind(slot) ?? _line.FirstUnbound();
+
+    private void Grant(Slot slot, RequestId request, GrantKind kind, long waitedUs, int callers, List<Effect> effects)
+    {
+        Debug.Assert(!Suspended && !slot.Doomed && !_line.Contains(request), "only what may be used is given, and only once");
+        _inventory.Give(slot, request, waitedUs, _nowUs);
+        slot.Callers = callers;
+        slot.DueUs = _nowUs + _assignmentLimitUs ?? long.MaxValue;
+        WakeBy(slot.DueUs);
+        effects.Add(Effect.Grant(Function, request, slot.Ticket, slot.Instance, slot.BackendId, kind, slot.Address));
+    }
+
+    private void Reject(Waiter waiter, RejectReason reason, string message, List<Effect> effects)
+    {
+        _line.Remove(waiter);
+        Ledger.RequestFailed();
+        RequestEnded(waitedUs: 0, executedUs: 0);
+        effects.Add(Effect.Reject(Function, waiter.Request, reason, message));
+    }
+
+    private string WaitedInVain() => _inventory.Held > 0
+        ? "no instance became free within the time allowed, and the backend grants no more creations for now"
+        : LastFailure is null
+        ? "no instance became free or ready within the time allowed"
+        : $"no instance became free or ready within the time allowed; the backend said: {LastFailure}";
+
+    private void RequestEnded(long waitedUs, long executedUs)
+    {
+        Statistics.RequestEnded(_nowUs, waitedUs);
+        _lessor?.RequestWent(_nowUs, executedUs);
+    }
+
+    private void CreateOrOwe(int count, List<Effect> effects)
+    {
+        if (_nowUs < _pause.UntilUs)
+        {
+            _pause.Owe(count);
+            WakeBy(_pause.UntilUs);
+            return;
+        }
+
+        for (var i = 0; i < count && Create(standby: false, effects); i++)
+        {
+        }
+    }
+
+    private bool Create(bool standby, List<Effect> effects)
+    {
+        if (_options.MaxSlots > 0 && _inventory.Count >= _options.MaxSlots)
+        {
+            return false;
+        }
+
+        var slot = new Slot(_registry.NextTicket(), Function.MemoryMb, _nowUs) { Standby = standby };
+        if (!_shares && !standby)
+        {
+            _line.Bind(slot);
+        }
+
+        if (_lessor is null)
+        {
+            _inventory.Add(slot, SlotState.Creating);
+            WakeBy(DueOf(slot));
+            effects.Add(Effect.CreateSlot(Function, slot.Ticket, slot.MemoryMb));
+        }
+        else
+        {
+            _inventory.Add(slot, SlotState.Held);
+            _lessor.SlotWanted(_nowUs, slot.Ticket);
+        }
+
+        return true;
+    }
+
+    private void AskInit(Slot slot, List<Effect> effects)
+    {
+        _inventory.Become(slot, SlotState.Initializing, _nowUs);
+        slot.AskedUs = _nowUs;
+        slot.Instance = new InstanceId(_options.InstancePrefix + slot.Ticket);
+        WakeBy(DueOf(slot));
+        effects.Add(Effect.InitSlot(Function, slot.Ticket, slot.BackendId, slot.Instance));
+    }
+
+    /// <summary>Its answer may still come, and a slot with it: it stays in the inventory, but no request counts on it.</summary>
+    private void GiveUpOn(Slot slot)
+    {
+        _inventory.CountOn(slot, false);
+        _line.Unbind(slot);
+    }
+
+    private void RetryLater(Slot slot, SlotFailure failure, List<Effect> effects)
+    {
+        if (failure.Kind == FailureKind.Permanent)
+        {
+            _pause.Refused(_nowUs, failure.Message);
+
+            // A request that nothing else in flight or busy can serve is told at once; others may still be lucky.
+            if (_line.Count > InFlightCount + BusyCount)
+            {
+                Reject(_line.Last!, RejectReason.BackendRefused, $"the backend refuses: {failure.Message}", effects);
+            }
+
+            return;
+        }
+
+        _pause.Failed(_nowUs, slot.WantedUs, failure);
+        WakeBy(_pause.UntilUs);
+    }
+
+    /// <summary>Asks the policy until when to keep an idle instance, and gives it back when that is over.</summary>
+    private void DestroyUnlessKept(Slot slot, int depth, string reason, List<Effect> effects)
+    {
+        slot.DueUs = _draining ? _nowUs : _policy.KeepUntilUs(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses));
+        if (slot.DueUs <= _nowUs)
+        {
+            Destroy(slot, reason, effects);
+            return;
+        }
+
+        WakeBy(slot.DueUs);
+    }
+
+    /// <summary>A slot that requests may have counted on is destroyed: who still waits may need another.</summary>
+    private void Lose(Slot slot, string reason, List<Effect> effects)
+    {
+        Destroy(slot, reason, effects);
+
+        // Where each waiter is tied to a slot of its own, none of them has lost anything.
+        if (_shares ? _line.Count > 0 : _line.UnboundCount > 0)
+        {
+            CreateOrOwe(_policy.CreateOnMiss(View), effects);
+        }
+    }
+
+    private void Destroy(Slot slot, string reason, List<Effect> effects)
+    {
+        if (_lessor is not null)
+        {
+            Drop(slot, reason);
+            return;
+        }
+
+        _line.Unbind(slot);
+        _inventory.Become(slot, SlotState.Destroying, _nowUs);
+        slot.DestroyReason = reason;
+        AskDestroy(slot, effects);
+    }
+
+    private void AskDestroy(Slot slot, List<Effect> effects)
+    {
+        slot.DestroyAsked = true;
+        slot.AskedUs = _nowUs;
+        slot.DueUs = _nowUs + _destroyTimeoutUs;
+        WakeBy(slot.DueUs);
+        effects.Add(Effect.DestroySlot(Function, slot.Ticket, slot.BackendId, slot.DestroyReason));
+    }
+
+    /// <summary>Takes a slot out of the inventory: it does not exist (any more), or its lessor has it back.</summary>
+    private void Drop(Slot slot, string? reason = null)
+    {
+        _line.Unbind(slot);
+        _lessor?.SlotReturned(_nowUs, slot, reason);
+        _inventory.Remove(slot, _nowUs);
+    }
 
     private long DueOf(Slot slot) => slot.State switch
     {
-        SlotState.Creating => slot.Abandoned ? long.MaxValue : slot.AskedUs + _options.CreateTimeoutUs,
-        SlotState.Initializing => slot.AskedUs + _options.InitTimeoutUs,
+        SlotState.Held => long.MaxValue,
+        SlotState.Creating => slot.Abandoned ? long.MaxValue : slot.AskedUs + _createTimeoutUs,
+        SlotState.Initializing => slot.AskedUs + _initTimeoutUs,
         _ => slot.DueUs,
     };
 
-    private void Overdue(Slot slot, List<Effect> effects)
+    private void DoWhatIsDue(Slot slot, List<Effect> effects)
     {
         switch (slot.State)
         {
             case SlotState.Creating:
-                // The answer may still come, and a slot with it: the ticket stays in the inventory, but no request counts on it.
-                SetState(slot, SlotState.Creating, abandoned: true);
-                Unbind(slot);
+                GiveUpOn(slot);
                 RetryLater(slot, new SlotFailure(FailureKind.Transient, "the backend does not answer CreateSlot"), effects);
                 break;
 
@@ -734,13 +779,7 @@ public sealed partial class SlotPool : IPoolState
                 break;
 
             case SlotState.Idle:
-                SetKeepUntil(slot, _idle.Count - _idle.IndexOf(slot));
-                if (slot.DueUs <= _nowUs)
-                {
-                    _idle.Remove(slot);
-                    Destroy(slot, "its keep-alive has ended", effects);
-                }
-
+                DestroyUnlessKept(slot, _inventory.DepthOf(slot), "its keep-alive has ended", effects);
                 break;
 
             case SlotState.Adopted when slot.Doomed || _draining:
@@ -752,480 +791,18 @@ public sealed partial class SlotPool : IPoolState
                 break;
 
             case SlotState.Busy:
-                var request = slot.Request;
-                EndUse(slot);
-                Lose(slot, $"request {request} was not released in time", effects);
+                RequestEnded(slot.WaitedUs, executedUs: 0);
+                Lose(slot, $"request {slot.Request} was not released in time", effects);
                 break;
 
             case SlotState.Destroying:
-                if (slot.Asked)
-                {
-                    slot.DestroyAttempts++;
-                }
-
+                slot.DestroyAttempts += slot.DestroyAsked ? 1 : 0;
                 AskDestroy(slot, effects);
                 break;
 
+            case SlotState.Held:
             default:
-                throw new InvalidOperationException($"A slot cannot be in state {slot.State}.");
+                throw new InvalidOperationException($"Nothing can be due about a slot in state {slot.State}.");
         }
-    }
-
-    /// <summary>A slot is ready and unused: the request that may have it gets it, or it becomes idle.</summary>
-    private void Offer(Slot slot, GrantKind kind, List<Effect> effects)
-    {
-        var node = _suspended ? null : NextFor(slot);
-        if (node is not null)
-        {
-            RemoveWaiter(node);
-            Grant(slot, node.Value.Request, kind, _nowUs - node.Value.ArrivedUs, node.Value.Callers, effects);
-            return;
-        }
-
-        SetState(slot, SlotState.Idle);
-        slot.SinceUs = _nowUs;
-        _idle.Add(slot);
-        SetKeepUntil(slot, 1);
-        if (slot.DueUs <= _nowUs)
-        {
-            _idle.RemoveAt(_idle.Count - 1);
-            Destroy(slot, "it is not worth keeping", effects);
-        }
-    }
-
-    /// <summary>A slot that requests may have counted on is destroyed: who still waits may need another.</summary>
-    private void Lose(Slot slot, string reason, List<Effect> effects)
-    {
-        Destroy(slot, reason, effects);
-
-        // Where each waiter is tied to a slot of its own, none of them has lost anything.
-        if (_waiting ? _waiters.Count > 0 : _waiters.Any(w => !w.Bound))
-        {
-            CreateOrOwe(_policy.CreateOnMiss(View), effects);
-        }
-    }
-
-    private LinkedListNode<Waiter>? NextFor(Slot slot)
-    {
-        if (_waiting)
-        {
-            return _waiters.First;
-        }
-
-        if (slot.BoundTo is { } bound)
-        {
-            slot.BoundTo = null;
-            if (_waiterIndex.TryGetValue(bound, out var own))
-            {
-                return own;
-            }
-        }
-
-        for (var node = _waiters.First; node is not null; node = node.Next)
-        {
-            if (!node.Value.Bound)
-            {
-                return node;
-            }
-        }
-
-        return null;
-    }
-
-    private void SetKeepUntil(Slot slot, int depth)
-    {
-        slot.DueUs = _draining ? _nowUs : _policy.KeepUntilUs(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses));
-        if (slot.DueUs > _nowUs)
-        {
-            WakeBy(slot.DueUs);
-        }
-    }
-
-    private void Grant(Slot slot, RequestId request, GrantKind kind, long waitedUs, int callers, List<Effect> effects)
-    {
-        slot.Callers = callers;
-        SetState(slot, SlotState.Busy);
-        slot.SinceUs = _nowUs;
-        slot.Request = request;
-        slot.WaitedUs = waitedUs;
-        _busyAfterWait += waitedUs > 0 ? 1 : 0;
-        slot.DueUs = long.MaxValue;
-        if (_options.AssignmentLimitUs(Function) is { } limitUs)
-        {
-            slot.DueUs = _nowUs + limitUs;
-            WakeBy(slot.DueUs);
-        }
-
-        _assignments.Add(request, slot);
-        effects.Add(Effect.Grant(Function, request, slot.Ticket, slot.Instance, slot.BackendId, kind, slot.Address));
-    }
-
-    /// <summary>A request no longer holds an instance.</summary>
-    private void EndUse(Slot slot)
-    {
-        _assignments.Remove(slot.Request);
-        slot.Request = default;
-        _busyAfterWait -= slot.WaitedUs > 0 ? 1 : 0;
-        Statistics.RequestEnded(_nowUs, slot.WaitedUs);
-    }
-
-    private void RejectWaiter(LinkedListNode<Waiter> node, RejectReason reason, string message, List<Effect> effects)
-    {
-        RemoveWaiter(node);
-        Statistics.RequestEnded(_nowUs);
-        Ledger.RequestFailed();
-        effects.Add(Effect.Reject(Function, node.Value.Request, reason, message));
-    }
-
-    private void RemoveWaiter(LinkedListNode<Waiter> node)
-    {
-        _waiters.Remove(node);
-        _waiterIndex.Remove(node.Value.Request);
-    }
-
-    private string WaitedInVain() => HeldCount > 0
-        ? "no instance became free within the time allowed, and the backend grants no more creations for now"
-        : LastFailure is null
-        ? "no instance became free or ready within the time allowed"
-        : $"no instance became free or ready within the time allowed; the backend said: {LastFailure}";
-
-    private void CreateOrOwe(int count, List<Effect> effects)
-    {
-        if (_nowUs < _createNotBeforeUs)
-        {
-            _owedCreates += Math.Max(0, count);
-            WakeBy(_createNotBeforeUs);
-            return;
-        }
-
-        for (var i = 0; i < count; i++)
-        {
-            if (!Create(standby: false, effects))
-            {
-                break;
-            }
-        }
-    }
-
-    private bool Create(bool standby, List<Effect> effects)
-    {
-        if (_options.MaxSlots > 0 && _slots.Count >= _options.MaxSlots)
-        {
-            return false;
-        }
-
-        var slot = new Slot(_registry.NextTicket(), Function.MemoryMb)
-        {
-            CreateAskedUs = _nowUs,
-            AskedUs = _nowUs,
-            Standby = standby,
-        };
-        if (!_waiting && !standby)
-        {
-            for (var node = _waiters.First; node is not null; node = node.Next)
-            {
-                if (!node.Value.Bound)
-                {
-                    node.Value.Bound = true;
-                    slot.BoundTo = node.Value.Request;
-                    break;
-                }
-            }
-        }
-
-        _slots.Add(slot.Ticket, slot);
-        Count(slot, 1);
-        WakeBy(_nowUs + _options.CreateTimeoutUs);
-        Ledger.SlotCreated(_nowUs, slot.MemoryMb);
-        effects.Add(Effect.CreateSlot(Function, slot.Ticket, slot.MemoryMb));
-        return true;
-    }
-
-    /// <summary>The only way to change a slot's state, so that the counts follow.</summary>
-    private void SetState(Slot slot, SlotState state, bool abandoned = false)
-    {
-        Count(slot, -1);
-        slot.State = state;
-        slot.Abandoned = abandoned;
-        Count(slot, 1);
-    }
-
-    private void Count(Slot slot, int change)
-    {
-        if (slot.InFlight && !slot.Abandoned)
-        {
-            InFlightCount += change;
-            InitializingCount += slot.State == SlotState.Initializing ? change : 0;
-        }
-    }
-
-    private void Unbind(Slot slot)
-    {
-        if (slot.BoundTo is { } bound && _waiterIndex.TryGetValue(bound, out var node))
-        {
-            node.Value.Bound = false;
-        }
-
-        slot.BoundTo = null;
-    }
-
-    private void Destroy(Slot slot, string reason, List<Effect> effects)
-    {
-        Unbind(slot);
-        SetState(slot, SlotState.Destroying);
-        slot.DestroyReason = reason;
-        Bill(slot);
-        AskDestroy(slot, effects);
-    }
-
-    private void AskInit(Slot slot, List<Effect> effects)
-    {
-        SetState(slot, SlotState.Initializing);
-        slot.AskedUs = _nowUs;
-        slot.Instance = new InstanceId(_options.InstancePrefix + slot.Ticket);
-        WakeBy(_nowUs + _options.InitTimeoutUs);
-        effects.Add(Effect.InitSlot(Function, slot.Ticket, slot.BackendId, slot.Instance));
-    }
-
-    private void AskDestroy(Slot slot, List<Effect> effects)
-    {
-        slot.Asked = true;
-        slot.AskedUs = _nowUs;
-        slot.DueUs = _nowUs + _options.DestroyTimeoutUs;
-        WakeBy(slot.DueUs);
-        effects.Add(Effect.DestroySlot(Function, slot.Ticket, slot.BackendId, slot.DestroyReason));
-    }
-
-    private void Adopt(BackendSlotId backendId, string reason, long graceUs, List<Effect> effects)
-    {
-        var ticket = _registry.NextTicket();
-        if (!_registry.TryClaim(backendId, ticket))
-        {
-            return;
-        }
-
-        var slot = new Slot(ticket, Function.MemoryMb) { State = SlotState.Destroying, BackendId = backendId, Billed = true, DestroyReason = reason };
-        _slots.Add(ticket, slot);
-        if (graceUs > 0 && !_draining)
-        {
-            slot.AskedUs = _nowUs;
-            slot.DueUs = _nowUs + graceUs;
-            WakeBy(slot.DueUs);
-            return;
-        }
-
-        AskDestroy(slot, effects);
-    }
-
-    /// <summary>Takes a slot out of the inventory: it does not exist (any more).</summary>
-    private void Drop(Slot slot)
-    {
-        Unbind(slot);
-        Count(slot, -1);
-        _slots.Remove(slot.Ticket);
-        if (slot.BackendId != default && _registry.TryGetOwner(slot.BackendId, out var owner) && owner == slot.Ticket)
-        {
-            _registry.Forget(slot.BackendId);
-        }
-
-        Bill(slot);
-    }
-
-    private void Bill(Slot slot)
-    {
-        if (!slot.Billed)
-        {
-            slot.Billed = true;
-            Ledger.SlotDestroyed(slot.CreateAskedUs, _nowUs, slot.MemoryMb);
-        }
-    }
-
-    private void RetryLater(Slot slot, SlotFailure failure, List<Effect> effects)
-    {
-        LastFailure = failure.Message;
-        if (failure.Kind == FailureKind.Permanent)
-        {
-            // Requests are told at once what the backend says; what nobody waits for can wait.
-            _standbyNotBeforeUs = _nowUs + _options.MaxRetryDelayUs;
-
-            // A request that nothing else in flight or busy can serve is told at once; others may still be lucky.
-            if (_waiters.Count > InFlightCount + BusyCount)
-            {
-                RejectWaiter(_waiters.Last!, RejectReason.BackendRefused, $"the backend refuses: {failure.Message}", effects);
-            }
-
-            return;
-        }
-
-        if (slot.CreateAskedUs >= _lastFailureUs)
-        {
-            // Those asked for before are of one wave with the last failure, and no sign that pausing did not help.
-            _failuresInARow++;
-        }
-
-        _lastFailureUs = _nowUs;
-        _createNotBeforeUs = Math.Max(_createNotBeforeUs, _nowUs + Math.Max(failure.RetryAfterUs, _options.RetryPauseUs(_failuresInARow)));
-        _owedCreates++;
-        WakeBy(_createNotBeforeUs);
-    }
-
-    /// <summary>What follows every event: requests are never stranded, the policy may prepare, and the host learns when to wake.</summary>
-    private void Settle(List<Effect> effects)
-    {
-        LearnDemand();
-        if (_waiters.Count > 0 && InFlightCount == 0 && BusyCount == 0 && _owedCreates == 0)
-        {
-            CreateOrOwe(1, effects);
-        }
-
-        if (_policy.HasStandby && !_draining)
-        {
-            var plan = _policy.Standby(View);
-            var notBeforeUs = Math.Max(_createNotBeforeUs, _standbyNotBeforeUs);
-            if (plan.CreateNow > 0 && _nowUs < notBeforeUs)
-            {
-                WakeBy(notBeforeUs);
-            }
-            else
-            {
-                for (var i = 0; i < plan.CreateNow && Create(standby: true, effects); i++)
-                {
-                }
-            }
-
-            WakeBy(Math.Max(plan.ReviewAtUs, _nowUs + 1));
-            if (plan.ReviewIdle)
-            {
-                ReviewIdle(effects);
-            }
-        }
-
-        Announce(effects);
-    }
-
-    private void ReviewIdle(List<Effect> effects)
-    {
-        for (var i = _idle.Count - 1; i >= 0; i--)
-        {
-            var slot = _idle[i];
-            SetKeepUntil(slot, _idle.Count - i);
-            if (slot.DueUs <= _nowUs)
-            {
-                _idle.RemoveAt(i);
-                Destroy(slot, "it is not worth keeping", effects);
-            }
-        }
-    }
-
-    private void Announce(List<Effect> effects)
-    {
-        if (_nextWakeUs != _announcedWakeUs && (_nextWakeUs < _announcedWakeUs || _announcedWakeUs <= _nowUs))
-        {
-            _announcedWakeUs = _nextWakeUs;
-            effects.Add(Effect.WakeAt(Function, _nextWakeUs));
-        }
-    }
-
-    private sealed class Waiter(RequestId request, long arrivedUs, long deadlineUs)
-    {
-        public RequestId Request { get; } = request;
-
-        public long ArrivedUs { get; } = arrivedUs;
-
-        public long DeadlineUs { get; } = deadlineUs;
-
-        /// <summary>Calls that wait for this request: a repeated Assign joins the first.</summary>
-        public int Callers { get; set; } = 1;
-
-        public bool Bound { get; set; }
-    }
-
-    private sealed class Slot(SlotTicket ticket, int memoryMb)
-    {
-        public SlotTicket Ticket { get; } = ticket;
-
-        public int MemoryMb { get; } = memoryMb;
-
-        public SlotState State { get; set; }
-
-        public BackendSlotId BackendId { get; set; }
-
-        public InstanceId Instance { get; set; }
-
-        /// <summary>Where the instance is reached; null where the platform has no addresses.</summary>
-        public Uri? Address { get; set; }
-
-        public RequestId Request { get; set; }
-
-        /// <summary>Callers of <see cref="Request"/> that were given the instance.</summary>
-        public int Callers { get; set; }
-
-        public RequestId? BoundTo { get; set; }
-
-        public long CreateAskedUs { get; set; }
-
-        /// <summary>When the backend was last asked something about it.</summary>
-        public long AskedUs { get; set; }
-
-        public long SinceUs { get; set; }
-
-        /// <summary>When something is to be done about it: idle, the end of keep-alive; busy, of the assignment; destroying, the next try.</summary>
-        public long DueUs { get; set; } = long.MaxValue;
-
-        public long WaitedUs { get; set; }
-
-        public int Uses { get; set; }
-
-        public int DestroyAttempts { get; set; }
-
-        public string DestroyReason { get; set; } = "";
-
-        /// <summary>Created ahead of requests, on the policy's wish.</summary>
-        public bool Standby { get; set; }
-
-        /// <summary>In flight, but no request may count on it: its answer is overdue, or it will be destroyed.</summary>
-        public bool Abandoned { get; set; }
-
-        /// <summary>To be destroyed when its present use ends.</summary>
-        public bool Doomed { get; set; }
-
-        /// <summary>The end of its life has been entered in the ledger.</summary>
-        public bool Billed { get; set; }
-
-        /// <summary>A destroy is under way, as opposed to waiting for its next try.</summary>
-        public bool Asked { get; set; }
-
-        public bool InFlight => State is SlotState.Creating or SlotState.Initializing;
     }
 }
-
-/// <summary>The states of a slot in the inventory.</summary>
-public enum SlotState
-{
-    /// <summary>CreateSlot is under way, or its outcome unknown.</summary>
-    Creating,
-
-    /// <summary>Init is under way.</summary>
-    Initializing,
-
-    /// <summary>An instance, ready and unused.</summary>
-    Idle,
-
-    /// <summary>An instance, held by a request.</summary>
-    Busy,
-
-    /// <summary>An instance that a former run of the scaler has left, held back while one of that run's requests may be executing in it.</summary>
-    Adopted,
-
-    /// <summary>DestroySlot is under way or will be tried again.</summary>
-    Destroying,
-}
-
-/// <summary>One slot of an inventory, as it stands.</summary>
-public readonly record struct SlotSnapshot(
-    SlotTicket Ticket,
-    SlotState State,
-    BackendSlotId BackendId,
-    InstanceId Instance,
-    RequestId Request,
-    int MemoryMb);

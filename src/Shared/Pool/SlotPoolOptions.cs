@@ -1,62 +1,113 @@
 namespace FuncScaler.Pool;
 
-/// <summary>Limits of a <see cref="SlotPool"/>. All times in µs.</summary>
+/// <summary>Limits of a <see cref="SlotPool"/>.</summary>
 public sealed record SlotPoolOptions
 {
+    /// <summary>Times beyond this are taken to be mistakes.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(366);
+
     /// <summary>
     /// Whether a waiting request takes whatever comes first, a release or any new instance. When false each miss is tied to its own new
-    /// instance, as in the contest's template and in most papers.
+    /// instance, as in the contest's template and in most papers. Default true.
     /// </summary>
     public bool Waiting { get; init; } = true;
 
     /// <summary>
-    /// How long to wait for the backend's answer to CreateSlot before another slot is tried; a later answer is still used. Default 30 s.
+    /// How long to wait for the backend's answer to CreateSlot before another slot is tried; a later answer is still used. Default 30 s;
+    /// above 0.
     /// </summary>
-    public long CreateTimeoutUs { get; init; } = 30_000_000;
+    public TimeSpan CreateTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long to wait for the backend's answer to Init. Default 600 s: the contest knows inits of 120 s.</summary>
-    public long InitTimeoutUs { get; init; } = 600_000_000;
+    /// <summary>How long to wait for the backend's answer to Init. Default 10 min: the contest knows inits of 120 s; above 0.</summary>
+    public TimeSpan InitTimeout { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>After this long without an answer DestroySlot is asked again. Default 60 s.</summary>
-    public long DestroyTimeoutUs { get; init; } = 60_000_000;
+    /// <summary>After this long without an answer DestroySlot is asked again. Default 60 s; above 0.</summary>
+    public TimeSpan DestroyTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>The first pause after a failed create or destroy; doubles with each failure in a row. Default 100 ms.</summary>
-    public long RetryDelayUs { get; init; } = 100_000;
+    /// <summary>The first pause after a failed create or destroy; doubles with each failure in a row. Default 100 ms; from 0 on.</summary>
+    public TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The longest pause between tries. Default 10 s.</summary>
-    public long MaxRetryDelayUs { get; init; } = 10_000_000;
+    /// <summary>The longest pause between tries. Default 10 s; at least <see cref="RetryDelay"/>.</summary>
+    public TimeSpan MaxRetryDelay { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
     /// An assignment that was not released within twice the function's timeout plus this is taken to be lost, and its instance is
-    /// destroyed. Functions without a timeout are exempt. 0 turns it off. Default 60 s.
+    /// destroyed. Default 60 s; from 0 on, or <see cref="Timeout.InfiniteTimeSpan"/> for never.
     /// </summary>
-    public long AssignmentGraceUs { get; init; } = 60_000_000;
+    public TimeSpan AssignmentGrace { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>The most slots of one function at a time, in whatever state; 0 for no limit.</summary>
+    /// <summary>
+    /// The same limit for functions without a timeout. Default 1 h, as long as hosted platforms let a call run: a function that executes
+    /// for longer must say so by its timeout. Above 0; <see cref="Timeout.InfiniteTimeSpan"/> for none: then an instance that is never
+    /// released is kept for ever.
+    /// </summary>
+    public TimeSpan NoTimeoutLimit { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>The most slots of one function at a time, in whatever state. Default 0: no limit.</summary>
     public int MaxSlots { get; init; }
 
     /// <summary>
-    /// What one second of a caller's waiting is worth, GBs of memory time, to policies that weigh the two; null to have it follow from
-    /// the contest's score.
+    /// What one second of a caller's waiting is worth, GB·s of memory time, to policies that weigh the two; from 0 on. Default null: it
+    /// follows from the contest's score.
     /// </summary>
     public double? LatencyPriceGbs { get; init; }
 
     /// <summary>How long a slot that the backend lists and nobody owns is left alone before it is destroyed. Default 0.</summary>
-    public long OrphanGraceUs { get; init; }
+    public TimeSpan OrphanGrace { get; init; }
 
     /// <summary>
     /// What creating one more slot costs now beyond its memory: the seconds of waiting that it is expected to cause to later requests
-    /// because the backend's calls are rationed. Null for a backend that rations nothing.
+    /// because the backend's calls are rationed. Default null, for a backend that rations nothing.
     /// </summary>
     public Func<double>? CreatePriceSeconds { get; init; }
 
-    /// <summary>What instance ids begin with; the host makes it unique per process.</summary>
+    /// <summary>What instance ids begin with; the host makes it unique per process. Default "i-".</summary>
     public string InstancePrefix { get; init; } = "i-";
 
-    /// <summary>The pause after so many failures in a row, µs.</summary>
-    public long RetryPauseUs(int failures) => Math.Min(MaxRetryDelayUs, RetryDelayUs << Math.Min(failures - 1, 20));
+    /// <summary>The pause after so many failures in a row, µs; none in a row is one that came late.</summary>
+    internal long RetryPauseUs(int failures) => Math.Min(MaxRetryDelay.ToUs(), RetryDelay.ToUs() << Math.Clamp(failures - 1, 0, 20));
 
     /// <summary>How long a request may hold an instance of a function before it is taken to be lost, µs; null for ever.</summary>
-    public long? AssignmentLimitUs(FunctionMeta function) =>
-        AssignmentGraceUs > 0 && function.TimeoutSeconds > 0 ? (2_000_000L * function.TimeoutSeconds) + AssignmentGraceUs : null;
+    internal long? AssignmentLimitUs(FunctionMeta function)
+    {
+        var limit = function.TimeoutSeconds > 0 ? AssignmentGrace : NoTimeoutLimit;
+        return limit == Timeout.InfiniteTimeSpan ? null : (2_000_000L * function.TimeoutSeconds) + limit.ToUs();
+    }
+
+    /// <exception cref="ArgumentException">A setting is out of its range; the message says which, what it is and what it may be.</exception>
+    public void Validate()
+    {
+        Check(CreateTimeout > TimeSpan.Zero, nameof(CreateTimeout), CreateTimeout, "above 0");
+        Check(InitTimeout > TimeSpan.Zero, nameof(InitTimeout), InitTimeout, "above 0");
+        Check(DestroyTimeout > TimeSpan.Zero, nameof(DestroyTimeout), DestroyTimeout, "above 0");
+        Check(RetryDelay >= TimeSpan.Zero, nameof(RetryDelay), RetryDelay, "0 or more");
+        Check(MaxRetryDelay >= RetryDelay, nameof(MaxRetryDelay), MaxRetryDelay, $"at least {nameof(RetryDelay)}, {RetryDelay}");
+        Check(AssignmentGrace >= TimeSpan.Zero || AssignmentGrace == Timeout.InfiniteTimeSpan, nameof(AssignmentGrace), AssignmentGrace, "0 or more, or infinite");
+        Check(NoTimeoutLimit > TimeSpan.Zero || NoTimeoutLimit == Timeout.InfiniteTimeSpan, nameof(NoTimeoutLimit), NoTimeoutLimit, "above 0, or infinite");
+        Check(OrphanGrace >= TimeSpan.Zero, nameof(OrphanGrace), OrphanGrace, "0 or more");
+        if (MaxSlots < 0)
+        {
+            throw new ArgumentException($"{nameof(MaxSlots)} is {MaxSlots} and must be 0, for no limit, or more.");
+        }
+
+        if (LatencyPriceGbs is { } price && !(price >= 0 && double.IsFinite(price)))
+        {
+            throw new ArgumentException($"{nameof(LatencyPriceGbs)} is {price} GB·s and must be 0 or more.");
+        }
+
+        static void Check(bool holds, string name, TimeSpan value, string range)
+        {
+            if (!holds || value > Longest)
+            {
+                throw new ArgumentException($"{name} is {value} and must be {range}, and at most {Longest.Days} days.");
+            }
+        }
+    }
+}
+
+/// <summary>Times of options, as the cores count.</summary>
+internal static class OptionTimes
+{
+    /// <summary>The whole of it, µs.</summary>
+    public static long ToUs(this TimeSpan time) => time.Ticks / TimeSpan.TicksPerMicrosecond;
 }

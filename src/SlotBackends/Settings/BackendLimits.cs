@@ -27,11 +27,9 @@ public sealed record BackendLimits
         ArgumentNullException.ThrowIfNull(pool);
         return pool with
         {
-            CreateTimeoutUs = Us(CreateTimeout) ?? pool.CreateTimeoutUs,
-            DestroyTimeoutUs = Us(DestroyTimeout) ?? pool.DestroyTimeoutUs,
-            OrphanGraceUs = Us(OrphanGrace) ?? pool.OrphanGraceUs,
+            CreateTimeout = CreateTimeout ?? pool.CreateTimeout,
+            DestroyTimeout = DestroyTimeout ?? pool.DestroyTimeout,
+            OrphanGrace = OrphanGrace ?? pool.OrphanGrace,
         };
     }
-
-    private static long? Us(TimeSpan? time) => time is { } known ? (long)known.TotalMicroseconds : null;
 }

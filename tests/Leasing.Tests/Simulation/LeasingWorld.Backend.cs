@@ -17,7 +17,7 @@ internal sealed partial class LeasingWorld
     private void Create(SlotTicket ticket, Action<BackendSlotId> created, Action<SlotFailure> failed)
     {
         Note($"create {ticket}");
-        var latestUs = _schedule.Options.Pool.CreateTimeoutUs;
+        var latestUs = _schedule.Options.Pool.CreateTimeout.ToUs();
         if (!BackendFails)
         {
             After(_dice.Between(10, 400) * Schedule.Ms, () => created(Materialise(ticket)));

@@ -14,8 +14,8 @@ internal sealed partial class LeasingWorld
         get
         {
             var options = _schedule.Options;
-            var graceUs = Math.Max(options.HoldUs(Schedule.Function), options.Pool.CreateTimeoutUs + (2 * options.ClockSkewUs));
-            return Schedule.LongestDelayUs + options.LeaseUs + (2 * options.ClockSkewUs) + SweepUs + graceUs + (2 * options.ClockSkewUs) + SweepUs
+            var graceUs = Math.Max(options.HoldUs(Schedule.Function), options.Pool.CreateTimeout.ToUs() + (2 * options.ClockSkew.ToUs()));
+            return Schedule.LongestDelayUs + options.Lease.ToUs() + (2 * options.ClockSkew.ToUs()) + SweepUs + graceUs + (2 * options.ClockSkew.ToUs()) + SweepUs
                 + Schedule.LongestDelayUs;
         }
     }

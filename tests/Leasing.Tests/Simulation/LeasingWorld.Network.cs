@@ -36,7 +36,7 @@ internal sealed partial class LeasingWorld
             var late = copies == 2 && _dice.Percent(20);
             After(
                 late ? _dice.Between(1, 20) * Schedule.Second : Delay,
-                () => Ledger($"report {report.Sequence} of {report.Worker}", (l, now, e) => l.Report(now, report, e)));
+                () => Ledger($"report {report.Sequence} of {report.Worker}", (l, now, e) => _rules.Report(l, now, report, e)));
         }
     }
 
@@ -84,9 +84,16 @@ internal sealed partial class LeasingWorld
         }
 
         var before = _seen is null ? null : _ledger.State.Slots.ToDictionary(s => s.Key, s => (s.Value.State, s.Value.Owner));
-        var skewUs = _schedule.Options.ClockSkewUs;
+        var skewUs = _schedule.Options.ClockSkew.ToUs();
         var hostUs = _nowUs + (_dice.Percent(50) ? _dice.Between(-skewUs, skewUs) : _dice.Pick([-skewUs, skewUs]));
         operation(_ledger, hostUs, _ledgerEffects);
+        _ledger.CheckInvariants();
+        if (_rules.Tamper(_ledger.State))
+        {
+            _ledger = new PoolLedger(_ledger.State, _schedule.Policy, _schedule.Options);
+            _ledger.Wake(hostUs, _ledgerEffects);
+        }
+
         if (_trace is not null)
         {
             Note($"ledger: {name}: {string.Join(", ", _ledger.State.Slots.Select(s => $"{s.Key} {s.Value.State} {s.Value.Owner} e{s.Value.Epoch}"))}");
@@ -144,7 +151,7 @@ internal sealed partial class LeasingWorld
 
     private void SweepRegularly()
     {
-        if (_schedule.Options.Fault == LeasingFault.LedgerBeforeList)
+        if (!_rules.ListBeforeLedgers)
         {
             var state = LeasingJson.ReadLedger(LeasingJson.Write(_ledger.State));
             After(_dice.Between(1, 500) * Schedule.Ms, () => Sweep(state, List()));

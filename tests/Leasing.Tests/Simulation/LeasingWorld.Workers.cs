@@ -18,13 +18,11 @@ internal sealed partial class LeasingWorld
             1 + drift,
             _dice.Between(0, 1000) * Schedule.Second,
             _nowUs,
-            new LocalPool(
+            _rules.NewWorker(
                 name,
-                Schedule.Function,
                 _schedule.Policy.Begin(null!)(Schedule.Function),
                 _schedule.Options,
-                new SlotRegistry((long)_started << 20),
-                new ScoreLedger()));
+                new SlotRegistry((long)_started << 20)));
         _workers.Add(worker);
         Note($"{name} starts, drift {drift}");
     }
@@ -122,12 +120,23 @@ internal sealed partial class LeasingWorld
         }
 
         happens(worker.Pool, worker.Now(_nowUs));
-        RunEffects(worker);
+        Ran(worker);
         Arm(worker);
     }
 
-    private void RunEffects(Worker worker)
+    private void Ran(Worker worker)
     {
+        worker.Pool.CheckInvariants();
+        if (!_rules.IntentBeforeAction)
+        {
+            // What the pool only wishes for is created at once; it is not to be created again when the ledger has heard of it.
+            _effects.RemoveAll(e => e.Kind == EffectKind.CreateSlot && worker.Created.Contains(e.Ticket));
+            foreach (var slot in worker.Pool.Pool.Slots.Where(s => s.State == SlotState.Held && worker.Created.Add(s.Ticket)))
+            {
+                CreateFor(worker, slot.Ticket);
+            }
+        }
+
         // Carrying one out leads to no other of the same worker at once: answers come by the calendar.
         foreach (var effect in _effects)
         {
@@ -185,7 +194,7 @@ internal sealed partial class LeasingWorld
         if (pool.NextWakeUs <= now)
         {
             pool.Tick(now, _effects);
-            RunEffects(worker);
+            Ran(worker);
         }
 
         if (pool.NextReportUs <= now)
@@ -211,6 +220,9 @@ internal sealed partial class LeasingWorld
         public LocalPool Pool { get; } = pool;
 
         public bool Alive { get; set; } = true;
+
+        /// <summary>What was created although no ledger knew; empty unless that rule is left out.</summary>
+        public HashSet<SlotTicket> Created { get; } = [];
 
         public long ArmedUs { get; set; } = long.MaxValue;
 

@@ -15,6 +15,7 @@ internal sealed partial class LeasingWorld
     private const long StartUs = 1_000_000_000_000;
 
     private readonly Schedule _schedule;
+    private readonly LeftOutRule _rules;
     private readonly Dice _dice;
     private readonly List<string>? _trace;
     private readonly HashSet<string>? _seen;
@@ -31,6 +32,7 @@ internal sealed partial class LeasingWorld
     {
         _seen = seen;
         _schedule = schedule;
+        _rules = schedule.LeftOut ?? LeftOutRule.None;
         _dice = new Dice(schedule.Seed ^ 0x5DEECE66D);
         _trace = trace ? [] : null;
         _ledger = new PoolLedger(new LedgerState(), schedule.Policy, schedule.Options);

@@ -1,18 +1,11 @@
 using System.Diagnostics;
-using System.Globalization;
-using FuncScaler.Leasing;
 using Xunit.Abstractions;
 
 namespace FuncScaler.Tests.Leasing.Simulation;
 
-/// <summary>
-/// Random schedules of workers, a ledger, a backend and a bad network. FUNCSCALER_SCHEDULES sets how many, FUNCSCALER_SCHEDULE_SEED the first
-/// one: with 1 and the seed of a failure exactly that one is run.
-/// </summary>
+/// <summary>Random schedules of workers, a ledger, a backend and a bad network; as many as <see cref="Schedules"/> says.</summary>
 public class ProtocolSimulation(ITestOutputHelper output)
 {
-    private const int InCi = 100_000;
-
     /// <summary>What 1,500 schedules must have come by, or they do not reach what they are for.</summary>
     private static readonly string[] Interesting =
     [
@@ -63,14 +56,12 @@ public class ProtocolSimulation(ITestOutputHelper output)
     [Fact]
     public void No_schedule_breaks_a_promise()
     {
-        var first = Number("FUNCSCALER_SCHEDULE_SEED", 1);
-        var count = Number("FUNCSCALER_SCHEDULES", InCi);
         var clock = Stopwatch.StartNew();
-        var failed = FirstFailure(first, count, LeasingFault.None);
-        output.WriteLine(FormattableString.Invariant($"{count} schedules in {clock.Elapsed.TotalSeconds:0.0} s"));
+        var failed = FirstFailure(Schedules.First, Schedules.Count);
+        output.WriteLine(FormattableString.Invariant($"{Schedules.Count} schedules in {clock.Elapsed.TotalSeconds:0.0} s"));
         if (failed is not null)
         {
-            Assert.Fail(Story(failed.Value, LeasingFault.None));
+            Assert.Fail(Story(failed.Value));
         }
     }
 
@@ -87,28 +78,13 @@ public class ProtocolSimulation(ITestOutputHelper output)
     }
 
     /// <summary>The first seed that fails, of those that were tried; null when none did.</summary>
-    internal static long? FirstFailure(long first, long count, LeasingFault fault)
-    {
-        var lowest = long.MaxValue;
-        Parallel.For(first, first + count, (seed, loop) =>
-        {
-            try
-            {
-                new LeasingWorld(Schedule.FromSeed(seed, fault)).Run();
-            }
-            catch (Exception)
-            {
-                InterlockedMin(ref lowest, seed);
-                loop.Break();
-            }
-        });
-        return lowest == long.MaxValue ? null : lowest;
-    }
+    internal static long? FirstFailure(long first, long count, LeftOutRule? leftOut = null) =>
+        Schedules.FirstFailure(first, count, seed => new LeasingWorld(Schedule.FromSeed(seed, leftOut)).Run());
 
     /// <summary>What goes wrong under a seed, and how it came to it.</summary>
-    internal static string Story(long seed, LeasingFault fault)
+    internal static string Story(long seed, LeftOutRule? leftOut = null)
     {
-        var schedule = Schedule.FromSeed(seed, fault);
+        var schedule = Schedule.FromSeed(seed, leftOut);
         var world = new LeasingWorld(schedule, trace: true);
         try
         {
@@ -121,15 +97,4 @@ public class ProtocolSimulation(ITestOutputHelper output)
                 + $"Repeat it: FUNCSCALER_SCHEDULES=1 FUNCSCALER_SCHEDULE_SEED={seed} dotnet test tests/Leasing.Tests --filter {nameof(No_schedule_breaks_a_promise)}";
         }
     }
-
-    private static void InterlockedMin(ref long target, long value)
-    {
-        for (var seen = Volatile.Read(ref target); value < seen; seen = Volatile.Read(ref target))
-        {
-            Interlocked.CompareExchange(ref target, value, seen);
-        }
-    }
-
-    private static long Number(string variable, long otherwise) =>
-        long.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : otherwise;
 }

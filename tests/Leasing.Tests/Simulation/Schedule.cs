@@ -72,7 +72,10 @@ internal sealed record Schedule
     /// <summary>No request holds an instance for longer by the clock of the worker that granted it, µs.</summary>
     public long LongestHoldUs => Options.Pool.AssignmentLimitUs(Function)!.Value - Ms;
 
-    public static Schedule FromSeed(long seed, LeasingFault fault = LeasingFault.None)
+    /// <summary>A rule of the protocol that is broken on purpose, to see that the simulation notices; null for none.</summary>
+    public LeftOutRule? LeftOut { get; init; }
+
+    public static Schedule FromSeed(long seed, LeftOutRule? leftOut = null)
     {
         var dice = new Dice(seed);
         var policy = Policies[dice.Next(Policies.Length)];
@@ -80,6 +83,7 @@ internal sealed record Schedule
         var schedule = new Schedule
         {
             Seed = seed,
+            LeftOut = leftOut,
             Policy = policy,
             Workers = dice.Next(4) + 1,
             Requests = dice.Next(24) + 2,
@@ -100,27 +104,26 @@ internal sealed record Schedule
             Provisioned = dice.Pick([0, 0, 0, 0, 2]),
             Options = new LeasingOptions
             {
-                LeaseUs = 3 * Second,
-                ClockSkewUs = 200 * Ms,
+                Lease = TimeSpan.FromSeconds(3),
+                ClockSkew = TimeSpan.FromMilliseconds(200),
                 ClockDrift = 0.1,
-                ReportIntervalUs = 400 * Ms,
-                UrgentIntervalUs = 20 * Ms,
-                AnswerIntervalUs = 100 * Ms,
-                ReadIntervalUs = 400 * Ms,
-                ParkAfterUs = dice.Pick([50 * Ms, 500 * Ms, 5 * Second]),
-                ProvisionTimeoutUs = 6 * Second,
-                ForgetWorkerUs = 60 * Second,
+                ReportInterval = TimeSpan.FromMilliseconds(400),
+                UrgentInterval = TimeSpan.FromMilliseconds(20),
+                AnswerInterval = TimeSpan.FromMilliseconds(100),
+                ReadInterval = TimeSpan.FromMilliseconds(400),
+                ParkAfter = TimeSpan.FromMilliseconds(dice.Pick([50, 500, 5000])),
+                ProvisionTimeout = TimeSpan.FromSeconds(6),
+                ForgetWorkerAfter = TimeSpan.FromSeconds(60),
                 CreateBurst = 3,
                 CreatesPerMinute = 60,
-                Fault = fault,
                 Pool = new SlotPoolOptions
                 {
-                    CreateTimeoutUs = 2 * Second,
-                    InitTimeoutUs = 3 * Second,
-                    DestroyTimeoutUs = 1 * Second,
-                    RetryDelayUs = 50 * Ms,
-                    MaxRetryDelayUs = 1 * Second,
-                    AssignmentGraceUs = 300 * Ms,
+                    CreateTimeout = TimeSpan.FromSeconds(2),
+                    InitTimeout = TimeSpan.FromSeconds(3),
+                    DestroyTimeout = TimeSpan.FromSeconds(1),
+                    RetryDelay = TimeSpan.FromMilliseconds(50),
+                    MaxRetryDelay = TimeSpan.FromSeconds(1),
+                    AssignmentGrace = TimeSpan.FromMilliseconds(300),
                     MaxSlots = dice.Pick([0, 0, 0, 4]),
                 },
             },
@@ -141,7 +144,7 @@ internal sealed record Schedule
         ElsewherePercent = 0,
         LongPercent = 80,
         EarlyCutOffs = true,
-        Options = schedule.Options with { ParkAfterUs = 5 * Second },
+        Options = schedule.Options with { ParkAfter = TimeSpan.FromSeconds(5) },
     };
 
     private static PolicyChoice[] Policies { get; } =

@@ -45,7 +45,7 @@ internal static class App
         ["Scaler__Policy"] = "ttl:5",
         ["Scaler__ParkSeconds"] = "2",
         ["Scaler__LeaseSeconds"] = "10",
-        ["Scaler__Aci"] = new JsonObject
+        ["Scaler__BackendSettings"] = new JsonObject
         {
             ["armEndpoint"] = platform.Address.AbsoluteUri,
             ["subscription"] = FakeArmServer.Subscription,

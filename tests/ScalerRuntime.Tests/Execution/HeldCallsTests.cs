@@ -148,7 +148,7 @@ public sealed class HeldCallsTests : IAsyncLifetime
         await using var runtime = new ScalerRuntime(
             backend,
             PolicyCatalog.Parse("ttl:0.01"),
-            new ScalerRuntimeOptions { Pool = new SlotPoolOptions { RetryDelayUs = 1_000, MaxRetryDelayUs = 20_000 } },
+            new ScalerRuntimeOptions { Pool = new SlotPoolOptions { RetryDelay = TimeSpan.FromMilliseconds(1), MaxRetryDelay = TimeSpan.FromMilliseconds(20) } },
             TimeProvider.System,
             NullLogger<ScalerRuntime>.Instance);
         var served = 0;

@@ -396,7 +396,7 @@ public class ScalerRuntimeTests
         var runtime = new ScalerRuntime(
             backend,
             PolicyCatalog.Parse("ttl:0.002"),
-            new ScalerRuntimeOptions { Pool = new SlotPoolOptions { RetryDelayUs = 1_000, MaxRetryDelayUs = 2_000 } },
+            new ScalerRuntimeOptions { Pool = new SlotPoolOptions { RetryDelay = TimeSpan.FromMilliseconds(1), MaxRetryDelay = TimeSpan.FromMilliseconds(2) } },
             TimeProvider.System,
             NullLogger<ScalerRuntime>.Instance);
         var functions = Enumerable.Range(0, 5).Select(i => F with { Key = new MetaKey($"f{i}") }).ToArray();

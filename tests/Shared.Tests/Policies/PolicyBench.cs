@@ -150,7 +150,6 @@ internal sealed class PolicyBench
                 case EffectKind.Reject:
                     Assert.Fail($"{effect.Request} was rejected: {effect.Message}");
                     break;
-                case EffectKind.WakeAt:
                 default:
                     break;
             }

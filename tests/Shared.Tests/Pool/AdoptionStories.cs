@@ -104,7 +104,7 @@ public class AdoptionStories
     }
 
     private static ScalerCore NewCore(int graceSeconds = 0) =>
-        new(PolicyCatalog.Parse("ttl:300"), new SlotPoolOptions { OrphanGraceUs = graceSeconds * Second, CreateTimeoutUs = 3600 * Second });
+        new(PolicyCatalog.Parse("ttl:300"), new SlotPoolOptions { OrphanGrace = TimeSpan.FromSeconds(graceSeconds), CreateTimeout = TimeSpan.FromSeconds(3600) });
 
     private void Assign(ScalerCore core, string request) => core.Assign(_nowUs, F, new RequestId(request), long.MaxValue, _effects);
 

@@ -33,18 +33,14 @@ internal sealed class PoolDriver
 
     public long NowUs { get; private set; }
 
-    /// <summary>When the pool wishes to be woken, by what it has said.</summary>
-    public long WakeAtUs { get; private set; } = long.MaxValue;
-
     /// <summary>Lets time pass, waking the pool whenever it asked for it; returns what it did.</summary>
     public string Wait(long us)
     {
         var untilUs = NowUs + us;
         var done = new List<string>();
-        while (WakeAtUs <= untilUs)
+        while (Pool.NextWakeUs <= untilUs)
         {
-            NowUs = Math.Max(NowUs, WakeAtUs);
-            WakeAtUs = long.MaxValue;
+            NowUs = Math.Max(NowUs, Pool.NextWakeUs);
             done.Add(Do(e => Pool.Tick(NowUs, e)));
         }
 
@@ -90,12 +86,8 @@ internal sealed class PoolDriver
     {
         _effects.Clear();
         act(_effects);
-        foreach (var wake in _effects.Where(e => e.Kind == EffectKind.WakeAt))
-        {
-            WakeAtUs = wake.AtUs;
-        }
-
-        return string.Join(", ", _effects.Where(e => e.Kind != EffectKind.WakeAt).Select(Describe));
+        Pool.CheckInvariants();
+        return string.Join(", ", _effects.Select(Describe));
     }
 
     private static string Describe(Effect e) => e.Kind switch

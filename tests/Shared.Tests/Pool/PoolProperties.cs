@@ -1,16 +1,21 @@
+using System.Diagnostics;
+using Xunit.Abstractions;
+
 namespace FuncScaler.Tests.Pool;
 
 /// <summary>Whatever callers and backend do, in whatever order: the promises of <see cref="SlotPool"/> and <see cref="ScalerCore"/> hold.</summary>
-public class PoolProperties
+public class PoolProperties(ITestOutputHelper output)
 {
     /// <summary>What a run must have come by, or the generator does not reach what it is for.</summary>
     private static readonly string[] Interesting =
     [
+        "A held creation is not wanted any more",
         "Abandon of a granted request",
         "Abandon of a waiting request",
         "Assign of a request that holds an instance",
         "Assign of a request that waits",
         "Assignment expired",
+        "CreateSlot held back",
         "CreateSlot overdue",
         "CreateSlot without an answer",
         "DestroySlot by ticket",
@@ -20,6 +25,7 @@ public class PoolProperties
         "Function changed while a slot is Busy",
         "Function changed while a slot is Creating",
         "Function changed while a slot is Destroying",
+        "Function changed while a slot is Held",
         "Function changed while a slot is Idle",
         "Function changed while a slot is Initializing",
         "Grant Cold",
@@ -61,6 +67,18 @@ public class PoolProperties
         "The list lacks a slot Idle",
         "The list lacks a slot Initializing",
     ];
+
+    [Fact]
+    public void No_schedule_breaks_an_invariant()
+    {
+        var clock = Stopwatch.StartNew();
+        var failed = Schedules.FirstFailure(Schedules.First, Schedules.Count, seed => new World(Scenario.FromSeed(seed)).Run());
+        output.WriteLine(FormattableString.Invariant($"{Schedules.Count} schedules in {clock.Elapsed.TotalSeconds:0.0} s"));
+        if (failed is { } seed)
+        {
+            Assert.Fail($"Schedule {seed}: {Scenario.FromSeed(seed).Smallest()}");
+        }
+    }
 
     [Fact]
     public void The_invariants_hold_whatever_happens()

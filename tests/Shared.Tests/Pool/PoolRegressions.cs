@@ -101,6 +101,25 @@ public class PoolRegressions
     }
 
     [Fact]
+    public void A_failure_after_the_pause_of_its_wave_and_a_success_is_followed_by_the_shortest_pause()
+    {
+        var pool = new PoolDriver();
+        pool.Assign("r1");
+        pool.Assign("r2");
+        pool.Assign("r3");
+        pool.Wait(10 * PoolDriver.Ms);
+        pool.Failed(1);
+        pool.Wait(1 * PoolDriver.Second);
+        pool.Created(2);
+        pool.Ready(2);
+
+        Assert.Equal("", pool.Failed(3));
+
+        Assert.Equal("", pool.Wait(99 * PoolDriver.Ms));
+        Assert.Equal("create 5", pool.Wait(1 * PoolDriver.Ms));
+    }
+
+    [Fact]
     public void A_backend_that_refuses_for_good_is_not_asked_for_standby_instances_without_pause()
     {
         var pool = new PoolDriver(new OneReadyPolicy());
@@ -117,7 +136,7 @@ public class PoolRegressions
     [Fact]
     public void Without_a_pause_between_tries_the_pool_still_says_when_to_wake_it()
     {
-        var pool = new PoolDriver(options: new SlotPoolOptions { RetryDelayUs = 0 });
+        var pool = new PoolDriver(options: new SlotPoolOptions { RetryDelay = TimeSpan.Zero });
         pool.Assign("r1", 40 * PoolDriver.Second);
 
         Assert.Equal("create 2", pool.Wait(30 * PoolDriver.Second));
@@ -128,7 +147,7 @@ public class PoolRegressions
     [Fact]
     public void An_idle_instance_that_is_destroyed_by_a_review_in_the_moment_its_keep_alive_ends_is_destroyed_once()
     {
-        var pool = new PoolDriver(new ReviewingPolicy(), new SlotPoolOptions { InitTimeoutUs = 1_000_000 });
+        var pool = new PoolDriver(new ReviewingPolicy(), new SlotPoolOptions { InitTimeout = TimeSpan.FromSeconds(1) });
         pool.Assign("r1");
         pool.Assign("r2");
         pool.Created(1);

@@ -168,7 +168,7 @@ public class PoolStories
     [Fact]
     public void The_pause_between_tries_doubles_up_to_its_limit_and_starts_over_after_a_success()
     {
-        var pool = new PoolDriver(options: new SlotPoolOptions { RetryDelayUs = 100 * Ms, MaxRetryDelayUs = 350 * Ms });
+        var pool = new PoolDriver(options: new SlotPoolOptions { RetryDelay = TimeSpan.FromMilliseconds(100), MaxRetryDelay = TimeSpan.FromMilliseconds(350) });
         pool.Assign("r1");
         var ticket = 1;
         foreach (var pauseMs in new[] { 100, 200, 350, 350 })
@@ -299,7 +299,7 @@ public class PoolStories
     [Fact]
     public void An_init_that_is_not_answered_in_time_counts_as_failed_and_its_late_answer_changes_nothing()
     {
-        var pool = new PoolDriver(options: new SlotPoolOptions { InitTimeoutUs = 5 * Second });
+        var pool = new PoolDriver(options: new SlotPoolOptions { InitTimeout = TimeSpan.FromSeconds(5) });
         pool.Assign("r1");
         pool.Created(1);
 
@@ -358,9 +358,22 @@ public class PoolStories
     }
 
     [Fact]
-    public void An_assignment_of_a_function_without_timeout_does_not_expire()
+    public void An_assignment_of_a_function_without_timeout_expires_after_the_limit_for_such_functions()
     {
         var pool = new PoolDriver(function: new FunctionMeta(new MetaKey("f"), "go", 0, 512));
+        pool.ColdStart("r1", 1);
+
+        Assert.Equal("", pool.Wait((3600 * Second) - 1));
+        Assert.Equal("destroy 1 s1", pool.Wait(1));
+        Assert.Equal("", pool.Release("r1", "i-1", expected: ReleaseOutcome.UnknownAssignment));
+    }
+
+    [Fact]
+    public void An_assignment_of_a_function_without_timeout_does_not_expire_where_that_limit_is_infinite()
+    {
+        var pool = new PoolDriver(
+            options: new SlotPoolOptions { NoTimeoutLimit = Timeout.InfiniteTimeSpan },
+            function: new FunctionMeta(new MetaKey("f"), "go", 0, 512));
         pool.ColdStart("r1", 1);
 
         Assert.Equal("", pool.Wait(30L * 86_400 * Second));

@@ -39,12 +39,11 @@ public class ScalerCoreTests
     }
 
     [Fact]
-    public void Wake_ups_are_kept_and_not_passed_on()
+    public void The_core_wakes_when_the_first_of_its_pools_wishes()
     {
         var core = Core();
         core.Assign(0, F, new RequestId("r1"), 5_000, _effects);
         core.Assign(0, G, new RequestId("r2"), 3_000, _effects);
-        Assert.DoesNotContain(_effects, e => e.Kind == EffectKind.WakeAt);
         Assert.Equal(3_000, core.NextWakeUs);
         _effects.Clear();
 

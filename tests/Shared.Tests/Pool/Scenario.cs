@@ -43,16 +43,57 @@ internal sealed record Scenario(
         select new Scenario(seed, policy, core, waiting, maxSlots, grace, tickets, faults, drain, steps),
         Shrink);
 
+    /// <summary>One of as many scenarios as there are numbers.</summary>
+    public static Scenario FromSeed(long seed)
+    {
+        var dice = new Dice(seed);
+        var steps = new int[dice.Next(160) + 1];
+        for (var i = 0; i < steps.Length; i++)
+        {
+            steps[i] = dice.Next(1_000_000_001);
+        }
+
+        return new Scenario(
+            dice.Next(1_000_000_001),
+            dice.Pick(Enum.GetValues<ScenarioPolicy>()),
+            Core: dice.Percent(67),
+            Waiting: dice.Percent(67),
+            MaxSlots: dice.Pick([0, 0, 1, 3]),
+            Grace: dice.Percent(50),
+            Tickets: dice.Percent(50),
+            FaultPercent: dice.Pick([0, 10, 30, 60]),
+            DrainWhileBusy: dice.Percent(50),
+            steps);
+    }
+
+    /// <summary>Of a scenario that fails, the words of its failure and the smallest scenario found that fails too.</summary>
+    public string Smallest()
+    {
+        try
+        {
+            new World(this).Run();
+            return "";
+        }
+        catch (InvalidOperationException e)
+        {
+            return Shrink(this).Select(s => s.Smallest()).FirstOrDefault(words => words.Length > 0) ?? $"{e.Message}\n{this}";
+        }
+    }
+
+    /// <summary>Whether the host holds creations back for a while.</summary>
+    public bool Rationed => Seed % 7 < 2;
+
     public SlotPoolOptions Options => new()
     {
         Waiting = Waiting,
         MaxSlots = MaxSlots,
-        CreateTimeoutUs = 2_000_000,
-        InitTimeoutUs = 4_000_000,
-        DestroyTimeoutUs = 1_000_000,
-        RetryDelayUs = Seed % 5 == 0 ? 0 : 100_000,
-        MaxRetryDelayUs = 2_000_000,
-        AssignmentGraceUs = Grace ? 3_000_000 : 0,
+        CreateTimeout = TimeSpan.FromSeconds(2),
+        InitTimeout = TimeSpan.FromSeconds(4),
+        DestroyTimeout = TimeSpan.FromSeconds(1),
+        RetryDelay = TimeSpan.FromMilliseconds(Seed % 5 == 0 ? 0 : 100),
+        MaxRetryDelay = TimeSpan.FromSeconds(2),
+        AssignmentGrace = Grace ? TimeSpan.FromSeconds(3) : Timeout.InfiniteTimeSpan,
+        NoTimeoutLimit = Grace ? TimeSpan.FromSeconds(8) : Timeout.InfiniteTimeSpan,
     };
 
     /// <summary>The policy of each function, for one scaler.</summary>

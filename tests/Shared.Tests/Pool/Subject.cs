@@ -32,6 +32,12 @@ internal abstract class Subject
 
     public abstract void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects);
 
+    public abstract bool HoldCreate(MetaKey function, SlotTicket ticket);
+
+    public abstract bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects);
+
+    public abstract void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket);
+
     public abstract void Tick(long nowUs, List<Effect> effects);
 
     public abstract void Reconcile(long nowUs, long askedUs, IReadOnlyCollection<ListedSlot> listed, List<Effect> effects);
@@ -71,6 +77,13 @@ internal sealed class CoreSubject(PolicyChoice policy, SlotPoolOptions options) 
     public override void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
         _core.SlotDestroyed(nowUs, function, ticket, effects);
 
+    public override bool HoldCreate(MetaKey function, SlotTicket ticket) => _core.HoldCreate(function, ticket);
+
+    public override bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        _core.KeepHeldCreate(nowUs, function, ticket, effects);
+
+    public override void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket) => _core.BeginCreate(nowUs, function, ticket);
+
     public override void Tick(long nowUs, List<Effect> effects) => _core.Tick(nowUs, effects);
 
     public override void Reconcile(long nowUs, long askedUs, IReadOnlyCollection<ListedSlot> listed, List<Effect> effects) =>
@@ -79,12 +92,11 @@ internal sealed class CoreSubject(PolicyChoice policy, SlotPoolOptions options) 
     public override void Drain(long nowUs, List<Effect> effects) => _core.Drain(nowUs, effects);
 }
 
-/// <summary>A pool by itself, woken by its WakeAt effects alone: of those only the latest counts, as it says.</summary>
+/// <summary>A pool by itself.</summary>
 internal sealed class PoolSubject(FunctionMeta function, PolicyChoice policy, SlotPoolOptions options) : Subject, IPolicyHost
 {
     private readonly SlotRegistry _registry = new();
     private SlotPool? _pool;
-    private long _wakeAtUs = long.MaxValue;
 
     /// <summary>There is no other function.</summary>
     public void RequestReview(MetaKey function)
@@ -97,7 +109,7 @@ internal sealed class PoolSubject(FunctionMeta function, PolicyChoice policy, Sl
 
     public override IEnumerable<SlotPool> Pools => [Pool];
 
-    public override long WakeAtUs => _wakeAtUs;
+    public override long WakeAtUs => Pool.NextWakeUs;
 
     public override int? RegisteredSlots => _registry.Count;
 
@@ -109,72 +121,44 @@ internal sealed class PoolSubject(FunctionMeta function, PolicyChoice policy, Sl
         }
 
         Pool.Assign(nowUs, request, deadlineUs, effects);
-        TakeWakes(effects);
     }
 
     public override ReleaseOutcome Release(
-        long nowUs, MetaKey function, RequestId request, InstanceId instance, ReleaseResult result, List<Effect> effects)
-    {
-        if (function != Pool.Function.Key)
-        {
-            return ReleaseOutcome.UnknownAssignment;
-        }
-
-        var outcome = Pool.Release(nowUs, request, instance, result, effects);
-        TakeWakes(effects);
-        return outcome;
-    }
+        long nowUs, MetaKey function, RequestId request, InstanceId instance, ReleaseResult result, List<Effect> effects) =>
+        function == Pool.Function.Key ? Pool.Release(nowUs, request, instance, result, effects) : ReleaseOutcome.UnknownAssignment;
 
     public override void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects) =>
-        Do(effects, () => Pool.Abandon(nowUs, request, effects));
+        Pool.Abandon(nowUs, request, effects);
 
     public override void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId id, List<Effect> effects) =>
-        Do(effects, () => Pool.SlotCreated(nowUs, ticket, id, effects));
+        Pool.SlotCreated(nowUs, ticket, id, effects);
 
     public override void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
-        Do(effects, () => Pool.SlotReady(nowUs, ticket, effects));
+        Pool.SlotReady(nowUs, ticket, effects);
 
     public override void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
-        Do(effects, () => Pool.SlotFailed(nowUs, ticket, failure, effects));
+        Pool.SlotFailed(nowUs, ticket, failure, effects);
 
     public override void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
-        Do(effects, () => Pool.SlotDestroyed(nowUs, ticket, effects));
+        Pool.SlotDestroyed(nowUs, ticket, effects);
 
-    public override void Tick(long nowUs, List<Effect> effects)
-    {
-        if (_wakeAtUs <= nowUs)
-        {
-            // The timer has fired; an early call would leave it set.
-            _wakeAtUs = long.MaxValue;
-        }
+    public override bool HoldCreate(MetaKey function, SlotTicket ticket) => Pool.HoldCreate(ticket);
 
-        Do(effects, () => Pool.Tick(nowUs, effects));
-    }
+    public override bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        Pool.KeepHeldCreate(nowUs, ticket, effects);
 
-    public override void Reconcile(long nowUs, long askedUs, IReadOnlyCollection<ListedSlot> listed, List<Effect> effects) => Do(effects, () =>
+    public override void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket) => Pool.BeginCreate(nowUs, ticket);
+
+    public override void Tick(long nowUs, List<Effect> effects) => Pool.Tick(nowUs, effects);
+
+    public override void Reconcile(long nowUs, long askedUs, IReadOnlyCollection<ListedSlot> listed, List<Effect> effects)
     {
         Pool.Reconcile(nowUs, askedUs, listed.ToDictionary(s => s.Id), effects);
         foreach (var slot in listed.Where(s => !_registry.TryGetOwner(s.Id, out _)))
         {
             Pool.Adopt(nowUs, slot.Id, effects);
         }
-    });
-
-    public override void Drain(long nowUs, List<Effect> effects) => Do(effects, () => Pool.Drain(nowUs, effects));
-
-    private void Do(List<Effect> effects, Action action)
-    {
-        action();
-        TakeWakes(effects);
     }
 
-    private void TakeWakes(List<Effect> effects)
-    {
-        foreach (var effect in effects.Where(e => e.Kind == EffectKind.WakeAt))
-        {
-            _wakeAtUs = effect.AtUs;
-        }
-
-        effects.RemoveAll(e => e.Kind == EffectKind.WakeAt);
-    }
+    public override void Drain(long nowUs, List<Effect> effects) => Pool.Drain(nowUs, effects);
 }

@@ -31,7 +31,35 @@ internal sealed partial class World
         return dice;
     }
 
+    /// <summary>The host carries a creation out, at once or when the backend's budget grants it.</summary>
     private void OnCreateSlot(Effect effect)
+    {
+        if (!_scenario.Rationed)
+        {
+            Create(effect);
+            return;
+        }
+
+        _tickets[effect.Ticket].BegunUs = long.MaxValue / 2;
+        _subject.HoldCreate(effect.Function.Key, effect.Ticket);
+        Seen("CreateSlot held back");
+        At(CallDice(out _).Between(0, 2_500_000), () =>
+        {
+            var kept = false;
+            Event($"KeepHeldCreate {effect.Ticket}", () => kept = _subject.KeepHeldCreate(_nowUs, effect.Function.Key, effect.Ticket, _effects));
+            if (!kept)
+            {
+                Seen("A held creation is not wanted any more");
+                return;
+            }
+
+            _tickets[effect.Ticket].BegunUs = _nowUs;
+            Event($"BeginCreate {effect.Ticket}", () => _subject.BeginCreate(_nowUs, effect.Function.Key, effect.Ticket));
+            Create(effect);
+        });
+    }
+
+    private void Create(Effect effect)
     {
         var ticket = effect.Ticket;
         var key = effect.Function.Key;
@@ -47,7 +75,7 @@ internal sealed partial class World
         switch (faulty ? dice.Next(11) : -1)
         {
             case 0:
-                latencyUs = dice.Between(_options.CreateTimeoutUs, 4 * _options.CreateTimeoutUs);
+                latencyUs = dice.Between(_options.CreateTimeout.ToUs(), 4 * _options.CreateTimeout.ToUs());
                 Make(latencyUs);
                 Created(latencyUs, id, "late");
                 break;
@@ -150,7 +178,7 @@ internal sealed partial class World
         switch (faulty ? dice.Next(6) : -1)
         {
             case 0:
-                latencyUs = dice.Between(_options.InitTimeoutUs, 2 * _options.InitTimeoutUs);
+                latencyUs = dice.Between(_options.InitTimeout.ToUs(), 2 * _options.InitTimeout.ToUs());
                 Make();
                 Answer(latencyUs);
                 break;
@@ -227,7 +255,7 @@ internal sealed partial class World
         {
             case 0:
                 Unmake(latencyUs);
-                Destroyed(dice.Between(_options.DestroyTimeoutUs, 4 * _options.DestroyTimeoutUs));
+                Destroyed(dice.Between(_options.DestroyTimeout.ToUs(), 4 * _options.DestroyTimeout.ToUs()));
                 break;
             case 1:
                 Unmake(latencyUs);

@@ -59,7 +59,7 @@ internal sealed partial class World
             foreach (var slot in _subject.Pools.SelectMany(p => p.Slots).Where(s => s.State == SlotState.Creating))
             {
                 var ticket = _tickets[slot.Ticket];
-                if (!ticket.Overdue && ticket.AskedUs + _options.CreateTimeoutUs <= _nowUs)
+                if (!ticket.Overdue && ticket.BegunUs + _options.CreateTimeout.ToUs() <= _nowUs)
                 {
                     ticket.Overdue = true;
                     Seen("CreateSlot overdue");
@@ -100,7 +100,7 @@ internal sealed partial class World
             case EffectKind.DestroySlot:
                 Require(
                     !_destroyAskedUs.TryGetValue(effect.Ticket, out var askedUs) || _destroyFailed.Remove(effect.Ticket)
-                    || _nowUs - askedUs >= _options.DestroyTimeoutUs,
+                    || _nowUs - askedUs >= _options.DestroyTimeout.ToUs(),
                     $"The destroy of {effect.Ticket} was asked again before its time");
                 _destroyAskedUs[effect.Ticket] = _nowUs;
                 Bill(effect.Ticket);
@@ -137,7 +137,6 @@ internal sealed partial class World
 
                 break;
 
-            case EffectKind.WakeAt:
             default:
                 throw new InvalidOperationException($"Effect {effect.Kind} is not for the world.");
         }
@@ -177,9 +176,8 @@ internal sealed partial class World
         Seen($"Grant {effect.GrantKind}");
         var waitedUs = _nowUs - waiting.ArrivedUs;
         var timeoutSeconds = _functions[waiting.Function].TimeoutSeconds;
-        var expiresUs = _options.AssignmentGraceUs > 0 && timeoutSeconds > 0
-            ? _nowUs + (2_000_000L * timeoutSeconds) + _options.AssignmentGraceUs
-            : long.MaxValue;
+        var limit = timeoutSeconds > 0 ? _options.AssignmentGrace : _options.NoTimeoutLimit;
+        var expiresUs = limit == Timeout.InfiniteTimeSpan ? long.MaxValue : _nowUs + (2_000_000L * timeoutSeconds) + limit.ToUs();
         _held.Add(effect.Request, new Held(waiting.Function, effect.Instance, effect.BackendSlot, effect.Ticket, waitedUs, expiresUs));
     }
 
@@ -229,6 +227,7 @@ internal sealed partial class World
 
     private void CheckPool(SlotPool pool, HashSet<SlotTicket> inventory, Dictionary<BackendSlotId, SlotTicket> ids)
     {
+        pool.CheckInvariants();
         int busy = 0, idle = 0, creating = 0, initialising = 0, count = 0;
         var order = new HashSet<SlotTicket>();
         foreach (var slot in pool.Slots)
@@ -249,6 +248,7 @@ internal sealed partial class World
                     idle++;
                     order.Add(slot.Ticket);
                     break;
+                case SlotState.Held:
                 case SlotState.Creating:
                     creating += ticket!.Overdue || ticket.Doomed ? 0 : 1;
                     break;
@@ -327,10 +327,10 @@ internal sealed partial class World
                         break;
                     case SlotState.Creating:
                         var ticket = _tickets[slot.Ticket];
-                        Require(ticket.Overdue || ticket.Doomed || ticket.AskedUs + _options.CreateTimeoutUs > _nowUs, "An overdue CreateSlot was not noticed");
+                        Require(ticket.Overdue || ticket.Doomed || ticket.BegunUs + _options.CreateTimeout.ToUs() > _nowUs, "An overdue CreateSlot was not noticed");
                         break;
                     case SlotState.Initializing:
-                        Require(_tickets[slot.Ticket].InitAskedUs + _options.InitTimeoutUs > _nowUs, "An overdue Init was not noticed");
+                        Require(_tickets[slot.Ticket].InitAskedUs + _options.InitTimeout.ToUs() > _nowUs, "An overdue Init was not noticed");
                         break;
                     case SlotState.Destroying:
                         Require(_nowUs - _destroyAskedUs[slot.Ticket] <= 4_000_000, "A failed DestroySlot was not tried again");
@@ -411,6 +411,9 @@ internal sealed partial class World
         public int MemoryMb { get; } = memoryMb;
 
         public long AskedUs { get; } = askedUs;
+
+        /// <summary>When the backend was asked to create it, µs; never as long as the host holds it back.</summary>
+        public long BegunUs { get; set; } = askedUs;
 
         public long InitAskedUs { get; set; }
 

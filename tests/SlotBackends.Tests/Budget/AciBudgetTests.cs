@@ -111,7 +111,7 @@ public class AciBudgetTests(ITestOutputHelper output)
     private static ScalerRuntime NewRuntime(AciWorld world, TimeProvider time, string policy = "ttl:300") => new(
         world.Backend,
         PolicyCatalog.Parse(policy),
-        new ScalerRuntimeOptions { Pool = new SlotPoolOptions { CreateTimeoutUs = 600_000_000 } },
+        new ScalerRuntimeOptions { Pool = new SlotPoolOptions { CreateTimeout = TimeSpan.FromSeconds(600) } },
         time,
         NullLogger<ScalerRuntime>.Instance);
 }

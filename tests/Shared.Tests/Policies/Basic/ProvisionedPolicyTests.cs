@@ -61,7 +61,7 @@ public class ProvisionedPolicyTests
     public void A_backend_that_refuses_for_good_is_asked_again_after_a_pause()
     {
         var effects = new List<Effect>();
-        var core = new ScalerCore(PolicyCatalog.Parse("provisioned:2"), new SlotPoolOptions { MaxRetryDelayUs = 10_000_000 });
+        var core = new ScalerCore(PolicyCatalog.Parse("provisioned:2"), new SlotPoolOptions { MaxRetryDelay = TimeSpan.FromSeconds(10) });
         var function = PolicyBench.Function();
         core.Assign(0, function, new RequestId("r"), long.MaxValue, effects);
         var tickets = effects.Where(e => e.Kind == EffectKind.CreateSlot).Select(e => e.Ticket).ToList();

@@ -12,8 +12,8 @@ public sealed class WorkerCore : IScalerCore
     private readonly LeasingOptions _options;
     private readonly SlotRegistry _registry;
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
-    private readonly Dictionary<MetaKey, Entry> _pools = [];
-    private readonly PriorityQueue<Entry, long> _due = new();
+    private readonly Dictionary<MetaKey, LocalPool> _pools = [];
+    private readonly WakeQueue<LocalPool> _due = new();
     private bool _draining;
 
     /// <param name="worker">This worker, in this life.</param>
@@ -35,20 +35,20 @@ public sealed class WorkerCore : IScalerCore
     /// <summary>What this worker's slots have cost.</summary>
     public ScoreLedger Ledger { get; } = new();
 
-    public IEnumerable<LocalPool> Pools => _pools.Values.Select(e => e.Pool);
+    public IEnumerable<LocalPool> Pools => _pools.Values;
 
     /// <summary>Slots of this worker, those under way included.</summary>
-    public int SlotCount => _pools.Values.Sum(e => e.Pool.SlotCount);
+    public int SlotCount => _pools.Values.Sum(p => p.SlotCount);
 
     /// <summary>When <see cref="DoWhatIsDue"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
-    public long NextDueUs => _due.TryPeek(out _, out var atUs) ? atUs : long.MaxValue;
+    public long NextDueUs => _due.NextUs;
 
     long IScalerCore.NextWakeUs => NextDueUs;
 
-    IEnumerable<SlotPool> IScalerCore.Pools => _pools.Values.Select(e => e.Pool.Pool);
+    IEnumerable<SlotPool> IScalerCore.Pools => _pools.Values.Select(p => p.Pool);
 
     IEnumerable<(MetaKey Function, SlotSnapshot Slot)> IScalerCore.Inventory =>
-        _pools.Values.SelectMany(e => e.Pool.Pool.Slots.Select(s => (e.Pool.Function.Key, s)));
+        _pools.Values.SelectMany(p => p.Pool.Slots.Select(s => (p.Function.Key, s)));
 
     SlotPool? IScalerCore.FindPool(MetaKey function) => Find(function)?.Pool;
 
@@ -58,45 +58,36 @@ public sealed class WorkerCore : IScalerCore
     /// <summary>Does what is due in all pools; what ledgers are to be told or asked goes into <see cref="Outbox"/>.</summary>
     public void Tick(long nowUs, List<Effect> effects) => DoWhatIsDue(nowUs, effects, Outbox.Reports, Outbox.Reads);
 
-    /// <inheritdoc cref="SlotPool.HoldCreate"/>
-    public bool HoldCreate(MetaKey function, SlotTicket ticket) => Find(function)?.HoldCreate(ticket) ?? false;
+    bool IScalerCore.HoldCreate(MetaKey function, SlotTicket ticket) => throw HoldsNothing();
 
-    /// <inheritdoc cref="SlotPool.KeepHeldCreate"/>
-    public bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
-    {
-        var kept = false;
-        Route(function, pool => kept = pool.KeepHeldCreate(nowUs, ticket, effects));
-        return kept;
-    }
+    bool IScalerCore.KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) => throw HoldsNothing();
 
-    /// <inheritdoc cref="SlotPool.BeginCreate"/>
-    public void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
-        Route(function, pool => pool.BeginCreate(nowUs, ticket, effects));
+    void IScalerCore.BeginCreate(long nowUs, MetaKey function, SlotTicket ticket) => throw HoldsNothing();
 
     /// <summary>The function's pool; null when it was never asked for.</summary>
-    public LocalPool? Find(MetaKey function) => _pools.GetValueOrDefault(function)?.Pool;
+    public LocalPool? Find(MetaKey function) => _pools.GetValueOrDefault(function);
 
     /// <inheritdoc cref="LocalPool.Assign"/>
     public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {
         ArgumentNullException.ThrowIfNull(function);
-        var entry = EntryOf(nowUs, function, effects);
-        entry.Pool.Assign(nowUs, function, request, deadlineUs, effects);
-        Arm(entry);
+        var pool = PoolOf(nowUs, function, effects);
+        pool.Assign(nowUs, function, request, deadlineUs, effects);
+        _due.Arm(pool, pool.NextDueUs);
     }
 
     /// <inheritdoc cref="LocalPool.Release"/>
     public ReleaseOutcome Release(
         long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
-        if (!_pools.TryGetValue(function, out var entry))
+        if (!_pools.TryGetValue(function, out var pool))
         {
             // Assigned by another worker; a release does not say what function it is of but for the key.
-            entry = EntryOf(nowUs, LocalPool.Unknown(function), effects);
+            pool = PoolOf(nowUs, LocalPool.Unknown(function), effects);
         }
 
-        var outcome = entry.Pool.Release(nowUs, request, instance, result, effects);
-        Arm(entry);
+        var outcome = pool.Release(nowUs, request, instance, result, effects);
+        _due.Arm(pool, pool.NextDueUs);
         return outcome;
     }
 
@@ -134,16 +125,8 @@ public sealed class WorkerCore : IScalerCore
     {
         ArgumentNullException.ThrowIfNull(reports);
         ArgumentNullException.ThrowIfNull(reads);
-        while (_due.TryPeek(out var entry, out var atUs) && atUs <= nowUs)
+        while (_due.TryTake(nowUs, out var pool))
         {
-            _due.Dequeue();
-            if (atUs != entry.ArmedUs)
-            {
-                continue;
-            }
-
-            entry.ArmedUs = long.MaxValue;
-            var pool = entry.Pool;
             if (pool.NextWakeUs <= nowUs)
             {
                 pool.Tick(nowUs, effects);
@@ -160,7 +143,7 @@ public sealed class WorkerCore : IScalerCore
                 reads.Add(pool.Function.Key);
             }
 
-            Arm(entry, nowUs + 1);
+            _due.Arm(pool, Math.Max(nowUs + 1, pool.NextDueUs));
         }
     }
 
@@ -168,10 +151,10 @@ public sealed class WorkerCore : IScalerCore
     public void Drain(long nowUs, List<Effect> effects)
     {
         _draining = true;
-        foreach (var entry in _pools.Values)
+        foreach (var pool in _pools.Values)
         {
-            entry.Pool.Drain(nowUs, effects);
-            Arm(entry);
+            pool.Drain(nowUs, effects);
+            _due.Arm(pool, pool.NextDueUs);
         }
     }
 
@@ -179,54 +162,39 @@ public sealed class WorkerCore : IScalerCore
     public void Leave(long nowUs, List<Effect> effects)
     {
         _draining = true;
-        foreach (var entry in _pools.Values)
+        foreach (var pool in _pools.Values)
         {
-            entry.Pool.Leave(nowUs, effects);
-            Arm(entry);
+            pool.Leave(nowUs, effects);
+            _due.Arm(pool, pool.NextDueUs);
         }
     }
 
-    private Entry EntryOf(long nowUs, FunctionMeta function, List<Effect> effects)
+    private LocalPool PoolOf(long nowUs, FunctionMeta function, List<Effect> effects)
     {
-        if (!_pools.TryGetValue(function.Key, out var entry))
+        if (!_pools.TryGetValue(function.Key, out var pool))
         {
-            entry = new Entry(new LocalPool(Worker, function, _makePolicy(function), _options, _registry, Ledger));
-            _pools.Add(function.Key, entry);
+            pool = new LocalPool(Worker, function, _makePolicy(function), _options, _registry, Ledger);
+            _pools.Add(function.Key, pool);
             if (_draining)
             {
-                entry.Pool.Drain(nowUs, effects);
+                pool.Drain(nowUs, effects);
             }
         }
 
-        return entry;
+        return pool;
     }
 
     private void Route(MetaKey function, Action<LocalPool> action)
     {
-        if (_pools.TryGetValue(function, out var entry))
+        if (_pools.TryGetValue(function, out var pool))
         {
-            action(entry.Pool);
-            Arm(entry);
+            action(pool);
+            _due.Arm(pool, pool.NextDueUs);
         }
     }
 
-    private void Arm(Entry entry, long notBeforeUs = long.MinValue)
-    {
-        var pool = entry.Pool;
-        var nextUs = Math.Max(notBeforeUs, Math.Min(pool.NextWakeUs, Math.Min(pool.NextReportUs, pool.NextReadUs)));
-        if (nextUs < entry.ArmedUs)
-        {
-            entry.ArmedUs = nextUs;
-            _due.Enqueue(entry, nextUs);
-        }
-    }
-
-    private sealed class Entry(LocalPool pool)
-    {
-        public LocalPool Pool { get; } = pool;
-
-        public long ArmedUs { get; set; } = long.MaxValue;
-    }
+    /// <summary>A slot is held in a worker while its ledger has not answered; a second reason to hold it would need a state of its own.</summary>
+    private static NotSupportedException HoldsNothing() => new("Workers hold no creations back for a backend's budget.");
 
     /// <summary>Policies that look beyond one function are reviewed with their function's next event.</summary>
     private sealed class ReviewLater : IPolicyHost

@@ -36,9 +36,9 @@ public sealed partial class PoolLedger
                     Remember(NowUs, 0);
                 }
 
-                Suspect(new WorkerId(name), effects);
+                Suspect(new WorkerId(name));
             }
-            else if (worker.ExpiresUs + _options.ForgetWorkerUs <= NowUs && State.Slots.Values.All(s => s.Owner?.Value != name))
+            else if (worker.ExpiresUs + _options.ForgetWorkerAfter.ToUs() <= NowUs && State.Slots.Values.All(s => s.Owner?.Value != name))
             {
                 (forgotten ??= []).Add(name);
             }
@@ -54,25 +54,18 @@ public sealed partial class PoolLedger
     /// A worker's slots when its lease has ended: it may have given any of them to a request a moment before, and only it knew. So they
     /// wait until no request can hold them any more, and are not used again unless the worker comes back.
     /// </summary>
-    private void Suspect(WorkerId owner, List<LedgerEffect> effects)
+    private void Suspect(WorkerId owner)
     {
-        foreach (var slot in State.Slots.Values.Where(s => s.Owner == owner).ToList())
+        foreach (var slot in State.Slots.Values.Where(s => s.Owner == owner))
         {
             if (slot.State == LedgerSlotState.Leased)
             {
-                if (_options.Fault == LeasingFault.ReuseExpired)
-                {
-                    BecomeIdle(slot, NowUs);
-                }
-                else
-                {
-                    Become(slot, LedgerSlotState.Suspect, NowUs + State.HoldUs);
-                }
+                Become(slot, LedgerSlotState.Suspect, NowUs + State.HoldUs);
             }
             else if (slot.State == LedgerSlotState.Creating)
             {
                 // It may be ready and in use already; and a create that was asked for may still take effect.
-                slot.DueUs = NowUs + (_options.Fault == LeasingFault.NoCreateGrace ? 0 : Math.Max(State.HoldUs, CreateGraceUs));
+                slot.DueUs = NowUs + Math.Max(State.HoldUs, CreateGraceUs);
             }
         }
     }
@@ -156,7 +149,7 @@ public sealed partial class PoolLedger
         slot.Holder = default;
         slot.Reason = reason;
         slot.Attempts++;
-        Become(slot, LedgerSlotState.Destroying, NowUs + _options.Pool.DestroyTimeoutUs);
+        Become(slot, LedgerSlotState.Destroying, NowUs + _options.Pool.DestroyTimeout.ToUs());
         effects.Add(new LedgerEffect(LedgerEffectKind.Destroy)
         {
             Function = State.Function,
@@ -165,10 +158,6 @@ public sealed partial class PoolLedger
             Reason = reason,
             Attempt = slot.Attempts,
         });
-        if (_options.Fault == LeasingFault.ForgetDestroyed)
-        {
-            Remove(ticket, slot);
-        }
     }
 
     /// <summary>Idle slots go to workers whose requests wait, to the one with the most first.</summary>
@@ -180,7 +169,7 @@ public sealed partial class PoolLedger
             LedgerWorker? neediest = null;
             foreach (var (name, worker) in State.Workers)
             {
-                if (worker.Waiting > (neediest?.Waiting ?? 0) && !worker.Expired && worker.ExpiresUs - (2 * _options.ClockSkewUs) > NowUs)
+                if (worker.Waiting > (neediest?.Waiting ?? 0) && !worker.Expired && worker.ExpiresUs - (2 * SkewUs) > NowUs)
                 {
                     id = new WorkerId(name);
                     neediest = worker;
@@ -269,7 +258,7 @@ public sealed partial class PoolLedger
 
         foreach (var worker in State.Workers.Values)
         {
-            nextUs = Math.Min(nextUs, worker.Expired ? worker.ExpiresUs + _options.ForgetWorkerUs : worker.ExpiresUs);
+            nextUs = Math.Min(nextUs, worker.Expired ? worker.ExpiresUs + _options.ForgetWorkerAfter.ToUs() : worker.ExpiresUs);
         }
 
         if (nextUs < State.WakeAtUs || State.WakeAtUs <= NowUs)

@@ -157,6 +157,27 @@ public sealed partial class PoolLedger : IPoolState
         Settle(effects);
     }
 
+    /// <exception cref="InvalidOperationException">What is counted or owned contradicts the slots' states; says how.</exception>
+    public void CheckInvariants()
+    {
+        int idle = 0, leased = 0, creating = 0;
+        foreach (var slot in State.Slots.Values)
+        {
+            idle += slot.State == LedgerSlotState.Idle ? 1 : 0;
+            leased += slot.State is LedgerSlotState.Leased or LedgerSlotState.Entrusted ? 1 : 0;
+            creating += slot.State == LedgerSlotState.Creating ? 1 : 0;
+            Invariant.Holds(
+                slot.State == LedgerSlotState.Creating || slot.Owner is not null == slot.State is LedgerSlotState.Leased or LedgerSlotState.Suspect,
+                "a ready slot has an owner while it is leased or suspect, and only then");
+            Invariant.Holds(slot.State != LedgerSlotState.Idle || slot.Instance != default, "an idle slot is an instance");
+            Invariant.Holds(slot.State != LedgerSlotState.Entrusted || slot.Holder != default, "an entrusted slot is held by a known request");
+            Invariant.Holds(slot.Owner is not { } owner || State.Workers.ContainsKey(owner.Value), "an owner is a known worker");
+            Invariant.Holds(State.WakeAtUs <= slot.DueUs, "the ledger wakes when the next slot is due");
+        }
+
+        Invariant.Holds((idle, leased, creating) == (_idle, _leased, _creating), "counts follow from states");
+    }
+
     int IPoolState.CopyBusySince(Span<long> into, int stride) => Copy(into, stride, LedgerSlotState.Leased, s => s.SinceUs);
 
     int IPoolState.CopyInFlightSince(Span<long> into, int stride) => Copy(into, stride, LedgerSlotState.Creating, s => s.CreatedUs);

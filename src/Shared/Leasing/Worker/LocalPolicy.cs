@@ -7,7 +7,7 @@ namespace FuncScaler.Leasing;
 /// A policy as a worker applies it: the wait rule in full, keeping only until the instance goes back to the ledger, and nothing ahead of
 /// requests; keeping for longer and creating ahead are the ledger's, which sees all workers.
 /// </summary>
-internal sealed class LocalPolicy(IKeepAlivePolicy policy, long parkAfterUs) : IKeepAlivePolicy, IPolicyMetrics
+internal sealed class LocalPolicy(IKeepAlivePolicy policy, TimeSpan parkAfter) : IKeepAlivePolicy, IPolicyMetrics
 {
     public bool Waits => policy.Waits;
 
@@ -21,7 +21,7 @@ internal sealed class LocalPolicy(IKeepAlivePolicy policy, long parkAfterUs) : I
 
     public bool KeepSurplus(in PoolView pool) => policy.KeepSurplus(pool);
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => Math.Min(policy.KeepUntilUs(pool, slot), slot.SinceUs + parkAfterUs);
+    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => Math.Min(policy.KeepUntilUs(pool, slot), slot.SinceUs + parkAfter.ToUs());
 
     public StandbyPlan Standby(in PoolView pool)
     {

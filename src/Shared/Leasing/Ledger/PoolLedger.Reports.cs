@@ -20,19 +20,11 @@ public sealed partial class PoolLedger
 
         if (report.Sequence <= worker.Sequence)
         {
-            if (_options.Fault == LeasingFault.RenewByOldReport)
-            {
-                Renew(report.Worker, worker);
-            }
-
-            if (_options.Fault != LeasingFault.NoDeduplication)
-            {
-                Settle(effects);
-                return;
-            }
+            Settle(effects);
+            return;
         }
 
-        worker.Sequence = Math.Max(worker.Sequence, report.Sequence);
+        worker.Sequence = report.Sequence;
         if (report.Function is not null)
         {
             Learn(report.Function);
@@ -44,9 +36,9 @@ public sealed partial class PoolLedger
         for (var i = 0; i < report.Operations.Count; i++)
         {
             var number = report.FirstOperation + i;
-            if (number > worker.Operation || _options.Fault == LeasingFault.NoDeduplication)
+            if (number > worker.Operation)
             {
-                worker.Operation = Math.Max(worker.Operation, number);
+                worker.Operation = number;
                 Apply(report, worker, report.Operations[i], effects);
             }
         }
@@ -79,7 +71,7 @@ public sealed partial class PoolLedger
 
     private void Renew(WorkerId id, LedgerWorker worker)
     {
-        worker.ExpiresUs = NowUs + _options.LeaseUs;
+        worker.ExpiresUs = NowUs + _options.Lease.ToUs();
         if (!worker.Expired)
         {
             return;
@@ -209,7 +201,7 @@ public sealed partial class PoolLedger
             case ReturnKind.Absent:
                 Remove(ticket, slot);
                 break;
-            case ReturnKind.Unknown when slot.BackendSlot == default && _options.Fault != LeasingFault.NoCreateGrace:
+            case ReturnKind.Unknown when slot.BackendSlot == default:
                 // The create may still take effect: destroying now would come too early, and its "not found" would be believed.
                 slot.Owner = null;
                 slot.Reason = operation.Reason;
@@ -218,7 +210,7 @@ public sealed partial class PoolLedger
             case ReturnKind.Entrusted when worker.Releases.All(r => r.Request != operation.Request):
                 slot.Owner = null;
                 slot.Holder = operation.Request;
-                Become(slot, LedgerSlotState.Entrusted, NowUs + State.HoldUs + (2 * _options.ClockSkewUs));
+                Become(slot, LedgerSlotState.Entrusted, NowUs + State.HoldUs + (2 * SkewUs));
                 break;
             case ReturnKind.Entrusted when worker.Releases.First(r => r.Request == operation.Request) is { NeedDestroy: false }:
                 BecomeIdle(slot, NowUs);
@@ -232,7 +224,9 @@ public sealed partial class PoolLedger
         }
     }
 
-    private long CreateGraceUs => _options.Pool.CreateTimeoutUs + (2 * _options.ClockSkewUs);
+    private long SkewUs => _options.ClockSkew.ToUs();
+
+    private long CreateGraceUs => _options.Pool.CreateTimeout.ToUs() + (2 * SkewUs);
 
     /// <summary>A release landed at a worker that has not the instance: its owner is told, who alone knows what it is worth.</summary>
     private void Forward(WorkerOperation release, List<LedgerEffect> effects)
@@ -242,11 +236,7 @@ public sealed partial class PoolLedger
             return;
         }
 
-        if (_options.Fault == LeasingFault.TrustForeignRelease && slot.State is LedgerSlotState.Leased or LedgerSlotState.Suspect)
-        {
-            BecomeIdle(slot, NowUs);
-        }
-        else if (slot.State == LedgerSlotState.Entrusted && slot.Holder == release.Request)
+        if (slot.State == LedgerSlotState.Entrusted && slot.Holder == release.Request)
         {
             if (release.NeedDestroy)
             {

@@ -52,7 +52,7 @@ public sealed partial class PoolLedger
 
             State.FailuresInARow++;
             State.LastFailure = failure.Message;
-            var pauseUs = failure.Kind == FailureKind.Permanent ? _options.Pool.MaxRetryDelayUs : _options.Pool.RetryPauseUs(State.FailuresInARow);
+            var pauseUs = failure.Kind == FailureKind.Permanent ? _options.Pool.MaxRetryDelay.ToUs() : _options.Pool.RetryPauseUs(State.FailuresInARow);
             State.StandbyNotBeforeUs = Math.Max(State.StandbyNotBeforeUs, NowUs + Math.Max(failure.RetryAfterUs, pauseUs));
         }
 
@@ -111,7 +111,7 @@ public sealed partial class PoolLedger
 
             // Gone without our doing. What became known only lately may be missing from the list.
             foreach (var (number, slot) in State.Slots.Where(s => s.Value.BackendSlot != default
-                && s.Value.SinceUs + (2 * _options.ClockSkewUs) < askedUs && !ids.Contains(s.Value.BackendSlot)).ToList())
+                && s.Value.SinceUs + (2 * SkewUs) < askedUs && !ids.Contains(s.Value.BackendSlot)).ToList())
             {
                 Remove(new SlotTicket(number), slot);
             }
@@ -133,7 +133,7 @@ public sealed partial class PoolLedger
         var ticket = new SlotTicket(++State.LastTicket);
         State.Budget = State.Budget.Take(NowUs, _options.CreateBurst, _options.CreatesPerMinute, out var notBeforeUs);
         var slot = Add(ticket, LedgerSlotState.Creating, null, function);
-        slot.DueUs = notBeforeUs + _options.ProvisionTimeoutUs;
+        slot.DueUs = notBeforeUs + _options.ProvisionTimeout.ToUs();
         effects.Add(new LedgerEffect(LedgerEffectKind.Provision)
         {
             Function = function,
