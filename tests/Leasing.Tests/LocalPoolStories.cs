@@ -82,16 +82,15 @@ public class LocalPoolStories
     [Fact]
     public void A_miss_gets_an_idle_slot_from_the_ledger_and_its_address_with_it()
     {
-        var stage = new Stage(options: new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(2) });
+        var stage = new Stage(options: new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(2) }) { WithAddresses = true };
         stage.ColdStart("w1", "r1", 101);
         stage.Release("w1", "r1", "i-101");
         stage.Wait(2 * Second);
         stage.Tick("w1");
         stage.Report("w1");
         stage.Assign("w2", "r2");
-        Assert.Equal("r2 gets i-101 Waited", stage.Sync("w2"));
+        Assert.Equal("r2 gets i-101 Waited at http://10.0.0.1:8080/", stage.Sync("w2"));
         Assert.Equal("Leased w2", stage.Slots);
-        Assert.Equal(new Uri("http://10.0.0.1:8080"), stage.Worker("w2").AddressOf(new SlotTicket(101)));
     }
 
     [Fact]

@@ -10,6 +10,9 @@ internal sealed class Stage
     public const long Ms = 1_000;
     public const long Second = 1_000_000;
 
+    /// <summary>Whether grants are told with the instance's address.</summary>
+    public bool WithAddresses { get; init; }
+
     private readonly List<Effect> _effects = [];
     private readonly List<LedgerEffect> _ledgerEffects = [];
     private readonly Dictionary<string, LocalPool> _workers = [];
@@ -124,7 +127,7 @@ internal sealed class Stage
         {
             EffectKind.CreateSlot => $"create {e.Ticket}",
             EffectKind.InitSlot => $"init {e.Ticket}",
-            EffectKind.Grant => $"{e.Request} gets {e.Instance} {e.GrantKind}",
+            EffectKind.Grant => $"{e.Request} gets {e.Instance} {e.GrantKind}{(WithAddresses ? $" at {e.Address}" : "")}",
             EffectKind.Reject => $"{e.Request} rejected {e.RejectReason}",
             _ => e.Kind.ToString(),
         }));
