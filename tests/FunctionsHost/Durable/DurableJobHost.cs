@@ -10,7 +10,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Newtonsoft.Json.Linq;
+using Newtonsoft.Json;
 
 namespace FuncScaler.FunctionsHost.Durable;
 
@@ -111,7 +111,7 @@ internal sealed class DurableJobHost : IAsyncDisposable
             return result?.DataCase switch
             {
                 TypedData.DataOneofCase.String => result.String,
-                TypedData.DataOneofCase.Json => JToken.Parse(result.Json),
+                TypedData.DataOneofCase.Json => JsonConvert.DeserializeObject(result.Json),
                 TypedData.DataOneofCase.Int => result.Int,
                 TypedData.DataOneofCase.Double => result.Double,
                 _ => null,

@@ -3,6 +3,7 @@ using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Yarp.ReverseProxy.Forwarder;
@@ -49,7 +50,7 @@ internal sealed class StorageMeter : IAsyncDisposable
         {
             var (service, url) = targets[http.Connection.LocalPort];
             meter._counts.AddOrUpdate($"{service} {OperationOf(service, http.Request)}", 1, (_, n) => n + 1);
-            return forwarder.SendAsync(http, url, meter._client, ForwarderRequestConfig.Empty).AsTask();
+            return forwarder.SendAsync(http, url, meter._client, ForwarderRequestConfig.Empty, Verbatim.Instance).AsTask();
         });
         await server.StartAsync(cancellationToken);
         meter.Services = services.Zip(server.Urls.Select(u => new Uri(u)), (s, url) => KeyValuePair.Create(s.Key, url)).ToDictionary();
@@ -107,5 +108,20 @@ internal sealed class StorageMeter : IAsyncDisposable
             ("Blob", [_, ..], "", "DELETE") => "DeleteBlob",
             _ => $"{method} {comp}".TrimEnd(),
         };
+    }
+
+    /// <summary>Leaves the target as it was sent: the signature covers each of its characters.</summary>
+    private sealed class Verbatim : HttpTransformer
+    {
+        public static readonly Verbatim Instance = new();
+
+        public override async ValueTask TransformRequestAsync(
+            HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+        {
+            await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
+            var target = httpContext.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+            proxyRequest.RequestUri = new Uri(
+                destinationPrefix.TrimEnd('/') + target, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+        }
     }
 }
