@@ -27,6 +27,8 @@ public sealed class WorkerTelemetryTests
         await using var azure = await IngestionEndpoint.StartAsync();
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Configuration[TelemetryExport.AzureMonitorVariable] = azure.ConnectionString;
+        builder.Configuration["OTEL_TRACES_SAMPLER"] = "microsoft.fixed_percentage";
+        builder.Configuration["OTEL_TRACES_SAMPLER_ARG"] = "1";
         builder.Services.AddWorkerTelemetry(builder.Configuration);
         using var app = builder.Build();
         await app.StartAsync();
