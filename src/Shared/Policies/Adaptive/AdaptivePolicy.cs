@@ -8,7 +8,7 @@ namespace FuncScaler.Policies.Adaptive;
 
 /// <summary>
 /// Weighs memory held against callers' waiting, for each function and slot rank, from what it has learned; knows nothing in advance
-/// (docs/adaptive.md).
+/// (docs/explanation/adaptive.md).
 /// </summary>
 /// <remarks>
 /// This class only connects the parts. <see cref="FunctionDemand"/> says what is expected to arrive. <see cref="FunctionPlans"/> says how long to

@@ -4,7 +4,7 @@ namespace FuncScaler.Policies.Adaptive.Planning;
 
 /// <summary>
 /// The optimal plan for gaps of a known distribution, by backward recursion over its histogram with the states warm and cold
-/// (docs/adaptive.md).
+/// (docs/explanation/adaptive.md).
 /// </summary>
 internal static class KeepAlivePlanner
 {
