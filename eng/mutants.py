@@ -23,19 +23,18 @@ SHARED, LEASING = "Shared.Tests", "Leasing.Tests"
 
 # (name, text, replaced by, test project, nearest tests)
 MUTANTS = [
-    ("pool: the oldest idle instance is reused first", "var slot = _idle[^1];\n            _idle.RemoveAt(_idle.Count - 1);",
-     "var slot = _idle[0];\n            _idle.RemoveAt(0);", SHARED, POOL),
+    ("pool: the oldest idle instance is reused first", "_idle.Count > 0 ? _idle[^1] : null", "_idle.Count > 0 ? _idle[0] : null", SHARED, POOL),
     ("pool: a release is believed for any instance", "if (slot.Instance != instance)", "if (slot.Instance != instance && nowUs < 0)", SHARED, POOL),
     ("pool: a broken instance is offered again", "if (result.NeedDestroy)\n        {\n            Lose(", "if (result.NeedDestroy && nowUs < 0)\n        {\n            Lose(",
      SHARED, POOL),
-    ("pool: a deadline counts a tick too late", ".DeadlineUs <= _nowUs", ".DeadlineUs < _nowUs", SHARED, POOL),
-    ("pool: a slot that the backend hands out twice is used twice", "if (!_registry.TryClaim(backendId, ticket))\n        {\n            // The backend",
-     "if (!_registry.TryClaim(backendId, ticket) && nowUs < 0)\n        {\n            // The backend", SHARED, POOL),
+    ("pool: a deadline counts a tick too late", "TakeWhile(w => w.DeadlineUs <= nowUs)", "TakeWhile(w => w.DeadlineUs < nowUs)", SHARED, POOL),
+    ("pool: a slot that the backend hands out twice is used twice", "if (!_inventory.TryClaim(slot, backendId))\n        {\n            // The backend",
+     "if (!_inventory.TryClaim(slot, backendId) && nowUs < 0)\n        {\n            // The backend", SHARED, POOL),
     ("pool: a create of unknown outcome is forgotten", 'Destroy(slot, "the outcome of its creation is unknown", effects);', "Drop(slot);", SHARED, POOL),
     ("pool: what the backend asks for is not waited for", "Math.Max(failure.RetryAfterUs, _options.RetryPauseUs(slot.DestroyAttempts))",
      "_options.RetryPauseUs(slot.DestroyAttempts)", SHARED, POOL),
-    ("pool: one slot more than allowed", "_slots.Count >= _options.MaxSlots", "_slots.Count > _options.MaxSlots", SHARED, POOL),
-    ("pool: a created slot nobody needs is initialised", "_waiters.Count > InitializingCount", "_waiters.Count >= InitializingCount", SHARED, POOL),
+    ("pool: one slot more than allowed", "_inventory.Count >= _options.MaxSlots", "_inventory.Count > _options.MaxSlots", SHARED, POOL),
+    ("pool: a created slot nobody needs is initialised", "_line.Count > InitializingCount", "_line.Count >= InitializingCount", SHARED, POOL),
     ("capped: one idle instance less", "pool.Idle > most", "pool.Idle >= most", SHARED, POLICIES),
     ("burst: a miss creates one less", "hot ? 1 + options.Extra : 1", "hot ? options.Extra : 1", SHARED, POLICIES),
     ("memory-ttl: the limit moves by less", "Math.Ceiling(Math.Log(Math.Abs(hint) / 5.0))", "Math.Floor(Math.Log(Math.Abs(hint) / 5.0))", SHARED, POLICIES),
@@ -58,9 +57,11 @@ MUTANTS = [
     ("score: a destroyed slot costs nothing", "_closedSlotMbUs += (Int128)memoryMb * (nowUs - createdUs);", "", SHARED, "FullyQualifiedName~Scoring"),
     ("ledger: a repeated report is applied again", "if (report.Sequence <= worker.Sequence)", "if (report.Sequence < worker.Sequence)", LEASING, LEDGER),
     ("ledger: a stale view revives a lease", "|| slot.Epoch != operation.Epoch", "", LEASING, LEDGER),
+    ("ledger: a slot is ready whoever says so", "slot.Owner == id && slot.State == LedgerSlotState.Creating)\n        {\n            slot.Instance",
+     "slot.State == LedgerSlotState.Creating)\n        {\n            slot.Instance", LEASING, LEDGER),
     ("ledger: any release frees an entrusted slot", "slot.State == LedgerSlotState.Entrusted && slot.Holder == release.Request",
      "slot.State == LedgerSlotState.Entrusted", LEASING, LEDGER),
-    ("lease: no margin for the clocks", "(LeaseUs - (2 * ClockSkewUs)) * (1 - ClockDrift)", "LeaseUs * (1 - ClockDrift)", LEASING, LEDGER),
+    ("lease: no margin for the clocks", "(Lease - (2 * ClockSkew)) * (1 - ClockDrift)", "Lease * (1 - ClockDrift)", LEASING, LEDGER),
 ]
 
 

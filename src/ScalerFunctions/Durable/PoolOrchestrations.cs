@@ -1,4 +1,5 @@
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Entities;
@@ -130,7 +131,7 @@ internal static class PoolOrchestrationSettings
     public static SlotPoolOptions Retries { get; } = new();
 
     /// <summary>After this long without an answer the ledger gives a provisioning up, µs.</summary>
-    public static long ProvisionTimeoutUs { get; } = new LeasingOptions().ProvisionTimeoutUs;
+    public static long ProvisionTimeoutUs { get; } = (long)new LeasingOptions().ProvisionTimeout.TotalMicroseconds;
 
     /// <summary>For an activity that only reads.</summary>
     public static TaskOptions Insist { get; } = TaskOptions.FromRetryPolicy(new RetryPolicy(3, TimeSpan.FromSeconds(2), 2));

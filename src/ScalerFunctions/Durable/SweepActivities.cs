@@ -1,4 +1,5 @@
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Runtime;
 using Microsoft.Azure.Functions.Worker;

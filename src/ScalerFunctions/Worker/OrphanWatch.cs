@@ -26,7 +26,7 @@ internal sealed partial class OrphanWatch(
     /// <summary>Checks in a row that must fail; together they take a lease.</summary>
     private const int Checks = 6;
 
-    private readonly TimeSpan _interval = TimeSpan.FromMicroseconds(leasing.LeaseUs) / Checks;
+    private readonly TimeSpan _interval = leasing.Lease / Checks;
     private ReportCounts _before;
 
     /// <summary>What the process is to exit with.</summary>
@@ -46,7 +46,7 @@ internal sealed partial class OrphanWatch(
                 if (gone >= Checks)
                 {
                     // The log goes through the host: where that is gone, only the error output is left.
-                    var reason = $"The Functions host at {host.Address} has not answered for {leasing.LeaseUs / 1e6} s";
+                    var reason = $"The Functions host at {host.Address} has not answered for {leasing.Lease.TotalSeconds} s";
                     await Console.Error.WriteLineAsync($"{reason}: this worker stops.");
                     Stop(reason);
                     return;
@@ -54,7 +54,7 @@ internal sealed partial class OrphanWatch(
 
                 if (unheard >= Checks)
                 {
-                    Stop($"No report has reached a ledger for {leasing.LeaseUs / 1e6} s");
+                    Stop($"No report has reached a ledger for {leasing.Lease.TotalSeconds} s");
                     return;
                 }
             }

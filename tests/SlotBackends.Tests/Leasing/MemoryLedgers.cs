@@ -1,4 +1,6 @@
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
+using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Leasing;
