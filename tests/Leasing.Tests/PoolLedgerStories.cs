@@ -1,4 +1,6 @@
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
+using FuncScaler.Leasing.Messages;
 using static FuncScaler.Tests.Leasing.Stage;
 
 namespace FuncScaler.Tests.Leasing;

@@ -1,4 +1,4 @@
-using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
 using static FuncScaler.Tests.Leasing.Stage;
 
 namespace FuncScaler.Tests.Leasing;

@@ -1,4 +1,4 @@
-using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
 using FuncScaler.SlotBackends;
 using Microsoft.Azure.Functions.Worker;
 

@@ -1,4 +1,5 @@
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Entities;

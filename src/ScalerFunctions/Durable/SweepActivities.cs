@@ -1,4 +1,5 @@
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
 using FuncScaler.SlotBackends;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Execution;

@@ -1,4 +1,4 @@
-using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
 
 namespace FuncScaler.ScalerFunctions;
 

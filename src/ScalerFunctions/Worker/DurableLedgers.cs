@@ -1,5 +1,7 @@
 using System.Text.Json;
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
+using FuncScaler.Leasing.Messages;
 using FuncScaler.Runtime.Leasing;
 using Microsoft.DurableTask.Client;
 

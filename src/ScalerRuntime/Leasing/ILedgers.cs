@@ -1,4 +1,5 @@
-using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
+using FuncScaler.Leasing.Messages;
 
 namespace FuncScaler.Runtime.Leasing;
 

@@ -1,5 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
+using FuncScaler.Leasing.Messages;
+using FuncScaler.Leasing.Worker;
 using FuncScaler.Policies;
 using FuncScaler.Runtime.Execution;
 using FuncScaler.Runtime.Telemetry;

@@ -1,4 +1,6 @@
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
+using FuncScaler.Leasing.Messages;
 
 namespace FuncScaler.Tests.Leasing.Simulation;
 

@@ -1,5 +1,5 @@
-using FuncScaler.Leasing;
-using FuncScaler.Scoring;
+using FuncScaler.Leasing.Messages;
+using FuncScaler.Leasing.Worker;
 
 namespace FuncScaler.Tests.Leasing.Simulation;
 

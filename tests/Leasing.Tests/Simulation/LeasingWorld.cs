@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
-using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
 using FuncScaler.Tests.Pool;
 
 namespace FuncScaler.Tests.Leasing.Simulation;

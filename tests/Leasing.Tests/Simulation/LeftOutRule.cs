@@ -1,4 +1,7 @@
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
+using FuncScaler.Leasing.Messages;
+using FuncScaler.Leasing.Worker;
 using FuncScaler.Policies;
 using FuncScaler.Scoring;
 

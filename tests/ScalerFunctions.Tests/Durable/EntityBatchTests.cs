@@ -1,4 +1,5 @@
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.ScalerFunctions;
 using Google.Protobuf;

@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
 using FuncScaler.ScalerFunctions;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Entities;

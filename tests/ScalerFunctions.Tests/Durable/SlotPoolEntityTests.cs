@@ -1,5 +1,6 @@
 using System.Text.Json;
-using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
+using FuncScaler.Leasing.Messages;
 using FuncScaler.ScalerFunctions;
 
 namespace FuncScaler.Tests;

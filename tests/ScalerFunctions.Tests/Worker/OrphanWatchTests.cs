@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Messages;
 using FuncScaler.ScalerFunctions;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
@@ -25,7 +26,7 @@ public sealed class OrphanWatchTests : IAsyncLifetime, IFunctionsHostProbe, IHos
     private volatile bool _stopped;
 
     public OrphanWatchTests() =>
-        _watch = new OrphanWatch(_ledgers, this, new LeasingOptions { LeaseUs = 30_000_000 }, this, _time, this);
+        _watch = new OrphanWatch(_ledgers, this, new LeasingOptions { Lease = TimeSpan.FromSeconds(30) }, this, _time, this);
 
     string IFunctionsHostProbe.Address => "127.0.0.1:1234";
 

@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
 using FuncScaler.ScalerFunctions;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Fake;

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Ledger;
 
 /// <summary>
 /// Past requests of a function, from which statistics and policies of any kind are learned again: exact for the latest, while of older ones

@@ -1,4 +1,4 @@
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Ledger;
 
 /// <summary>
 /// A rate limit as a value: so many at once, so many per minute after that. Who takes more than there is is told when it will be there.

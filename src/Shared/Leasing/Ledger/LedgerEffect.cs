@@ -1,4 +1,4 @@
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Ledger;
 
 /// <summary>What a ledger asks of its host.</summary>
 public enum LedgerEffectKind

@@ -1,4 +1,6 @@
-namespace FuncScaler.Leasing;
+using FuncScaler.Leasing.Messages;
+
+namespace FuncScaler.Leasing.Ledger;
 
 /// <summary>
 /// The durable truth about one function's slots. Only <see cref="PoolLedger"/> changes it; others read. Times are µs since 1970 by the

@@ -1,6 +1,7 @@
+using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Ledger;
 
 /// <summary>What is learned from the requests that workers have seen.</summary>
 public sealed partial class PoolLedger

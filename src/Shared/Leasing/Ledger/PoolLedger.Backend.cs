@@ -1,4 +1,4 @@
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Ledger;
 
 /// <summary>What provisionings, destroys and the sweep answer.</summary>
 public sealed partial class PoolLedger

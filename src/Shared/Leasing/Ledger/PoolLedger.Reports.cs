@@ -1,4 +1,6 @@
-namespace FuncScaler.Leasing;
+using FuncScaler.Leasing.Messages;
+
+namespace FuncScaler.Leasing.Ledger;
 
 /// <summary>What workers tell.</summary>
 public sealed partial class PoolLedger

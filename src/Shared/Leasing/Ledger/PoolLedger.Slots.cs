@@ -1,6 +1,7 @@
+using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Ledger;
 
 /// <summary>What follows every event: leases end, slots are given to who waits, kept, destroyed, or created ahead.</summary>
 public sealed partial class PoolLedger

@@ -1,8 +1,9 @@
+using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.Scoring;
 using FuncScaler.Statistics;
 
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Ledger;
 
 /// <summary>
 /// The durable truth about one function's slots, for as many workers as there are: who may use which slot and until when, what is kept,

@@ -1,4 +1,4 @@
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Ledger;
 
 /// <summary>What a provisioning begins with: a <see cref="LedgerEffectKind.Provision"/>, made to travel.</summary>
 public sealed record ProvisionRequest(FunctionMeta Function, SlotTicket Ticket, InstanceId Instance, long NotBeforeUs)

@@ -1,4 +1,4 @@
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Ledger;
 
 /// <summary>Finds what the backend has and no ledger knows.</summary>
 public static class Sweeper

@@ -1,4 +1,4 @@
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Messages;
 
 /// <summary>
 /// What a worker reads of a function's ledger: everything that concerns it, as of one revision. Views may be stale, repeated or missed;

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Messages;
 
 /// <summary>
 /// One life of one worker process: a worker that starts again has another id, so that nothing said by its former self, however late it

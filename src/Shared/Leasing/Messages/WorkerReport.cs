@@ -1,4 +1,4 @@
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Messages;
 
 /// <summary>
 /// What a worker tells a function's ledger: everything that the ledger has not acknowledged, once per second or so. Renews the worker's

@@ -1,7 +1,7 @@
 using FuncScaler.Policies;
 using FuncScaler.Statistics;
 
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Worker;
 
 /// <summary>
 /// A policy as a worker applies it: the wait rule in full, keeping only until the instance goes back to the ledger, and nothing ahead of

@@ -1,4 +1,6 @@
-namespace FuncScaler.Leasing;
+using FuncScaler.Leasing.Messages;
+
+namespace FuncScaler.Leasing.Worker;
 
 /// <summary>What goes to the ledger and what comes from it.</summary>
 public partial class LocalPool

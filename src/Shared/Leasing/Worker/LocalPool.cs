@@ -1,7 +1,9 @@
+using FuncScaler.Leasing.Ledger;
+using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.Scoring;
 
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Worker;
 
 /// <summary>
 /// One function's slots at one worker, leased from the function's <see cref="PoolLedger"/>: a <see cref="SlotPool"/> that gets its slots

@@ -1,4 +1,6 @@
-namespace FuncScaler.Leasing;
+using FuncScaler.Leasing.Messages;
+
+namespace FuncScaler.Leasing.Worker;
 
 /// <summary>
 /// What a worker has to tell a ledger: operations numbered without gaps, kept until the ledger has applied them, and the requests that

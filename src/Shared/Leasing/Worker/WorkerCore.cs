@@ -1,7 +1,8 @@
+using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.Scoring;
 
-namespace FuncScaler.Leasing;
+namespace FuncScaler.Leasing.Worker;
 
 /// <summary>
 /// A worker's pools of all functions: routes events to the function's <see cref="LocalPool"/>, and says what is due when. Deterministic,

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using FuncScaler.Leasing.Ledger;
+using FuncScaler.Leasing.Messages;
 
 namespace FuncScaler.Leasing;
 
