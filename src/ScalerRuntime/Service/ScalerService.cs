@@ -131,9 +131,14 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     public IdleReply Idle(IdleRequest request)
     {
         var assignment = request.Assigment ?? throw Invalid("assigment is missing: send back what Assign answered");
-        CheckName("assigment.request_id", assignment.RequestId, "send back what Assign answered");
-        CheckName("assigment.meta_key", assignment.MetaKey, "send back what Assign answered");
-        CheckName("assigment.instance_id", assignment.InstanceId, "send back what Assign answered");
+        if (assignment.RequestId.Length == 0 || assignment.MetaKey.Length == 0 || assignment.InstanceId.Length == 0)
+        {
+            throw Invalid("assigment needs request_id, meta_key and instance_id: send back what Assign answered");
+        }
+
+        CheckText("assigment.request_id", assignment.RequestId);
+        CheckText("assigment.meta_key", assignment.MetaKey);
+        CheckText("assigment.instance_id", assignment.InstanceId);
         var result = new ReleaseResult(
             (long)Math.Min(request.Result?.DurationInMs ?? 0, 31_536_000_000UL) * 1000,
             request.Result?.NeedDestroy ?? false);

@@ -2,8 +2,6 @@ using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Leasing.Worker;
-using FuncScaler.Leasing.Ledger;
-using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.SlotBackends;
 using FuncScaler.Runtime.Leasing;
