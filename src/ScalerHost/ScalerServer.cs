@@ -1,17 +1,15 @@
 using System.Net;
 using System.Net.Sockets;
 using FuncScaler.Policies;
-using FuncScaler.SlotBackends;
 using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
 using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
+using FuncScaler.SlotBackends;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 

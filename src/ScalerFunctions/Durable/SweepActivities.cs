@@ -1,10 +1,7 @@
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
-using FuncScaler.SlotBackends;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
-using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
+using FuncScaler.SlotBackends;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Client;

@@ -1,10 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
 using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;

@@ -1,10 +1,10 @@
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
-using FuncScaler.SlotBackends;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Leasing;
 using FuncScaler.Runtime.Service;
+using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;

@@ -1,6 +1,3 @@
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
-using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
 using Microsoft.Azure.Functions.Worker.OpenTelemetry;
 using Microsoft.Extensions.Configuration;

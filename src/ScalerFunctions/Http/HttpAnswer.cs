@@ -1,8 +1,5 @@
 using System.Text.Json;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
 using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
 using Microsoft.AspNetCore.Mvc;
 
 namespace FuncScaler.ScalerFunctions;

@@ -1,7 +1,4 @@
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
 using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Azure.Functions.Worker;

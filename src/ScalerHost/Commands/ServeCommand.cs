@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using FuncScaler.SlotBackends;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Telemetry;
+using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.Logging;
 

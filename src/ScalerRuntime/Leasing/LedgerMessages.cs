@@ -1,4 +1,3 @@
-using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Leasing.Worker;

@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using FuncScaler.Leasing;
-using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Leasing.Worker;
 using FuncScaler.Policies;

@@ -1,4 +1,3 @@
-using FuncScaler.Leasing;
 using FuncScaler.ScalerFunctions;
 using FuncScaler.SlotBackends.Fake;
 

@@ -1,13 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Leasing;
 using FuncScaler.ScalerFunctions;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Fake;
-using FuncScaler.Runtime.Leasing;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
-using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;

@@ -1,10 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
-using FuncScaler.ScalerFunctions;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
-using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
+using FuncScaler.ScalerFunctions;
 using FuncScaler.Tests.Telemetry;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Extensions.Configuration;

@@ -1,10 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using FuncScaler.ScalerFunctions;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
 using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
+using FuncScaler.ScalerFunctions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 

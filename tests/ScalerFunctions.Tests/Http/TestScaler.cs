@@ -1,9 +1,7 @@
 using FuncScaler.Policies;
-using FuncScaler.SlotBackends.Fake;
 using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
 using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
+using FuncScaler.SlotBackends.Fake;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FuncScaler.Tests;

@@ -1,14 +1,10 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using FuncScaler.Leasing.Ledger;
+using FuncScaler.Runtime;
 using FuncScaler.ScalerFunctions;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Fake;
-using FuncScaler.Runtime.Leasing;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
-using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Configuration;

@@ -1,13 +1,11 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using FuncScaler.Policies;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Telemetry;
 using FuncScaler.ScalerHost;
 using FuncScaler.SlotBackends.Budget;
 using FuncScaler.SlotBackends.Fake;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
-using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 

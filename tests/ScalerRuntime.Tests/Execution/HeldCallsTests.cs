@@ -1,10 +1,7 @@
 using FuncScaler.Policies;
+using FuncScaler.Runtime;
 using FuncScaler.SlotBackends.Budget;
 using FuncScaler.SlotBackends.Fake;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
-using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FuncScaler.Tests.Budget;

@@ -1,10 +1,8 @@
 using FuncScaler.Contract;
 using FuncScaler.Policies;
-using FuncScaler.SlotBackends.Fake;
 using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
 using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
+using FuncScaler.SlotBackends.Fake;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Microsoft.Extensions.Logging.Abstractions;

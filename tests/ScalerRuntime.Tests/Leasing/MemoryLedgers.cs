@@ -1,10 +1,9 @@
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
-using FuncScaler.Leasing.Worker;
 using FuncScaler.Policies;
-using FuncScaler.SlotBackends;
 using FuncScaler.Runtime.Leasing;
+using FuncScaler.SlotBackends;
 
 namespace FuncScaler.Tests.Leasing;
 

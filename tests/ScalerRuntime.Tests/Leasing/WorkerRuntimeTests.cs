@@ -1,14 +1,10 @@
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
-using FuncScaler.Leasing.Worker;
 using FuncScaler.Policies;
-using FuncScaler.SlotBackends.Fake;
-using FuncScaler.Runtime.Leasing;
 using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
-using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
+using FuncScaler.Runtime.Leasing;
+using FuncScaler.SlotBackends.Fake;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FuncScaler.Tests.Leasing;

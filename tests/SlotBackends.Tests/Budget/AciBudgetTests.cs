@@ -1,10 +1,7 @@
 using FuncScaler.Policies;
+using FuncScaler.Runtime;
 using FuncScaler.SlotBackends.Aci;
 using FuncScaler.SlotBackends.Budget;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
-using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
 using FuncScaler.Tests.Aci;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit.Abstractions;

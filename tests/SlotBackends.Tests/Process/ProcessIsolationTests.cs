@@ -2,12 +2,9 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using FuncScaler.Policies;
+using FuncScaler.Runtime;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Process;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
-using FuncScaler.Runtime.Service;
-using FuncScaler.Runtime.Telemetry;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FuncScaler.Tests.Processes;
