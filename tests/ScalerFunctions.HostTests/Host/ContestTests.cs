@@ -48,9 +48,8 @@ public sealed class ContestTests(StorageFixture storage, ITestOutputHelper outpu
         Assert.True(contest.ExitCode == 0, $"{await errors}\n{log}");
 
         var result = Assert.Single(JsonNode.Parse(answer)!.AsArray())!;
-        Assert.Equal(0, (int)result["failedRequestsCount"]!);
-        Assert.Equal(100, (double)result["successRate"]!);
-        Assert.True((int)result["totalRequestsCount"]! > 50);
+        Assert.True((int)result["failedRequestsCount"]! == 0, $"{answer}\n{log}");
+        Assert.True((int)result["totalRequestsCount"]! > 20, answer);
         output.WriteLine($"{result["totalRequestsCount"]} requests, score {result["score"]}, {meter.Total} storage operations: {string.Join(", ", meter.Counts.Select(c => $"{c.Value} {c.Key}"))}");
     }
 }

@@ -34,7 +34,7 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
         for (var kill = 0; kill <= 3; kill++)
         {
             var enough = callers.Served + 60;
-            await Waiting.UntilAsync($"{enough} requests are served", App.Limit, () => callers.Served >= enough, _log.ToString);
+            await Waiting.UntilAsync($"{enough} requests are served", App.Limit, () => callers.HaveServedAsync(enough), () => $"{callers}\n{_log}");
             if (kill < 3)
             {
                 var victims = host.Workers.Ready;
@@ -60,12 +60,12 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
         var callers = new Callers(first.Url, _platform!, Functions);
         using var ending = new CancellationTokenSource();
         var running = callers.RunAsync(4, seed: 11, ending.Token);
-        await Waiting.UntilAsync("50 requests are served", App.Limit, () => callers.Served >= 50);
+        await Waiting.UntilAsync("50 requests are served", App.Limit, () => callers.HaveServedAsync(50), callers.ToString);
         first.KillWithWorkers();
 
         await using var second = await HostCommand.StartAsync(storage.Storage, _hub, port, Options().Settings);
         var enough = callers.Served + 50;
-        await Waiting.UntilAsync("50 more requests are served", App.Limit, () => callers.Served >= enough);
+        await Waiting.UntilAsync("50 more requests are served", App.Limit, () => callers.HaveServedAsync(enough), callers.ToString);
         await ending.CancelAsync();
         await running.WaitAsync(App.Limit);
         Assert.Empty(callers.Wrong);
@@ -131,7 +131,7 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
         Assert.Equal(["s1", "s2", "s3"], pool["slots"]!.AsArray().Select(s => (string?)s!["backendSlot"]));
 
         // Any operation writes it in the present format.
-        using var wish = await http.PostAsJsonAsync("api/pools/f/provisioned", new { count = 1 });
+        using var wish = await http.PostAsync("api/pools/f/provisioned", JsonContent.Create(new { count = 1 }));
         wish.EnsureSuccessStatusCode();
         await Waiting.UntilAsync("it is written anew", App.Limit, async () =>
             (int)JsonNode.Parse((await client.ReadJsonAsync(function))!)!["format"]! == 2, _log.ToString);

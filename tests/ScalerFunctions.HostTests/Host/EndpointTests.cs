@@ -97,7 +97,8 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
         var assigned = await calls.AssignAsync("web-1", "web");
         Assert.Equal(Contract.Status.Ok, assigned.Status);
         Assert.Equal(Contract.Status.Ok, (await calls.IdleAsync(assigned.Assigment)).Status);
-        Assert.Equal(Contract.Status.NotFound, (await calls.IdleAsync(assigned.Assigment)).Status);
+        var twice = await Assert.ThrowsAsync<RpcException>(() => calls.IdleAsync(assigned.Assigment));
+        Assert.Equal(StatusCode.NotFound, twice.StatusCode);
 
         var refused = await Assert.ThrowsAsync<RpcException>(() => new ScalerCalls(channel.CreateCallInvoker()).AssignAsync("web-2", "web"));
         Assert.Equal(StatusCode.Unauthenticated, refused.StatusCode);

@@ -13,6 +13,8 @@ internal sealed class Callers(Uri url, FakeArmServer platform, int functions)
     private readonly HttpClient _http = new() { BaseAddress = url, Timeout = TimeSpan.FromSeconds(30) };
     private readonly ConcurrentDictionary<string, string> _held = new();
     private readonly ConcurrentBag<string> _wrong = [];
+    private Task _running = Task.CompletedTask;
+    private string _lastFailure = "none";
     private int _requests;
     private int _served;
     private int _repeated;
@@ -26,9 +28,22 @@ internal sealed class Callers(Uri url, FakeArmServer platform, int functions)
     /// <summary>What must never happen, a sentence each.</summary>
     public IReadOnlyCollection<string> Wrong => _wrong;
 
+    public override string ToString() => $"{_served} requests served, {_repeated} calls repeated, {_held.Count} instances held; the last failure: {_lastFailure}";
+
     /// <summary>Starts callers that go on until they are told to end, and then finish what they have begun.</summary>
     public Task RunAsync(int count, int seed, CancellationToken ending) =>
-        Task.WhenAll(Enumerable.Range(0, count).Select(i => RunOneAsync(new Random(seed + i), ending)));
+        _running = Task.WhenAll(Enumerable.Range(0, count).Select(i => RunOneAsync(new Random(seed + i), ending)));
+
+    /// <summary>Whether so many requests were served; throws when a caller has given up.</summary>
+    public async Task<bool> HaveServedAsync(int requests)
+    {
+        if (_running.IsFaulted)
+        {
+            await _running;
+        }
+
+        return _served >= requests;
+    }
 
     private async Task RunOneAsync(Random random, CancellationToken ending)
     {
@@ -92,12 +107,13 @@ internal sealed class Callers(Uri url, FakeArmServer platform, int functions)
         {
             try
             {
-                using var answer = await _http.PostAsJsonAsync(path, body);
+                using var answer = await _http.PostAsync(path, JsonContent.Create(body));
                 if (answer.IsSuccessStatusCode)
                 {
                     return (await answer.Content.ReadFromJsonAsync<JsonNode>())!;
                 }
 
+                _lastFailure = $"{path}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}";
                 if (path == "api/release" && (int)answer.StatusCode == 404)
                 {
                     return new JsonObject();
@@ -106,6 +122,7 @@ internal sealed class Callers(Uri url, FakeArmServer platform, int functions)
             catch (Exception e) when (e is HttpRequestException or TaskCanceledException or System.Text.Json.JsonException)
             {
                 // Its worker or its host has died, or is not there yet.
+                _lastFailure = $"{path}: {e.Message}";
             }
 
             Interlocked.Increment(ref _repeated);
