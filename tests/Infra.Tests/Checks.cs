@@ -28,6 +28,8 @@ internal static partial class Checks
     {
         ["Scaler__Platform"] = "only the simulator backend has a platform",
         ["Scaler__HostUrl"] = "only a worker with a gRPC port knocks at its own host",
+        ["Scaler__HistoryKept"] = "a day suits every deployment; an operator may set it on the app",
+        ["Scaler__MaxPurgesPerRun"] = "as Scaler__HistoryKept",
         ["Scaler__Grpc__Port"] = "the front end of Flex Consumption passes no HTTP/2 trailers, and opens no further port",
         ["Scaler__Grpc__Address"] = "as Scaler__Grpc__Port",
         ["Scaler__Grpc__Key"] = "as Scaler__Grpc__Port",
