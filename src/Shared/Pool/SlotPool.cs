@@ -18,6 +18,12 @@ public sealed partial class SlotPool : IPoolState
     /// <summary>When the backend was asked for a slot whose creation is held back: so far off that no time-out comes due.</summary>
     private const long NotAsked = long.MaxValue / 4;
 
+    /// <summary>The most arrivals that the policy is told of at one time, however many have waited.</summary>
+    private const int MostLearnedAtOnce = 32;
+
+    /// <summary>When it is told of the next, µs.</summary>
+    private const long LearnAgainAfterUs = 1000;
+
     private readonly IKeepAlivePolicy _policy;
     private readonly SlotPoolOptions _options;
     private readonly SlotRegistry _registry;
@@ -680,8 +686,16 @@ public sealed partial class SlotPool : IPoolState
             }
         }
 
-        while (Statistics.NextDemand(untilUs, out var demand))
+        for (var left = MostLearnedAtOnce; Statistics.OpenDemandSinceUs <= untilUs; left--)
         {
+            if (left == 0)
+            {
+                // Other functions' events go before the rest.
+                WakeBy(_nowUs + LearnAgainAfterUs);
+                return;
+            }
+
+            Statistics.NextDemand(untilUs, out var demand);
             _policy.DemandLearned(View, demand);
         }
     }
