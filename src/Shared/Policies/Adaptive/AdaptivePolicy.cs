@@ -230,7 +230,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
         }
         else if (_learned % ChooseEvery == 0)
         {
-            _choice.Pools.Age(Math.Pow(2, -(demand.ArrivedUs - _agedUs) / (1e6 * _options.MemorySeconds)));
+            _choice.Pools.Age(Math.Pow(2, -(demand.ArrivedUs - _agedUs) / (1e6 * _options.Memory.TotalSeconds)));
             _agedUs = demand.ArrivedUs;
             _choice.Choose(memoryGb, coldUs / 1e6, _demand.HasPeriod);
         }
