@@ -14,9 +14,9 @@ public static class PolicyCatalog
     [
         new("direct", "", "an instance for every request, destroyed on release", _ => Each(_ => new DirectPolicy())),
         new("ttl", "S", "keeps idle instances S seconds (300 if not given)",
-            With(r => new TtlPolicyOptions(Keep(r, 300)), o => new TtlPolicy(o))),
+            With(TtlPolicyOptions.Read, o => new TtlPolicy(o))),
         new("capped", "S", "ttl (60 s) with at most 10 idle instances, 1 from 2 GB on",
-            With(r => new CappedPolicyOptions(Keep(r, 60)), o => new CappedPolicy(o))),
+            With(CappedPolicyOptions.Read, o => new CappedPolicy(o))),
         new("memory-ttl", "gc=S,tick=S", "keeps while idle seconds x MB stay under a limit that follows demand",
             With(MemoryTtlPolicyOptions.Read, o => new MemoryTtlPolicy(o))),
         new("burst", "extra=N,reserve=N,trim=S,release=S,hot=N,within=S", "a miss creates two more; later two stay in reserve, then none",
@@ -101,6 +101,4 @@ public static class PolicyCatalog
         var options = read(reader);
         return Each(_ => create(options));
     };
-
-    private static double Keep(PolicyOptionReader reader, double otherwise) => reader.Seconds("keep", otherwise, main: true);
 }

@@ -57,19 +57,25 @@ public sealed class PolicyOptionReader
             : throw Wrong($"'{text}' is not a value for {key}; that is a number {Range(least, most)}");
     }
 
-    /// <summary>A time in seconds, at most a year; parameters as for <see cref="Number"/>.</summary>
+    /// <summary>A time, given in seconds; parameters as for <see cref="Number"/>.</summary>
     /// <exception cref="FormatException">Not a number in that range.</exception>
-    public double Seconds(string key, double otherwise, double least = 0, bool main = false)
+    public TimeSpan Time(string key, TimeSpan otherwise, double leastSeconds = 0, double mostSeconds = LongestSeconds, bool main = false)
     {
         if (Take(key, main) is not { } text)
         {
             return otherwise;
         }
 
-        return TryNumber(text, least, LongestSeconds, out var value)
-            ? value
-            : throw Wrong($"'{text}' is not a number of seconds {Range(least, LongestSeconds)}, a year, for {key}");
+        var what = mostSeconds == LongestSeconds ? ", a year," : "";
+        return TryNumber(text, leastSeconds, mostSeconds, out var value)
+            ? TimeSpan.FromSeconds(value)
+            : throw Wrong($"'{text}' is not a number of seconds {Range(leastSeconds, mostSeconds)}{what} for {key}");
     }
+
+    /// <summary>A time, given in hours; parameters as for <see cref="Number"/>.</summary>
+    /// <exception cref="FormatException">Not a number in that range.</exception>
+    public TimeSpan Hours(string key, TimeSpan otherwise, double least, double most, bool main = false) =>
+        TimeSpan.FromHours(Number(key, otherwise.TotalHours, least, most, main));
 
     /// <summary>A whole number; parameters as for <see cref="Number"/>.</summary>
     /// <exception cref="FormatException">Not a whole number in that range.</exception>

@@ -24,6 +24,12 @@ namespace FuncScaler.Pool;
 /// </remarks>
 public sealed partial class SlotPool : IPoolState, IWakeable
 {
+    /// <summary>The most arrivals that the policy is told of at one time, however many have waited.</summary>
+    private const int MostLearnedAtOnce = 32;
+
+    /// <summary>When it is told of the next, µs.</summary>
+    private const long LearnAgainAfterUs = 1000;
+
     private readonly IKeepAlivePolicy _policy;
     private readonly SlotPoolOptions _options;
     private readonly SlotRegistry _registry;
@@ -571,8 +577,16 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         }
 
         var untilUs = Math.Min(_line.First?.ArrivedUs ?? _nowUs, _nowUs - _inventory.LongestWaitUs());
-        while (Statistics.NextDemand(untilUs, out var demand))
+        for (var left = MostLearnedAtOnce; Statistics.OpenDemandSinceUs <= untilUs; left--)
         {
+            if (left == 0)
+            {
+                // Other functions' events go before the rest.
+                WakeBy(_nowUs + LearnAgainAfterUs);
+                return;
+            }
+
+            Statistics.NextDemand(untilUs, out var demand);
             _policy.DemandLearned(View, demand);
         }
     }

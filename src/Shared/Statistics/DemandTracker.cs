@@ -7,7 +7,7 @@ namespace FuncScaler.Statistics;
 internal sealed class DemandTracker
 {
     private readonly Queue<long> _unresolved = new(2);
-    private readonly List<long> _ends = [];
+    private readonly PriorityQueue<long, long> _ends = new();
     private long[] _freedAtUs = [];
     private int _active;
     private int _ranksSeen;
@@ -22,16 +22,7 @@ internal sealed class DemandTracker
     public void Arrived(long nowUs) => _unresolved.Enqueue(nowUs);
 
     /// <summary>A request that began at once would have ended at this time.</summary>
-    public void Ended(long atUs)
-    {
-        var at = _ends.Count;
-        while (at > 0 && _ends[at - 1] > atUs)
-        {
-            at--;
-        }
-
-        _ends.Insert(at, atUs);
-    }
+    public void Ended(long atUs) => _ends.Enqueue(atUs, atUs);
 
     /// <summary>The next request in order of arrival, if it came no later than this time.</summary>
     /// <param name="untilUs">Up to when it is known which of the requests before had ended, µs.</param>
@@ -45,13 +36,12 @@ internal sealed class DemandTracker
         }
 
         _unresolved.Dequeue();
-        var ended = 0;
-        while (ended < _ends.Count && _ends[ended] <= arrivedUs && _active > 0)
+        while (_active > 0 && _ends.TryPeek(out var endedUs, out _) && endedUs <= arrivedUs)
         {
-            _freedAtUs[--_active] = _ends[ended++];
+            _freedAtUs[--_active] = endedUs;
+            _ends.Dequeue();
         }
 
-        _ends.RemoveRange(0, ended);
         _active++;
         if (_active <= _ranksSeen)
         {

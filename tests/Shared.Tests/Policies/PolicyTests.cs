@@ -44,7 +44,7 @@ public class PolicyTests
     {
         // The contest's template: 300 s; OpenWhisk: 600 s.
         var ttlUs = (long)(seconds * Second);
-        var pool = new PoolDriver(new TtlPolicy(new TtlPolicyOptions(seconds)));
+        var pool = new PoolDriver(new TtlPolicy(new TtlPolicyOptions { KeepAlive = TimeSpan.FromSeconds(seconds) }));
         pool.ColdStart("r1", 1);
         pool.Release("r1", "i-1");
         Assert.Equal("", pool.Wait(ttlUs - 1));
@@ -59,7 +59,7 @@ public class PolicyTests
     [Fact]
     public void Ttl_of_nothing_keeps_nothing()
     {
-        var pool = new PoolDriver(new TtlPolicy(new TtlPolicyOptions(0)));
+        var pool = new PoolDriver(new TtlPolicy(new TtlPolicyOptions { KeepAlive = TimeSpan.FromSeconds(0) }));
         pool.ColdStart("r1", 1);
 
         Assert.Equal("destroy 1 s1", pool.Release("r1", "i-1"));
@@ -68,7 +68,7 @@ public class PolicyTests
     [Fact]
     public void Ttl_gives_instances_back_each_at_its_own_time()
     {
-        var pool = new PoolDriver(new TtlPolicy(new TtlPolicyOptions(10)));
+        var pool = new PoolDriver(new TtlPolicy(new TtlPolicyOptions { KeepAlive = TimeSpan.FromSeconds(10) }));
         pool.ColdStart("r1", 1);
         pool.ColdStart("r2", 2);
         pool.Release("r1", "i-1");

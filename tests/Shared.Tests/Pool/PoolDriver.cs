@@ -17,7 +17,7 @@ internal sealed class PoolDriver
         Options = options ?? new SlotPoolOptions();
         Pool = new SlotPool(
             function ?? new FunctionMeta(new MetaKey("f"), "go", 60, 512),
-            policy ?? new TtlPolicy(new TtlPolicyOptions(300)),
+            policy ?? new TtlPolicy(new TtlPolicyOptions { KeepAlive = TimeSpan.FromSeconds(300) }),
             Options,
             Registry,
             Ledger);

@@ -44,7 +44,7 @@ public class PoolStories
     [Fact]
     public void An_idle_instance_is_destroyed_when_its_keep_alive_ends()
     {
-        var pool = new PoolDriver(new TtlPolicy(new TtlPolicyOptions(9)));
+        var pool = new PoolDriver(new TtlPolicy(new TtlPolicyOptions { KeepAlive = TimeSpan.FromSeconds(9) }));
         pool.ColdStart("r1", 1);
         Assert.Equal("", pool.Release("r1", "i-1"));
 

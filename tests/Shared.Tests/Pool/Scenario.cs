@@ -100,8 +100,8 @@ internal sealed record Scenario(
     public Func<FunctionMeta, IKeepAlivePolicy> BeginPolicy(IPolicyHost host) => Policy switch
     {
         ScenarioPolicy.Direct => _ => new DirectPolicy(),
-        ScenarioPolicy.Ttl => _ => new TtlPolicy(new TtlPolicyOptions(1.5)),
-        ScenarioPolicy.Capped => _ => new CappedPolicy(new CappedPolicyOptions(3, MaxIdle: 2)),
+        ScenarioPolicy.Ttl => _ => new TtlPolicy(new TtlPolicyOptions { KeepAlive = TimeSpan.FromSeconds(1.5) }),
+        ScenarioPolicy.Capped => _ => new CappedPolicy(new CappedPolicyOptions { KeepAlive = TimeSpan.FromSeconds(3), MaxIdle = 2 }),
         ScenarioPolicy.Catalog => PolicyCatalog.Parse(PolicyCatalog.All[Seed % PolicyCatalog.All.Count].Name).Begin(host),
         _ => function => new RandomPolicy(new Dice(Seed + function.Key.Value.Length)),
     };

@@ -211,21 +211,13 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
             atOnce && _demand.WasForetold,
             atOnce ? _demand.InVain : 0,
             coldUs + (2 * _demand.Period.MarginUs));
-        var last = default(Forecast.Last);
-        var forecast = new Forecast(_plans, _demand, in pool, ref last, demand.ArrivedUs, coldUs);
-        for (var i = 0; i < Candidates.Count; i++)
+        if (_choice.Pools.TakesNext())
         {
-            if (_choice.Pools.Arrive(i, arrival, forecast) && !Candidates.IsPeriodic(i))
-            {
-                ref var wait = ref _plans.For(demand.Rank, pool).WaitSeconds[i];
-                var waited = (float)_choice.Pools.LastWaitSeconds[i];
-                wait += (waited - wait) * (wait > 0 ? 0.05f : 1);
-            }
+            ApplyToPools(pool, demand, arrival);
         }
 
         if (_choice.GivenPriceGbs(pool) is null)
         {
-            _choice.EnterPrices();
             _shared.ContestPrice.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
             _shared.ContestPrice.Review(demand.ArrivedUs, _shared.MeanColdUs, _options);
         }
@@ -238,10 +230,33 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
         }
         else if (_learned % ChooseEvery == 0)
         {
-            _choice.Pools.Age(Math.Pow(2, -(demand.ArrivedUs - _agedUs) / (1e6 * _options.MemorySeconds)));
+            _choice.Pools.Age(Math.Pow(2, -(demand.ArrivedUs - _agedUs) / (1e6 * _options.Memory.TotalSeconds)));
             _agedUs = demand.ArrivedUs;
             _choice.Choose(memoryGb, coldUs / 1e6, _demand.HasPeriod);
         }
+    }
+
+    private void ApplyToPools(in PoolView pool, in RankedArrival demand, in PretendedArrival arrival)
+    {
+        var pools = _choice.Pools;
+        var last = default(Forecast.Last);
+        var forecast = new Forecast(_plans, _demand, in pool, ref last, demand.ArrivedUs, arrival.ColdUs);
+        for (var i = 0; i < Candidates.Count; i++)
+        {
+            if (pools.Arrive(i, arrival, forecast) && !Candidates.IsPeriodic(i))
+            {
+                ref var wait = ref _plans.For(demand.Rank, pool).WaitSeconds[i];
+                var waited = (float)(pools.LastWaitSeconds[i] / pools.Scale);
+                wait += (waited - wait) * (wait > 0 ? 0.05f : 1);
+            }
+        }
+
+        if (_choice.GivenPriceGbs(pool) is null)
+        {
+            _choice.EnterPrices();
+        }
+
+        pools.Rescale();
     }
 
     /// <summary>Whether the function is so new that everything is cold under each candidate.</summary>

@@ -1,47 +1,72 @@
 namespace FuncScaler.Policies.Adaptive;
 
-/// <summary>How `adaptive` weighs what it learns (docs/adaptive.md; docs/experiments.md says how much each of these matters).</summary>
-/// <param name="PriceGbs">What a second of waiting is worth, GBs; null for the pool's option, and without one for the contest's score.</param>
-/// <param name="WaitFactor">
-/// By how much a request without an instance is taken to wait longer than the mean residual of those before it, until its waits have been seen.
-/// </param>
-/// <param name="PriorWeight">How many gaps that reached a length the other functions' count as there.</param>
-/// <param name="Tail">Of gaps longer than any known, how fast they become rare: P(gap > t) falls with t to the power of minus this.</param>
-/// <param name="ExpectFactor">How much of the arrivals expected during a cold start is prepared for; 0 for none of them.</param>
-/// <param name="PileFactor">How much of the waiting that piles up behind a cold start is charged to it; 0 for only its own.</param>
-/// <param name="Evidence">By how many cold starts another candidate must have been cheaper to be followed.</param>
-/// <param name="Share">And by which share of the cost so far, 0 to 1.</param>
-/// <param name="MemorySeconds">After how long the candidates' costs count half, s.</param>
-/// <param name="Warmup">For how many times a mean cold start the run is taken to be warming up, in which prices are not compared.</param>
-/// <param name="Reluctance">By which share of the score another price must be better to be followed, 0 to 1.</param>
-public sealed record AdaptivePolicyOptions(
-    double? PriceGbs = null,
-    double WaitFactor = 6,
-    double PriorWeight = 2,
-    double Tail = 0.5,
-    double ExpectFactor = 1,
-    double PileFactor = 1,
-    double Evidence = 2,
-    double Share = 0.05,
-    double MemorySeconds = 7200,
-    double Warmup = 30,
-    double Reluctance = 0.005)
+/// <summary>How <see cref="AdaptivePolicy"/> weighs what it learns. docs/experiments.md says how much each option matters.</summary>
+public sealed record AdaptivePolicyOptions
 {
+    /// <summary>What a second of waiting is worth, GB·s, 0 to 1,000,000; null for the pool's option.</summary>
+    /// <value>The default is null. Where the pool has none either, the price follows from the contest's score.</value>
+    public double? PriceGbs { get; init; }
+
+    /// <summary>The gaps of other functions count as so many own gaps, in each bin of the histogram, 0 to 1000.</summary>
+    /// <value>The default is 2.</value>
+    public double PriorWeight { get; init; } = 2;
+
+    /// <summary>How fast gaps longer than any known become rare, 0 to 1000: P(gap > t) falls with t to the power of minus this.</summary>
+    /// <value>The default is 0.5.</value>
+    public double Tail { get; init; } = 0.5;
+
+    /// <summary>The share of the waiting behind a cold start that is charged to it, 0 to 1000; 0 for only the wait of its own request.</summary>
+    /// <value>The default is 1.</value>
+    public double PileFactor { get; init; } = 1;
+
+    /// <summary>The share of the arrivals expected during a cold start that is prepared for, 0 to 1000.</summary>
+    /// <value>The default is 1.</value>
+    public double ExpectFactor { get; init; } = 1;
+
+    /// <summary>
+    /// How long a request of a further rank is taken to wait for another instance until such waits have been seen, 0 to 1000: a multiple of the
+    /// mean execution, divided by the number of lower ranks.
+    /// </summary>
+    /// <value>The default is 6.</value>
+    public double WaitFactor { get; init; } = 6;
+
+    /// <summary>The number of cold starts by whose cost another candidate must have been cheaper to be followed, 0 to 1000.</summary>
+    /// <value>The default is 2.</value>
+    public double Evidence { get; init; } = 2;
+
+    /// <summary>The share of the cost so far by which it must have been cheaper besides, 0 to 1.</summary>
+    /// <value>The default is 0.05.</value>
+    public double Share { get; init; } = 0.05;
+
+    /// <summary>After how long the costs of candidates count half, 1 s to 30 years.</summary>
+    /// <value>The default is 2 h.</value>
+    public TimeSpan Memory { get; init; } = TimeSpan.FromHours(2);
+
+    /// <summary>How long a run warms up before prices are compared, in mean cold starts, 0 to 1,000,000.</summary>
+    /// <value>The default is 30.</value>
+    public double Warmup { get; init; } = 30;
+
+    /// <summary>The share of the score by which another price must be better to be followed, 0 to 1.</summary>
+    /// <value>The default is 0.005.</value>
+    public double Reluctance { get; init; } = 0.005;
+
     internal static AdaptivePolicyOptions Read(PolicyOptionReader reader)
     {
-        var otherwise = new AdaptivePolicyOptions();
+        var defaults = new AdaptivePolicyOptions();
         var price = reader.Number("price", -1, -1, 1e6);
-        return new AdaptivePolicyOptions(
-            price < 0 ? null : price,
-            reader.Number("wait", otherwise.WaitFactor, 0, 1000),
-            reader.Number("prior", otherwise.PriorWeight, 0, 1000),
-            reader.Number("tail", otherwise.Tail, 0, 1000),
-            reader.Number("expect", otherwise.ExpectFactor, 0, 1000),
-            reader.Number("pile", otherwise.PileFactor, 0, 1000),
-            reader.Number("evidence", otherwise.Evidence, 0, 1000),
-            reader.Number("share", otherwise.Share, 0, 1),
-            reader.Number("memory", otherwise.MemorySeconds, 1, 1e9),
-            reader.Number("warmup", otherwise.Warmup, 0, 1e6),
-            reader.Number("reluctance", otherwise.Reluctance, 0, 1));
+        return new AdaptivePolicyOptions
+        {
+            PriceGbs = price < 0 ? null : price,
+            PriorWeight = reader.Number("prior", defaults.PriorWeight, 0, 1000),
+            Tail = reader.Number("tail", defaults.Tail, 0, 1000),
+            PileFactor = reader.Number("pile", defaults.PileFactor, 0, 1000),
+            ExpectFactor = reader.Number("expect", defaults.ExpectFactor, 0, 1000),
+            WaitFactor = reader.Number("wait", defaults.WaitFactor, 0, 1000),
+            Evidence = reader.Number("evidence", defaults.Evidence, 0, 1000),
+            Share = reader.Number("share", defaults.Share, 0, 1),
+            Memory = reader.Time("memory", defaults.Memory, leastSeconds: 1, mostSeconds: 1e9),
+            Warmup = reader.Number("warmup", defaults.Warmup, 0, 1e6),
+            Reluctance = reader.Number("reluctance", defaults.Reluctance, 0, 1),
+        };
     }
 }

@@ -21,16 +21,19 @@ internal static class WaitOrCreate
     /// <param name="queue">The queue as it is.</param>
     /// <param name="expected">How many requests may arrive within a cold start.</param>
     /// <param name="savedGbs">What the first new instance saves, GB·s; NaN where it was needed whatever it saves.</param>
-    public static int Count(in Queue queue, ExpectedArrivals expected, out double savedGbs)
+    /// <param name="scale">The number of instances that are created as one, from 1.</param>
+    /// <returns>The number of creations, each of <paramref name="scale"/> instances.</returns>
+    public static int Count(in Queue queue, ExpectedArrivals expected, out double savedGbs, int scale = 1)
     {
         savedGbs = double.NaN;
         var create = 0;
         while (create < MostAtOnce)
         {
             // Without any instance nobody would ever be served.
-            if (queue.Instances + create > 0 || !queue.HasWaiting)
+            var created = scale * create;
+            if (queue.Instances + created > 0 || !queue.HasWaiting)
             {
-                var gbs = expected.SavedGbs(queue.Late - create, queue.Instances + create, queue.DurationUs, queue.PriceGbs)
+                var gbs = expected.SavedGbs(queue.Late - created, queue.Instances + created, queue.DurationUs, queue.PriceGbs)
                     + (create == 0 ? queue.WorthGbs : 0);
                 savedGbs = create == 0 ? gbs : savedGbs;
                 if (gbs <= queue.CreateGbs)

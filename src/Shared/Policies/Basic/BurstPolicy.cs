@@ -7,7 +7,7 @@ namespace FuncScaler.Policies.Basic;
 /// <remarks>
 /// What the source leaves open, and what is taken here. It gives no interval: both are 60 s, as for <see cref="CappedPolicy"/>, and count
 /// from when an instance became idle. It speaks of functions of which many instances are created in a very short time, without a number:
-/// by default each miss counts as such; <see cref="BurstPolicyOptions.HotMisses"/> within <see cref="BurstPolicyOptions.HotSeconds"/>
+/// by default each miss counts as such; <see cref="BurstPolicyOptions.HotMisses"/> within <see cref="BurstPolicyOptions.HotWithin"/>
 /// narrows it. The reserve is the two most recently used; whether an instance is still among them is looked at once an interval,
 /// at most once a second.
 /// </remarks>
@@ -15,6 +15,9 @@ public sealed class BurstPolicy(BurstPolicyOptions options) : IKeepAlivePolicy
 {
     // When the last misses that created an instance were, as a ring; the oldest is at _oldest.
     private readonly long[] _missesUs = NoMisses(options.HotMisses);
+    private readonly long _trimUs = options.TrimAfter.Us();
+    private readonly long _releaseUs = options.ReleaseAfter.Us();
+    private readonly long _hotUs = options.HotWithin.Us();
     private int _oldest;
 
     public int CreateOnMiss(in PoolView pool)
@@ -26,20 +29,20 @@ public sealed class BurstPolicy(BurstPolicyOptions options) : IKeepAlivePolicy
 
         _missesUs[_oldest] = pool.NowUs;
         _oldest = (_oldest + 1) % _missesUs.Length;
-        var hot = _missesUs[_oldest] >= 0 && pool.NowUs - _missesUs[_oldest] <= options.HotUs;
+        var hot = _missesUs[_oldest] >= 0 && pool.NowUs - _missesUs[_oldest] <= _hotUs;
         return hot ? 1 + options.Extra : 1;
     }
 
     public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
     {
-        var trimUs = slot.SinceUs + options.TrimUs;
+        var trimUs = slot.SinceUs + _trimUs;
         if (pool.NowUs < trimUs)
         {
             return trimUs;
         }
 
         var inReserve = slot.Rank - pool.Busy <= options.Reserve;
-        return inReserve ? Math.Min(trimUs + options.ReleaseUs, pool.NowUs + Math.Max(1_000_000, options.TrimUs)) : pool.NowUs;
+        return inReserve ? Math.Min(trimUs + _releaseUs, pool.NowUs + Math.Max(1_000_000, _trimUs)) : pool.NowUs;
     }
 
     private static long[] NoMisses(int count)
@@ -50,31 +53,44 @@ public sealed class BurstPolicy(BurstPolicyOptions options) : IKeepAlivePolicy
     }
 }
 
-/// <param name="Extra">Instances that a miss creates beyond its own, from 0.</param>
-/// <param name="Reserve">Idle instances that stay after the first interval, from 0.</param>
-/// <param name="TrimSeconds">The first interval, s, from 0; ours, the source gives none.</param>
-/// <param name="ReleaseSeconds">The further interval after which the reserve goes, s, from 0; ours.</param>
-/// <param name="HotMisses">How many misses that create make the function hot, from 1; 1 is every miss.</param>
-/// <param name="HotSeconds">Within what time they must come, s.</param>
-public sealed record BurstPolicyOptions(
-    int Extra = 2,
-    int Reserve = 2,
-    double TrimSeconds = 60,
-    double ReleaseSeconds = 60,
-    int HotMisses = 1,
-    double HotSeconds = 1)
+/// <summary>Options of <see cref="BurstPolicy"/>.</summary>
+public sealed record BurstPolicyOptions
 {
-    internal long TrimUs { get; } = (long)(TrimSeconds * 1e6);
+    /// <summary>The instances that a miss creates beyond its own, 0 to 1000.</summary>
+    /// <value>The default is 2.</value>
+    public int Extra { get; init; } = 2;
 
-    internal long ReleaseUs { get; } = (long)(ReleaseSeconds * 1e6);
+    /// <summary>The idle instances that stay after the first interval, 0 to 100,000.</summary>
+    /// <value>The default is 2.</value>
+    public int Reserve { get; init; } = 2;
 
-    internal long HotUs { get; } = (long)(HotSeconds * 1e6);
+    /// <summary>The first interval, from 0 to a year.</summary>
+    /// <value>The default is 60 s, which is ours: the source gives none.</value>
+    public TimeSpan TrimAfter { get; init; } = TimeSpan.FromSeconds(60);
 
-    internal static BurstPolicyOptions Read(PolicyOptionReader reader) => new(
-        reader.Whole("extra", 2, 0, 1000),
-        reader.Whole("reserve", 2, 0, 100_000),
-        reader.Seconds("trim", 60),
-        reader.Seconds("release", 60),
-        reader.Whole("hot", 1, 1, 1000),
-        reader.Seconds("within", 1));
+    /// <summary>The further interval after which the reserve goes, from 0 to a year.</summary>
+    /// <value>The default is 60 s, which is ours too.</value>
+    public TimeSpan ReleaseAfter { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>The number of misses that make the function hot, 1 to 1000; with 1 every miss does.</summary>
+    /// <value>The default is 1.</value>
+    public int HotMisses { get; init; } = 1;
+
+    /// <summary>The time within which these misses must come, from 0 to a year.</summary>
+    /// <value>The default is 1 s.</value>
+    public TimeSpan HotWithin { get; init; } = TimeSpan.FromSeconds(1);
+
+    internal static BurstPolicyOptions Read(PolicyOptionReader reader)
+    {
+        var defaults = new BurstPolicyOptions();
+        return new BurstPolicyOptions
+        {
+            Extra = reader.Whole("extra", defaults.Extra, 0, 1000),
+            Reserve = reader.Whole("reserve", defaults.Reserve, 0, 100_000),
+            TrimAfter = reader.Time("trim", defaults.TrimAfter),
+            ReleaseAfter = reader.Time("release", defaults.ReleaseAfter),
+            HotMisses = reader.Whole("hot", defaults.HotMisses, 1, 1000),
+            HotWithin = reader.Time("within", defaults.HotWithin),
+        };
+    }
 }

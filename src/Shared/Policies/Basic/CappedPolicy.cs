@@ -6,17 +6,37 @@ namespace FuncScaler.Policies.Basic;
 /// </summary>
 public sealed class CappedPolicy(CappedPolicyOptions options) : IKeepAlivePolicy
 {
+    private readonly long _keepAliveUs = options.KeepAlive.Us();
+
     public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
     {
         var most = pool.Function.MemoryMb >= options.LargeMemoryMb ? options.MaxIdleLarge : options.MaxIdle;
-        return pool.Idle > most ? pool.NowUs : slot.SinceUs + (long)(options.KeepAliveSeconds * 1e6);
+        return pool.Idle > most ? pool.NowUs : slot.SinceUs + _keepAliveUs;
     }
 }
 
-/// <param name="KeepAliveSeconds">
-/// How long an idle instance is kept, s. The source names no figure for all its data sets; the default, 60 s, is ours.
-/// </param>
-/// <param name="MaxIdle">Idle instances of a function at most.</param>
-/// <param name="MaxIdleLarge">The same for large functions.</param>
-/// <param name="LargeMemoryMb">From which memory on a function is large, MB.</param>
-public sealed record CappedPolicyOptions(double KeepAliveSeconds = 60, int MaxIdle = 10, int MaxIdleLarge = 1, int LargeMemoryMb = 2048);
+/// <summary>Options of <see cref="CappedPolicy"/>.</summary>
+public sealed record CappedPolicyOptions
+{
+    /// <summary>How long an idle instance is kept, from 0 to a year.</summary>
+    /// <value>The default is 60 s, which is ours: the source names no figure for all its data sets.</value>
+    public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>The most idle instances of a function, from 0.</summary>
+    /// <value>The default is 10.</value>
+    public int MaxIdle { get; init; } = 10;
+
+    /// <summary>The most idle instances of a large function, from 0.</summary>
+    /// <value>The default is 1.</value>
+    public int MaxIdleLarge { get; init; } = 1;
+
+    /// <summary>The memory from which on a function is large, MB, from 1.</summary>
+    /// <value>The default is 2048 MB.</value>
+    public int LargeMemoryMb { get; init; } = 2048;
+
+    internal static CappedPolicyOptions Read(PolicyOptionReader reader)
+    {
+        var defaults = new CappedPolicyOptions();
+        return new CappedPolicyOptions { KeepAlive = reader.Time("keep", defaults.KeepAlive, main: true) };
+    }
+}

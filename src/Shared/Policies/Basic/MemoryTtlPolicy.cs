@@ -15,8 +15,9 @@ namespace FuncScaler.Policies.Basic;
 /// </remarks>
 public sealed class MemoryTtlPolicy(MemoryTtlPolicyOptions options) : IKeepAlivePolicy
 {
-    private readonly double _base = options.BaseMemoryMb * options.CollectSeconds;
-    private double _limitMbSeconds = options.BaseMemoryMb * options.CollectSeconds;
+    private readonly double _base = options.BaseMemoryMb * options.Collect.TotalSeconds;
+    private double _limitMbSeconds = options.BaseMemoryMb * options.Collect.TotalSeconds;
+    private readonly long _tickLengthUs = options.Tick.Us();
     private long _tickUs = -1;
     private int _arrivals;
     private int _arrivalsBefore;
@@ -39,11 +40,11 @@ public sealed class MemoryTtlPolicy(MemoryTtlPolicyOptions options) : IKeepAlive
         // Not before the first tick at which even the least limit would be exceeded; then tick by tick.
         var leastMbSeconds = Math.Min(_base, LargestLimit(pool));
         var soonestUs = slot.SinceUs + (long)((Math.Floor(leastMbSeconds / pool.Function.MemoryMb) + 1) * 1e6);
-        var ticks = Math.Max(1, Math.Ceiling((soonestUs - _tickUs) / (double)options.TickUs));
-        return _tickUs + ((long)ticks * options.TickUs);
+        var ticks = Math.Max(1, Math.Ceiling((soonestUs - _tickUs) / (double)_tickLengthUs));
+        return _tickUs + ((long)ticks * _tickLengthUs);
     }
 
-    private double LargestLimit(in PoolView pool) => 2 * pool.Function.MemoryMb * options.CollectSeconds;
+    private double LargestLimit(in PoolView pool) => 2 * pool.Function.MemoryMb * options.Collect.TotalSeconds;
 
     /// <summary>Brings the limit up to the last tick.</summary>
     private void Roll(in PoolView pool)
@@ -53,8 +54,8 @@ public sealed class MemoryTtlPolicy(MemoryTtlPolicyOptions options) : IKeepAlive
             _tickUs = pool.NowUs;
         }
 
-        var ticks = (pool.NowUs - _tickUs) / options.TickUs;
-        _tickUs += ticks * options.TickUs;
+        var ticks = (pool.NowUs - _tickUs) / _tickLengthUs;
+        _tickUs += ticks * _tickLengthUs;
 
         // After two ticks without a request the hint is 0 for good.
         for (var i = 0; i < Math.Min(ticks, 3); i++)
@@ -72,13 +73,28 @@ public sealed class MemoryTtlPolicy(MemoryTtlPolicyOptions options) : IKeepAlive
     }
 }
 
-/// <param name="CollectSeconds">The source's OUTDATED_SLOT_GC_SEC, s; more than 0. The limit's base is this times <paramref name="BaseMemoryMb"/>.</param>
-/// <param name="BaseMemoryMb">The source's OUTDATED_SLOT_GC_BASE_MEM_MB, MB.</param>
-/// <param name="TickSeconds">How often the limit moves and instances are collected, s; more than 0.</param>
-public sealed record MemoryTtlPolicyOptions(double CollectSeconds = 15, int BaseMemoryMb = 128, double TickSeconds = 5)
+/// <summary>Options of <see cref="MemoryTtlPolicy"/>.</summary>
+public sealed record MemoryTtlPolicyOptions
 {
-    internal long TickUs { get; } = (long)(TickSeconds * 1e6);
+    /// <summary>The source's OUTDATED_SLOT_GC_SEC, from 1 ms to a year. The limit's base is this times <see cref="BaseMemoryMb"/>.</summary>
+    /// <value>The default is 15 s.</value>
+    public TimeSpan Collect { get; init; } = TimeSpan.FromSeconds(15);
 
-    internal static MemoryTtlPolicyOptions Read(PolicyOptionReader reader) =>
-        new(reader.Seconds("gc", 15, least: 0.001), 128, reader.Number("tick", 5, 0.001, 3600));
+    /// <summary>The source's OUTDATED_SLOT_GC_BASE_MEM_MB, MB, from 1.</summary>
+    /// <value>The default is 128 MB.</value>
+    public int BaseMemoryMb { get; init; } = 128;
+
+    /// <summary>How often the limit moves and instances are collected, from 1 ms to an hour.</summary>
+    /// <value>The default is 5 s.</value>
+    public TimeSpan Tick { get; init; } = TimeSpan.FromSeconds(5);
+
+    internal static MemoryTtlPolicyOptions Read(PolicyOptionReader reader)
+    {
+        var defaults = new MemoryTtlPolicyOptions();
+        return new MemoryTtlPolicyOptions
+        {
+            Collect = reader.Time("gc", defaults.Collect, leastSeconds: 0.001),
+            Tick = reader.Time("tick", defaults.Tick, leastSeconds: 0.001, mostSeconds: 3600),
+        };
+    }
 }

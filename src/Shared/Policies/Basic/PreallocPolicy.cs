@@ -13,6 +13,8 @@ namespace FuncScaler.Policies.Basic;
 /// </remarks>
 public sealed class PreallocPolicy(PreallocPolicyOptions options) : IKeepAlivePolicy
 {
+    private readonly long _keepAliveUs = options.KeepAlive.Us();
+    private readonly long _silenceUs = options.Silence.Us();
     private long _lastArrivalUs = -1;
     private bool _begins;
 
@@ -20,12 +22,12 @@ public sealed class PreallocPolicy(PreallocPolicyOptions options) : IKeepAlivePo
 
     public void RequestArrived(in PoolView pool)
     {
-        _begins = _lastArrivalUs < 0 || pool.NowUs - _lastArrivalUs >= options.SilenceUs;
+        _begins = _lastArrivalUs < 0 || pool.NowUs - _lastArrivalUs >= _silenceUs;
         _lastArrivalUs = pool.NowUs;
     }
 
     public long KeepUntilUs(in PoolView pool, in IdleSlot slot) =>
-        Math.Min(slot.SinceUs + options.KeepAliveUs, _lastArrivalUs + options.SilenceUs);
+        Math.Min(slot.SinceUs + _keepAliveUs, _lastArrivalUs + _silenceUs);
 
     public StandbyPlan Standby(in PoolView pool)
     {
@@ -40,17 +42,29 @@ public sealed class PreallocPolicy(PreallocPolicyOptions options) : IKeepAlivePo
     }
 }
 
-/// <param name="Instances">How many instances to create ahead; 0 for the most requests that were active at one time so far.</param>
-/// <param name="KeepAliveSeconds">How long an idle instance is kept, s, from 0.</param>
-/// <param name="SilenceSeconds">After how long without a request all are released, s, from 0.</param>
-public sealed record PreallocPolicyOptions(int Instances = 0, double KeepAliveSeconds = 1300, double SilenceSeconds = 480)
+/// <summary>Options of <see cref="PreallocPolicy"/>.</summary>
+public sealed record PreallocPolicyOptions
 {
-    internal long KeepAliveUs { get; } = (long)(KeepAliveSeconds * 1e6);
+    /// <summary>The instances to create ahead, 0 to 100,000; 0 for the most requests that were active at one time so far.</summary>
+    /// <value>The default is 0.</value>
+    public int Instances { get; init; }
 
-    internal long SilenceUs { get; } = (long)(SilenceSeconds * 1e6);
+    /// <summary>How long an idle instance is kept, from 0 to a year.</summary>
+    /// <value>The default is 1300 s.</value>
+    public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(1300);
 
-    internal static PreallocPolicyOptions Read(PolicyOptionReader reader) => new(
-        reader.Whole("n", 0, 0, 100_000, main: true),
-        reader.Seconds("keep", 1300),
-        reader.Seconds("silence", 480));
+    /// <summary>The time without a request after which all instances are released, from 0 to a year.</summary>
+    /// <value>The default is 480 s.</value>
+    public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(480);
+
+    internal static PreallocPolicyOptions Read(PolicyOptionReader reader)
+    {
+        var defaults = new PreallocPolicyOptions();
+        return new PreallocPolicyOptions
+        {
+            Instances = reader.Whole("n", defaults.Instances, 0, 100_000, main: true),
+            KeepAlive = reader.Time("keep", defaults.KeepAlive),
+            Silence = reader.Time("silence", defaults.Silence),
+        };
+    }
 }

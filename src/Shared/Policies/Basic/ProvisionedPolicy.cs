@@ -13,23 +13,36 @@ public sealed class ProvisionedPolicy(ProvisionedPolicyOptions options) : IKeepA
 {
     private const long LookAgainUs = 60_000_000;
 
+    private readonly long _keepAliveUs = options.KeepAlive.Us();
+
     public bool HasStandby => true;
 
     // One of the N is not kept for good but looked at again: a slot that becomes ready later may have taken its place.
     public long KeepUntilUs(in PoolView pool, in IdleSlot slot) =>
-        slot.Rank <= options.Instances ? pool.NowUs + LookAgainUs : slot.SinceUs + options.KeepAliveUs;
+        slot.Rank <= options.Instances ? pool.NowUs + LookAgainUs : slot.SinceUs + _keepAliveUs;
 
     public StandbyPlan Standby(in PoolView pool) =>
         new(Math.Max(0, options.Instances - pool.Busy - pool.Idle - pool.InFlight), long.MaxValue);
 }
 
-/// <param name="Instances">Instances that are always ready or busy, from 0.</param>
-/// <param name="KeepAliveSeconds">How long an idle instance beyond those is kept, s, from 0.</param>
-public sealed record ProvisionedPolicyOptions(int Instances = 1, double KeepAliveSeconds = 300)
+/// <summary>Options of <see cref="ProvisionedPolicy"/>.</summary>
+public sealed record ProvisionedPolicyOptions
 {
-    internal long KeepAliveUs { get; } = (long)(KeepAliveSeconds * 1e6);
+    /// <summary>The instances that are always ready or busy, 0 to 100,000.</summary>
+    /// <value>The default is 1.</value>
+    public int Instances { get; init; } = 1;
 
-    internal static ProvisionedPolicyOptions Read(PolicyOptionReader reader) => new(
-        reader.Whole("n", 1, 0, 100_000, main: true),
-        reader.Seconds("keep", 300));
+    /// <summary>How long an idle instance beyond those is kept, from 0 to a year.</summary>
+    /// <value>The default is 300 s.</value>
+    public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(300);
+
+    internal static ProvisionedPolicyOptions Read(PolicyOptionReader reader)
+    {
+        var defaults = new ProvisionedPolicyOptions();
+        return new ProvisionedPolicyOptions
+        {
+            Instances = reader.Whole("n", defaults.Instances, 0, 100_000, main: true),
+            KeepAlive = reader.Time("keep", defaults.KeepAlive),
+        };
+    }
 }

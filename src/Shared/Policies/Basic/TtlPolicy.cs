@@ -5,11 +5,21 @@ namespace FuncScaler.Policies.Basic;
 /// </summary>
 public sealed class TtlPolicy(TtlPolicyOptions options) : IKeepAlivePolicy
 {
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => slot.SinceUs + options.KeepAliveUs;
+    private readonly long _keepAliveUs = options.KeepAlive.Us();
+
+    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => slot.SinceUs + _keepAliveUs;
 }
 
-/// <param name="KeepAliveSeconds">How long an idle instance is kept, s; 0 or more. Default 300, the contest's template.</param>
-public sealed record TtlPolicyOptions(double KeepAliveSeconds = 300)
+/// <summary>Options of <see cref="TtlPolicy"/>.</summary>
+public sealed record TtlPolicyOptions
 {
-    internal long KeepAliveUs { get; } = (long)(KeepAliveSeconds * 1e6);
+    /// <summary>How long an idle instance is kept, from 0 to a year.</summary>
+    /// <value>The default is 300 s, that of the contest's template.</value>
+    public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(300);
+
+    internal static TtlPolicyOptions Read(PolicyOptionReader reader)
+    {
+        var defaults = new TtlPolicyOptions();
+        return new TtlPolicyOptions { KeepAlive = reader.Time("keep", defaults.KeepAlive, main: true) };
+    }
 }

@@ -22,6 +22,7 @@ public sealed class FftPolicy(FftPolicyOptions options) : IKeepAlivePolicy
 
     // The concurrency of past intervals, as a ring; _next is where the next one goes.
     private readonly double[] _past = new double[options.Window];
+    private readonly long _intervalUs = options.Interval.Us();
     private int _pastCount;
     private int _next;
 
@@ -40,21 +41,21 @@ public sealed class FftPolicy(FftPolicyOptions options) : IKeepAlivePolicy
     public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
     {
         Look(pool);
-        var stays = !Learned || slot.SinceUs >= _interval * options.IntervalUs || slot.Rank <= _forecast;
-        return stays ? (_interval + 1) * options.IntervalUs : pool.NowUs;
+        var stays = !Learned || slot.SinceUs >= _interval * _intervalUs || slot.Rank <= _forecast;
+        return stays ? (_interval + 1) * _intervalUs : pool.NowUs;
     }
 
     public StandbyPlan Standby(in PoolView pool)
     {
         Look(pool);
         var missing = Math.Max(0, _forecast - pool.Busy - pool.Idle - pool.InFlight);
-        return new StandbyPlan(missing, _quiet && _peak == 0 ? long.MaxValue : (_interval + 1) * options.IntervalUs);
+        return new StandbyPlan(missing, _quiet && _peak == 0 ? long.MaxValue : (_interval + 1) * _intervalUs);
     }
 
     /// <summary>Follows concurrency, and forecasts when an interval has begun.</summary>
     private void Look(in PoolView pool)
     {
-        var interval = pool.NowUs / options.IntervalUs;
+        var interval = pool.NowUs / _intervalUs;
         if (_interval < 0)
         {
             _interval = interval;
@@ -106,20 +107,37 @@ public sealed class FftPolicy(FftPolicyOptions options) : IKeepAlivePolicy
     }
 }
 
-/// <param name="IntervalSeconds">The length of an interval, s; more than 0.</param>
-/// <param name="Window">How many past intervals the forecast is made from, 2 to 1440.</param>
-/// <param name="Harmonics">How many harmonics are extrapolated, from 0.</param>
-/// <param name="TrendDegree">
-/// The degree of the trend, 0 to 2. A trend is fitted before the harmonics, so it takes a part of long waves for its own; 0 forecasts purely
-/// periodic demand exactly.
-/// </param>
-public sealed record FftPolicyOptions(double IntervalSeconds = 60, int Window = 60, int Harmonics = 10, int TrendDegree = 2)
+/// <summary>Options of <see cref="FftPolicy"/>.</summary>
+public sealed record FftPolicyOptions
 {
-    internal long IntervalUs { get; } = (long)(IntervalSeconds * 1e6);
+    /// <summary>The length of an interval, from 0.1 s to a day.</summary>
+    /// <value>The default is 60 s, as in the paper.</value>
+    public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(60);
 
-    internal static FftPolicyOptions Read(PolicyOptionReader reader) => new(
-        reader.Number("interval", 60, 0.1, 86_400),
-        reader.Whole("window", 60, 2, 1440),
-        reader.Whole("harmonics", 10, 0, 1000),
-        reader.Whole("trend", 2, 0, 2));
+    /// <summary>The number of past intervals that the forecast is made from, 2 to 1440.</summary>
+    /// <value>The default is 60, as in the paper.</value>
+    public int Window { get; init; } = 60;
+
+    /// <summary>The number of harmonics that are extrapolated, 0 to 1000.</summary>
+    /// <value>The default is 10, as in the paper.</value>
+    public int Harmonics { get; init; } = 10;
+
+    /// <summary>
+    /// The degree of the trend, 0 to 2. A trend is fitted before the harmonics, so it takes a part of long waves for its own; 0 forecasts purely
+    /// periodic demand exactly.
+    /// </summary>
+    /// <value>The default is 2, as in the paper.</value>
+    public int TrendDegree { get; init; } = 2;
+
+    internal static FftPolicyOptions Read(PolicyOptionReader reader)
+    {
+        var defaults = new FftPolicyOptions();
+        return new FftPolicyOptions
+        {
+            Interval = reader.Time("interval", defaults.Interval, leastSeconds: 0.1, mostSeconds: 86_400),
+            Window = reader.Whole("window", defaults.Window, 2, 1440),
+            Harmonics = reader.Whole("harmonics", defaults.Harmonics, 0, 1000),
+            TrendDegree = reader.Whole("trend", defaults.TrendDegree, 0, 2),
+        };
+    }
 }

@@ -140,11 +140,18 @@ public sealed class GreedyDualPolicy : IKeepAlivePolicy
     }
 }
 
-/// <param name="MemoryGb">
-/// How much memory all instances together may take while any of them is idle, GB; more than 0. Without a bound nothing would ever go. The
-/// default is the authors' simulator's, 32,000 MB.
-/// </param>
-public sealed record GreedyDualPolicyOptions(double MemoryGb = 31.25)
+/// <summary>Options of <see cref="GreedyDualPolicy"/>.</summary>
+public sealed record GreedyDualPolicyOptions
 {
-    internal static GreedyDualPolicyOptions Read(PolicyOptionReader reader) => new(reader.Number("gb", 31.25, 0.001, 1_000_000, main: true));
+    /// <summary>
+    /// The memory that all instances together may take while any of them is idle, GB, 0.001 to 1,000,000. Without a bound nothing would ever go.
+    /// </summary>
+    /// <value>The default is 31.25 GB: the 32,000 MB of the authors' simulator.</value>
+    public double MemoryGb { get; init; } = 31.25;
+
+    internal static GreedyDualPolicyOptions Read(PolicyOptionReader reader)
+    {
+        var defaults = new GreedyDualPolicyOptions();
+        return new GreedyDualPolicyOptions { MemoryGb = reader.Number("gb", defaults.MemoryGb, 0.001, 1_000_000, main: true) };
+    }
 }

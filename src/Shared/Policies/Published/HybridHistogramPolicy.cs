@@ -23,7 +23,7 @@ public sealed class HybridHistogramPolicy(HybridHistogramPolicyOptions options) 
     /// <summary>Out of how many idle times the next is forecast.</summary>
     public const int RecentCount = 20;
 
-    private readonly IdleTimeHistogram _histogram = new(options.RangeUs);
+    private readonly IdleTimeHistogram _histogram = new(options.Range.Us());
     private readonly Queue<long> _recentUs = new();
 
     protected override void Observe(long idleUs, long nowUs)
@@ -48,7 +48,7 @@ public sealed class HybridHistogramPolicy(HybridHistogramPolicyOptions options) 
         {
             if (!options.Arima)
             {
-                return new(0, options.RangeUs);
+                return new(0, options.Range.Us());
             }
 
             var forecastUs = Forecast();
@@ -57,7 +57,7 @@ public sealed class HybridHistogramPolicy(HybridHistogramPolicyOptions options) 
 
         if (_histogram.InRange == 0 || _histogram.BinCountVariation < options.LeastVariation)
         {
-            return new(0, options.RangeUs);
+            return new(0, options.Range.Us());
         }
 
         return new(
@@ -96,29 +96,50 @@ public sealed class HybridHistogramPolicy(HybridHistogramPolicyOptions options) 
     }
 }
 
-/// <param name="RangeHours">The histogram's range, h, 1 to 4 in the paper; up to 24 here.</param>
-/// <param name="Arima">Whether to forecast where most idle times are out of the range; else they are kept for the whole range.</param>
-/// <param name="LeastVariation">The least coefficient of variation of the bins' counts with which the histogram is used.</param>
-/// <param name="OutOfBoundsShare">From what share of idle times out of the range on to forecast, 0 to 1.</param>
-/// <param name="Head">The percentile before which to load again, as a share, 0 to 1.</param>
-/// <param name="Tail">The percentile until which to keep, as a share, 0 to 1.</param>
-/// <param name="Margin">What head and tail are widened by, as a share, 0 to 1.</param>
-/// <param name="ForecastMargin">What a forecast is widened by on either side, as a share, 0 to 1.</param>
-public sealed record HybridHistogramPolicyOptions(
-    double RangeHours = 4,
-    bool Arima = true,
-    double LeastVariation = 2,
-    double OutOfBoundsShare = 0.5,
-    double Head = 0.05,
-    double Tail = 0.99,
-    double Margin = 0.1,
-    double ForecastMargin = 0.15)
+/// <summary>Options of <see cref="HybridHistogramPolicy"/>.</summary>
+public sealed record HybridHistogramPolicyOptions
 {
-    internal long RangeUs { get; } = (long)(RangeHours * 3_600_000_000);
+    /// <summary>The histogram's range, 1 to 24 h; the paper has 1 to 4 h.</summary>
+    /// <value>The default is 4 h.</value>
+    public TimeSpan Range { get; init; } = TimeSpan.FromHours(4);
 
-    internal static HybridHistogramPolicyOptions Read(PolicyOptionReader reader) => new(
-        RangeHours: reader.Number("hours", 4, 1, 24, main: true),
-        Arima: reader.Switch("arima", true),
-        LeastVariation: reader.Number("cv", 2, 0, 1000),
-        OutOfBoundsShare: reader.Number("oob", 0.5, 0, 1));
+    /// <summary>Whether to forecast where most idle times are out of the range; else instances are kept for the whole range.</summary>
+    /// <value>The default is true.</value>
+    public bool Arima { get; init; } = true;
+
+    /// <summary>The least coefficient of variation of the bins' counts with which the histogram is used, 0 to 1000.</summary>
+    /// <value>The default is 2, as in the paper.</value>
+    public double LeastVariation { get; init; } = 2;
+
+    /// <summary>The share of idle times out of the range from which on to forecast, 0 to 1.</summary>
+    /// <value>The default is 0.5.</value>
+    public double OutOfBoundsShare { get; init; } = 0.5;
+
+    /// <summary>The percentile before which to load again, as a share, 0 to 1.</summary>
+    /// <value>The default is 0.05, as in the paper.</value>
+    public double Head { get; init; } = 0.05;
+
+    /// <summary>The percentile until which to keep, as a share, 0 to 1.</summary>
+    /// <value>The default is 0.99, as in the paper.</value>
+    public double Tail { get; init; } = 0.99;
+
+    /// <summary>What head and tail are widened by, as a share, 0 to 1.</summary>
+    /// <value>The default is 0.1, as in the paper.</value>
+    public double Margin { get; init; } = 0.1;
+
+    /// <summary>What a forecast is widened by on either side, as a share, 0 to 1.</summary>
+    /// <value>The default is 0.15, as in the paper.</value>
+    public double ForecastMargin { get; init; } = 0.15;
+
+    internal static HybridHistogramPolicyOptions Read(PolicyOptionReader reader)
+    {
+        var defaults = new HybridHistogramPolicyOptions();
+        return new HybridHistogramPolicyOptions
+        {
+            Range = reader.Hours("hours", defaults.Range, 1, 24, main: true),
+            Arima = reader.Switch("arima", defaults.Arima),
+            LeastVariation = reader.Number("cv", defaults.LeastVariation, 0, 1000),
+            OutOfBoundsShare = reader.Number("oob", defaults.OutOfBoundsShare, 0, 1),
+        };
+    }
 }

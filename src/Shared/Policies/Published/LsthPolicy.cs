@@ -19,12 +19,12 @@ public sealed class LsthPolicy(LsthPolicyOptions options) : IdleWindowPolicy
     private const double Tail = 0.99;
     private const double Margin = 0.1;
 
-    private readonly Window _short = new(options.RangeUs, options.ShortUs);
-    private readonly Window _long = new(options.RangeUs, options.LongUs);
+    private readonly Window _short = new(options.Range.Us(), options.Short.Us());
+    private readonly Window _long = new(options.Range.Us(), options.Long.Us());
 
     protected override void Observe(long idleUs, long nowUs)
     {
-        var withinRangeUs = Math.Min(idleUs, options.RangeUs - 1);
+        var withinRangeUs = Math.Min(idleUs, options.Range.Us() - 1);
         _short.Add(withinRangeUs, nowUs);
         _long.Add(withinRangeUs, nowUs);
     }
@@ -35,7 +35,7 @@ public sealed class LsthPolicy(LsthPolicyOptions options) : IdleWindowPolicy
         var all = _long.At(nowUs);
         if (all.InRange == 0)
         {
-            return new(0, options.RangeUs);
+            return new(0, options.Range.Us());
         }
 
         var weight = recent.InRange == 0 ? 0 : options.ShortWeight;
@@ -102,21 +102,34 @@ public sealed class LsthPolicy(LsthPolicyOptions options) : IdleWindowPolicy
     }
 }
 
-/// <param name="ShortHours">The length of the short window, h; more than 0.</param>
-/// <param name="LongHours">The length of the long window, h; more than 0.</param>
-/// <param name="ShortWeight">The weight of the short window, 0 to 1; the long one has the rest.</param>
-/// <param name="RangeHours">The histograms' range, h; at least a minute.</param>
-public sealed record LsthPolicyOptions(double ShortHours = 1, double LongHours = 24, double ShortWeight = 0.5, double RangeHours = 4)
+/// <summary>Options of <see cref="LsthPolicy"/>.</summary>
+public sealed record LsthPolicyOptions
 {
-    internal long ShortUs { get; } = (long)(ShortHours * 3_600_000_000);
+    /// <summary>The length of the short window, from 0.02 h to a week.</summary>
+    /// <value>The default is 1 h, as in the paper.</value>
+    public TimeSpan Short { get; init; } = TimeSpan.FromHours(1);
 
-    internal long LongUs { get; } = (long)(LongHours * 3_600_000_000);
+    /// <summary>The length of the long window, from 0.02 h to 30 days.</summary>
+    /// <value>The default is 24 h, as in the paper.</value>
+    public TimeSpan Long { get; init; } = TimeSpan.FromHours(24);
 
-    internal long RangeUs { get; } = (long)(RangeHours * 3_600_000_000);
+    /// <summary>The weight of the short window, 0 to 1; the long one has the rest.</summary>
+    /// <value>The default is 0.5, as in the paper.</value>
+    public double ShortWeight { get; init; } = 0.5;
 
-    internal static LsthPolicyOptions Read(PolicyOptionReader reader) => new(
-        reader.Number("short", 1, 0.02, 168),
-        reader.Number("long", 24, 0.02, 720),
-        reader.Number("weight", 0.5, 0, 1),
-        reader.Number("hours", 4, 1, 24));
+    /// <summary>The histograms' range, 1 to 24 h.</summary>
+    /// <value>The default is 4 h.</value>
+    public TimeSpan Range { get; init; } = TimeSpan.FromHours(4);
+
+    internal static LsthPolicyOptions Read(PolicyOptionReader reader)
+    {
+        var defaults = new LsthPolicyOptions();
+        return new LsthPolicyOptions
+        {
+            Short = reader.Hours("short", defaults.Short, 0.02, 168),
+            Long = reader.Hours("long", defaults.Long, 0.02, 720),
+            ShortWeight = reader.Number("weight", defaults.ShortWeight, 0, 1),
+            Range = reader.Hours("hours", defaults.Range, 1, 24),
+        };
+    }
 }

@@ -41,13 +41,14 @@ internal struct PretendedPool
     /// <summary>The first instance that is free only after a time; all before it are idle then.</summary>
     public readonly int FirstAfter(long atUs)
     {
-        var first = Count;
-        while (first > 0 && FreeAtUs(first - 1) > atUs)
+        int low = 0, high = Count;
+        while (low < high)
         {
-            first--;
+            var middle = (low + high) / 2;
+            (low, high) = FreeAtUs(middle) > atUs ? (low, middle) : (middle + 1, high);
         }
 
-        return first;
+        return low;
     }
 
     public void Remove(int index, int count = 1)
@@ -82,6 +83,36 @@ internal struct PretendedPool
         {
             Resize(Count);
         }
+    }
+
+    /// <summary>Lets every second instance go.</summary>
+    public void Halve()
+    {
+        var slots = Slots;
+        for (var i = 1; i < Count; i += 2)
+        {
+            slots[i / 2] = slots[i];
+        }
+
+        Count /= 2;
+        Trim();
+    }
+
+    /// <summary>Puts a second instance beside each.</summary>
+    public void Double()
+    {
+        if (Slots.Length < 2 * Count)
+        {
+            Resize(2 * Count);
+        }
+
+        var slots = Slots;
+        for (var i = Count - 1; i >= 0; i--)
+        {
+            slots[2 * i] = slots[(2 * i) + 1] = slots[i];
+        }
+
+        Count *= 2;
     }
 
     private readonly long Slot(int index) => _many is null ? _only : _many[index];

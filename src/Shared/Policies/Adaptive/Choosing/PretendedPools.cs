@@ -7,15 +7,23 @@ namespace FuncScaler.Policies.Adaptive.Choosing;
 /// What one function's requests would have cost under each candidate. Every candidate has a pool of pretended instances, to which the real
 /// arrivals are applied. Executions take as long as the last eight that ended, in turn; costs age.
 /// </summary>
+/// <remarks>
+/// The work for an arrival grows with the pools' sizes, so these are bounded. Where a pool would have more instances, each instance stands
+/// for two, four, … real ones, and as many arrivals are applied as one: the <see cref="Scale"/> is the same for all of a function's pools.
+/// </remarks>
 /// <param name="last">Where to put what an arrival added; shared with other functions, which overwrite it.</param>
 internal sealed class PretendedPools(PretendedPools.Costs last)
 {
+    /// <summary>The most instances that one pool has once an arrival has been applied to all pools.</summary>
+    public const int MostInstances = 1024;
+
     /// <summary>How often idle instances are paid for, µs.</summary>
     private const long PayEveryUs = 1_000_000;
 
     private Candidates.OfEach<PretendedPool> _pools;
     private Candidates.OfEach<double> _slotGbSeconds;
     private Candidates.OfEach<double> _waitSeconds;
+    private int _skipped;
 
     /// <summary>The plan of a candidate for a rank.</summary>
     public interface IPlans
@@ -30,6 +38,9 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         ExpectedArrivals Expected();
     }
 
+    /// <summary>The number of real instances that each pretended one stands for, a power of two.</summary>
+    public int Scale { get; private set; } = 1;
+
     /// <summary>GB·s of slot time beyond execution, aged, by candidate.</summary>
     public Span<double> SlotGbSeconds => _slotGbSeconds;
 
@@ -43,7 +54,48 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     public double[] LastWaitSeconds => last.WaitSeconds;
 
     /// <summary>How many instances a candidate has as of the last arrival: busy, idle, or to be created again by its plans.</summary>
-    public int Instances(int candidate) => _pools[candidate].Count;
+    public int Instances(int candidate) => Scale * _pools[candidate].Count;
+
+    /// <summary>Whether an arrival is to be applied to the pools; false for those that the next one stands for.</summary>
+    public bool TakesNext()
+    {
+        if (++_skipped < Scale)
+        {
+            return false;
+        }
+
+        _skipped = 0;
+        return true;
+    }
+
+    /// <summary>Bounds the pools' sizes; to be called once an arrival has been applied to all pools.</summary>
+    public void Rescale()
+    {
+        var most = 0;
+        for (var i = 0; i < Candidates.Count; i++)
+        {
+            most = Math.Max(most, _pools[i].Count);
+        }
+
+        while (most > MostInstances)
+        {
+            Scale *= 2;
+            most /= 2;
+            foreach (ref var pool in (Span<PretendedPool>)_pools)
+            {
+                pool.Halve();
+            }
+        }
+
+        if (Scale > 1 && most < MostInstances / 4)
+        {
+            Scale /= 2;
+            foreach (ref var pool in (Span<PretendedPool>)_pools)
+            {
+                pool.Double();
+            }
+        }
+    }
 
     /// <summary>Multiplies all costs by a factor.</summary>
     public void Age(double factor)
@@ -109,7 +161,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     /// For how long idle instances were held since they were last paid for, µs; 0 when that is not long ago. The last ranks are forgotten once
     /// their plans have ended.
     /// </summary>
-    private static long PayIdle<TPlans>(ref PretendedPool pool, int candidate, long nowUs, long coldUs, long everyUs, ref int idle, TPlans plans)
+    private long PayIdle<TPlans>(ref PretendedPool pool, int candidate, long nowUs, long coldUs, long everyUs, ref int idle, TPlans plans)
         where TPlans : struct, IPlans, allows ref struct
     {
         if (nowUs - pool.PaidUntilUs < everyUs)
@@ -123,7 +175,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         var ended = 0;
         for (var i = 0; i < idle; i++)
         {
-            ref readonly var plan = ref plans.Of(candidate, pool.Count - i);
+            ref readonly var plan = ref plans.Of(candidate, RealRank(pool.Count - i));
             heldUs += Unpaid(pool, i, plan, nowUs, coldUs, out var live, out _);
             pool.SetLive(i, live);
 
@@ -143,11 +195,11 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     }
 
     /// <summary>Ends an idle instance's gap: adds what is not paid for yet; returns whether there was an instance, or one under way.</summary>
-    private static bool Take<TPlans>(
+    private bool Take<TPlans>(
         ref PretendedPool pool, int index, int rank, int candidate, in PretendedArrival arrival, TPlans plans, ref long heldUs, out long waitUs)
         where TPlans : struct, IPlans, allows ref struct
     {
-        heldUs += Unpaid(pool, index, plans.Of(candidate, rank), arrival.AtUs, arrival.ColdUs, out var served, out waitUs);
+        heldUs += Unpaid(pool, index, plans.Of(candidate, RealRank(rank)), arrival.AtUs, arrival.ColdUs, out var served, out waitUs);
         pool.Remove(index);
         return served;
     }
@@ -165,13 +217,13 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     }
 
     /// <summary>The last of the idle instances that is there by the plan of its own rank; -1 for none.</summary>
-    private static int ReadyOther<TPlans>(ref PretendedPool pool, int idle, int candidate, in PretendedArrival arrival, TPlans plans)
+    private int ReadyOther<TPlans>(ref PretendedPool pool, int idle, int candidate, in PretendedArrival arrival, TPlans plans)
         where TPlans : struct, IPlans, allows ref struct
     {
         for (var i = idle - 1; i >= 0; i--)
         {
             // There is one less than before: the slot that was asked for is gone.
-            Unpaid(pool, i, plans.Of(candidate, pool.Count + 1 - i), arrival.AtUs, arrival.ColdUs, out var live, out var lateUs);
+            Unpaid(pool, i, plans.Of(candidate, RealRank(pool.Count + 1 - i)), arrival.AtUs, arrival.ColdUs, out var live, out var lateUs);
             if (live && lateUs == 0)
             {
                 return i;
@@ -186,7 +238,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     /// how long memory is held for creating, µs.
     /// </summary>
     /// <param name="idle">How many slots are idle; none of them has an instance now.</param>
-    private static long Miss<TForecast>(
+    private long Miss<TForecast>(
         ref PretendedPool pool, int idle, int candidate, in PretendedArrival arrival, TForecast forecast, out long waitUs)
         where TForecast : struct, IForecast, allows ref struct
     {
@@ -204,14 +256,14 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
 
         var priceGbs = Candidates.PriceOf(candidate);
         var queue = new WaitOrCreate.Queue(
-            instances,
+            Scale * instances,
             HasWaiting: true,
-            Late: 1 - starts,
+            Late: Scale * (1 - starts),
             durationUs,
             priceGbs,
             arrival.CreateGbs + (priceGbs * arrival.CreatePriceSeconds),
-            WorthGbs: instances == 0 ? 0 : forecast.Of(candidate, instances + 1).WorthGbs);
-        var create = WaitOrCreate.Count(queue, forecast.Expected(), out _);
+            WorthGbs: instances == 0 ? 0 : forecast.Of(candidate, RealRank(instances + 1)).WorthGbs);
+        var create = WaitOrCreate.Count(queue, forecast.Expected(), out _, Scale);
         for (var i = 0; i < create; i++)
         {
             pool.Insert(atUs + coldUs);
@@ -223,8 +275,13 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         return create * coldUs;
     }
 
+    /// <summary>The middle one of the real ranks that a pretended rank stands for.</summary>
+    private int RealRank(int rank) => ((rank - 1) * Scale) + ((Scale + 1) / 2);
+
     private void Enter(int candidate, double slotGbSeconds, double waitSeconds)
     {
+        slotGbSeconds *= Scale;
+        waitSeconds *= Scale;
         LastSlotGbSeconds[candidate] = slotGbSeconds;
         LastWaitSeconds[candidate] = waitSeconds;
         SlotGbSeconds[candidate] += slotGbSeconds;

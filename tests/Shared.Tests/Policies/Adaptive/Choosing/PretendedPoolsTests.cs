@@ -193,6 +193,46 @@ public class PretendedPoolsTests
     }
 
     [Fact]
+    public void However_many_arrive_a_pool_stays_small_and_its_costs_stay_true()
+    {
+        // Executions of 10 s that nobody else waits for are worth an instance each.
+        const int Requests = 20_000;
+        var pools = new PretendedPools(new PretendedPools.Costs());
+        var plans = new Plans(KeepAlivePlan.HoldFor(Second), KeepAlivePlan.HoldFor(Second)) with { WorthOfSecond = 100 };
+        for (var i = 0; i < Requests; i++)
+        {
+            if (pools.TakesNext())
+            {
+                for (var candidate = 0; candidate < Candidates.Count; candidate++)
+                {
+                    pools.Arrive(candidate, At(i, 10 * Second), plans);
+                }
+
+                pools.Rescale();
+            }
+
+            Assert.InRange(pools.Instances(0) / pools.Scale, 0, PretendedPools.MostInstances);
+        }
+
+        Assert.Equal(32, pools.Scale);
+        Assert.Equal(Requests, pools.Instances(0), 0.05 * Requests);
+        Assert.Equal(0.5 * Requests, pools.WaitSeconds[0], 0.05 * 0.5 * Requests);
+
+        // When all is over a request stands for itself again.
+        for (var i = 1; i < 10; i++)
+        {
+            for (var candidate = 0; candidate < Candidates.Count; candidate++)
+            {
+                pools.Settle(candidate, (60 + i) * Second, ColdUs, 0.5, plans);
+            }
+
+            pools.Rescale();
+        }
+
+        Assert.Equal((1, 0), (pools.Scale, pools.Instances(0)));
+    }
+
+    [Fact]
     public void Costs_age()
     {
         var pools = new PretendedPools(new PretendedPools.Costs());
