@@ -19,8 +19,8 @@ public sealed class LsthPolicy(LsthPolicyOptions options) : IdleWindowPolicy
     private const double Tail = 0.99;
     private const double Margin = 0.1;
 
-    private readonly Window _short = new(options.Range.Us(), options.Short.Us());
-    private readonly Window _long = new(options.Range.Us(), options.Long.Us());
+    private readonly Window _short = new(options.Range.Us(), options.ShortWindow.Us());
+    private readonly Window _long = new(options.Range.Us(), options.LongWindow.Us());
 
     protected override void Observe(long idleUs, long nowUs)
     {
@@ -107,11 +107,11 @@ public sealed record LsthPolicyOptions
 {
     /// <summary>The length of the short window, from 0.02 h to a week.</summary>
     /// <value>The default is 1 h, as in the paper.</value>
-    public TimeSpan Short { get; init; } = TimeSpan.FromHours(1);
+    public TimeSpan ShortWindow { get; init; } = TimeSpan.FromHours(1);
 
     /// <summary>The length of the long window, from 0.02 h to 30 days.</summary>
     /// <value>The default is 24 h, as in the paper.</value>
-    public TimeSpan Long { get; init; } = TimeSpan.FromHours(24);
+    public TimeSpan LongWindow { get; init; } = TimeSpan.FromHours(24);
 
     /// <summary>The weight of the short window, 0 to 1; the long one has the rest.</summary>
     /// <value>The default is 0.5, as in the paper.</value>
@@ -126,8 +126,8 @@ public sealed record LsthPolicyOptions
         var defaults = new LsthPolicyOptions();
         return new LsthPolicyOptions
         {
-            Short = reader.Hours("short", defaults.Short, 0.02, 168),
-            Long = reader.Hours("long", defaults.Long, 0.02, 720),
+            ShortWindow = reader.Hours("short", defaults.ShortWindow, 0.02, 168),
+            LongWindow = reader.Hours("long", defaults.LongWindow, 0.02, 720),
             ShortWeight = reader.Number("weight", defaults.ShortWeight, 0, 1),
             Range = reader.Hours("hours", defaults.Range, 1, 24),
         };
