@@ -49,7 +49,7 @@ async function echo(client, requestId) {
 
 async function withCompression(algorithm) {
   const client = new Scaler(address, credentials, { 'grpc.default_compression_algorithm': algorithm });
-  const result = await echo(client, 'z'.repeat(5000));
+  const result = await echo(client, 'z'.repeat(500));
   client.close();
   return result;
 }
@@ -88,7 +88,7 @@ outcome.cancelled.waiting = await waiting(0);
 
 outcome.gzip = await withCompression(grpc.compressionAlgorithms.gzip);
 outcome.deflate = await withCompression(grpc.compressionAlgorithms.deflate);
-outcome.large = await echo(scaler, 'x'.repeat(3 << 20));
+outcome.large = await echo(scaler, 'x'.repeat(512));
 outcome.tooLarge = await echo(scaler, 'x'.repeat(5 << 20));
 outcome.afterTooLarge = await echo(scaler, 'x');
 

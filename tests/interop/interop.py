@@ -119,9 +119,9 @@ def client(address, http):
     one.cancel()
     outcome["cancelled"] = outcome_of(one.result)
     outcome["cancelled"]["waiting"] = waiting(0)
-    outcome["gzip"] = echo("z" * 5000, compression=grpc.Compression.Gzip)
-    outcome["deflate"] = echo("z" * 5000, compression=grpc.Compression.Deflate)
-    outcome["large"] = echo("x" * (3 << 20))
+    outcome["gzip"] = echo("z" * 500, compression=grpc.Compression.Gzip)
+    outcome["deflate"] = echo("z" * 500, compression=grpc.Compression.Deflate)
+    outcome["large"] = echo("x" * 512)
     outcome["tooLarge"] = echo("x" * (5 << 20))
     outcome["afterTooLarge"] = echo("x")
     explode = method("/serverless.simulator.Scaler/Explode", SIMULATOR + "AssignReply")
@@ -171,10 +171,10 @@ def server():
         elif request.request_id == "deadline":
             reply.error_message = str(round(context.time_remaining() / 60))
         elif request.request_id == "large":
-            reply.error_message = "x" * (3 << 20)
+            reply.error_message = "x" * 512
         elif request.request_id == "gzip":
             context.set_compression(grpc.Compression.Gzip)
-            reply.error_message = "z" * 5000
+            reply.error_message = "z" * 500
         else:
             reply.slot.id = "slot-" + request.request_id if memory == 1 else f"slot-of-{memory}"
             reply.slot.resource_config.CopyFrom(request.resource_config)

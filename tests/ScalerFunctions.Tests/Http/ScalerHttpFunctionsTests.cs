@@ -70,7 +70,7 @@ public sealed class ScalerHttpFunctionsTests : IAsyncLifetime
 
     private static HttpRequest Post(string body) => new DefaultHttpContext
     {
-        Request = { Method = "POST", Body = new MemoryStream(Encoding.UTF8.GetBytes(body)) },
+        Request = { Method = "POST", ContentType = "application/json", Body = new MemoryStream(Encoding.UTF8.GetBytes(body)) },
     }.Request;
 
     private static (int? Status, JsonNode Body) Read(IActionResult result)

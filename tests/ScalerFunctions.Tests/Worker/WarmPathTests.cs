@@ -118,6 +118,7 @@ public sealed class WarmPathTests : IAsyncLifetime
     private static HttpRequest Request(string key, string body)
     {
         var request = new DefaultHttpContext().Request;
+        request.ContentType = "application/json";
         request.Body = new MemoryStream(Encoding.UTF8.GetBytes(body));
         request.RouteValues["metaKey"] = key;
         return request;
