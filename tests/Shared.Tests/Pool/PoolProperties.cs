@@ -10,6 +10,7 @@ public class PoolProperties(ITestOutputHelper output)
     private static readonly string[] Interesting =
     [
         "A held creation is not wanted any more",
+        "Abandon by one of several callers",
         "Abandon of a granted request",
         "Abandon of a waiting request",
         "Assign of a request that holds an instance",

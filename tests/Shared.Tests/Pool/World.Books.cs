@@ -5,6 +5,9 @@ internal sealed partial class World
 {
     private readonly Dictionary<RequestId, Waiting> _waiting = [];
     private readonly Dictionary<RequestId, Held> _held = [];
+
+    /// <summary>For each request that waits or holds an instance, how many have asked for it and not gone away.</summary>
+    private readonly Dictionary<RequestId, int> _callers = [];
     private readonly List<(RequestId Request, Held Held)> _released = [];
     private readonly List<(RequestId Request, Held Held)> _expired = [];
     private readonly Dictionary<SlotTicket, Ticket> _tickets = [];

@@ -152,6 +152,7 @@ internal sealed partial class World
             _waiting.Add(request, new Waiting(function, _nowUs, deadlineUs));
         }
 
+        _callers[request] = isNew ? 1 : _callers[request] + 1;
         var idle = !isNew || _draining || _changed.Contains(function) ? 0 : IdleOrder(function).Count;
         _changed.Remove(function);
         Event($"Assign {request} of {function} until {deadlineUs}", () => _subject.Assign(_nowUs, _functions[function], request, deadlineUs, _effects));
@@ -249,6 +250,15 @@ internal sealed partial class World
         }
 
         var (request, function) = dice.Pick(known);
+        if (--_callers[request] > 0)
+        {
+            var before = Fingerprint();
+            Event($"Abandon {request} by one of its callers", () => _subject.Abandon(_nowUs, _functions[function].Key, request, _effects));
+            Require(Fingerprint() == before, "A request was given up while another caller waits for it");
+            Seen("Abandon by one of several callers");
+            return;
+        }
+
         var waited = _waiting.ContainsKey(request);
         _releasing = waited ? null : (request, default);
         Event($"Abandon {request}", () => _subject.Abandon(_nowUs, _functions[function].Key, request, _effects));
