@@ -75,6 +75,18 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
     }
 
     [HostFact]
+    public async Task Orphans_of_a_killed_host_end_themselves_and_free_the_native_port()
+    {
+        var grpc = App.FreePort();
+        var settings = new Dictionary<string, string>(Options().Settings) { ["Scaler__Grpc__Port"] = $"{grpc}" };
+        await using var host = await HostCommand.StartAsync(storage.Storage, _hub, App.FreePort(), settings);
+        host.Kill();
+        await host.WorkersEndAsync();
+        using var listener = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, grpc);
+        listener.Start();
+    }
+
+    [HostFact]
     public async Task A_worker_that_dies_in_an_entity_operation_does_not_hold_the_entity_up()
     {
         await using var host = await App.StartAsync(Options());
