@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
-# The whole app on this machine: Azurite, the Functions host, and the contest against its native gRPC port; or, with --kill-workers, callers
-# while its workers are killed. Stops what it started. Needs func (Azure Functions Core Tools 4) and npx (Node.js) or azurite.
-# Everything after -- goes to `funcscaler contest` or `kill-worker`.
+# The whole app on this machine: Azurite, the Functions host, and the contest against its native gRPC port. Stops what it started.
+# Needs func (Azure Functions Core Tools 4) and npx (Node.js) or azurite.
+# Everything after -- goes to `funcscaler contest`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mode=contest
 case "${1:-}" in
-  --kill-workers) mode=kill; shift ;;
-  --help | -h) sed -n '2,4s/^# //p' "$0"; echo "usage: eng/run-local.sh [--kill-workers] [-- ARGUMENTS]"; exit 0 ;;
+  --help | -h) sed -n '2,4s/^# //p' "$0"; echo "usage: eng/run-local.sh [-- ARGUMENTS]"; exit 0 ;;
 esac
 [ "${1:-}" = -- ] && shift
 
@@ -73,15 +71,6 @@ fi
 app=artifacts/bin/ScalerFunctions/release
 cp local.settings.sample.json "$app/local.settings.json"
 export Scaler__HostUrl=http://127.0.0.1:$http_port
-
-if [ $mode = kill ]; then
-  dotnet build -c Release eng/kill-worker -v q -nologo >>"$work/build.log" 2>&1 || fail "eng/kill-worker does not build: $work/build.log"
-  # Several workers cannot share a port.
-  sed -i '/"Scaler:Grpc:Port"/d' "$app/local.settings.json"
-  dotnet artifacts/bin/KillWorker/release/kill-worker.dll --url "http://127.0.0.1:$http_port" \
-    --host "sh -c 'cd $app && exec func start --port $http_port'" "$@"
-  exit
-fi
 
 export Scaler__Grpc__Port=$grpc_port Scaler__Platform=127.0.0.1:$platform_port
 (cd "$app" && exec func start --port "$http_port") >"$work/func.log" 2>&1 &

@@ -88,7 +88,9 @@ internal sealed class DurableJobHost : IAsyncDisposable
     {
         [NoAutomaticTrigger]
         [FunctionName(nameof(Tell))]
+#pragma warning disable DF0203 // Text is what the Functions host binds a worker's client to.
         public static void Tell([DurableClient] string client, List<string> into) => into.Add(client);
+#pragma warning restore DF0203
     }
 
     private sealed class Types(params Type[] types) : ITypeLocator
@@ -122,10 +124,6 @@ internal sealed class DurableJobHost : IAsyncDisposable
     /// <summary>As the Functions host: a worker in which an invocation has taken too long is restarted.</summary>
     private sealed class Exceptions(WorkerPool workers, Action<string> log) : IWebJobsExceptionHandler
     {
-        public void Initialize(JobHost host)
-        {
-        }
-
         public Task OnTimeoutExceptionAsync(ExceptionDispatchInfo exceptionInfo, TimeSpan timeoutGracePeriod)
         {
             log($"host: {exceptionInfo.SourceException.Message}");

@@ -46,11 +46,11 @@ internal sealed class StorageMeter : IAsyncDisposable
         var meter = new StorageMeter(server);
         var targets = new Dictionary<int, (string Service, string Url)>();
         var forwarder = server.Services.GetRequiredService<IHttpForwarder>();
-        server.Run(http =>
+        server.Run(async http =>
         {
             var (service, url) = targets[http.Connection.LocalPort];
             meter._counts.AddOrUpdate($"{service} {OperationOf(service, http.Request)}", 1, (_, n) => n + 1);
-            return forwarder.SendAsync(http, url, meter._client, ForwarderRequestConfig.Empty, Verbatim.Instance).AsTask();
+            await forwarder.SendAsync(http, url, meter._client, ForwarderRequestConfig.Empty, Verbatim.Instance);
         });
         await server.StartAsync(cancellationToken);
         meter.Services = services.Zip(server.Urls.Select(u => new Uri(u)), (s, url) => KeyValuePair.Create(s.Key, url)).ToDictionary();

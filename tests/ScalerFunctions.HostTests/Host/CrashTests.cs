@@ -75,6 +75,18 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
     }
 
     [HostFact]
+    public async Task Orphans_of_a_killed_host_end_themselves_and_free_the_native_port()
+    {
+        var grpc = App.FreePort();
+        var settings = new Dictionary<string, string>(Options().Settings) { ["Scaler__Grpc__Port"] = $"{grpc}" };
+        await using var host = await HostCommand.StartAsync(storage.Storage, _hub, App.FreePort(), settings);
+        host.Kill();
+        await host.WorkersEndAsync();
+        using var listener = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, grpc);
+        listener.Start();
+    }
+
+    [HostFact]
     public async Task A_worker_that_dies_in_an_entity_operation_does_not_hold_the_entity_up()
     {
         await using var host = await App.StartAsync(Options());
@@ -103,6 +115,9 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
         await WishAsync(client, 1);
         await Waiting.UntilAsync("the host has ended the worker", App.Limit, () => frozen.Ended.IsCompleted, _log.ToString);
         Assert.True(Stopwatch.GetElapsedTime(began) >= timeout);
+
+        // A worker's start counts towards the timeout of what waits for it.
+        await Waiting.UntilAsync("another worker is there", App.Limit, () => host.Workers.Ready.Any(w => w.Id != frozen.Id), _log.ToString);
         await WishAsync(client, 2);
         await Waiting.UntilAsync("the next wish is carried out", App.Limit, () => _platform!.Groups.Count == 2, _log.ToString);
     }
@@ -126,7 +141,9 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
 
         await using var host = await App.StartAsync(Options());
         using var http = new HttpClient { BaseAddress = host.Url };
-        var pool = await http.GetFromJsonAsync<JsonNode>("api/pools/f");
+        using var answer = await http.GetAsync("api/pools/f");
+        Assert.True(answer.IsSuccessStatusCode, _log.ToString());
+        var pool = await answer.Content.ReadFromJsonAsync<JsonNode>();
         Assert.Equal(812, (long)pool!["revision"]!);
         Assert.Equal(["s1", "s2", "s3"], pool["slots"]!.AsArray().Select(s => (string?)s!["backendSlot"]));
 

@@ -40,6 +40,12 @@ internal sealed class HostCommand : IAsyncDisposable
         }
     }
 
+    /// <summary>Ends the host alone; its workers are orphans.</summary>
+    public void Kill() => _process.Kill();
+
+    /// <summary>Waits until the workers have ended by themselves.</summary>
+    public Task WorkersEndAsync() => Waiting.UntilAsync("every worker has ended itself", App.Limit, () => !_workers.Any(Lives));
+
     /// <summary>Ends host and workers at once, as losing the machine does.</summary>
     public void KillWithWorkers()
     {
@@ -60,12 +66,21 @@ internal sealed class HostCommand : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (!_process.HasExited)
-        {
-            KillWithWorkers();
-        }
-
+        KillWithWorkers();
         await _process.WaitForExitAsync();
         _process.Dispose();
+    }
+
+    private static bool Lives(int id)
+    {
+        try
+        {
+            using var process = Process.GetProcessById(id);
+            return !process.HasExited;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
     }
 }
