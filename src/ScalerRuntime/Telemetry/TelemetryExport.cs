@@ -67,13 +67,19 @@ public static class TelemetryExport
         {
             _ = Fields(AzureMonitorVariable, azureMonitor, "InstrumentationKey");
             var credential = CredentialOf(configuration[AuthenticationVariable]);
-            telemetry.UseAzureMonitorExporter(options =>
+
+            // Configured apart: the exporter's overload with options would not read the variables of the sampler.
+            telemetry.UseAzureMonitorExporter();
+            services.Configure<AzureMonitorExporterOptions>(options =>
             {
                 options.ConnectionString = azureMonitor;
                 options.Credential = credential;
 
                 // Of the process alone: the figures that count are the scaler's, and the Functions host has a live stream of its own.
                 options.EnableLiveMetrics = false;
+
+                // Traces are limited by the second; a warning must not be dropped because its trace was.
+                options.EnableTraceBasedLogsSampler = false;
             });
         }
 

@@ -45,6 +45,30 @@ public sealed class WorkerTelemetryTests
     }
 
     [Fact]
+    public async Task A_warning_is_sent_even_where_its_trace_is_not()
+    {
+        await using var azure = await IngestionEndpoint.StartAsync();
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Configuration[TelemetryExport.AzureMonitorVariable] = azure.ConnectionString;
+        builder.Configuration["OTEL_TRACES_SAMPLER"] = "microsoft.fixed_percentage";
+        builder.Configuration["OTEL_TRACES_SAMPLER_ARG"] = "0";
+        builder.Services.AddWorkerTelemetry(builder.Configuration);
+        using var app = builder.Build();
+        await app.StartAsync();
+
+        using var source = new ActivitySource("Microsoft.Azure.Functions.Worker");
+        using (source.StartActivity("unsampled"))
+        {
+            app.Services.GetRequiredService<ILogger<WorkerTelemetryTests>>().Log(LogLevel.Warning, 1, "careful", null, (text, _) => text);
+        }
+
+        await app.StopAsync();
+
+        Assert.DoesNotContain("unsampled", azure.Spans.Keys);
+        Assert.Contains("careful", azure.Lines);
+    }
+
+    [Fact]
     public void Without_a_connection_string_the_host_goes_on_passing_the_workers_logs_on()
     {
         var services = new ServiceCollection();
