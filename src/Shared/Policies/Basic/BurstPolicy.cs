@@ -33,16 +33,16 @@ public sealed class BurstPolicy(BurstPolicyOptions options) : IKeepAlivePolicy
         return hot ? 1 + options.Extra : 1;
     }
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
         var trimUs = slot.SinceUs + _trimUs;
         if (pool.NowUs < trimUs)
         {
-            return trimUs;
+            return KeepDecision.HoldUntil(trimUs);
         }
 
         var inReserve = slot.Rank - pool.Busy <= options.Reserve;
-        return inReserve ? Math.Min(trimUs + _releaseUs, pool.NowUs + Math.Max(1_000_000, _trimUs)) : pool.NowUs;
+        return inReserve ? KeepDecision.HoldUntil(Math.Min(trimUs + _releaseUs, pool.NowUs + Math.Max(1_000_000, _trimUs))) : KeepDecision.LetGoNow;
     }
 
     private static long[] NoMisses(int count)

@@ -7,7 +7,7 @@ public sealed class TtlPolicy(TtlPolicyOptions options) : IKeepAlivePolicy
 {
     private readonly long _keepAliveUs = options.KeepAlive.Us();
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => slot.SinceUs + _keepAliveUs;
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.HoldUntil(slot.SinceUs + _keepAliveUs);
 }
 
 /// <summary>Options of <see cref="TtlPolicy"/>.</summary>

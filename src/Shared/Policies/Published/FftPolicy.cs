@@ -38,11 +38,11 @@ public sealed class FftPolicy(FftPolicyOptions options) : IKeepAlivePolicy
 
     public void RequestArrived(in PoolView pool) => Look(pool);
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
         Look(pool);
         var stays = !Learned || slot.SinceUs >= _interval * _intervalUs || slot.Rank <= _forecast;
-        return stays ? (_interval + 1) * _intervalUs : pool.NowUs;
+        return stays ? KeepDecision.HoldUntil((_interval + 1) * _intervalUs) : KeepDecision.LetGoNow;
     }
 
     public StandbyPlan Standby(in PoolView pool)
