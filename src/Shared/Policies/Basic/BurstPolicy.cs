@@ -15,9 +15,9 @@ public sealed class BurstPolicy(BurstPolicyOptions options) : IKeepAlivePolicy
 {
     // When the last misses that created an instance were, as a ring; the oldest is at _oldest.
     private readonly long[] _missesUs = NoMisses(options.HotMisses);
-    private readonly long _trimUs = options.TrimAfter.Us();
-    private readonly long _releaseUs = options.ReleaseAfter.Us();
-    private readonly long _hotUs = options.HotWithin.Us();
+    private readonly long _trimUs = options.TrimAfter.ToUs();
+    private readonly long _releaseUs = options.ReleaseAfter.ToUs();
+    private readonly long _hotUs = options.HotWithin.ToUs();
     private int _oldest;
 
     public int CreateOnMiss(in PoolView pool)

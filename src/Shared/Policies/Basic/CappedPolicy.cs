@@ -6,7 +6,7 @@ namespace FuncScaler.Policies.Basic;
 /// </summary>
 public sealed class CappedPolicy(CappedPolicyOptions options) : IKeepAlivePolicy
 {
-    private readonly long _keepAliveUs = options.KeepAlive.Us();
+    private readonly long _keepAliveUs = options.KeepAlive.ToUs();
 
     public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {

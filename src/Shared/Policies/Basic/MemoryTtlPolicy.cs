@@ -17,7 +17,7 @@ public sealed class MemoryTtlPolicy(MemoryTtlPolicyOptions options) : IKeepAlive
 {
     private readonly double _base = options.BaseMemoryMb * options.Collect.TotalSeconds;
     private double _limitMbSeconds = options.BaseMemoryMb * options.Collect.TotalSeconds;
-    private readonly long _tickLengthUs = options.Tick.Us();
+    private readonly long _tickLengthUs = options.Tick.ToUs();
     private long _tickUs = -1;
     private int _arrivals;
     private int _arrivalsBefore;

@@ -13,8 +13,8 @@ namespace FuncScaler.Policies.Basic;
 /// </remarks>
 public sealed class PreallocPolicy(PreallocPolicyOptions options) : IKeepAlivePolicy
 {
-    private readonly long _keepAliveUs = options.KeepAlive.Us();
-    private readonly long _silenceUs = options.Silence.Us();
+    private readonly long _keepAliveUs = options.KeepAlive.ToUs();
+    private readonly long _silenceUs = options.Silence.ToUs();
     private long _lastArrivalUs = -1;
     private bool _begins;
 

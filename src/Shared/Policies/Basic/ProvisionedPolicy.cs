@@ -13,7 +13,7 @@ public sealed class ProvisionedPolicy(ProvisionedPolicyOptions options) : IKeepA
 {
     private const long LookAgainUs = 60_000_000;
 
-    private readonly long _keepAliveUs = options.KeepAlive.Us();
+    private readonly long _keepAliveUs = options.KeepAlive.ToUs();
 
     public bool HasStandby => true;
 

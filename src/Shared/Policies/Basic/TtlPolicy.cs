@@ -5,7 +5,7 @@ namespace FuncScaler.Policies.Basic;
 /// </summary>
 public sealed class TtlPolicy(TtlPolicyOptions options) : IKeepAlivePolicy
 {
-    private readonly long _keepAliveUs = options.KeepAlive.Us();
+    private readonly long _keepAliveUs = options.KeepAlive.ToUs();
 
     public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.HoldUntil(slot.SinceUs + _keepAliveUs);
 }

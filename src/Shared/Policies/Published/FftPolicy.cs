@@ -22,7 +22,7 @@ public sealed class FftPolicy(FftPolicyOptions options) : IKeepAlivePolicy
 
     // The concurrency of past intervals, as a ring; _next is where the next one goes.
     private readonly double[] _past = new double[options.Window];
-    private readonly long _intervalUs = options.Interval.Us();
+    private readonly long _intervalUs = options.Interval.ToUs();
     private int _pastCount;
     private int _next;
 
