@@ -110,7 +110,7 @@ internal static class FunctionState
 
         public int CreateOnMiss(in PoolView pool) => _policy.CreateOnMiss(pool);
 
-        public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => _policy.KeepUntilUs(pool, slot);
+        public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => _policy.Keep(pool, slot);
 
         public bool KeepSurplus(in PoolView pool) => _policy.KeepSurplus(pool);
 

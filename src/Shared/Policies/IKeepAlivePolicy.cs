@@ -3,9 +3,41 @@ using FuncScaler.Statistics;
 namespace FuncScaler.Policies;
 
 /// <summary>
-/// Decides for one function how long instances are kept, when they are created ahead of time, and whether a request waits or gets a new
-/// one. Called by the function's <see cref="SlotPool"/>, one call at a time; a policy keeps no clock and does no I/O.
+/// Decides for one function how long instances are kept, when they are created ahead of requests, and whether a request waits or gets a new
+/// instance. The function's <see cref="SlotPool"/> makes one call at a time; a policy keeps no clock and does no I/O.
 /// </summary>
+/// <remarks>
+/// <b>Order of calls.</b> An Assign: <see cref="RequestArrived"/>, then <see cref="CreateOnMiss"/> where no instance is idle. A Release, or an
+/// instance that has become ready: <see cref="Keep"/>, unless a request takes it. A slot that was created while nobody needs it any more:
+/// <see cref="KeepSurplus"/>. When a held instance's time has come: <see cref="Keep"/> again. <see cref="DemandLearned"/> once for each arrival,
+/// when its rank is known. After every event: <see cref="Standby"/>, where <see cref="HasStandby"/> says so. All times are µs on the pool's
+/// clock.
+/// <para>
+/// <b>Example.</b> A policy that holds small instances for 9 s, lets large ones go, and has one ready again a minute after the last request:
+/// <code>
+/// public sealed class AgainPolicy(AgainPolicyOptions options) : IKeepAlivePolicy
+/// {
+///     public bool HasStandby => true;
+///
+///     public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => pool.Function.MemoryMb > options.MostMemoryMb
+///         ? KeepDecision.LetGoNow
+///         : KeepDecision.HoldUntil(slot.SinceUs + 9_000_000);
+///
+///     public StandbyPlan Standby(in PoolView pool)
+///     {
+///         var againUs = pool.Statistics.LastArrivalUs + 60_000_000;
+///         if (pool.NowUs &lt; againUs)
+///         {
+///             return StandbyPlan.CreateAt(againUs);
+///         }
+///
+///         return pool.Busy + pool.Idle + pool.InFlight == 0 ? StandbyPlan.Create(1) : StandbyPlan.None;
+///     }
+/// }
+/// </code>
+/// The class and its options are one file in <c>Policies/Basic</c> or <c>Policies/Published</c>; <see cref="PolicyCatalog"/> has a line for it.
+/// </para>
+/// </remarks>
 public interface IKeepAlivePolicy
 {
     /// <summary>Whether waiting requests take whatever comes first; false ties each miss to its own new instance.</summary>
@@ -20,28 +52,25 @@ public interface IKeepAlivePolicy
     }
 
     /// <summary>
-    /// It has become known which slot an arrival asks for, and how long that slot was unused before: at once where nobody waits, else when
-    /// those who wait are served. Called once for each arrival, in order.
+    /// It has become known which rank an arrival asks for, and how long that rank was unused before. That is known at once where nobody waits,
+    /// else when those who wait are served. Called once for each arrival, in order, for a bounded number of arrivals in one event.
     /// </summary>
     void DemandLearned(in PoolView pool, in RankedArrival demand)
     {
     }
 
     /// <summary>
-    /// A request found no idle instance and is now among <see cref="PoolView.Waiters"/>: how many slots to create at once. The pool
+    /// A request found no idle instance and is now among <see cref="PoolView.Waiters"/>: how many slots to create now, 0 to let it wait. The pool
     /// creates one all the same where nothing else could ever serve the request.
     /// </summary>
     int CreateOnMiss(in PoolView pool) => pool.Waiters > pool.InFlight ? 1 : 0;
 
-    /// <summary>
-    /// Until when to keep an idle instance, µs on the pool's clock; a time that is not later than <see cref="PoolView.NowUs"/> gives it
-    /// back at once. Asked when it becomes idle, and again when that time has come.
-    /// </summary>
-    long KeepUntilUs(in PoolView pool, in IdleSlot slot);
+    /// <summary>Whether to hold an idle instance. Asked when it becomes idle, and again when the time has come that was said before.</summary>
+    KeepDecision Keep(in PoolView pool, in IdleSlot slot);
 
-    /// <summary>A slot was created that no waiting request needs any more: initialise it and keep it idle (true) or give it back (false).</summary>
+    /// <summary>A slot was created that no waiting request needs any more: initialise it and keep it idle (true), or give it back (false).</summary>
     bool KeepSurplus(in PoolView pool) => true;
 
-    /// <summary>What to have ready beyond what requests ask for. Called after every change of the pool and at the review it asked for.</summary>
+    /// <summary>What to have ready beyond what requests ask for. Called after every event of the pool, and at the time that was asked for.</summary>
     StandbyPlan Standby(in PoolView pool) => StandbyPlan.None;
 }

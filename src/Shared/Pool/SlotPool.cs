@@ -718,7 +718,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <summary>Asks the policy until when to keep an idle instance, and gives it back when that is over.</summary>
     private void DestroyUnlessKept(Slot slot, int depth, string reason, List<Effect> effects)
     {
-        slot.DueUs = _draining ? _nowUs : _policy.KeepUntilUs(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses));
+        slot.DueUs = _draining ? _nowUs : _policy.Keep(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses)).UntilUs;
         if (slot.DueUs <= _nowUs)
         {
             Destroy(slot, reason, effects);

@@ -172,7 +172,8 @@ public sealed class ClairvoyantBoundTests
 
         public int CreateOnMiss(in PoolView pool) => _random.Next(3);
 
-        public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => _random.Next(3) == 0 ? pool.NowUs : slot.SinceUs + _random.Next(5_000_000);
+        public KeepDecision Keep(in PoolView pool, in IdleSlot slot) =>
+            _random.Next(3) == 0 ? KeepDecision.LetGoNow : KeepDecision.HoldUntil(slot.SinceUs + _random.Next(5_000_000));
 
         public bool KeepSurplus(in PoolView pool) => _random.Next(2) == 0;
 

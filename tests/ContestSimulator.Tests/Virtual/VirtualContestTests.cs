@@ -238,7 +238,7 @@ public sealed class VirtualContestTests
     {
         public bool KeepSurplus(in PoolView pool) => false;
 
-        public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => pool.NowUs;
+        public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.LetGoNow;
     }
 
     private sealed class Played : IProgress<long>

@@ -145,7 +145,7 @@ public sealed partial class TelemetryTests
     /// <summary>A policy that has something to tell.</summary>
     private sealed class Prophet : IKeepAlivePolicy, IPolicyMetrics
     {
-        public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => long.MaxValue;
+        public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.HoldForGood;
 
         public double? PredictArrivalsPerSecond(in PoolView pool) => 2;
 

@@ -53,6 +53,6 @@ public class BoundedWorkTests
 
         public void DemandLearned(in PoolView pool, in RankedArrival demand) => ArrivedUs.Add(demand.ArrivedUs);
 
-        public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => pool.NowUs;
+        public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.LetGoNow;
     }
 }

@@ -165,7 +165,7 @@ public class PoolRegressions
     {
         public bool HasStandby => true;
 
-        public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => long.MaxValue;
+        public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.HoldForGood;
 
         public StandbyPlan Standby(in PoolView pool) => new(pool.Idle + pool.InFlight > pool.Waiters ? 0 : 1, long.MaxValue);
     }
@@ -175,7 +175,7 @@ public class PoolRegressions
     {
         public bool HasStandby => true;
 
-        public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => slot.SinceUs + 1_000_000;
+        public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.HoldUntil(slot.SinceUs + 1_000_000);
 
         public StandbyPlan Standby(in PoolView pool) => new(0, long.MaxValue, ReviewIdle: true);
     }

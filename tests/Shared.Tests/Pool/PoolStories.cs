@@ -536,7 +536,7 @@ public class PoolStories
     /// <summary>Keeps for five minutes, but nothing that nobody asked for.</summary>
     private sealed class NoSurplusPolicy : IKeepAlivePolicy
     {
-        public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => slot.SinceUs + (300 * Second);
+        public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.HoldUntil(slot.SinceUs + (300 * Second));
 
         public bool KeepSurplus(in PoolView pool) => false;
     }
@@ -546,6 +546,6 @@ public class PoolStories
     {
         public int CreateOnMiss(in PoolView pool) => pool.Busy > 0 ? 0 : 1;
 
-        public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => slot.SinceUs + (300 * Second);
+        public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.HoldUntil(slot.SinceUs + (300 * Second));
     }
 }

@@ -134,7 +134,7 @@ public class ScalerCoreTests
 
         public bool HasStandby => true;
 
-        public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => long.MaxValue;
+        public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.HoldForGood;
 
         public StandbyPlan Standby(in PoolView pool)
         {

@@ -13,12 +13,12 @@ internal sealed class RandomPolicy(Dice dice) : IKeepAlivePolicy
 
     public bool KeepSurplus(in PoolView pool) => dice.Percent(50);
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => dice.Next(6) switch
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => dice.Next(6) switch
     {
-        0 => pool.NowUs,
-        1 => pool.NowUs - dice.Next(1_000_000),
-        2 => long.MaxValue,
-        _ => pool.NowUs + dice.Between(1, 5_000_000),
+        0 => KeepDecision.LetGoNow,
+        1 => KeepDecision.HoldUntil(pool.NowUs - dice.Next(1_000_000)),
+        2 => KeepDecision.HoldForGood,
+        _ => KeepDecision.HoldUntil(pool.NowUs + dice.Between(1, 5_000_000)),
     };
 
     public StandbyPlan Standby(in PoolView pool) => new(
@@ -50,7 +50,12 @@ internal sealed class RecordingPolicy(IKeepAlivePolicy policy, Dictionary<SlotTi
 
     public bool KeepSurplus(in PoolView pool) => policy.KeepSurplus(pool);
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => keepUntilUs[slot.Ticket] = policy.KeepUntilUs(pool, slot);
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
+    {
+        var decision = policy.Keep(pool, slot);
+        keepUntilUs[slot.Ticket] = decision.UntilUs;
+        return decision;
+    }
 
     public StandbyPlan Standby(in PoolView pool) => policy.Standby(pool);
 }

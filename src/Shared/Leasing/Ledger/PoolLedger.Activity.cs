@@ -70,7 +70,7 @@ public sealed partial class PoolLedger
             if (!happened.Came && Statistics.Active == 0)
             {
                 // Policies notice the beginning of a pause when they are asked about it.
-                _policy!.KeepUntilUs(View(happened.AtUs), new IdleSlot(default, 1, happened.AtUs, 1));
+                _policy!.Keep(View(happened.AtUs), new IdleSlot(default, 1, happened.AtUs, 1));
             }
         }
 

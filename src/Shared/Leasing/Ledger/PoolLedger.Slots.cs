@@ -126,7 +126,7 @@ public sealed partial class PoolLedger
     private void Keep(LedgerSlot slot)
     {
         var depth = 1 + State.Slots.Values.Count(s => s.State == LedgerSlotState.Idle && s.SinceUs > slot.SinceUs);
-        slot.DueUs = _policy!.KeepUntilUs(View(NowUs), new IdleSlot(default, _leased + depth, slot.SinceUs, slot.Uses));
+        slot.DueUs = Math.Max(NowUs, _policy!.Keep(View(NowUs), new IdleSlot(default, _leased + depth, slot.SinceUs, slot.Uses)).UntilUs);
     }
 
     private void Review(SlotTicket ticket, LedgerSlot slot, List<LedgerEffect> effects)

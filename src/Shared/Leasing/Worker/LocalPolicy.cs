@@ -21,7 +21,8 @@ internal sealed class LocalPolicy(IKeepAlivePolicy policy, TimeSpan parkAfter) :
 
     public bool KeepSurplus(in PoolView pool) => policy.KeepSurplus(pool);
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => Math.Min(policy.KeepUntilUs(pool, slot), slot.SinceUs + parkAfter.ToUs());
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot) =>
+        KeepDecision.HoldUntil(Math.Min(policy.Keep(pool, slot).UntilUs, slot.SinceUs + parkAfter.ToUs()));
 
     public StandbyPlan Standby(in PoolView pool)
     {

@@ -86,7 +86,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
         return CreateForWaiting(pool, newest: true);
     }
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
         var nowUs = pool.NowUs;
         var gapStartUs = pool.Statistics.FreedAtUs(slot.Rank) ?? slot.SinceUs;
@@ -101,7 +101,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
                 keepUs = Math.Max(Math.Max(untilUs, keepUs), nowUs + 1);
                 var keepGbs = pool.Function.MemoryGb * (keepUs - nowUs) / 1e6;
                 _log.KeptForPeriod(nowUs, gapStartUs, keepUs, keepGbs, ColdStartGbs(pool), followed);
-                return keepUs;
+                return KeepDecision.HoldUntil(keepUs);
             }
         }
 
@@ -112,7 +112,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
         _log.Idle(nowUs, slot.Rank, gapStartUs, keepUs, _choice.Followed(pool));
 
         // Asked again when the gap has become twice as long.
-        return Math.Min(keepUs, nowUs + Math.Max(500_000, nowUs - gapStartUs));
+        return KeepDecision.HoldUntil(Math.Min(keepUs, nowUs + Math.Max(500_000, nowUs - gapStartUs)));
     }
 
     public bool KeepSurplus(in PoolView pool)

@@ -15,9 +15,9 @@ public sealed class BurstPolicy(BurstPolicyOptions options) : IKeepAlivePolicy
 {
     // When the last misses that created an instance were, as a ring; the oldest is at _oldest.
     private readonly long[] _missesUs = NoMisses(options.HotMisses);
-    private readonly long _trimUs = options.TrimAfter.Us();
-    private readonly long _releaseUs = options.ReleaseAfter.Us();
-    private readonly long _hotUs = options.HotWithin.Us();
+    private readonly long _trimUs = options.TrimAfter.ToUs();
+    private readonly long _releaseUs = options.ReleaseAfter.ToUs();
+    private readonly long _hotUs = options.HotWithin.ToUs();
     private int _oldest;
 
     public int CreateOnMiss(in PoolView pool)
@@ -33,16 +33,16 @@ public sealed class BurstPolicy(BurstPolicyOptions options) : IKeepAlivePolicy
         return hot ? 1 + options.Extra : 1;
     }
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
         var trimUs = slot.SinceUs + _trimUs;
         if (pool.NowUs < trimUs)
         {
-            return trimUs;
+            return KeepDecision.HoldUntil(trimUs);
         }
 
         var inReserve = slot.Rank - pool.Busy <= options.Reserve;
-        return inReserve ? Math.Min(trimUs + _releaseUs, pool.NowUs + Math.Max(1_000_000, _trimUs)) : pool.NowUs;
+        return inReserve ? KeepDecision.HoldUntil(Math.Min(trimUs + _releaseUs, pool.NowUs + Math.Max(1_000_000, _trimUs))) : KeepDecision.LetGoNow;
     }
 
     private static long[] NoMisses(int count)

@@ -6,12 +6,12 @@ namespace FuncScaler.Policies.Basic;
 /// </summary>
 public sealed class CappedPolicy(CappedPolicyOptions options) : IKeepAlivePolicy
 {
-    private readonly long _keepAliveUs = options.KeepAlive.Us();
+    private readonly long _keepAliveUs = options.KeepAlive.ToUs();
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
         var most = pool.Function.MemoryMb >= options.LargeMemoryMb ? options.MaxIdleLarge : options.MaxIdle;
-        return pool.Idle > most ? pool.NowUs : slot.SinceUs + _keepAliveUs;
+        return pool.Idle > most ? KeepDecision.LetGoNow : KeepDecision.HoldUntil(slot.SinceUs + _keepAliveUs);
     }
 }
 

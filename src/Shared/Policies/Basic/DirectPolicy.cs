@@ -11,5 +11,5 @@ public sealed class DirectPolicy : IKeepAlivePolicy
 
     public bool KeepSurplus(in PoolView pool) => false;
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => pool.NowUs;
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.LetGoNow;
 }

@@ -17,7 +17,7 @@ public sealed class MemoryTtlPolicy(MemoryTtlPolicyOptions options) : IKeepAlive
 {
     private readonly double _base = options.BaseMemoryMb * options.Collect.TotalSeconds;
     private double _limitMbSeconds = options.BaseMemoryMb * options.Collect.TotalSeconds;
-    private readonly long _tickLengthUs = options.Tick.Us();
+    private readonly long _tickLengthUs = options.Tick.ToUs();
     private long _tickUs = -1;
     private int _arrivals;
     private int _arrivalsBefore;
@@ -28,20 +28,20 @@ public sealed class MemoryTtlPolicy(MemoryTtlPolicyOptions options) : IKeepAlive
         _arrivals++;
     }
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
         Roll(pool);
         var idleSecondsAtTick = Math.Floor((_tickUs - slot.SinceUs) / 1e6);
         if (idleSecondsAtTick * pool.Function.MemoryMb > _limitMbSeconds)
         {
-            return pool.NowUs;
+            return KeepDecision.LetGoNow;
         }
 
         // Not before the first tick at which even the least limit would be exceeded; then tick by tick.
         var leastMbSeconds = Math.Min(_base, LargestLimit(pool));
         var soonestUs = slot.SinceUs + (long)((Math.Floor(leastMbSeconds / pool.Function.MemoryMb) + 1) * 1e6);
         var ticks = Math.Max(1, Math.Ceiling((soonestUs - _tickUs) / (double)_tickLengthUs));
-        return _tickUs + ((long)ticks * _tickLengthUs);
+        return KeepDecision.HoldUntil(_tickUs + ((long)ticks * _tickLengthUs));
     }
 
     private double LargestLimit(in PoolView pool) => 2 * pool.Function.MemoryMb * options.Collect.TotalSeconds;

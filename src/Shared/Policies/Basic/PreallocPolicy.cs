@@ -13,8 +13,8 @@ namespace FuncScaler.Policies.Basic;
 /// </remarks>
 public sealed class PreallocPolicy(PreallocPolicyOptions options) : IKeepAlivePolicy
 {
-    private readonly long _keepAliveUs = options.KeepAlive.Us();
-    private readonly long _silenceUs = options.Silence.Us();
+    private readonly long _keepAliveUs = options.KeepAlive.ToUs();
+    private readonly long _silenceUs = options.Silence.ToUs();
     private long _lastArrivalUs = -1;
     private bool _begins;
 
@@ -26,8 +26,8 @@ public sealed class PreallocPolicy(PreallocPolicyOptions options) : IKeepAlivePo
         _lastArrivalUs = pool.NowUs;
     }
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) =>
-        Math.Min(slot.SinceUs + _keepAliveUs, _lastArrivalUs + _silenceUs);
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot) =>
+        KeepDecision.HoldUntil(Math.Min(slot.SinceUs + _keepAliveUs, _lastArrivalUs + _silenceUs));
 
     public StandbyPlan Standby(in PoolView pool)
     {
@@ -38,7 +38,7 @@ public sealed class PreallocPolicy(PreallocPolicyOptions options) : IKeepAlivePo
 
         _begins = false;
         var wanted = options.Instances > 0 ? options.Instances : pool.Statistics.PeakActive;
-        return new StandbyPlan(Math.Max(0, wanted - pool.Busy - pool.Idle - pool.InFlight), long.MaxValue);
+        return StandbyPlan.Create(Math.Max(0, wanted - pool.Busy - pool.Idle - pool.InFlight));
     }
 }
 

@@ -13,16 +13,16 @@ public sealed class ProvisionedPolicy(ProvisionedPolicyOptions options) : IKeepA
 {
     private const long LookAgainUs = 60_000_000;
 
-    private readonly long _keepAliveUs = options.KeepAlive.Us();
+    private readonly long _keepAliveUs = options.KeepAlive.ToUs();
 
     public bool HasStandby => true;
 
     // One of the N is not kept for good but looked at again: a slot that becomes ready later may have taken its place.
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) =>
-        slot.Rank <= options.Instances ? pool.NowUs + LookAgainUs : slot.SinceUs + _keepAliveUs;
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot) =>
+        KeepDecision.HoldUntil(slot.Rank <= options.Instances ? pool.NowUs + LookAgainUs : slot.SinceUs + _keepAliveUs);
 
     public StandbyPlan Standby(in PoolView pool) =>
-        new(Math.Max(0, options.Instances - pool.Busy - pool.Idle - pool.InFlight), long.MaxValue);
+        StandbyPlan.Create(Math.Max(0, options.Instances - pool.Busy - pool.Idle - pool.InFlight));
 }
 
 /// <summary>Options of <see cref="ProvisionedPolicy"/>.</summary>

@@ -5,9 +5,9 @@ namespace FuncScaler.Policies.Basic;
 /// </summary>
 public sealed class TtlPolicy(TtlPolicyOptions options) : IKeepAlivePolicy
 {
-    private readonly long _keepAliveUs = options.KeepAlive.Us();
+    private readonly long _keepAliveUs = options.KeepAlive.ToUs();
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot) => slot.SinceUs + _keepAliveUs;
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.HoldUntil(slot.SinceUs + _keepAliveUs);
 }
 
 /// <summary>Options of <see cref="TtlPolicy"/>.</summary>

@@ -22,7 +22,7 @@ public sealed class FftPolicy(FftPolicyOptions options) : IKeepAlivePolicy
 
     // The concurrency of past intervals, as a ring; _next is where the next one goes.
     private readonly double[] _past = new double[options.Window];
-    private readonly long _intervalUs = options.Interval.Us();
+    private readonly long _intervalUs = options.Interval.ToUs();
     private int _pastCount;
     private int _next;
 
@@ -38,11 +38,11 @@ public sealed class FftPolicy(FftPolicyOptions options) : IKeepAlivePolicy
 
     public void RequestArrived(in PoolView pool) => Look(pool);
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
         Look(pool);
         var stays = !Learned || slot.SinceUs >= _interval * _intervalUs || slot.Rank <= _forecast;
-        return stays ? (_interval + 1) * _intervalUs : pool.NowUs;
+        return stays ? KeepDecision.HoldUntil((_interval + 1) * _intervalUs) : KeepDecision.LetGoNow;
     }
 
     public StandbyPlan Standby(in PoolView pool)

@@ -66,18 +66,18 @@ public sealed class GreedyDualPolicy : IKeepAlivePolicy
         _used = true;
     }
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
         // The least recently used are at the end of the ranks.
         if (slot.Rank - pool.Busy <= pool.Idle - _condemned)
         {
-            return long.MaxValue;
+            return KeepDecision.HoldForGood;
         }
 
         _condemned--;
         _idle--;
         _held--;
-        return pool.NowUs;
+        return KeepDecision.LetGoNow;
     }
 
     public StandbyPlan Standby(in PoolView pool)

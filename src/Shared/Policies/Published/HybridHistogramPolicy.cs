@@ -23,7 +23,7 @@ public sealed class HybridHistogramPolicy(HybridHistogramPolicyOptions options) 
     /// <summary>Out of how many idle times the next is forecast.</summary>
     public const int RecentCount = 20;
 
-    private readonly IdleTimeHistogram _histogram = new(options.Range.Us());
+    private readonly IdleTimeHistogram _histogram = new(options.Range.ToUs());
     private readonly Queue<long> _recentUs = new();
 
     protected override void Observe(long idleUs, long nowUs)
@@ -48,7 +48,7 @@ public sealed class HybridHistogramPolicy(HybridHistogramPolicyOptions options) 
         {
             if (!options.Arima)
             {
-                return new(0, options.Range.Us());
+                return new(0, options.Range.ToUs());
             }
 
             var forecastUs = Forecast();
@@ -57,7 +57,7 @@ public sealed class HybridHistogramPolicy(HybridHistogramPolicyOptions options) 
 
         if (_histogram.InRange == 0 || _histogram.BinCountVariation < options.LeastVariation)
         {
-            return new(0, options.Range.Us());
+            return new(0, options.Range.ToUs());
         }
 
         return new(

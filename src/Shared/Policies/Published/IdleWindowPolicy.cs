@@ -34,15 +34,15 @@ public abstract class IdleWindowPolicy : IKeepAlivePolicy
         return _idleSinceUs < 0 || pool.NowUs >= _idleSinceUs + windows.LoadAfterUs;
     }
 
-    public long KeepUntilUs(in PoolView pool, in IdleSlot slot)
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
         var windows = Look(pool);
         if (_idleSinceUs < 0)
         {
-            return slot.SinceUs + windows.KeepUntilUs;
+            return KeepDecision.HoldUntil(slot.SinceUs + windows.KeepUntilUs);
         }
 
-        return pool.NowUs < _idleSinceUs + windows.LoadAfterUs ? pool.NowUs : _idleSinceUs + windows.KeepUntilUs;
+        return pool.NowUs < _idleSinceUs + windows.LoadAfterUs ? KeepDecision.LetGoNow : KeepDecision.HoldUntil(_idleSinceUs + windows.KeepUntilUs);
     }
 
     public StandbyPlan Standby(in PoolView pool)
@@ -58,11 +58,11 @@ public abstract class IdleWindowPolicy : IKeepAlivePolicy
         var loadAtUs = _idleSinceUs + windows.LoadAfterUs;
         if (pool.NowUs < loadAtUs)
         {
-            return new StandbyPlan(0, loadAtUs, review);
+            return StandbyPlan.CreateAt(loadAtUs) with { ReviewIdle = review };
         }
 
         var missing = pool.NowUs < _idleSinceUs + windows.KeepUntilUs && pool.Idle + pool.InFlight == 0;
-        return missing ? new StandbyPlan(1, long.MaxValue, review) : StandbyPlan.None with { ReviewIdle = review };
+        return (missing ? StandbyPlan.Create(1) : StandbyPlan.None) with { ReviewIdle = review };
     }
 
     /// <summary>An idle time of the function has ended with a request.</summary>

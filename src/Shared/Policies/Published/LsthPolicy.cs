@@ -19,12 +19,12 @@ public sealed class LsthPolicy(LsthPolicyOptions options) : IdleWindowPolicy
     private const double Tail = 0.99;
     private const double Margin = 0.1;
 
-    private readonly Window _short = new(options.Range.Us(), options.ShortWindow.Us());
-    private readonly Window _long = new(options.Range.Us(), options.LongWindow.Us());
+    private readonly Window _short = new(options.Range.ToUs(), options.ShortWindow.ToUs());
+    private readonly Window _long = new(options.Range.ToUs(), options.LongWindow.ToUs());
 
     protected override void Observe(long idleUs, long nowUs)
     {
-        var withinRangeUs = Math.Min(idleUs, options.Range.Us() - 1);
+        var withinRangeUs = Math.Min(idleUs, options.Range.ToUs() - 1);
         _short.Add(withinRangeUs, nowUs);
         _long.Add(withinRangeUs, nowUs);
     }
@@ -35,7 +35,7 @@ public sealed class LsthPolicy(LsthPolicyOptions options) : IdleWindowPolicy
         var all = _long.At(nowUs);
         if (all.InRange == 0)
         {
-            return new(0, options.Range.Us());
+            return new(0, options.Range.ToUs());
         }
 
         var weight = recent.InRange == 0 ? 0 : options.ShortWeight;
