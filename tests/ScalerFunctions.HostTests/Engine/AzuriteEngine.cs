@@ -4,6 +4,7 @@ using DurableTask.Core;
 using DurableTask.Core.Entities;
 using DurableTask.Core.Entities.OperationFormat;
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
 using FuncScaler.Policies;
 using FuncScaler.ScalerFunctions;
 using FuncScaler.SlotBackends;

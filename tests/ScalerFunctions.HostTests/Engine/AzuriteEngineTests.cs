@@ -1,3 +1,4 @@
+using FuncScaler.Leasing.Ledger;
 using FuncScaler.ScalerFunctions;
 using FuncScaler.SlotBackends.Fake;
 
