@@ -4,9 +4,10 @@
 FROM mcr.microsoft.com/dotnet/sdk:10.0-noble AS build
 WORKDIR /source
 # First what restoring depends on, so that a change of code alone restores nothing.
-COPY global.json Directory.*.props ./
+COPY global.json Directory.*.props Directory.*.targets ./
 COPY src/Shared/Shared.csproj src/Shared/
 COPY src/SlotBackends/SlotBackends.csproj src/SlotBackends/
+COPY src/ScalerRuntime/ScalerRuntime.csproj src/ScalerRuntime/
 COPY src/ContestSimulator/ContestSimulator.csproj src/ContestSimulator/
 COPY src/ScalerHost/ScalerHost.csproj src/ScalerHost/
 RUN dotnet restore src/ScalerHost
