@@ -14,7 +14,7 @@ using Microsoft.Extensions.Logging;
 namespace FuncScaler.Tests;
 
 /// <summary>The service as callers see it: JSON and gRPC over real sockets, on a platform that may die.</summary>
-public sealed class ScalerServerTests : IAsyncLifetime
+public sealed partial class ScalerServerTests : IAsyncLifetime
 {
     private readonly MiniPlatform _platform = new();
     private ScalerServer _scaler = null!;

@@ -171,10 +171,10 @@ def server():
         elif request.request_id == "deadline":
             reply.error_message = str(round(context.time_remaining() / 60))
         elif request.request_id == "large":
-            reply.error_message = "x" * 512
+            reply.error_message = "x" * (3 << 20)
         elif request.request_id == "gzip":
             context.set_compression(grpc.Compression.Gzip)
-            reply.error_message = "z" * 500
+            reply.error_message = "z" * 5000
         else:
             reply.slot.id = "slot-" + request.request_id if memory == 1 else f"slot-of-{memory}"
             reply.slot.resource_config.CopyFrom(request.resource_config)

@@ -103,22 +103,21 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
         : Error(StatusCode.NotFound, whyNot);
 
     /// <summary>
-    /// The function that a path names after <paramref name="prefix"/>, or the query's <c>function</c>. Servers tidy paths up: they join
-    /// "a%2Fb" differently, and take "." and ".." for folders. So the path is read as it was sent.
+    /// The function that a path names: all that follows <paramref name="prefix"/>, or the query's <c>function</c> where nothing follows. Servers
+    /// tidy paths up: they read "a%2Fb" in their own way, and take "." and ".." for folders. So the path is read as it was sent.
     /// </summary>
-    /// <returns>Null where the request's path does not begin with the prefix, or names nothing.</returns>
+    /// <returns>Null where the path does not begin with the prefix, or names nothing.</returns>
     public static string? FunctionOf(HttpRequest request, string prefix)
     {
         ArgumentNullException.ThrowIfNull(request);
-        if (request.Query["function"].ToString() is { Length: > 0 } named)
-        {
-            return named;
-        }
-
+        ArgumentNullException.ThrowIfNull(prefix);
         var target = request.HttpContext.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
         var end = target.IndexOf('?', StringComparison.Ordinal);
         var path = end < 0 ? target : target[..end];
-        return path.StartsWith(prefix, StringComparison.Ordinal) && path.Length > prefix.Length ? Uri.UnescapeDataString(path[prefix.Length..]) : null;
+        var named = path.StartsWith(prefix, StringComparison.Ordinal) ? Uri.UnescapeDataString(path[prefix.Length..])
+            : path == prefix.TrimEnd('/') ? request.Query["function"].ToString()
+            : "";
+        return named.Length > 0 ? named : null;
     }
 
     /// <summary>An error in the API's form.</summary>

@@ -27,7 +27,6 @@ public static class ScalerJsonEndpoints
 
         // Before routing, which would tidy up the path.
         app.Use((http, next) => HttpMethods.IsGet(http.Request.Method) && ScalerJsonApi.FunctionOf(http.Request, ExplainPath) is { } function
-            && http.Request.Path.StartsWithSegments("/api")
             ? SendAsync(http, api.Explain(function))
             : next(http));
         app.UseRouting();
