@@ -6,6 +6,7 @@
 # BASE and NEW are builds' funcscaler.dll. Prints "identical" or the differences in scores per trace; ends with 1 where there are any.
 # --quick   the same traces cut short: a minute instead of an hour
 # POLICIES  the policies to compare, as for --policy; all if not set
+# TRACES    a pattern of grep -E for the names of the traces to compare; all if not set
 # SEEDS     seeds of the presets, separated by spaces; 1 if not set
 # FUNCSCALER_DATA  the shared data; ../shared/data beside the checkout if not set
 # What a build has answered is kept in ${XDG_CACHE_HOME:-~/.cache}/funcscaler, by the build's contents: the base is computed once.
@@ -91,6 +92,6 @@ while read -r name options; do
   echo "$name: DIFFERENT"
   LC_ALL=C join <(scores "$before") <(scores "$after") |
     LC_ALL=C awk '{ if ($2 != $3) { printf "  %-20s %.3f -> %.3f (%+.3f)\n", $1, $2, $3, $3 - $2; n++ } } END { if (!n) print "  scores are identical, other figures are not" }'
-done < <(runs)
+done < <(runs | grep -E "${TRACES:-}")
 [ $status = 0 ] && echo "identical"
 exit $status

@@ -7,7 +7,10 @@ namespace FuncScaler.Statistics;
 internal sealed class DemandTracker
 {
     private readonly Queue<long> _unresolved = new(2);
-    private readonly PriorityQueue<long, long> _ends = new();
+
+    /// <summary>When requests end, ascending; those before <see cref="_firstEnd"/> have been dealt with.</summary>
+    private readonly List<long> _ends = [];
+    private int _firstEnd;
     private long[] _freedAtUs = [];
     private int _active;
     private int _ranksSeen;
@@ -22,7 +25,17 @@ internal sealed class DemandTracker
     public void Arrived(long nowUs) => _unresolved.Enqueue(nowUs);
 
     /// <summary>A request that began at once would have ended at this time.</summary>
-    public void Ended(long atUs) => _ends.Enqueue(atUs, atUs);
+    public void Ended(long atUs)
+    {
+        int low = _firstEnd, high = _ends.Count;
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            (low, high) = _ends[middle] > atUs ? (low, middle) : (middle + 1, high);
+        }
+
+        _ends.Insert(low, atUs);
+    }
 
     /// <summary>The next request in order of arrival, if it came no later than this time.</summary>
     /// <param name="untilUs">Up to when it is known which of the requests before had ended, µs.</param>
@@ -36,10 +49,16 @@ internal sealed class DemandTracker
         }
 
         _unresolved.Dequeue();
-        while (_active > 0 && _ends.TryPeek(out var endedUs, out _) && endedUs <= arrivedUs)
+        while (_active > 0 && _firstEnd < _ends.Count && _ends[_firstEnd] <= arrivedUs)
         {
-            _freedAtUs[--_active] = endedUs;
-            _ends.Dequeue();
+            _freedAtUs[--_active] = _ends[_firstEnd++];
+        }
+
+        // Half of the list at least, so that each of many arrivals moves little of it.
+        if (2 * _firstEnd >= _ends.Count)
+        {
+            _ends.RemoveRange(0, _firstEnd);
+            _firstEnd = 0;
         }
 
         _active++;

@@ -100,7 +100,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
             {
                 keepUs = Math.Max(Math.Max(untilUs, keepUs), nowUs + 1);
                 var keepGbs = pool.Function.MemoryGb * (keepUs - nowUs) / 1e6;
-                _log.KeptForPeriod(nowUs, gapStartUs, keepUs, keepGbs, ColdStartGbs(pool), followed);
+                _log.KeptForPeriod(nowUs, gapStartUs, keepUs, keepGbs, CreateGbs(pool) + (_choice.PriceGbs(pool) * ColdUs(pool) / 1e6), followed);
                 return KeepDecision.HoldUntil(keepUs);
             }
         }
@@ -132,7 +132,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
     {
         if (pool.Waiters == 0)
         {
-            return _prewarming.Decide(pool, ColdUs(pool), CreateGbs(pool), ColdStartGbs(pool));
+            return _prewarming.Decide(pool, ColdUs(pool));
         }
 
         // What was decided when the requests came stands, unless what they wait for is late.
@@ -297,8 +297,6 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
     private double ColdUs(in PoolView pool) => FunctionTimes.ColdStartUs(pool, _shared);
 
     private double CreateGbs(in PoolView pool) => _plans.CreateGbs(_choice.PriceGbs(pool), pool);
-
-    private double ColdStartGbs(in PoolView pool) => CreateGbs(pool) + (_choice.PriceGbs(pool) * ColdUs(pool) / 1e6);
 
     /// <summary>When requests that wait are looked at again.</summary>
     private long WaitReviewAfterUs(in PoolView pool) =>

@@ -17,14 +17,12 @@ internal sealed class Prewarming(FunctionDemand demand, FunctionPlans plans, Cho
 
     /// <param name="pool">The pool; no request waits in it.</param>
     /// <param name="coldUs">How long a cold start takes, µs.</param>
-    /// <param name="createGbs">What a creation costs until the instance is ready, GB·s.</param>
-    /// <param name="coldStartGbs">What a cold start costs, with the wait of its request, GB·s.</param>
-    public StandbyPlan Decide(in PoolView pool, double coldUs, double createGbs, double coldStartGbs)
+    public StandbyPlan Decide(in PoolView pool, double coldUs)
     {
         var reviewUs = long.MaxValue;
         var followed = choice.Followed(pool);
         var create = pool.Busy + pool.Idle + pool.InFlight == 0 && Candidates.IsPeriodic(followed)
-            ? ForPeriod(pool, coldUs, createGbs, coldStartGbs, followed, ref reviewUs)
+            ? ForPeriod(pool, coldUs, followed, ref reviewUs)
             : 0;
         if (create == 0)
         {
@@ -34,7 +32,7 @@ internal sealed class Prewarming(FunctionDemand demand, FunctionPlans plans, Cho
         return new StandbyPlan(create, reviewUs);
     }
 
-    private int ForPeriod(in PoolView pool, double coldUs, double createGbs, double coldStartGbs, int followed, ref long reviewUs)
+    private int ForPeriod(in PoolView pool, double coldUs, int followed, ref long reviewUs)
     {
         if (!demand.TryForetell(pool.NowUs, out var arrivalUs) || arrivalUs == _createdForUs)
         {
@@ -53,7 +51,15 @@ internal sealed class Prewarming(FunctionDemand demand, FunctionPlans plans, Cho
         var together = period.CountBetween(arrivalUs, arrivalUs + (long)Math.Min(coldUs, pool.Statistics.Duration.MeanUs));
         var create = Math.Clamp(together, 1, MostForPeriod);
         var heldGbs = pool.Function.MemoryGb * 2 * period.MarginUs / 1e6;
-        log.Add(pool.NowUs, DecisionKind.PrewarmByPeriod, create, followed, create * (createGbs + heldGbs), create * coldStartGbs);
+        var priceGbs = choice.PriceGbs(pool);
+        var createGbs = plans.CreateGbs(priceGbs, pool);
+        log.Add(
+            pool.NowUs,
+            DecisionKind.PrewarmByPeriod,
+            create,
+            followed,
+            create * (createGbs + heldGbs),
+            create * (createGbs + (priceGbs * coldUs / 1e6)));
         return create;
     }
 
