@@ -23,7 +23,7 @@ internal static class ScalerAppServices
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(provider => PolicyCatalog.Parse(OptionsOf(provider).Policy));
         services.TryAddSingleton(provider => AppBackend.Open(OptionsOf(provider), provider));
-        services.AddSingleton(provider => provider.GetRequiredService<OpenBackend>().Backend);
+        services.TryAddSingleton(provider => provider.GetRequiredService<OpenBackend>().Backend);
         services.AddSingleton(provider => OptionsOf(provider).ToLeasing(provider.GetRequiredService<OpenBackend>().Limits));
         services.AddSingleton<DurableLedgers>();
         services.AddSingleton(provider => new WorkerRuntime(
