@@ -14,11 +14,11 @@ public sealed class RuntimeSimulationTests
 {
     private static readonly string[] PolicyNames = ["ttl:20", "direct", "adaptive"];
 
-    /// <summary>Set to replay one seed, with FUNCSCALER_SCHEDULES set to 10.</summary>
+    /// <summary>Set to replay one seed, with FUNCSCALER_SCHEDULES set to 40.</summary>
     private static int FirstSeed => int.TryParse(Environment.GetEnvironmentVariable("FUNCSCALER_SEED"), out var seed) ? seed : 0;
 
     /// <summary>Schedules run by default; CI asks for more.</summary>
-    private static int Schedules => int.TryParse(Environment.GetEnvironmentVariable("FUNCSCALER_SCHEDULES"), out var asked) ? Math.Max(1, asked / 10) : 300;
+    private static int Schedules => int.TryParse(Environment.GetEnvironmentVariable("FUNCSCALER_SCHEDULES"), out var asked) ? Math.Max(1, asked / 40) : 300;
 
     [Fact]
     public async Task Whatever_happens_no_instance_serves_two_requests_and_none_is_left_over()
