@@ -1,3 +1,4 @@
+using FuncScaler.Policies;
 using FuncScaler.Policies.Basic;
 using FuncScaler.Tests.Pool;
 
@@ -120,4 +121,22 @@ public class PolicyTests
             Assert.Equal($"create {i}", pool.Assign($"r{i}"));
         }
     }
+
+    [Theory]
+    [MemberData(nameof(AllPolicies))]
+    public void A_backend_that_answers_at_once_and_then_stalls_is_not_flooded(string policy)
+    {
+        var bench = new PolicyBench(policy) { CreateSeconds = 0, InitSeconds = _ => 0 };
+        var function = PolicyBench.Function();
+        bench.AdvanceTo(1);
+        bench.RunTogether(function, 24, 0.5);
+        bench.CreateSeconds = 1000;
+        var before = bench.Creates(function).Count();
+        var busy = Enumerable.Range(0, 27).Select(_ => bench.Assign(function)).Count();
+        bench.Advance(20);
+
+        Assert.InRange(bench.Creates(function).Count() - before, 0, 4 * busy);
+    }
+
+    public static TheoryData<string> AllPolicies() => [.. PolicyCatalog.All.Select(p => p.Name)];
 }

@@ -36,7 +36,7 @@ internal static class WaitOrCreate
                 var gbs = expected.SavedGbs(queue.Late - created, queue.Instances + created, queue.DurationUs, queue.PriceGbs)
                     + (create == 0 ? queue.WorthGbs : 0);
                 savedGbs = create == 0 ? gbs : savedGbs;
-                if (gbs <= queue.CreateGbs)
+                if (!(gbs > queue.CreateGbs))
                 {
                     break;
                 }

@@ -15,13 +15,15 @@ internal static class FunctionTimes
     private const int MaxLooked = 128;
 
     /// <summary>
-    /// How long a cold start takes, µs. Before one of the function's has ended: what others take, and no less than the present one has taken.
+    /// How long a cold start takes, µs, at least 1000. Before one of the function's has ended: what others take, and no less than the present
+    /// one has taken.
     /// </summary>
     public static double ColdStartUs(in PoolView pool, AdaptiveShared shared)
     {
         if (pool.Statistics.Init.Count > 0)
         {
-            return pool.Statistics.ColdStartUs;
+            // A rate over no time at all is no number.
+            return Math.Max(1000, pool.Statistics.ColdStartUs);
         }
 
         Span<long> since = stackalloc long[MaxLooked];
