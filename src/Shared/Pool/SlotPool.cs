@@ -328,6 +328,15 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         Advance(nowUs);
         if (_inventory.Find(ticket) is not { } slot)
         {
+            if (failure.OutcomeUnknown && _lessor is null)
+            {
+                // Given up, as no list had it; the creation may have taken effect since, and only its ticket names it.
+                var lost = new Slot(ticket, Function.MemoryMb, _nowUs) { DestroyReason = "created under a ticket that was given up" };
+                _inventory.Add(lost, SlotState.Destroying);
+                AskDestroy(lost, effects);
+                Settle(effects);
+            }
+
             return;
         }
 

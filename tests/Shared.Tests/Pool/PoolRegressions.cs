@@ -22,6 +22,20 @@ public class PoolRegressions
     }
 
     [Fact]
+    public void A_create_of_unknown_outcome_is_destroyed_by_its_ticket_even_when_it_had_been_given_up()
+    {
+        var pool = new PoolDriver();
+        pool.Assign("r1", 10 * PoolDriver.Second);
+        pool.Wait(31 * PoolDriver.Second);
+        Assert.Equal("", pool.Reconcile());
+        Assert.Equal("", pool.States());
+
+        Assert.Equal("destroy 1 by ticket", pool.Failed(1, outcomeUnknown: true));
+        Assert.Equal("", pool.Destroyed(1));
+        Assert.Equal("", pool.States());
+    }
+
+    [Fact]
     public void The_destroy_of_a_slot_that_was_created_too_late_is_asked_again_when_unanswered()
     {
         var pool = new PoolDriver();
