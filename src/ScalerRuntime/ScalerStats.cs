@@ -35,10 +35,14 @@ public sealed record BudgetStats(double CreatesLeft, double CreatesPerSecond, do
 /// <summary>The contest's score as this scaler sees it: without the time that callers spend on the wire.</summary>
 public sealed record ScoreStats(double Score, double ResourceScore, double LatencyScore, double ExecutionGbSeconds, double SlotGbSeconds);
 
-/// <summary>One function.</summary>
+/// <summary>One function; of one whose callers use several settings, those of one memory and runtime.</summary>
+/// <param name="Failing">
+/// What callers are told at once because the function's instances fail to start; null where they do not.
+/// </param>
 public sealed record FunctionStats(
     string Key,
     int MemoryMb,
+    string Runtime,
     long Arrivals,
     int Busy,
     int Idle,
@@ -48,4 +52,5 @@ public sealed record FunctionStats(
     double MeanCreateMs,
     double MeanInitMs,
     double? GapP50Ms,
-    double? GapP95Ms);
+    double? GapP95Ms,
+    string? Failing);

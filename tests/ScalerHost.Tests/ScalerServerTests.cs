@@ -55,6 +55,21 @@ public sealed partial class ScalerServerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Two_gateways_that_disagree_on_a_functions_memory_are_both_served_warm()
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            var assigned = await PostAsync(
+                "/api/assign", $$$"""{"requestId": "r{{{i}}}", "metaData": {"key": "f", "runtime": "go", "timeoutInSecs": 60, "memoryInMb": {{{128 << (i % 2)}}}}}""");
+            await PostAsync("/api/release", new JsonObject { ["assigment"] = assigned.Body["assigment"]!.DeepClone() }.ToJsonString());
+        }
+
+        var stats = (await _http.GetFromJsonAsync<JsonObject>("/api/stats"))!;
+        Assert.Equal((2, 8), ((int)stats["requests"]!["cold"]!, (int)stats["requests"]!["warm"]!));
+        Assert.Equal([(128, 1), (256, 1)], stats["functions"]!.AsArray().Select(f => ((int)f!["memoryMb"]!, (int)f["idle"]!)).Order());
+    }
+
+    [Fact]
     public async Task Disposing_of_the_scaler_twice_is_harmless()
     {
         await _scaler.DisposeAsync();

@@ -101,6 +101,7 @@ internal sealed class CoreReports(IScalerCore core, CoreExecutor executor, Polic
         return new FunctionStats(
             pool.Function.Key.Value,
             pool.Function.MemoryMb,
+            pool.Function.Runtime,
             pool.Statistics.Arrivals,
             pool.BusyCount,
             pool.IdleCount,
@@ -110,7 +111,8 @@ internal sealed class CoreReports(IScalerCore core, CoreExecutor executor, Polic
             pool.Statistics.Create.MeanUs / 1e3,
             pool.Statistics.Init.MeanUs / 1e3,
             GapMs(0.5),
-            GapMs(0.95));
+            GapMs(0.95),
+            pool.Failing);
 
         // The last bin has no upper bound, and JSON no infinity.
         double? GapMs(double share) => gaps is null ? null : Math.Min(gaps.QuantileUs(share), LogHistogram.LowerBoundUs(LogHistogram.BinCount - 1)) / 1e3;

@@ -73,4 +73,9 @@ public interface IKeepAlivePolicy
 
     /// <summary>What to have ready beyond what requests ask for. Called after every event of the pool, and at the time that was asked for.</summary>
     StandbyPlan Standby(in PoolView pool) => StandbyPlan.None;
+
+    /// <summary>The function's pool is forgotten: what the policy has put into a state shared with others, it takes out. No call follows.</summary>
+    void Forgotten()
+    {
+    }
 }

@@ -25,7 +25,11 @@ public sealed record PolicyExplanation(
     IReadOnlyList<CandidateExplanation> Candidates,
     IReadOnlyList<RankExplanation> Ranks,
     PeriodExplanation? Period,
-    IReadOnlyList<DecisionExplanation> Decisions);
+    IReadOnlyList<DecisionExplanation> Decisions)
+{
+    /// <summary>What callers are told at once because the function's instances fail to start; null where they do not.</summary>
+    public string? Failing { get; init; }
+}
 
 /// <param name="GbsPerSecond">What candidates are compared at, GBs per second of waiting.</param>
 /// <param name="Given">The price that was given, GBs per second; null where it was found from the contest's score.</param>

@@ -47,6 +47,9 @@ public enum RejectReason
     /// <summary>The backend refuses for good, for example because the memory size does not exist.</summary>
     BackendRefused,
 
+    /// <summary>The function's instances fail to start, one after another.</summary>
+    FunctionFails,
+
     /// <summary>The scaler is stopping.</summary>
     ShuttingDown,
 }

@@ -8,17 +8,40 @@ namespace FuncScaler.Pool;
 /// The pools of all functions behind one deterministic face: routes events to the function's <see cref="SlotPool"/>, keeps their wake-up
 /// times, and takes in what no function owns. Not safe for concurrent use; hosts serialise their calls.
 /// </summary>
+/// <remarks>
+/// Requests whose memory or runtime differs from their function's earlier ones get a pool of their own, so that two gateways with different
+/// settings both find warm instances. The function's other pools run down; the one that the last request used has what was learned.
+/// A pool that is empty is forgotten: at once where it never had an instance, as for keys that the backend refuses, else after
+/// <see cref="SlotPoolOptions.ForgetAfter"/>, or sooner where more than <see cref="SlotPoolOptions.MostRemembered"/> are empty.
+/// </remarks>
 public sealed class ScalerCore : IScalerCore, IPolicyHost
 {
+    /// <summary>The most pools that are woken at one time because the backend works again. What they create wakes further ones.</summary>
+    private const int MostWokenAtOnce = 16;
+
     private static readonly FunctionMeta NoFunction = new(new MetaKey(""), "", 0, 1);
 
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly SlotPoolOptions _options;
     private readonly SlotRegistry _registry = new();
+
+    /// <summary>For each function the pool that its last request used.</summary>
     private readonly Dictionary<MetaKey, SlotPool> _pools = [];
+
+    /// <summary>The pools of other settings of the same functions, until they are empty.</summary>
+    private readonly Dictionary<MetaKey, List<SlotPool>> _former = [];
+
+    /// <summary>Pools without slots and requests, those unused for the longest first.</summary>
+    private readonly LinkedList<SlotPool> _empty = new();
+
+    /// <summary>Pools that wait for the backend to work again.</summary>
+    private readonly Queue<SlotPool> _awaiting = new();
+
     private readonly WakeQueue<SlotPool> _wakes = new();
     private readonly SlotPool _orphans;
     private readonly Queue<SlotPool> _reviews = new();
+    private readonly long _forgetAfterUs;
+    private long _workedUs;
     private bool _draining;
 
     /// <param name="policy">How every function is served.</param>
@@ -27,6 +50,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     {
         _makePolicy = policy.Begin(this);
         _options = options;
+        _forgetAfterUs = options.ForgetAfter.ToUs();
         _orphans = new SlotPool(NoFunction, new DirectPolicy(), options, _registry, Ledger);
         _pools.Add(NoFunction.Key, _orphans);
     }
@@ -34,37 +58,39 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>What the run has cost so far, as the scaler sees it.</summary>
     public ScoreLedger Ledger { get; } = new();
 
-    /// <summary>The pools of the functions seen so far.</summary>
-    public IEnumerable<SlotPool> Pools => _pools.Values.Where(p => p != _orphans);
+    /// <summary>The pools of the functions that are remembered; of a function with several settings in use, several.</summary>
+    public IEnumerable<SlotPool> Pools => All.Where(p => p != _orphans);
 
     /// <summary>A snapshot of all inventories, orphans included.</summary>
-    public IEnumerable<SlotSnapshot> Slots => _pools.Values.SelectMany(p => p.Slots);
+    public IEnumerable<SlotSnapshot> Slots => All.SelectMany(p => p.Slots);
 
     /// <summary>The same with the function of each; its key is empty for orphans.</summary>
-    public IEnumerable<(MetaKey Function, SlotSnapshot Slot)> Inventory => _pools.Values.SelectMany(p => p.Slots.Select(s => (p.Function.Key, s)));
+    public IEnumerable<(MetaKey Function, SlotSnapshot Slot)> Inventory => All.SelectMany(p => p.Slots.Select(s => (p.Function.Key, s)));
 
     /// <summary>Slots in all inventories, orphans included.</summary>
-    public int SlotCount => _pools.Values.Sum(p => p.SlotCount);
+    public int SlotCount => All.Sum(p => p.SlotCount);
 
     /// <summary>When <see cref="Tick"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
     public long NextWakeUs => _wakes.NextUs;
 
-    /// <summary>The function's pool; null when it was never asked for.</summary>
+    private IEnumerable<SlotPool> All => _former.Count == 0 ? _pools.Values : _pools.Values.Concat(_former.Values.SelectMany(p => p));
+
+    /// <summary>The pool that the function's last request used; null when it was never asked for, or is forgotten.</summary>
     public SlotPool? Find(MetaKey function) => _pools.GetValueOrDefault(function);
 
     SlotPool? IScalerCore.FindPool(MetaKey function) => Find(function);
 
     /// <inheritdoc cref="SlotPool.Assign"/>
-    /// <remarks>Settings of the function that differ from those before take effect at once.</remarks>
+    /// <remarks>A request that is waiting or holds an instance is found whatever settings its repetition comes with.</remarks>
     public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {
         if (!_pools.TryGetValue(function.Key, out var pool))
         {
             pool = AddPool(nowUs, function, effects);
         }
-        else if (!ReferenceEquals(pool.Function, function) && pool.Function != function)
+        else if (_former.Count > 0 || (!ReferenceEquals(pool.Function, function) && pool.Function != function))
         {
-            pool.UpdateFunction(nowUs, function, effects);
+            pool = PoolFor(nowUs, pool, function, request, effects);
         }
 
         pool.Assign(nowUs, request, deadlineUs, effects);
@@ -74,7 +100,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.Release"/>
     public ReleaseOutcome Release(long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
-        if (!_pools.TryGetValue(function, out var pool))
+        if (PoolOf(function, request) is not { } pool)
         {
             return ReleaseOutcome.UnknownAssignment;
         }
@@ -85,35 +111,60 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     }
 
     /// <inheritdoc cref="SlotPool.Abandon"/>
-    public void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects) =>
-        Route(nowUs, function, effects, (pool, e) => pool.Abandon(nowUs, request, e));
+    public void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects)
+    {
+        if (PoolOf(function, request) is { } pool)
+        {
+            pool.Abandon(nowUs, request, effects);
+            Finish(nowUs, pool, effects);
+        }
+    }
 
     /// <inheritdoc cref="SlotPool.SlotCreated"/>
-    public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects) =>
-        Route(nowUs, function, effects, (pool, e) => pool.SlotCreated(nowUs, ticket, backendId, e));
+    public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects)
+    {
+        var pool = PoolOf(function, ticket);
+        pool.SlotCreated(nowUs, ticket, backendId, effects);
+        Finish(nowUs, pool, effects);
+    }
 
     void IScalerCore.SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects) =>
         SlotReady(nowUs, function, ticket, effects, address);
 
     /// <inheritdoc cref="SlotPool.SlotReady"/>
-    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects, Uri? address = null) =>
-        Route(nowUs, function, effects, (pool, e) => pool.SlotReady(nowUs, ticket, e, address));
+    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects, Uri? address = null)
+    {
+        var pool = PoolOf(function, ticket);
+        pool.SlotReady(nowUs, ticket, effects, address);
+        Finish(nowUs, pool, effects);
+    }
 
     /// <inheritdoc cref="SlotPool.SlotFailed"/>
-    public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
-        Route(nowUs, function, effects, (pool, e) => pool.SlotFailed(nowUs, ticket, failure, e));
+    public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects)
+    {
+        var pool = PoolOf(function, ticket);
+        pool.SlotFailed(nowUs, ticket, failure, effects);
+        Finish(nowUs, pool, effects);
+    }
 
     /// <inheritdoc cref="SlotPool.SlotDestroyed"/>
-    public void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
-        Route(nowUs, function, effects, (pool, e) => pool.SlotDestroyed(nowUs, ticket, e));
+    public void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
+    {
+        var pool = PoolOf(function, ticket);
+        pool.SlotDestroyed(nowUs, ticket, effects);
+        Finish(nowUs, pool, effects);
+    }
 
     /// <summary>Does what is due, in all pools.</summary>
     public void Tick(long nowUs, List<Effect> effects)
     {
         while (_wakes.TryTake(nowUs, out var pool))
         {
-            pool.Tick(nowUs, effects);
-            Finish(nowUs, pool, effects);
+            if (!pool.IsForgotten)
+            {
+                pool.Tick(nowUs, effects);
+                Finish(nowUs, pool, effects);
+            }
         }
     }
 
@@ -133,7 +184,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             byId[slot.Id] = slot;
         }
 
-        foreach (var pool in _pools.Values)
+        foreach (var pool in All)
         {
             pool.Reconcile(nowUs, askedUs, byId, effects);
         }
@@ -150,31 +201,30 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     }
 
     /// <inheritdoc cref="SlotPool.HoldCreate"/>
-    public bool HoldCreate(MetaKey function, SlotTicket ticket) => _pools.TryGetValue(function, out var pool) && pool.HoldCreate(ticket);
+    public bool HoldCreate(MetaKey function, SlotTicket ticket) => PoolOf(function, ticket).HoldCreate(ticket);
 
     /// <inheritdoc cref="SlotPool.KeepHeldCreate"/>
     public bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
     {
-        var kept = false;
-        Route(nowUs, function, effects, (pool, e) => kept = pool.KeepHeldCreate(nowUs, ticket, e));
+        var pool = PoolOf(function, ticket);
+        var kept = pool.KeepHeldCreate(nowUs, ticket, effects);
+        Finish(nowUs, pool, effects);
         return kept;
     }
 
     /// <inheritdoc cref="SlotPool.BeginCreate"/>
     public void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket)
     {
-        if (_pools.TryGetValue(function, out var pool))
-        {
-            pool.BeginCreate(nowUs, ticket);
-            _wakes.Arm(pool, pool.NextWakeUs);
-        }
+        var pool = PoolOf(function, ticket);
+        pool.BeginCreate(nowUs, ticket);
+        _wakes.Arm(pool, pool.NextWakeUs);
     }
 
     /// <summary>Stops all pools: new requests are rejected, idle instances destroyed, busy ones when they are released.</summary>
     public void Drain(long nowUs, List<Effect> effects)
     {
         _draining = true;
-        foreach (var pool in _pools.Values)
+        foreach (var pool in All)
         {
             pool.Drain(nowUs, effects);
         }
@@ -185,7 +235,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.RejectWaiting"/>
     public void RejectWaiting(long nowUs, List<Effect> effects)
     {
-        foreach (var pool in _pools.Values)
+        foreach (var pool in All)
         {
             pool.RejectWaiting(nowUs, effects);
         }
@@ -196,22 +246,103 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc/>
     public void RequestReview(MetaKey function)
     {
-        if (_pools.TryGetValue(function, out var pool) && !_reviews.Contains(pool))
+        if (_pools.TryGetValue(function, out var pool))
         {
-            _reviews.Enqueue(pool);
+            Review(pool);
+            _former.GetValueOrDefault(function)?.ForEach(Review);
         }
+
+        void Review(SlotPool of)
+        {
+            if (!_reviews.Contains(of))
+            {
+                _reviews.Enqueue(of);
+            }
+        }
+    }
+
+    /// <exception cref="InvalidOperationException">What is known of the pools contradicts their states; says how.</exception>
+    public void CheckInvariants()
+    {
+        foreach (var pool in All)
+        {
+            pool.CheckInvariants();
+            Invariant.Holds(pool == _orphans || pool.IsFormer || pool.IsEmpty == pool.EmptyPlace is not null, "an empty pool is on its way to be forgotten");
+        }
+
+        Invariant.Holds(_former.Values.All(pools => pools.TrueForAll(p => p.IsFormer && !p.IsEmpty) && pools.Count > 0), "a pool of former settings has slots or requests");
+        Invariant.Holds(_pools.Values.All(p => !p.IsFormer), "the pool that the last request used is not a former one");
+        Invariant.Holds(_empty.Count <= _options.MostRemembered, "no more empty pools are remembered than may be");
     }
 
     private SlotPool AddPool(long nowUs, FunctionMeta function, List<Effect> effects)
     {
         var pool = new SlotPool(function, _makePolicy(function), _options, _registry, Ledger);
-        _pools.Add(function.Key, pool);
+        _pools[function.Key] = pool;
         if (_draining)
         {
             pool.Drain(nowUs, effects);
         }
 
         return pool;
+    }
+
+    /// <summary>The pool for a request whose function may have pools of several settings, or get a further one.</summary>
+    private SlotPool PoolFor(long nowUs, SlotPool current, FunctionMeta function, RequestId request, List<Effect> effects)
+    {
+        var former = _former.GetValueOrDefault(function.Key);
+        if (current.Knows(request))
+        {
+            return current;
+        }
+
+        if (former?.Find(p => p.Knows(request)) is { } knows)
+        {
+            return knows;
+        }
+
+        var pool = current.Fits(function) ? current : former?.Find(p => p.Fits(function));
+        if (pool != current)
+        {
+            RemoveEmptyPlace(current);
+            if (pool is null)
+            {
+                pool = AddPool(nowUs, function, effects);
+                pool.TakeLearned(current);
+            }
+            else
+            {
+                former!.Remove(pool);
+                _pools[function.Key] = pool;
+                pool.BecomeFormer(nowUs, former: false);
+            }
+
+            (former ?? (_former[function.Key] = [])).Add(current);
+            current.BecomeFormer(nowUs, former: true);
+            Finish(nowUs, current, effects);
+        }
+
+        pool!.UpdateFunction(nowUs, function, effects);
+        return pool;
+    }
+
+    /// <summary>The pool in which a request of a function is; where it is in none, the one that the last request used; null where there is none.</summary>
+    private SlotPool? PoolOf(MetaKey function, RequestId request)
+    {
+        var pool = _pools.GetValueOrDefault(function);
+        return _former.Count == 0 || pool is null || pool.Knows(request)
+            ? pool
+            : _former.GetValueOrDefault(function)?.Find(p => p.Knows(request)) ?? pool;
+    }
+
+    /// <summary>
+    /// The pool whose slot it is; where it is none's, the one that the last request used, and where there is none, the orphans': whatever the
+    /// backend may still have of it is destroyed there.
+    /// </summary>
+    private SlotPool PoolOf(MetaKey function, SlotTicket ticket)
+    {
+        var pool = _pools.GetValueOrDefault(function, _orphans);
+        return _former.Count == 0 || pool.Owns(ticket) ? pool : _former.GetValueOrDefault(function)?.Find(p => p.Owns(ticket)) ?? pool;
     }
 
     private void AdoptListed(long nowUs, ListedSlot slot, List<Effect> effects)
@@ -223,8 +354,9 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             return;
         }
 
-        var pool = Find(function.Key) ?? AddPool(nowUs, function, effects);
-        if (pool.Function.MemoryMb == function.MemoryMb && pool.Function.Runtime == function.Runtime)
+        var current = Find(function.Key) ?? AddPool(nowUs, function, effects);
+        var pool = current.Fits(function) ? current : _former.GetValueOrDefault(function.Key)?.Find(p => p.Fits(function));
+        if (pool is not null)
         {
             pool.AdoptInstance(nowUs, slot.Id, nowUs + (1_000_000L * function.TimeoutSeconds), effects);
         }
@@ -234,16 +366,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         }
     }
 
-    private void Route(long nowUs, MetaKey function, List<Effect> effects, Action<SlotPool, List<Effect>> action)
-    {
-        if (_pools.TryGetValue(function, out var pool))
-        {
-            action(pool, effects);
-            Finish(nowUs, pool, effects);
-        }
-    }
-
-    /// <summary>What ends every event: the pool's wake-up time, and the reviews that policies asked for.</summary>
+    /// <summary>What ends every event: the pool's wake-up time, the reviews that policies asked for, and what is to be forgotten.</summary>
     private void Finish(long nowUs, SlotPool pool, List<Effect> effects)
     {
         _wakes.Arm(pool, pool.NextWakeUs);
@@ -253,16 +376,112 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         {
             other.Review(nowUs, effects);
             _wakes.Arm(other, other.NextWakeUs);
+            Tidy(nowUs, other);
         }
 
         _reviews.Clear();
+        Tidy(nowUs, pool);
+        WakeAwaiting(nowUs);
     }
 
     private void FinishAll(long nowUs, List<Effect> effects)
     {
-        foreach (var pool in _pools.Values)
+        foreach (var pool in All.ToList())
         {
             Finish(nowUs, pool, effects);
+        }
+    }
+
+    /// <summary>Keeps the lists of empty pools and of those that wait for the backend; forgets what has been empty for long enough.</summary>
+    private void Tidy(long nowUs, SlotPool pool)
+    {
+        if (pool.AwaitsBackend && !pool.IsAwaiting)
+        {
+            pool.IsAwaiting = true;
+            _awaiting.Enqueue(pool);
+        }
+
+        if (!pool.IsEmpty)
+        {
+            RemoveEmptyPlace(pool);
+        }
+        else if (pool.IsFormer || (pool != _orphans && pool.KnowsNothing))
+        {
+            Forget(nowUs, pool);
+        }
+        else if (pool != _orphans && pool.EmptyPlace is null)
+        {
+            pool.EmptySinceUs = nowUs;
+            pool.EmptyPlace = _empty.AddLast(pool);
+        }
+
+        while (_empty.First is { } first && (_empty.Count > _options.MostRemembered || nowUs - first.Value.EmptySinceUs >= _forgetAfterUs))
+        {
+            Forget(nowUs, first.Value);
+        }
+    }
+
+    private void Forget(long nowUs, SlotPool pool)
+    {
+        var key = pool.Function.Key;
+        RemoveEmptyPlace(pool);
+        var former = _former.GetValueOrDefault(key);
+        if (pool.IsFormer)
+        {
+            former!.Remove(pool);
+        }
+        else if (former is not null)
+        {
+            // The latest settings came to nothing: those before them are the function's again.
+            var before = former[^1];
+            former.Remove(before);
+            before.BecomeFormer(nowUs, former: false);
+            _pools[key] = before;
+        }
+        else
+        {
+            _pools.Remove(key);
+        }
+
+        if (former is { Count: 0 })
+        {
+            _former.Remove(key);
+        }
+
+        pool.Forgotten();
+    }
+
+    private void RemoveEmptyPlace(SlotPool pool)
+    {
+        if (pool.EmptyPlace is { } place)
+        {
+            _empty.Remove(place);
+            pool.EmptyPlace = null;
+        }
+    }
+
+    /// <summary>Where the backend has worked since, pools that it had failed go on at once, some at a time.</summary>
+    private void WakeAwaiting(long nowUs)
+    {
+        if (_registry.WorkedUs <= _workedUs)
+        {
+            return;
+        }
+
+        _workedUs = _registry.WorkedUs;
+        for (var left = Math.Min(MostWokenAtOnce, _awaiting.Count); left > 0; left--)
+        {
+            var pool = _awaiting.Dequeue();
+            pool.IsAwaiting = pool.AwaitsBackend && !pool.IsForgotten;
+            if (pool.IsAwaiting)
+            {
+                _awaiting.Enqueue(pool);
+            }
+            else if (!pool.IsForgotten)
+            {
+                pool.WakeNow(nowUs);
+                _wakes.Arm(pool, pool.NextWakeUs);
+            }
         }
     }
 }

@@ -62,6 +62,7 @@ public sealed partial class SlotPool
     {
         ArgumentNullException.ThrowIfNull(listed);
         Advance(nowUs);
+        _registry.Worked(askedUs);
         foreach (var slot in listed.Values)
         {
             if (slot.Ticket != default && _inventory.Find(slot.Ticket) is { } own && own.BackendId == default)

@@ -27,10 +27,13 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <summary>The most arrivals that the policy is told of at one time, however many have waited.</summary>
     private const int MostLearnedAtOnce = 32;
 
-    /// <summary>When it is told of the next, µs.</summary>
-    private const long LearnAgainAfterUs = 1000;
+    /// <summary>The most requests that are rejected at one time because the function fails.</summary>
+    private const int MostRejectedAtOnce = 256;
 
-    private readonly IKeepAlivePolicy _policy;
+    /// <summary>When what was too much for one event goes on, µs.</summary>
+    private const long GoOnAfterUs = 1000;
+
+    private IKeepAlivePolicy _policy;
     private readonly SlotPoolOptions _options;
     private readonly SlotRegistry _registry;
     private readonly SlotInventory _inventory;
@@ -46,6 +49,8 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private long _nowUs;
     private long _nextWakeUs = long.MaxValue;
     private bool _draining;
+    private bool _probeOwed;
+    private bool _plansAhead;
 
     /// <param name="function">The function.</param>
     /// <param name="policy">Its policy; used by this pool alone.</param>
@@ -72,7 +77,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         _options = options;
         _registry = registry;
         _inventory = new SlotInventory(registry, ledger);
-        _pause = new RetryPause(options);
+        _pause = new RetryPause(options, registry);
         _shares = options.Waiting && policy.Waits;
         _lessor = lessor;
         _createTimeoutUs = options.CreateTimeout.ToUs();
@@ -83,7 +88,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     public FunctionMeta Function { get; private set; }
 
-    public FunctionStatistics Statistics { get; } = new();
+    public FunctionStatistics Statistics { get; private set; } = new();
 
     public ScoreLedger Ledger { get; }
 
@@ -121,10 +126,17 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     public IEnumerable<SlotSnapshot> Slots =>
         _inventory.All.Select(s => new SlotSnapshot(s.Ticket, s.State, s.BackendId, s.Instance, s.Request, s.MemoryMb));
 
+    /// <summary>Why requests that find no instance are rejected at once: the function's instances fail to start; null where they do not.</summary>
+    public string? Failing => _pause.Failing ? _pause.FailingWords : null;
+
+    private bool FailsFast => _pause.Failing && BusyCount == 0 && IdleCount == 0;
+
     private PoolView View => new(this, _nowUs);
 
     /// <summary>What the policy knows and does; null when it is none that explains. Changes nothing.</summary>
-    public PolicyExplanation? Explain(long nowUs) => (_policy as IExplainablePolicy)?.Explain(new PoolView(this, Math.Max(nowUs, _nowUs)));
+    public PolicyExplanation? Explain(long nowUs) => _policy is IExplainablePolicy policy
+        ? policy.Explain(new PoolView(this, Math.Max(nowUs, _nowUs))) with { Failing = Failing }
+        : null;
 
     /// <summary>What the policy tells operators at <paramref name="nowUs"/>; nulls where it has nothing to tell.</summary>
     public (double? ArrivalsPerSecond, double? PriceGbsPerSecond) DescribePolicy(long nowUs)
@@ -175,8 +187,11 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         {
             _line.Add(request, _nowUs, deadlineUs);
             WakeBy(deadlineUs);
-            var wanted = _policy.CreateOnMiss(View);
-            CreateOrOwe(_shares ? wanted : Math.Max(1, wanted), effects);
+            if (!FailsFast)
+            {
+                var wanted = _policy.CreateOnMiss(View);
+                CreateOrOwe(_shares ? wanted : Math.Max(1, wanted), effects);
+            }
         }
 
         Settle(effects);
@@ -275,6 +290,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         if (slot.State == SlotState.Creating)
         {
             Statistics.Create.Add(_nowUs - slot.AskedUs);
+            _registry.Worked(slot.AskedUs);
         }
 
         _inventory.CountOn(slot, !slot.Doomed);
@@ -307,6 +323,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         slot.Address = address;
 
         _pause.Succeeded();
+        _registry.Worked(slot.AskedUs);
         Statistics.Init.Add(_nowUs - slot.AskedUs);
         if (slot.Doomed)
         {
@@ -340,7 +357,8 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             return;
         }
 
-        var counted = slot.State == SlotState.Initializing ? !slot.Doomed : !slot.Abandoned;
+        var starting = slot.State == SlotState.Initializing;
+        var counted = starting ? !slot.Doomed : !slot.Abandoned;
         switch (slot.State)
         {
             case SlotState.Creating when failure.OutcomeUnknown:
@@ -369,7 +387,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
         if (counted)
         {
-            RetryLater(slot, failure, effects);
+            RetryLater(slot, failure, effects, starting);
         }
 
         Settle(effects);
@@ -381,6 +399,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         Advance(nowUs);
         if (_inventory.Find(ticket) is { State: SlotState.Destroying } slot)
         {
+            _registry.Worked(slot.AskedUs);
             Drop(slot);
             Settle(effects);
         }
@@ -524,11 +543,11 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         Invariant.Holds(Statistics.Active == BusyCount + WaiterCount, "each active request waits or holds an instance");
         Invariant.Holds(!_shares || Suspended || IdleCount == 0 || WaiterCount == 0, "nobody waits beside an idle instance");
         Invariant.Holds(
-            WaiterCount == 0 || BusyCount > 0 || InFlightCount > 0 || _pause.Owed > 0 || (_options.MaxSlots > 0 && SlotCount >= _options.MaxSlots),
+            WaiterCount == 0 || FailsFast || BusyCount > 0 || InFlightCount > 0 || _pause.Owed > 0 || (_options.MaxSlots > 0 && SlotCount >= _options.MaxSlots),
             "nobody waits with nothing under way");
         Invariant.Holds(_line.Bound.All(r => _inventory.All.Any(s => s.BoundTo == r)), "a request that is said to have a slot of its own has one");
         Invariant.Holds(_nextWakeUs <= _line.NextDeadlineUs, "the pool wakes at the next deadline");
-        Invariant.Holds(_pause.Owed == 0 || _nextWakeUs <= _pause.UntilUs, "the pool wakes when it may try again");
+        Invariant.Holds(_pause.Owed == 0 || _nextWakeUs <= _pause.WakeUs, "the pool wakes when it may try again");
         foreach (var slot in _inventory.All)
         {
             Invariant.Holds(_nextWakeUs <= DueOf(slot), "the pool wakes when the next slot is due");
@@ -545,24 +564,43 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private void Settle(List<Effect> effects)
     {
         LearnDemand();
-        if (_line.Count > 0 && InFlightCount == 0 && BusyCount == 0 && _pause.Owed == 0)
+        if (FailsFast)
+        {
+            RejectAsFailing(effects);
+        }
+        else if (_line.Count > 0 && InFlightCount == 0 && BusyCount == 0 && _pause.Owed == 0)
         {
             CreateOrOwe(1, effects);
         }
 
-        if (!_policy.HasStandby || _draining)
+        if (_policy.HasStandby && !_draining)
         {
-            return;
+            Prepare(effects);
         }
 
+        if (_probeOwed)
+        {
+            Probe(effects);
+        }
+    }
+
+    /// <summary>What the policy wants ahead of requests. A pool of former settings only runs down.</summary>
+    private void Prepare(List<Effect> effects)
+    {
         var plan = _policy.Standby(View);
-        if (plan.CreateNow > 0 && _nowUs < _pause.StandbyUntilUs)
+        var create = IsFormer ? 0 : plan.CreateNow;
+        _plansAhead = create > 0 || plan.ReviewAtUs != long.MaxValue;
+        if (create > 0 && _pause.Failing)
+        {
+            _probeOwed = true;
+        }
+        else if (create > 0 && _nowUs < _pause.StandbyUntilUs)
         {
             WakeBy(_pause.StandbyUntilUs);
         }
         else
         {
-            for (var i = 0; i < plan.CreateNow && Create(standby: true, effects); i++)
+            for (var i = 0; i < create && Create(standby: true, effects); i++)
             {
             }
         }
@@ -574,6 +612,39 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             {
                 DestroyUnlessKept(_inventory.IdleAt(i), depth: IdleCount - i, "it is not worth keeping", effects);
             }
+        }
+    }
+
+    /// <summary>Nobody waits for instances that fail to start.</summary>
+    private void RejectAsFailing(List<Effect> effects)
+    {
+        _probeOwed |= _line.Count > 0;
+        for (var left = MostRejectedAtOnce; _line.First is { } waiter; left--)
+        {
+            if (left == 0)
+            {
+                WakeBy(_nowUs + GoOnAfterUs);
+                return;
+            }
+
+            Reject(waiter, RejectReason.FunctionFails, _pause.FailingWords, effects);
+        }
+    }
+
+    /// <summary>While requests for a failing function come, one instance at a time is tried, a pause after the last.</summary>
+    private void Probe(List<Effect> effects)
+    {
+        if (!_pause.Failing || _draining)
+        {
+            _probeOwed = false;
+        }
+        else if (_nowUs < _pause.UntilUs)
+        {
+            WakeBy(_pause.UntilUs);
+        }
+        else if (InFlightCount == 0)
+        {
+            _probeOwed = !Create(standby: true, effects);
         }
     }
 
@@ -591,7 +662,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             if (left == 0)
             {
                 // Other functions' events go before the rest.
-                WakeBy(_nowUs + LearnAgainAfterUs);
+                WakeBy(_nowUs + GoOnAfterUs);
                 return;
             }
 
@@ -705,7 +776,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         _line.Unbind(slot);
     }
 
-    private void RetryLater(Slot slot, SlotFailure failure, List<Effect> effects)
+    private void RetryLater(Slot slot, SlotFailure failure, List<Effect> effects, bool starting = false)
     {
         if (failure.Kind == FailureKind.Permanent)
         {
@@ -720,7 +791,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             return;
         }
 
-        _pause.Failed(_nowUs, slot.WantedUs, failure);
+        _pause.Failed(_nowUs, slot.WantedUs, failure, starting);
         WakeBy(_pause.UntilUs);
     }
 
@@ -728,6 +799,11 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private void DestroyUnlessKept(Slot slot, int depth, string reason, List<Effect> effects)
     {
         slot.DueUs = _draining ? _nowUs : _policy.Keep(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses)).UntilUs;
+        if (IsFormer)
+        {
+            slot.DueUs = Math.Min(slot.DueUs, slot.SinceUs + _options.FormerKeepAlive.ToUs());
+        }
+
         if (slot.DueUs <= _nowUs)
         {
             Destroy(slot, reason, effects);
@@ -805,7 +881,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
                 DestroyUnlessKept(slot, _inventory.DepthOf(slot), "its keep-alive has ended", effects);
                 break;
 
-            case SlotState.Adopted when slot.Doomed || _draining:
+            case SlotState.Adopted when slot.Doomed || _draining || (IsFormer && _line.Count == 0):
                 Destroy(slot, "its function's settings have changed", effects);
                 break;
 

@@ -31,6 +31,28 @@ public sealed record SlotPoolOptions
     public TimeSpan MaxRetryDelay { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
+    /// After so many instances in a row have failed to start, requests that find no instance are told so at once, and one further instance
+    /// at a time is tried while requests come. Default 5; 0 for never: then each request waits until its deadline.
+    /// </summary>
+    public int FailFastAfter { get; init; } = 5;
+
+    /// <summary>
+    /// How long an idle instance is kept at most once requests for its function come with another memory or runtime. Default 60 s; from 0 on.
+    /// </summary>
+    public TimeSpan FormerKeepAlive { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>
+    /// How long what was learned of a function is remembered after its last instance has gone. Default 7 days; from 0 on.
+    /// </summary>
+    public TimeSpan ForgetAfter { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>
+    /// Of how many functions without instances and requests that is remembered, at about 7 KB each; those unused for the longest are forgotten
+    /// first. Default 20,000; from 0 on.
+    /// </summary>
+    public int MostRemembered { get; init; } = 20_000;
+
+    /// <summary>
     /// An assignment that was not released within twice the function's timeout plus this is taken to be lost, and its instance is
     /// destroyed. Default 60 s; from 0 on, or <see cref="Timeout.InfiniteTimeSpan"/> for never.
     /// </summary>
@@ -43,7 +65,7 @@ public sealed record SlotPoolOptions
     /// </summary>
     public TimeSpan NoTimeoutLimit { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary>The most slots of one function at a time, in whatever state. Default 0: no limit.</summary>
+    /// <summary>The most slots of one function with the same memory and runtime at a time, in whatever state. Default 0: no limit.</summary>
     public int MaxSlots { get; init; }
 
     /// <summary>
@@ -84,10 +106,22 @@ public sealed record SlotPoolOptions
         Check(MaxRetryDelay >= RetryDelay, nameof(MaxRetryDelay), MaxRetryDelay, $"at least {nameof(RetryDelay)}, {RetryDelay}");
         Check(AssignmentGrace >= TimeSpan.Zero || AssignmentGrace == Timeout.InfiniteTimeSpan, nameof(AssignmentGrace), AssignmentGrace, "0 or more, or infinite");
         Check(NoTimeoutLimit > TimeSpan.Zero || NoTimeoutLimit == Timeout.InfiniteTimeSpan, nameof(NoTimeoutLimit), NoTimeoutLimit, "above 0, or infinite");
+        Check(FormerKeepAlive >= TimeSpan.Zero, nameof(FormerKeepAlive), FormerKeepAlive, "0 or more");
+        Check(ForgetAfter >= TimeSpan.Zero, nameof(ForgetAfter), ForgetAfter, "0 or more");
         Check(OrphanGrace >= TimeSpan.Zero, nameof(OrphanGrace), OrphanGrace, "0 or more");
         if (MaxSlots < 0)
         {
             throw new ArgumentException($"{nameof(MaxSlots)} is {MaxSlots} and must be 0, for no limit, or more.");
+        }
+
+        if (MostRemembered < 0)
+        {
+            throw new ArgumentException($"{nameof(MostRemembered)} is {MostRemembered} and must be 0 or more.");
+        }
+
+        if (FailFastAfter < 0)
+        {
+            throw new ArgumentException($"{nameof(FailFastAfter)} is {FailFastAfter} and must be 0, for never, or more.");
         }
 
         if (LatencyPriceGbs is { } price && !(price >= 0 && double.IsFinite(price)))

@@ -2,7 +2,7 @@ namespace FuncScaler.Pool;
 
 /// <summary>
 /// Gives out tickets and knows which backend slot belongs to which ticket, across all pools of a scaler: a backend that hands out one
-/// slot twice is found here, before two pools would use it. Not safe for concurrent use.
+/// slot twice is found here, before two pools would use it. Knows when the backend last worked. Not safe for concurrent use.
 /// </summary>
 /// <param name="lastTicket">
 /// Tickets are given from the next number on: scalers that share a backend count in spaces of their own, see
@@ -15,6 +15,12 @@ public sealed class SlotRegistry(long lastTicket = 0)
 
     /// <summary>The slots known by their backend id.</summary>
     public int Count => _owners.Count;
+
+    /// <summary>When the latest of the calls that the backend has carried out was asked for, µs; 0 before the first.</summary>
+    internal long WorkedUs { get; private set; }
+
+    /// <summary>The backend has carried out a call that was asked for at a time, µs.</summary>
+    internal void Worked(long askedUs) => WorkedUs = Math.Max(WorkedUs, askedUs);
 
     public SlotTicket NextTicket() => new(++_lastTicket);
 

@@ -20,7 +20,7 @@ public sealed partial class ServeProcessTests : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        var functions = _folder.File("functions.json", $$"""{ "functions": { "f": { "command": ["node", "-e", "{{Server}}"] } } }""");
+        var functions = _folder.File("functions.json", $$"""{ "functions": { "f": { "command": ["node", "-e", "{{Server}}"] }, "broken": { "command": ["sh", "-c", "echo no such module >&2; exit 3"] } } }""");
         _scaler = FuncScalerProcess.Start(
             "serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:300");
         var line = await _scaler.ReadLineAsync();
@@ -64,6 +64,22 @@ public sealed partial class ServeProcessTests : IAsyncLifetime
         Assert.Equal("cold", metadata.GetValue("x-instance-start"));
         Assert.StartsWith("pid ", await _http.GetStringAsync(metadata.GetValue("x-instance-address")), StringComparison.Ordinal);
         Assert.Equal("r1", reply.Assigment.RequestId);
+    }
+
+    [Fact]
+    public async Task A_function_that_ends_at_start_is_said_to_fail_in_its_own_words()
+    {
+        var waited = await AnswerAsync("r1", "broken");
+        var atOnce = await AnswerAsync("r2", "broken");
+        var stats = (await _http.GetFromJsonAsync<JsonObject>("/api/stats"))!;
+
+        Assert.All([waited["error"]!, atOnce["error"]!, stats["functions"]![0]!["failing"]!], said =>
+        {
+            Assert.Contains("instances failed to start", said.GetValue<string>(), StringComparison.Ordinal);
+            Assert.Contains("exit code 3", said.GetValue<string>(), StringComparison.Ordinal);
+            Assert.Contains("no such module", said.GetValue<string>(), StringComparison.Ordinal);
+        });
+        Assert.Equal("Unavailable", waited["status"]!.GetValue<string>());
     }
 
     [Theory]
@@ -136,11 +152,16 @@ public sealed partial class ServeProcessTests : IAsyncLifetime
 
     private async Task<JsonNode> AssignAsync(string request)
     {
-        using var response = await _http.PostAsJsonAsync(
-            "/api/assign", new { requestId = request, metaData = new { key = "f", runtime = "node", timeoutInSecs = 30, memoryInMb = 256 } });
-        var reply = (await response.Content.ReadFromJsonAsync<JsonNode>())!;
-        Assert.True(response.IsSuccessStatusCode, reply.ToJsonString());
+        var reply = await AnswerAsync(request, "f");
+        Assert.True(reply["assigment"] is not null, reply.ToJsonString());
         return reply;
+    }
+
+    private async Task<JsonNode> AnswerAsync(string request, string key)
+    {
+        using var response = await _http.PostAsJsonAsync(
+            "/api/assign", new { requestId = request, metaData = new { key, runtime = "node", timeoutInSecs = 30, memoryInMb = 256 } });
+        return (await response.Content.ReadFromJsonAsync<JsonNode>())!;
     }
 
     [GeneratedRegex(@"gRPC on 127\.0\.0\.1:(\d+), HTTP on 127\.0\.0\.1:(\d+)")]

@@ -96,7 +96,7 @@ public class AdoptionStories
         var core = NewCore();
         Reconcile(core, new ListedSlot(new BackendSlotId("old"), Function: F));
         core.Assign(_nowUs, F with { MemoryMb = 1024 }, new RequestId("r"), long.MaxValue, _effects);
-        Take();
+        Assert.Equal(EffectKind.CreateSlot, Assert.Single(Take()).Kind);
 
         Wait(core, 10 * Second);
 

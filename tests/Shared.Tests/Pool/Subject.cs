@@ -14,6 +14,11 @@ internal abstract class Subject
     /// <summary>When the host was told to wake it next.</summary>
     public abstract long WakeAtUs { get; }
 
+    /// <summary>Checks what the subject promises of itself beyond its pools.</summary>
+    public virtual void CheckInvariants()
+    {
+    }
+
     /// <summary>How many backend slots the registry knows; null where it cannot be seen.</summary>
     public virtual int? RegisteredSlots => null;
 
@@ -54,6 +59,8 @@ internal sealed class CoreSubject(PolicyChoice policy, SlotPoolOptions options) 
     public override IEnumerable<SlotPool> Pools => _core.Pools.Append(_core.Find(new MetaKey(""))!);
 
     public override long WakeAtUs => _core.NextWakeUs;
+
+    public override void CheckInvariants() => _core.CheckInvariants();
 
     public override void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects) =>
         _core.Assign(nowUs, function, request, deadlineUs, effects);

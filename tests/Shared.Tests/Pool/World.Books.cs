@@ -12,7 +12,7 @@ internal sealed partial class World
     private readonly List<(RequestId Request, Held Held)> _expired = [];
     private readonly Dictionary<SlotTicket, Ticket> _tickets = [];
     private readonly Dictionary<SlotTicket, long> _keepUntilUs = [];
-    private readonly Dictionary<int, List<SlotTicket>> _idleOrder = [];
+    private readonly Dictionary<(int Function, string Fit), List<SlotTicket>> _idleOrder = [];
     private readonly HashSet<int> _changed = [];
     private readonly HashSet<SlotTicket> _live = [];
     private readonly Dictionary<SlotTicket, long> _destroyAskedUs = [];
@@ -87,10 +87,10 @@ internal sealed partial class World
         {
             case EffectKind.CreateSlot:
                 var function = FunctionOf(effect);
-                Require(effect.MemoryMb == _functions[function].MemoryMb, "A slot is created with another function's memory");
-                Require(_tickets.TryAdd(effect.Ticket, new Ticket(function, effect.MemoryMb, _nowUs)), "A ticket was used twice");
+                Require(effect.MemoryMb == (_scenario.Core ? effect.Function : _functions[function]).MemoryMb, "A slot is created with another function's memory");
+                Require(_tickets.TryAdd(effect.Ticket, new Ticket(function, FitOf(effect.Function), effect.MemoryMb, _nowUs)), "A ticket was used twice");
                 _live.Add(effect.Ticket);
-                Require(_options.MaxSlots == 0 || SlotsOf(function).Count(s => _tickets.ContainsKey(s.Ticket)) <= _options.MaxSlots, "More slots than allowed");
+                Require(_options.MaxSlots == 0 || SlotsOf(function).Count(s => Counts(s, FitOf(effect.Function))) <= _options.MaxSlots, "More slots than allowed");
                 OnCreateSlot(effect);
                 break;
 
@@ -164,6 +164,7 @@ internal sealed partial class World
         Require(!_retired.Contains(effect.Instance), "An instance was granted that is broken, expired or destroyed");
         var ticket = _tickets[effect.Ticket];
         Require(FunctionOf(effect) == waiting!.Function && ticket.Function == waiting.Function, "A request got another function's instance");
+        Require(ticket.Fit == waiting.Fit, "A request got an instance made for other settings");
         Require(!ticket.Doomed, "A request got an instance made under former settings");
         if (_exists.TryGetValue(effect.BackendSlot, out var slot))
         {
@@ -172,16 +173,16 @@ internal sealed partial class World
 
         if (effect.GrantKind == GrantKind.Warm)
         {
-            Require(IdleOrder(waiting.Function)[^1] == effect.Ticket, "Reuse is not last in, first out");
+            Require(IdleOrder(waiting.Function, waiting.Fit)[^1] == effect.Ticket, "Reuse is not last in, first out");
             Require(waiting.ArrivedUs == _nowUs, "A warm start was late");
         }
 
         Seen($"Grant {effect.GrantKind}");
         var waitedUs = _nowUs - waiting.ArrivedUs;
-        var timeoutSeconds = _functions[waiting.Function].TimeoutSeconds;
+        var timeoutSeconds = effect.Function.TimeoutSeconds;
         var limit = timeoutSeconds > 0 ? _options.AssignmentGrace : _options.NoTimeoutLimit;
         var expiresUs = limit == Timeout.InfiniteTimeSpan ? long.MaxValue : _nowUs + (2_000_000L * timeoutSeconds) + limit.ToUs();
-        _held.Add(effect.Request, new Held(waiting.Function, effect.Instance, effect.BackendSlot, effect.Ticket, waitedUs, expiresUs));
+        _held.Add(effect.Request, new Held(waiting.Function, waiting.Fit, effect.Instance, effect.BackendSlot, effect.Ticket, waitedUs, expiresUs));
     }
 
     private void TakeExpired()
@@ -202,9 +203,16 @@ internal sealed partial class World
     {
         var inventory = new HashSet<SlotTicket>();
         var ids = new Dictionary<BackendSlotId, SlotTicket>();
+        _subject.CheckInvariants();
         foreach (var pool in _subject.Pools)
         {
             CheckPool(pool, inventory, ids);
+        }
+
+        foreach (var idle in _idleOrder.Values)
+        {
+            // A pool that has been forgotten had none.
+            idle.RemoveAll(t => !inventory.Contains(t));
         }
 
         Require((_subject.RegisteredSlots ?? ids.Count) == ids.Count, "The registry knows other slots than the inventory");
@@ -266,9 +274,10 @@ internal sealed partial class World
         }
 
         var function = Array.FindIndex(_functions, f => f.Key == pool.Function.Key);
-        var waiting = _waiting.Values.Count(w => w.Function == function);
+        var fit = FitOf(pool.Function);
+        var waiting = _waiting.Values.Count(w => w.Function == function && w.Fit == fit);
         Require(pool.SlotCount == count, "SlotCount is wrong");
-        Require(pool.BusyCount == busy && busy == _held.Values.Count(h => h.Function == function), "BusyCount is wrong");
+        Require(pool.BusyCount == busy && busy == _held.Values.Count(h => h.Function == function && h.Fit == fit), "BusyCount is wrong");
         Require(pool.IdleCount == idle, "IdleCount is wrong");
         Require(pool.InFlightCount == creating + initialising, $"InFlightCount is {pool.InFlightCount}, not {creating} + {initialising}");
         Require(pool.InitializingCount == initialising, $"InitializingCount is {pool.InitializingCount}, not {initialising}");
@@ -277,7 +286,7 @@ internal sealed partial class World
         Require(_subject.WakeAtUs <= pool.NextWakeUs, $"A pool is to be woken at {pool.NextWakeUs} and the host was not told");
         if (function >= 0)
         {
-            var known = IdleOrder(function);
+            var known = IdleOrder(function, fit);
             known.RemoveAll(t => !order.Contains(t));
             known.AddRange(order.Where(t => !known.Contains(t)));
             Require(idle == 0 || waiting == 0 || !_options.Waiting || _scenario.Policy is ScenarioPolicy.Random or ScenarioPolicy.Direct, "A request waits beside an idle instance");
@@ -379,13 +388,20 @@ internal sealed partial class World
     private int FunctionOf(Effect effect) => Array.FindIndex(_functions, f => f.Key == effect.Function.Key);
 
     private IEnumerable<SlotSnapshot> SlotsOf(int function) =>
-        _subject.Pools.FirstOrDefault(p => p.Function.Key == _functions[function].Key)?.Slots ?? [];
+        _subject.Pools.Where(p => p.Function.Key == _functions[function].Key).SelectMany(p => p.Slots);
 
-    private List<SlotTicket> IdleOrder(int function)
+    /// <summary>Whether a slot counts for the limit of its function and settings: one that may have come to be after it was given up does not.</summary>
+    private bool Counts(SlotSnapshot slot, string fit) =>
+        _tickets.GetValueOrDefault(slot.Ticket)?.Fit == fit && !(slot.State == SlotState.Destroying && slot.BackendId == default);
+
+    /// <summary>What tells pools of one function apart: its settings, where those have pools of their own.</summary>
+    private string FitOf(FunctionMeta function) => _scenario.Core ? $"{function.MemoryMb} {function.Runtime}" : "";
+
+    private List<SlotTicket> IdleOrder(int function, string fit)
     {
-        if (!_idleOrder.TryGetValue(function, out var order))
+        if (!_idleOrder.TryGetValue((function, fit), out var order))
         {
-            _idleOrder.Add(function, order = []);
+            _idleOrder.Add((function, fit), order = []);
         }
 
         return order;
@@ -402,14 +418,16 @@ internal sealed partial class World
         return "given up";
     }
 
-    private sealed record Waiting(int Function, long ArrivedUs, long DeadlineUs);
+    private sealed record Waiting(int Function, string Fit, long ArrivedUs, long DeadlineUs);
 
     private sealed record Held(
-        int Function, InstanceId Instance, BackendSlotId BackendSlot, SlotTicket Ticket, long WaitedUs, long ExpiresUs);
+        int Function, string Fit, InstanceId Instance, BackendSlotId BackendSlot, SlotTicket Ticket, long WaitedUs, long ExpiresUs);
 
-    private sealed class Ticket(int function, int memoryMb, long askedUs)
+    private sealed class Ticket(int function, string fit, int memoryMb, long askedUs)
     {
         public int Function { get; } = function;
+
+        public string Fit { get; } = fit;
 
         public int MemoryMb { get; } = memoryMb;
 

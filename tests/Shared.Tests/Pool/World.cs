@@ -149,11 +149,11 @@ internal sealed partial class World
         if (isNew)
         {
             _held.Remove(request);
-            _waiting.Add(request, new Waiting(function, _nowUs, deadlineUs));
+            _waiting.Add(request, new Waiting(function, FitOf(_functions[function]), _nowUs, deadlineUs));
         }
 
         _callers[request] = isNew ? 1 : _callers[request] + 1;
-        var idle = !isNew || _draining || _changed.Contains(function) ? 0 : IdleOrder(function).Count;
+        var idle = !isNew || _draining || _changed.Contains(function) ? 0 : IdleOrder(function, FitOf(_functions[function])).Count;
         _changed.Remove(function);
         Event($"Assign {request} of {function} until {deadlineUs}", () => _subject.Assign(_nowUs, _functions[function], request, deadlineUs, _effects));
         if (idle > 0)
@@ -281,7 +281,7 @@ internal sealed partial class World
         {
             foreach (var slot in SlotsOf(function))
             {
-                if (_tickets.TryGetValue(slot.Ticket, out var ticket))
+                if (!_scenario.Core && _tickets.TryGetValue(slot.Ticket, out var ticket))
                 {
                     ticket.Doomed = true;
                 }
@@ -289,7 +289,10 @@ internal sealed partial class World
                 Seen($"Function changed while a slot is {slot.State}");
             }
 
-            _changed.Add(function);
+            if (!_scenario.Core)
+            {
+                _changed.Add(function);
+            }
         }
 
         // The core learns of it with the next request.

@@ -35,6 +35,8 @@ internal sealed class LocalPolicy(IKeepAlivePolicy policy, TimeSpan parkAfter) :
         return new StandbyPlan(Math.Clamp(plan.CreateNow, 0, Math.Max(0, pool.Waiters - pool.InFlight)), plan.ReviewAtUs);
     }
 
+    public void Forgotten() => policy.Forgotten();
+
     public double? PredictArrivalsPerSecond(in PoolView pool) => (policy as IPolicyMetrics)?.PredictArrivalsPerSecond(pool);
 
     public double? PriceGbsPerSecond(in PoolView pool) => (policy as IPolicyMetrics)?.PriceGbsPerSecond(pool);

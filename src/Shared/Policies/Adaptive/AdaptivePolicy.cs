@@ -52,10 +52,13 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
         _gaps = new GapsTold(shared.Gaps, _plans.Similar, function);
         _choice = new Choice(options, shared);
         _prewarming = new Prewarming(_demand, _plans, _choice, _log);
-        shared.Join(this);
+        Place = shared.Join(this);
     }
 
     public bool HasStandby => true;
+
+    /// <summary>Its place among the functions of its scaler.</summary>
+    internal int Place { get; set; }
 
     public void RequestArrived(in PoolView pool)
     {
@@ -145,6 +148,8 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
 
         return new StandbyPlan(create, _waitReviewUs);
     }
+
+    public void Forgotten() => _shared.Leave(Place);
 
     /// <inheritdoc/>
     public PolicyExplanation Explain(in PoolView pool) =>

@@ -34,7 +34,20 @@ internal sealed class AdaptiveShared
     /// <summary>The geometric mean of execution times over functions, µs; null before the first.</summary>
     public double? DurationUs => _durations == 0 ? null : Math.Exp(_logDuration / _durations);
 
-    public void Join(AdaptivePolicy policy) => _policies.Add(policy);
+    /// <summary>A function joins; returns its place.</summary>
+    public int Join(AdaptivePolicy policy)
+    {
+        _policies.Add(policy);
+        return _policies.Count - 1;
+    }
+
+    /// <summary>The function in a place leaves: the last one takes the place.</summary>
+    public void Leave(int place)
+    {
+        _policies[place] = _policies[^1];
+        _policies[place].Place = place;
+        _policies.RemoveAt(_policies.Count - 1);
+    }
 
     /// <summary>Brings the costs of one function's pretended pools up to date, of each function in turn.</summary>
     public void SettleNext(long nowUs) => _policies[_settled++ % _policies.Count].Settle(nowUs);

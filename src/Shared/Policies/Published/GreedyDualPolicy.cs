@@ -99,6 +99,8 @@ public sealed class GreedyDualPolicy : IKeepAlivePolicy
         return StandbyPlan.None with { ReviewIdle = _condemned > 0 };
     }
 
+    public void Forgotten() => _cache.Functions.Remove(this);
+
     /// <summary>What the functions of a scaler share: the clock and the memory.</summary>
     internal sealed class InstanceCache(double capacityMb, IPolicyHost host)
     {

@@ -9,6 +9,9 @@ internal sealed class SharedGaps
     private const int FewestGaps = 20;
     private const int MemoryClasses = 16;
 
+    /// <summary>The most kinds of runtime and memory that are told apart: callers name runtimes as they like.</summary>
+    private const int MostKinds = 1024;
+
     /// <summary>Gaps of the first rank, by runtime and memory.</summary>
     private readonly Dictionary<(string Runtime, int MemoryClass), HazardHistogram> _firstRank = [];
 
@@ -20,6 +23,11 @@ internal sealed class SharedGaps
     public HazardHistogram SimilarTo(FunctionMeta function)
     {
         var key = (function.Runtime, ClassOf(function.MemoryMb));
+        if (_firstRank.Count >= MostKinds && !_firstRank.ContainsKey(key))
+        {
+            key.Runtime = "";
+        }
+
         if (!_firstRank.TryGetValue(key, out var gaps))
         {
             _firstRank.Add(key, gaps = new HazardHistogram());
