@@ -1,5 +1,5 @@
 using System.Globalization;
-using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
 
 namespace FuncScaler.Benchmarks;
 
@@ -19,7 +19,7 @@ internal static class DecisionCost
         ("bursts of 50 at once", () => Enumerable.Range(0, Untimed + Timed).Select(i => (Functions[0], i / 50 * 2_000_000L, 200_000L))),
         ("preset faas", () =>
         {
-            var trace = Presets.Create("faas");
+            var trace = PresetCatalog.Create("faas");
             return trace.ReadRequests().Take(Untimed + Timed).Select(r => (trace.Functions[r.Function].Meta, r.StartUs, r.DurationUs));
         }),
     ];

@@ -1,5 +1,5 @@
 using System.Globalization;
-using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
 using FuncScaler.Statistics;
@@ -59,7 +59,7 @@ internal static class FunctionState
         {
             SharesState = true,
         };
-        VirtualContest.Run(Presets.Create("faas", lengthSeconds: LengthSeconds), watching, new VirtualOptions());
+        VirtualContest.Run(PresetCatalog.Create("faas", lengthSeconds: LengthSeconds), watching, new VirtualOptions());
         kept.ForEach(k => k.Cut());
         return kept;
     }

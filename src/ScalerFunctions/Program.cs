@@ -1,4 +1,5 @@
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Hosting;
+using FuncScaler.ScalerFunctions.Worker;
 using Microsoft.Azure.Functions.Worker.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

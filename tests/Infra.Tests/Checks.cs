@@ -1,7 +1,7 @@
 using System.Reflection;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Hosting;
 using FuncScaler.SlotBackends.Aci;
 
 namespace FuncScaler.Tests;

@@ -2,7 +2,7 @@ using FuncScaler.Leasing.Ledger;
 using FuncScaler.SlotBackends;
 using Microsoft.Azure.Functions.Worker;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Durable;
 
 /// <summary>The backend, for orchestrations: each call an activity, each failure an answer.</summary>
 public sealed class BackendActivities(ISlotBackend backend)

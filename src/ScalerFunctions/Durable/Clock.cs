@@ -1,4 +1,4 @@
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Durable;
 
 /// <summary>The ledgers' time: µs since 1970, UTC.</summary>
 internal static class Clock

@@ -1,10 +1,11 @@
 using System.Runtime.CompilerServices;
+using FuncScaler.ScalerFunctions.Hosting;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask.Client;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Durable;
 
 /// <summary>Deletes what Durable keeps of orchestrations that ended long ago: nothing else does, and it would grow for ever.</summary>
 /// <remarks>

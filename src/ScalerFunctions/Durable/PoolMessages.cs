@@ -1,4 +1,4 @@
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Durable;
 
 /// <summary>A provisioning that has failed.</summary>
 /// <param name="Ticket">The slot.</param>

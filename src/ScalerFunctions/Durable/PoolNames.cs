@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Microsoft.DurableTask.Entities;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Durable;
 
 /// <summary>Names of the durable parts, as they stand in storage: changing one strands what is stored under it.</summary>
 internal static class PoolNames

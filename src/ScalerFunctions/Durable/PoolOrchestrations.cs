@@ -4,7 +4,7 @@ using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Entities;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Durable;
 
 /// <summary>
 /// What takes longer than an entity may: asking the backend, with retries and compensation, surviving whatever worker dies in between.

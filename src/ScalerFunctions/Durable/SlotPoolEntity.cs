@@ -8,7 +8,7 @@ using Microsoft.DurableTask;
 using Microsoft.DurableTask.Entities;
 using Microsoft.Extensions.Logging;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Durable;
 
 /// <summary>
 /// The durable truth about one function's slots. All thinking is <see cref="PoolLedger"/>'s; here its operations become entity operations,

@@ -8,7 +8,7 @@ using Microsoft.DurableTask.Client;
 using Microsoft.DurableTask.Client.Entities;
 using Microsoft.Extensions.Logging;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Durable;
 
 /// <summary>The periodic look at everything: the safety net under timers, leases and workers.</summary>
 public sealed partial class SweepActivities(ISlotBackend backend, TimeProvider time, ILogger<SweepActivities> logger)

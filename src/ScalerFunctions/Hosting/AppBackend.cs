@@ -2,7 +2,7 @@ using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Hosting;
 
 /// <summary>The backend that the app's settings name. Only kinds that several scalers can share: every worker of the app is one.</summary>
 internal static class AppBackend

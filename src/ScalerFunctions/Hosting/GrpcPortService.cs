@@ -13,7 +13,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Hosting;
 
 /// <summary>
 /// The contract over native gRPC on a port of the worker's own, where one is set: the same service as the self-host's, for local

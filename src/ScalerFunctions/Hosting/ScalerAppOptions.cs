@@ -2,7 +2,7 @@ using FuncScaler.Leasing;
 using FuncScaler.Policies;
 using FuncScaler.SlotBackends.Settings;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Hosting;
 
 /// <summary>The app's settings, section <c>Scaler</c>; docs/azure-app.md has them in a table.</summary>
 public sealed class ScalerAppOptions

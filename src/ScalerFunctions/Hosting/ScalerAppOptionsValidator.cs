@@ -3,7 +3,7 @@ using FuncScaler.Policies;
 using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.Options;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Hosting;
 
 /// <summary>Finds wrong settings at the start, with a sentence on how to mend each.</summary>
 internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOptions>

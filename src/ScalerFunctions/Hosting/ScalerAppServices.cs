@@ -4,6 +4,7 @@ using FuncScaler.Policies;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Leasing;
 using FuncScaler.Runtime.Service;
+using FuncScaler.ScalerFunctions.Worker;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.DependencyInjection;
@@ -11,7 +12,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Hosting;
 
 /// <summary>What the app is made of.</summary>
 internal static class ScalerAppServices

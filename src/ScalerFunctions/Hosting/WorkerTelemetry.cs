@@ -3,7 +3,7 @@ using Microsoft.Azure.Functions.Worker.OpenTelemetry;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Hosting;
 
 /// <summary>What the worker sends to Azure Monitor or a collector.</summary>
 internal static class WorkerTelemetry

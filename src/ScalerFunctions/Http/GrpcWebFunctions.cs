@@ -1,10 +1,11 @@
 using FuncScaler.Runtime.Service;
+using FuncScaler.ScalerFunctions.Worker;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask.Client;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Http;
 
 /// <summary>
 /// The contract as gRPC-Web on the contract's own paths: on every plan, because the status travels in the body. Wants a function key, in

@@ -2,7 +2,7 @@ using System.Text.Json;
 using FuncScaler.Runtime.Service;
 using Microsoft.AspNetCore.Mvc;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Http;
 
 /// <summary>Answers in JSON.</summary>
 internal static class HttpAnswer

@@ -1,10 +1,12 @@
 using System.Text.Json;
+using FuncScaler.ScalerFunctions.Durable;
+using FuncScaler.ScalerFunctions.Worker;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask.Client;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Http;
 
 /// <summary>Pools as their ledgers know them, for operators.</summary>
 public sealed class PoolFunctions(DurableLedgers ledgers)

@@ -1,6 +1,7 @@
 using FuncScaler.Leasing.Ledger;
+using FuncScaler.ScalerFunctions.Durable;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Http;
 
 /// <summary>A ledger, for people.</summary>
 internal sealed record PoolSummary(

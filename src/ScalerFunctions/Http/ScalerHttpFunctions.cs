@@ -1,10 +1,11 @@
 using FuncScaler.Runtime.Service;
+using FuncScaler.ScalerFunctions.Worker;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask.Client;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Http;
 
 /// <summary>The JSON API as HTTP-triggered functions; each wants a function key.</summary>
 public sealed class ScalerHttpFunctions(ScalerJsonApi api, DurableLedgers ledgers)

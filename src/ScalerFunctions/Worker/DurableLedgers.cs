@@ -3,9 +3,10 @@ using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Runtime.Leasing;
+using FuncScaler.ScalerFunctions.Durable;
 using Microsoft.DurableTask.Client;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Worker;
 
 /// <summary>
 /// The ledgers as durable entities. The Functions host tells a worker how to reach them only with an invocation, so the first one that

@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using Microsoft.Extensions.Configuration;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Worker;
 
 /// <summary>Whether the Functions host that has started this worker is still there.</summary>
 internal interface IFunctionsHostProbe

@@ -2,7 +2,7 @@ using FuncScaler.Leasing;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Worker;
 
 /// <summary>
 /// Ends a worker that has been cut off for the time of a lease: its Functions host is gone, or none of its reports gets through. Its slots are

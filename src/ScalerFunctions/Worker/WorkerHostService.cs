@@ -1,9 +1,10 @@
 using FuncScaler.Runtime.Leasing;
+using FuncScaler.ScalerFunctions.Hosting;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
-namespace FuncScaler.ScalerFunctions;
+namespace FuncScaler.ScalerFunctions.Worker;
 
 /// <summary>
 /// Connects a worker that serves native gRPC to the ledgers before the first invocation does, and hands its slots back when it stops.

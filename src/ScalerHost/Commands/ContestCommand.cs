@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
 using FuncScaler.SlotBackends.Simulator;
@@ -111,7 +112,7 @@ internal static class ContestCommand
         .. DemoPresets.Select(name =>
         {
             // The busiest stretch of four hours: a quiet one would show nothing.
-            var trace = Presets.Create(name, seed, DemoSearchSeconds);
+            var trace = PresetCatalog.Create(name, seed, DemoSearchSeconds);
             var window = TraceStatistics.BusiestWindow(trace, DemoSeconds);
             return new ContestRun(name, new BoundedTrace(name, new TraceSlice(trace, window.OffsetSeconds, DemoSeconds), DemoSeconds));
         }),

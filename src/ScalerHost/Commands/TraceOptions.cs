@@ -1,5 +1,7 @@
 using System.CommandLine;
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Azure;
+using FuncScaler.ContestSimulator.Traces.Presets;
 
 namespace FuncScaler.ScalerHost.Commands;
 
@@ -15,7 +17,7 @@ internal sealed class TraceOptions(bool azure = false)
 
     public Option<string?> Preset { get; } = new("--preset")
     {
-        Description = "A generated trace: " + string.Join(", ", Presets.Names),
+        Description = "A generated trace: " + string.Join(", ", PresetCatalog.Names),
         HelpName = "NAME",
     };
 
@@ -86,15 +88,15 @@ internal sealed class TraceOptions(bool azure = false)
             return null;
         }
 
-        if (!Presets.Names.Contains(preset))
+        if (!PresetCatalog.Names.Contains(preset))
         {
             throw new CommandException(
                 CommandException.BadUsage,
-                $"There is no preset '{preset}'. Choose one of: {string.Join(", ", Presets.Names)}.");
+                $"There is no preset '{preset}'. Choose one of: {string.Join(", ", PresetCatalog.Names)}.");
         }
 
         length ??= presetLengthSeconds;
-        ITrace trace = Presets.Create(preset, parsed.GetValue(Seed), from + length);
+        ITrace trace = PresetCatalog.Create(preset, parsed.GetValue(Seed), from + length);
         return new ChosenTrace(preset, from > 0 ? Slice(trace, from, length) : trace, null);
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Azure;
 
 namespace FuncScaler.Tests.Traces;
 

@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
 
 namespace FuncScaler.Tests.Traces;
 
@@ -48,7 +49,7 @@ public sealed class ContestTraceWriterTests : TraceFolderTests
     [Fact]
     public void A_preset_written_and_read_is_the_same_trace()
     {
-        var preset = Presets.Create("faas", 7, 60);
+        var preset = PresetCatalog.Create("faas", 7, 60);
         ContestTraceWriter.Write(preset, Folder);
 
         Assert.Equal(preset.ReadRequests(), ContestTrace.Open(Folder).ReadRequests());

@@ -1,4 +1,5 @@
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
 
 namespace FuncScaler.Tests.Traces;
 
@@ -12,7 +13,7 @@ public sealed class PresetCalibrationTests
     {
         // Five of 25 epochs.
         const double share = 0.2;
-        var s = TraceStatistics.Measure(Presets.Create("sparse", seed, 550_770 * share));
+        var s = TraceStatistics.Measure(PresetCatalog.Create("sparse", seed, 550_770 * share));
 
         Within(0.02, 1_275_642 * share, s.Requests);
         Within(0.15, 909, s.PeakPerMinute / 3.0);
@@ -34,7 +35,7 @@ public sealed class PresetCalibrationTests
     public void Dense_has_the_shape_of_the_second_data_set(long seed)
     {
         const double length = 30_000;
-        var s = TraceStatistics.Measure(Presets.Create("dense", seed, length));
+        var s = TraceStatistics.Measure(PresetCatalog.Create("dense", seed, length));
 
         Within(0.03, 9.4 * length, s.Requests);
         var lockstep = s.PerFunction.OrderByDescending(f => f.Requests).Take(4).ToArray();
@@ -51,7 +52,7 @@ public sealed class PresetCalibrationTests
     [InlineData(3)]
     public void Faas_has_the_shape_of_the_third_data_set(long seed)
     {
-        var s = TraceStatistics.Measure(Presets.Create("faas", seed));
+        var s = TraceStatistics.Measure(PresetCatalog.Create("faas", seed));
 
         Assert.Equal((613, 535), (s.Functions, s.ActiveFunctions));
         Within(0.02, 436_546, s.Requests);
@@ -74,7 +75,7 @@ public sealed class PresetCalibrationTests
     [InlineData(2)]
     public void Smoke_has_the_shape_of_the_smoke_test(long seed)
     {
-        var s = TraceStatistics.Measure(Presets.Create("smoke", seed));
+        var s = TraceStatistics.Measure(PresetCatalog.Create("smoke", seed));
 
         Assert.Equal((980, 127, 127, 806, 4), (s.Requests, s.Functions, s.ActiveFunctions, s.PeakPerSecond, s.BrokenRequests));
         Within(0.03, 11.2, s.SpanSeconds);

@@ -1,25 +1,26 @@
 using FsCheck;
 using FsCheck.Fluent;
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
 
 namespace FuncScaler.Tests.Traces;
 
 public sealed class PresetTests
 {
     private static readonly Gen<(string Name, long Seed)> AnyPreset =
-        from name in Gen.Elements<string>([.. Presets.Names])
+        from name in Gen.Elements<string>([.. PresetCatalog.Names])
         from seed in Gen.OneOf(Gen.Choose(0, 1000).Select(s => (long)s), Gen.Elements(long.MinValue, -1L, long.MaxValue))
         select (name, seed);
 
-    public static TheoryData<string> Names => [.. Presets.Names];
+    public static TheoryData<string> Names => [.. PresetCatalog.Names];
 
     [Fact]
     public void The_same_name_and_seed_give_the_same_trace()
     {
         Prop.ForAll(AnyPreset.ToArbitrary(), preset =>
         {
-            var one = Presets.Create(preset.Name, preset.Seed, 100);
-            var other = Presets.Create(preset.Name, preset.Seed, 100);
+            var one = PresetCatalog.Create(preset.Name, preset.Seed, 100);
+            var other = PresetCatalog.Create(preset.Name, preset.Seed, 100);
             return one.Functions.SequenceEqual(other.Functions) && one.ReadRequests().SequenceEqual(other.ReadRequests());
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(20));
     }
@@ -31,7 +32,7 @@ public sealed class PresetTests
     [InlineData("smoke", 100, -6_020_189_606_722_004_698)]
     public void A_seed_means_the_same_trace_for_good(string name, double length, long expected)
     {
-        var trace = Presets.Create(name, 1, length);
+        var trace = PresetCatalog.Create(name, 1, length);
         var hash = trace.Functions.Aggregate(17L, (h, f) => unchecked((h * 31) + f.InitDurationUs + f.Meta.MemoryMb + f.Meta.Key.Value[^1]));
         hash = trace.ReadRequests().Aggregate(
             hash, (h, r) => unchecked((((((h * 1_000_003) + r.Function) * 1_000_003) + r.StartUs) * 1_000_003) + r.DurationUs + r.StatusCode));
@@ -44,8 +45,8 @@ public sealed class PresetTests
     {
         Prop.ForAll(AnyPreset.ToArbitrary(), Gen.Choose(1, 130).ToArbitrary(), (preset, length) =>
         {
-            var whole = Presets.Create(preset.Name, preset.Seed, 130);
-            var begin = Presets.Create(preset.Name, preset.Seed, length);
+            var whole = PresetCatalog.Create(preset.Name, preset.Seed, 130);
+            var begin = PresetCatalog.Create(preset.Name, preset.Seed, length);
             var endUs = (PresetTrace.BeginMs + (length * 1000L)) * 1000;
             return whole.Functions.SequenceEqual(begin.Functions)
                 && whole.ReadRequests().TakeWhile(r => r.StartUs < endUs).SequenceEqual(begin.ReadRequests());
@@ -56,7 +57,7 @@ public sealed class PresetTests
     [MemberData(nameof(Names))]
     public void Requests_are_in_order_in_range_and_in_whole_milliseconds(string name)
     {
-        var trace = Presets.Create(name, 5, 5000);
+        var trace = PresetCatalog.Create(name, 5, 5000);
         var previousUs = PresetTrace.BeginMs * 1000;
         foreach (var request in trace.ReadRequests())
         {
@@ -71,8 +72,8 @@ public sealed class PresetTests
     [MemberData(nameof(Names))]
     public void Other_seeds_give_other_functions_and_other_times(string name)
     {
-        var one = Presets.Create(name, 1, 500);
-        var other = Presets.Create(name, 2, 500);
+        var one = PresetCatalog.Create(name, 1, 500);
+        var other = PresetCatalog.Create(name, 2, 500);
 
         Assert.Empty(one.Functions.Select(f => f.Meta.Key).Intersect(other.Functions.Select(f => f.Meta.Key)));
         var starts = one.ReadRequests().Select(r => r.StartUs).ToArray();
@@ -87,8 +88,8 @@ public sealed class PresetTests
     [InlineData("smoke")]
     public void A_long_edition_has_the_same_arrivals_in_the_opposite_cost_regime(string name)
     {
-        var normal = Presets.Create(name, 4, 3000);
-        var slow = Presets.Create(name + "-long", 4, 3000);
+        var normal = PresetCatalog.Create(name, 4, 3000);
+        var slow = PresetCatalog.Create(name + "-long", 4, 3000);
 
         Assert.Equal(
             normal.ReadRequests().Select(r => (r.Function, r.StartUs, r.StatusCode)),
@@ -103,10 +104,10 @@ public sealed class PresetTests
     [Fact]
     public void An_unknown_name_is_answered_with_the_known_ones()
     {
-        var error = Assert.Throws<ArgumentException>(() => Presets.Create("sparse-long-long"));
+        var error = Assert.Throws<ArgumentException>(() => PresetCatalog.Create("sparse-long-long"));
 
-        Assert.All(Presets.Names, name => Assert.Contains(name, error.Message, StringComparison.Ordinal));
-        Assert.Throws<ArgumentException>(() => Presets.DefaultLengthSeconds("dataSet_1"));
+        Assert.All(PresetCatalog.Names, name => Assert.Contains(name, error.Message, StringComparison.Ordinal));
+        Assert.Throws<ArgumentException>(() => PresetCatalog.DefaultLengthSeconds("dataSet_1"));
     }
 
     [Theory]
@@ -115,13 +116,13 @@ public sealed class PresetTests
     [InlineData(double.NaN)]
     [InlineData(1e12)]
     public void A_length_out_of_range_is_refused(double length) =>
-        Assert.Throws<ArgumentOutOfRangeException>(() => Presets.Create("dense", 1, length));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PresetCatalog.Create("dense", 1, length));
 
     [Fact]
     public void The_default_lengths_are_the_data_sets_spans()
     {
-        Assert.Equal([550_770, 561_570, 4088, 11.25], Presets.Names.Take(4).Select(Presets.DefaultLengthSeconds));
-        Assert.All(Presets.Names.Take(4), name => Assert.Equal(Presets.DefaultLengthSeconds(name), Presets.DefaultLengthSeconds(name + "-long")));
+        Assert.Equal([550_770, 561_570, 4088, 11.25], PresetCatalog.Names.Take(4).Select(PresetCatalog.DefaultLengthSeconds));
+        Assert.All(PresetCatalog.Names.Take(4), name => Assert.Equal(PresetCatalog.DefaultLengthSeconds(name), PresetCatalog.DefaultLengthSeconds(name + "-long")));
     }
 
     [DataFact]
@@ -132,6 +133,6 @@ public sealed class PresetTests
             .Select(f => f.Meta.Key)
             .ToHashSet();
 
-        Assert.All(Presets.Names.SelectMany(name => Presets.Create(name).Functions), f => Assert.DoesNotContain(f.Meta.Key, real));
+        Assert.All(PresetCatalog.Names.SelectMany(name => PresetCatalog.Create(name).Functions), f => Assert.DoesNotContain(f.Meta.Key, real));
     }
 }

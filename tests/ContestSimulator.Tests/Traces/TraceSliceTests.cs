@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
 
 namespace FuncScaler.Tests.Traces;
 
@@ -56,7 +57,7 @@ public sealed class TraceSliceTests
     public void Reading_stops_at_the_end_of_the_slice()
     {
         // A hundred years of trace: reading on would take for ever.
-        var slice = new TraceSlice(Presets.Create("dense", 1, Presets.LongestSeconds), 10, 10);
+        var slice = new TraceSlice(PresetCatalog.Create("dense", 1, PresetCatalog.LongestSeconds), 10, 10);
 
         Assert.NotEmpty(slice.ReadRequests());
     }

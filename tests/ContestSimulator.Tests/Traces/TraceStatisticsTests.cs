@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
 
 namespace FuncScaler.Tests.Traces;
 
@@ -76,7 +77,7 @@ public sealed class TraceStatisticsTests
     [Fact]
     public void A_slice_at_the_busiest_window_has_its_requests()
     {
-        var trace = Presets.Create("sparse", 3, 50_000);
+        var trace = PresetCatalog.Create("sparse", 3, 50_000);
         var window = TraceStatistics.BusiestWindow(trace, 60);
 
         Assert.Equal(window.Requests, new TraceSlice(trace, window.OffsetSeconds, window.LengthSeconds).ReadRequests().Count());

@@ -1,4 +1,4 @@
-using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
 using FuncScaler.Tests.Platform;
@@ -31,7 +31,7 @@ public sealed class VirtualContestProperties
     [InlineData("fft")]
     public void A_long_run_does_not_depend_on_processors_either(string policy)
     {
-        var trace = Presets.Create("dense", 3, 12_000);
+        var trace = PresetCatalog.Create("dense", 3, 12_000);
         var one = VirtualContest.Run(trace, PolicyCatalog.Parse(policy), new VirtualOptions());
         var four = VirtualContest.Run(trace, PolicyCatalog.Parse(policy), new VirtualOptions { Parallelism = 4 });
 

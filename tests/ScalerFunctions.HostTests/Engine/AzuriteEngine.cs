@@ -6,7 +6,7 @@ using DurableTask.Core.Entities.OperationFormat;
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Policies;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Durable;
 using FuncScaler.SlotBackends;
 using Microsoft.DurableTask.Worker;
 using Microsoft.DurableTask.Worker.Shims;

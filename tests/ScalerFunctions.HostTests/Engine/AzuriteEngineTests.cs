@@ -1,5 +1,5 @@
 using FuncScaler.Leasing.Ledger;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Durable;
 using FuncScaler.SlotBackends.Fake;
 
 namespace FuncScaler.Tests.Engine;

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using FuncScaler.FunctionsHost;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Durable;
 using FuncScaler.SlotBackends.Fake;
 using FuncScaler.Tests.Engine;
 using FuncScaler.Tests.FakeArm;

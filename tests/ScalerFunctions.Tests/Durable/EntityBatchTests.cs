@@ -1,7 +1,7 @@
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Durable;
 using Google.Protobuf;
 using Microsoft.DurableTask.Protobuf;
 using Microsoft.DurableTask.Worker.Grpc;

@@ -3,7 +3,7 @@ using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Durable;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Entities;
 using Microsoft.Extensions.Logging.Abstractions;

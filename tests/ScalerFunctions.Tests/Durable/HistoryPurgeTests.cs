@@ -1,4 +1,5 @@
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Durable;
+using FuncScaler.ScalerFunctions.Hosting;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask.Client;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using FuncScaler.Leasing.Ledger;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Durable;
+using FuncScaler.ScalerFunctions.Hosting;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Entities;
 using Microsoft.Extensions.Logging;

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Durable;
 
 namespace FuncScaler.Tests;
 

@@ -1,5 +1,5 @@
 using FuncScaler.Contract;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Hosting;
 using Grpc.Core;
 using Grpc.Health.V1;
 using Grpc.Net.Client;

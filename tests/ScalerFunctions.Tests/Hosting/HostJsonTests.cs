@@ -29,7 +29,7 @@ public sealed class HostJsonTests
     [InlineData("Function.SlotPoolEntity")]
     [InlineData("Function.Sweep.User")]
     [InlineData("Host.Results")]
-    [InlineData("FuncScaler.ScalerFunctions.SlotPoolEntity")]
+    [InlineData("FuncScaler.ScalerFunctions.Durable.SlotPoolEntity")]
     public void What_the_app_does_is_logged(string category)
     {
         using var loggers = Loggers();

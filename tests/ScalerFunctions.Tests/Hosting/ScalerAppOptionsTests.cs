@@ -1,4 +1,4 @@
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Hosting;
 
 namespace FuncScaler.Tests;
 

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Leasing;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Hosting;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Fake;
 using Microsoft.Extensions.DependencyInjection;

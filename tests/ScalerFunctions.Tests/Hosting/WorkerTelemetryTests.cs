@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using FuncScaler.Runtime.Telemetry;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Hosting;
 using FuncScaler.Tests.Telemetry;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Extensions.Configuration;

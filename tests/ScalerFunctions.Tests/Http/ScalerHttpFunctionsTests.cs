@@ -1,7 +1,8 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using FuncScaler.Runtime.Service;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Http;
+using FuncScaler.ScalerFunctions.Worker;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 

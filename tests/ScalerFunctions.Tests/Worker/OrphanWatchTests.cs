@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Messages;
-using FuncScaler.ScalerFunctions;
+using FuncScaler.ScalerFunctions.Worker;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;

@@ -1,4 +1,6 @@
-namespace FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
+
+namespace FuncScaler.ContestSimulator.Traces.Azure;
 
 /// <summary>
 /// A day of the Azure Functions trace of 2019 (Microsoft, CC-BY 4.0): invocations per minute, percentiles of execution time per function and

@@ -1,6 +1,7 @@
 using System.Text;
+using FuncScaler.ContestSimulator.Traces.Presets;
 
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Azure;
 
 /// <summary>
 /// The Azure Functions invocation trace of 2021 (Microsoft, CC-BY): a CSV file with the columns <c>app</c>, <c>func</c>,

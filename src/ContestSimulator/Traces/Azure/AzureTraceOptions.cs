@@ -1,4 +1,6 @@
-namespace FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
+
+namespace FuncScaler.ContestSimulator.Traces.Azure;
 
 /// <summary>What the Azure traces do not tell, and how it is made up.</summary>
 public sealed record AzureTraceOptions

@@ -1,7 +1,7 @@
 using System.Buffers.Text;
 using System.Text;
 
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Azure;
 
 /// <summary>Reads a CSV file with a header, without quoting: row by row as UTF-8, numbers without allocating.</summary>
 internal sealed class Utf8CsvReader : IDisposable

@@ -1,4 +1,4 @@
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>How long the controllers' Init is.</summary>
 internal static class ControllerInits

@@ -1,4 +1,4 @@
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>
 /// Kubernetes controllers, busy at all hours (after dataSet_2): four controllers that one change wakes in lockstep, in batches every few

@@ -1,4 +1,4 @@
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>
 /// A function-compute platform's hour (after dataSet_3): hundreds of functions, a few of them very popular and most hardly ever called;

@@ -1,4 +1,4 @@
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>A curve through points, straight between them on logarithmic scales of both axes.</summary>
 internal sealed class LogCurve(params (double X, double Y)[] points)

@@ -1,4 +1,4 @@
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>The opposite cost regime: slow starts and slow executions over the same arrivals.</summary>
 internal static class LongEdition

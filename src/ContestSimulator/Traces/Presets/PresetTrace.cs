@@ -1,8 +1,8 @@
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>
 /// A generated trace: the same for the same name and seed, whatever its length; a longer one begins with the shorter one. Made by
-/// <see cref="Presets.Create"/>.
+/// <see cref="PresetCatalog.Create"/>.
 /// </summary>
 public sealed class PresetTrace : ITrace
 {

@@ -1,4 +1,4 @@
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>An endless generator of requests in order of arrival; a trace merges several. Times are ms from the trace's beginning.</summary>
 internal abstract class RequestSource

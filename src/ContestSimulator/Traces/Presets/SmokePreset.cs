@@ -1,4 +1,4 @@
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>
 /// One sudden burst over many cold functions (after function_smoke_test): 980 requests in 11 s, 806 of them in one second, four broken.

@@ -1,4 +1,4 @@
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>
 /// Kubernetes controllers, mostly quiet (after dataSet_1): a timer of 30 s; three controllers that one change wakes in lockstep, in bursts

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Text;
 
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>
 /// The generator of random numbers behind generated traces: xoshiro256** (Blackman and Vigna, 2018), seeded through splitmix64. Written

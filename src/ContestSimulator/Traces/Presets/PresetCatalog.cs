@@ -1,10 +1,10 @@
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>
 /// Generated traces, calibrated on the published statistics of the contest's data sets (docs/reference/presets.md). The names ending in
 /// <c>-long</c> have the same arrivals with init of 15 to 29 s and executions of seconds.
 /// </summary>
-public static class Presets
+public static class PresetCatalog
 {
     /// <summary>The longest trace, s: a hundred years.</summary>
     public const double LongestSeconds = 100.0 * 366 * 86_400;
