@@ -38,7 +38,7 @@ internal static class ScalerAppServices
         services.AddSingleton<IScaler>(provider => provider.GetRequiredService<WorkerRuntime>());
         services.AddSingleton<ScalerService>();
         services.AddSingleton<ScalerJsonApi>();
-        services.AddGrpc();
+        services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = ScalerGrpc.LargestMessage);
         services.AddSingleton<ScalerGrpcWeb>();
 
         services.TryAddSingleton<IFunctionsHostProbe, FunctionsHostProbe>();

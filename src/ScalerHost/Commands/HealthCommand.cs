@@ -20,7 +20,7 @@ internal static class HealthCommand
             using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(3) };
             try
             {
-                using var answer = await http.GetAsync(health, cancellationToken).ConfigureAwait(false);
+                using var answer = await http.GetAsync(health, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
                 return answer.IsSuccessStatusCode ? 0 : CommandException.Failed;
             }
             catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
