@@ -19,7 +19,8 @@ internal static class ScalerAppServices
     public static IServiceCollection AddScalerApp(this IServiceCollection services)
     {
         services.AddSingleton<IValidateOptions<ScalerAppOptions>, ScalerAppOptionsValidator>();
-        services.AddOptions<ScalerAppOptions>().BindConfiguration(ScalerAppOptions.Section).ValidateOnStart();
+        services.AddSingleton<IConfigureOptions<ScalerAppOptions>, AppSettings>();
+        services.AddOptions<ScalerAppOptions>().ValidateOnStart();
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(provider => PolicyCatalog.Parse(OptionsOf(provider).Policy));
         services.TryAddSingleton(provider => AppBackend.Open(OptionsOf(provider), provider));
