@@ -11,7 +11,12 @@ internal sealed record Instance(JsonNode Assignment, Uri Address, string Start);
 /// <summary>The scaler's JSON API, as a gateway uses it.</summary>
 internal sealed class ScalerClient(GatewaySettings settings) : IDisposable
 {
-    private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = settings.Scaler, Timeout = Timeout.InfiniteTimeSpan };
+    private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false })
+    {
+        BaseAddress = settings.Scaler,
+        MaxResponseContentBufferSize = 64 * 1024,
+        Timeout = Timeout.InfiniteTimeSpan,
+    };
 
     /// <exception cref="HttpRequestException">No instance; the message has the scaler's words.</exception>
     public async Task<Instance> AssignAsync(string function, CancellationToken cancellationToken)

@@ -27,6 +27,12 @@ internal sealed record ArmFault
     /// <summary>No answer until the caller goes away.</summary>
     public bool Hangs { get; init; }
 
+    /// <summary>The answer is a JSON string that never ends.</summary>
+    public bool NeverEnds { get; init; }
+
+    /// <summary>The answer's body instead of the proper one; null for that.</summary>
+    public string? Body { get; init; }
+
     /// <summary>For PUT: how long provisioning takes; infinite for one that is stuck. Null for the server's own.</summary>
     public TimeSpan? Provisioning { get; init; }
 

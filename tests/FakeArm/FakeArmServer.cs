@@ -229,6 +229,17 @@ internal sealed partial class FakeArmServer : IAsyncDisposable
         });
     }
 
+    private static async Task WriteForEverAsync(HttpContext http)
+    {
+        http.Response.ContentType = "application/json";
+        var words = System.Text.Encoding.ASCII.GetBytes(new string('x', 64 * 1024));
+        await http.Response.WriteAsync("\"", http.RequestAborted);
+        while (!http.RequestAborted.IsCancellationRequested)
+        {
+            await http.Response.Body.WriteAsync(words, http.RequestAborted);
+        }
+    }
+
     private static async Task WithFaultAsync(HttpContext http, ConcurrentQueue<ArmFault> script, Func<ArmFault, Task<(int Status, JsonNode? Body)>> handle)
     {
         var fault = script.TryDequeue(out var scripted) ? scripted : ArmFault.None;
@@ -265,7 +276,16 @@ internal sealed partial class FakeArmServer : IAsyncDisposable
         }
 
         http.Response.StatusCode = answer.Status;
-        if (answer.Body is not null)
+        if (fault.NeverEnds)
+        {
+            await WriteForEverAsync(http);
+        }
+        else if (fault.Body is { } body)
+        {
+            http.Response.ContentType = "application/json";
+            await http.Response.WriteAsync(body);
+        }
+        else if (answer.Body is not null)
         {
             http.Response.ContentType = "application/json";
             await http.Response.WriteAsync(answer.Body.ToJsonString());

@@ -11,23 +11,16 @@ public class CommandLineErrorTests
     [Theory]
     [InlineData(2, "There is no policy 'nosuch'. Choose one of: ", "contest", "--preset", "smoke", "--policy", "nosuch")]
     [InlineData(2, "'x' is not a number of seconds", "contest", "--preset", "smoke", "--policy", "ttl:x")]
-    [InlineData(2, "There is no preset 'nosuch'. Choose one of: sparse", "contest", "--preset", "nosuch")]
+    [InlineData(2, "--preset 'nosuch' is no preset: choose one of sparse", "contest", "--preset", "nosuch")]
     [InlineData(2, "Give either --data or --preset, not both.", "contest", "--preset", "smoke", "--data", ".")]
     [InlineData(2, "Name a trace: give --data, --preset, --azure2019 or --azure2021.", "simulate")]
     [InlineData(2, "Give one of --data, --preset, --azure2019 and --azure2021.", "simulate", "--preset", "smoke", "--azure2019", "x")]
     [InlineData(2, "There is no policy 'nosuch'. Choose one of: ", "simulate", "--preset", "smoke", "--policy", "ttl,nosuch")]
-    [InlineData(2, "--rpc-ms is a number of milliseconds: give 0 or more.", "simulate", "--preset", "smoke", "--rpc-ms", "-1")]
-    [InlineData(2, "--rpc-ms is a number of milliseconds: give 0 or more.", "simulate", "--preset", "smoke", "--rpc-ms", "NaN")]
-    [InlineData(2, "--latency-price '-1' is neither auto nor a price: give 0 or more", "simulate", "--preset", "smoke", "--latency-price", "-1")]
-    [InlineData(2, "--latency-price 'NaN' is neither auto nor a price: give 0 or more", "simulate", "--preset", "smoke", "--latency-price", "NaN")]
-    [InlineData(2, "--latency-price 'dear' is neither auto nor a price: give 0 or more", "simulate", "--preset", "smoke", "--latency-price", "dear")]
     [InlineData(2, "Name a trace: give --data", "explain", "--function", "f")]
     [InlineData(2, "Name a function with --function. The busiest are: ", "explain", "--preset", "smoke")]
     [InlineData(2, "'nosuch' has no request in smoke. The busiest are: ", "explain", "--preset", "smoke", "--function", "nosuch")]
     [InlineData(2, "The policy 'ttl:9' does not explain its decisions. These do: adaptive.", "explain", "--preset", "smoke", "--policy", "ttl:9")]
-    [InlineData(2, "There is no backend 'nosuch'", "serve", "--backend", "nosuch")]
-    [InlineData(2, "is no address: write host:port", "serve", "--platform", "http://")]
-    [InlineData(2, "--grpc-port is a port", "serve", "--grpc-port", "70000")]
+    [InlineData(2, "--backend 'nosuch' is not known: choose one of simulator, process, aci", "serve", "--backend", "nosuch")]
     [InlineData(2, "--nosuch", "serve", "--nosuch")]
     [InlineData(1, "The platform at 127.0.0.1:1 cannot be reached", "serve", "--platform", "127.0.0.1:1", "--platform-timeout", "0", "--grpc-port", "0", "--http-port", "0")]
     public async Task A_wrong_argument_ends_in_one_sentence(int exitCode, string sentence, params string[] arguments)
@@ -35,6 +28,92 @@ public class CommandLineErrorTests
         var result = await FuncScalerProcess.RunAsync(arguments);
 
         AssertOneSentence(result, exitCode, sentence);
+    }
+
+    [Theory]
+    [InlineData("simulate", "--length", "60s", "is no number of seconds that can be used: give 0.001 to 1000000000")]
+    [InlineData("simulate", "--length", "0", "give 0.001")]
+    [InlineData("simulate", "--length", "-5", "give 0.001")]
+    [InlineData("contest", "--length", "NaN", "give 0.001")]
+    [InlineData("generate", "--length", "1e400", "give 0.001")]
+    [InlineData("simulate", "--length", "", "give 0.001")]
+    [InlineData("simulate", "--from", "soon", "give 0 to 1000000000")]
+    [InlineData("simulate", "--from", "-1", "give 0 to 1000000000")]
+    [InlineData("simulate", "--from", "999999999", "is beyond the last request, which comes after")]
+    [InlineData("explain", "--at", "abc", "give 0 to 1000000000")]
+    [InlineData("explain", "--at", "-1", "give 0 to 1000000000")]
+    [InlineData("simulate", "--tail", "-1", "give 0 to 1000000000")]
+    [InlineData("simulate", "--tail", "x", "give 0 to 1000000000")]
+    [InlineData("contest", "--tail", "1e9", "give 0 to 1000000,")]
+    [InlineData("platform", "--tail", "1e9", "give 0 to 1000000,")]
+    [InlineData("simulate", "--threads", "0", "is no number of processors: give 1 to 1024")]
+    [InlineData("simulate", "--threads", "-1", "give 1 to 1024")]
+    [InlineData("simulate", "--threads", "two", "give 1 to 1024")]
+    [InlineData("simulate", "--threads", "99999999999", "give 1 to 1024")]
+    [InlineData("simulate", "--seed", "1.5", "is no seed: give a whole number")]
+    [InlineData("generate", "--seed", "99999999999999999999", "is no seed")]
+    [InlineData("simulate", "--rpc-ms", "-1", "is no number of milliseconds that can be used: give 0 to 1000000")]
+    [InlineData("simulate", "--rpc-ms", "NaN", "give 0 to 1000000")]
+    [InlineData("explain", "--rpc-ms", "fast", "give 0 to 1000000")]
+    [InlineData("simulate", "--latency-price", "-1", "is neither auto nor a price: give auto, or 0 to")]
+    [InlineData("simulate", "--latency-price", "NaN", "is neither auto nor a price")]
+    [InlineData("serve", "--latency-price", "dear", "is neither auto nor a price")]
+    [InlineData("serve", "--grpc-port", "70000", "is no port: give 0, for any free one, to 65535")]
+    [InlineData("serve", "--http-port", "-1", "is no port")]
+    [InlineData("platform", "--port", "http", "is no port")]
+    [InlineData("platform", "--control-port", "1.5", "is no port")]
+    [InlineData("contest", "--port", "", "is no port")]
+    [InlineData("serve", "--listen", "localhost", "is no IP address: write for example 127.0.0.1")]
+    [InlineData("platform", "--listen", "", "is no IP address")]
+    [InlineData("serve", "--platform", "http://", "is no address: write host:port")]
+    [InlineData("serve", "--platform", "somewhere", "is no address: write host:port")]
+    [InlineData("serve", "--platform-timeout", "10s", "give 0 to 1000000,")]
+    [InlineData("serve", "--otlp", "ftp://x:1", "is no address")]
+    [InlineData("contest", "--scaler", "", "is no address")]
+    [InlineData("platform", "--scaler", "127.0.0.1:99999", "is no address")]
+    [InlineData("health", "--address", ":", "is no address")]
+    [InlineData("simulate", "--data", "", "is no path: write where the file or folder is")]
+    [InlineData("simulate", "--azure2019", "", "is no path")]
+    [InlineData("explain", "--azure2021", "", "is no path")]
+    [InlineData("simulate", "--out", "", "is no path")]
+    [InlineData("generate", "--out", "", "is no path")]
+    [InlineData("serve", "--functions", "", "is no path")]
+    [InlineData("serve", "--aci", "", "is no path")]
+    [InlineData("simulate", "--preset", "", "is no preset: choose one of")]
+    [InlineData("contest", "--policy", "", "cannot be read")]
+    public async Task A_wrong_value_is_told_with_its_option_and_with_what_is_wanted(string command, string option, string value, string wanted)
+    {
+        var named = command switch
+        {
+            "serve" or "health" or "platform" => [],
+            _ when option is "--preset" or "--data" or "--azure2019" or "--azure2021" => [],
+            "generate" when option != "--out" => ["--preset", "smoke", "--out", "/tmp/never-made"],
+            _ => (string[])["--preset", "smoke"],
+        };
+
+        var result = await FuncScalerProcess.RunAsync([command, .. named, option, value]);
+
+        AssertOneSentence(result, 2, $"{option} {(option == "--from" && value.StartsWith('9') ? value : $"'{value}'")} ");
+        Assert.Contains(wanted, result.Errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("'maybe'", "simulate", "--preset", "smoke", "--json=maybe")]
+    [InlineData("'--seed'", "simulate", "--preset", "smoke", "--seed")]
+    [InlineData("'--seed'", "simulate", "--preset", "smoke", "--seed", "1", "--seed", "2")]
+    [InlineData("takes no request from 0.5 s on: give more", "simulate", "--preset", "smoke", "--from", "0.5", "--length", "0.001")]
+    public async Task A_wrong_use_of_an_option_is_told_in_one_sentence(string sentence, params string[] arguments)
+    {
+        AssertOneSentence(await FuncScalerProcess.RunAsync(arguments), 2, sentence);
+    }
+
+    [Fact]
+    public async Task A_switch_can_be_turned_off()
+    {
+        var result = await FuncScalerProcess.RunAsync("simulate", "--preset", "smoke", "--policy", "ttl:9", "--length", "60", "--json=false");
+
+        Assert.Equal(0, result.ExitCode);
+        Assert.DoesNotContain("{", result.Output, StringComparison.Ordinal);
     }
 
     [Theory]

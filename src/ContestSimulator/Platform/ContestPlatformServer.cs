@@ -29,6 +29,10 @@ namespace FuncScaler.ContestSimulator.Platform;
 public sealed partial class ContestPlatformServer : IAsyncDisposable
 {
     private const int MaxStartBodyBytes = 64 * 1024;
+
+    /// <summary>Bytes, of a scaler's requests and replies: a few names each.</summary>
+    private const int LargestMessage = 64 * 1024;
+
     private const int WarmUpCalls = 64;
     private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan HealthRetry = TimeSpan.FromMilliseconds(200);
@@ -91,7 +95,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
                 kestrel.Limits.Http2.MaxStreamsPerConnection = 16_384;
                 kestrel.Listen(_options.ListenAddress, _options.PlatformPort, listen => listen.Protocols = HttpProtocols.Http2);
             },
-            services => services.AddSingleton(_platform).AddGrpc());
+            services => services.AddSingleton(_platform).AddGrpc(grpc => grpc.MaxReceiveMessageSize = LargestMessage));
         _grpc.MapGrpcService<PlatformService>();
         PlatformPort = await ListenAsync(_grpc, _options.PlatformPort, cancellation).ConfigureAwait(false);
 
@@ -162,6 +166,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
             {
                 HttpHandler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true, UseProxy = false },
                 DisposeHttpClient = true,
+                MaxReceiveMessageSize = LargestMessage,
 
                 // A scaler that is being started is asked again as often as its health is.
                 InitialReconnectBackoff = HealthRetry,
@@ -228,7 +233,7 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
             {
                 throw new ContestPlatformException(
                     $"The scaler at {ScalerAddress.Authority} did not answer within {_options.ScalerWait.TotalSeconds:0.###} s "
-                    + $"({trouble.Status.Detail}): start it, or correct the address.",
+                    + $"({RemoteWords.Clean(trouble.Status.Detail)}): start it, or correct the address.",
                     trouble);
             }
 

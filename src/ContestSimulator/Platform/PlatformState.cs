@@ -279,7 +279,7 @@ public sealed class PlatformState
     public void Count(Misuse kind, string example) =>
         _misuses[kind] = _misuses.TryGetValue(kind, out var seen)
             ? seen with { Count = seen.Count + 1 }
-            : new MisuseCount(kind, 1, example);
+            : new MisuseCount(kind, 1, RemoteWords.Clean(example));
 
     private SlotReply Refuse(Misuse kind, Status status, string message)
     {

@@ -117,7 +117,7 @@ public static class PoolOrchestrations
         }
         catch (TaskFailedException e)
         {
-            return new BackendAnswer(default, new SlotFailure(FailureKind.Transient, e.FailureDetails.ErrorMessage, OutcomeUnknown: outcomeUnknown));
+            return new BackendAnswer(default, new SlotFailure(FailureKind.Transient, RemoteWords.Clean(e.FailureDetails.ErrorMessage), OutcomeUnknown: outcomeUnknown));
         }
     }
 

@@ -11,19 +11,20 @@ internal static class AppBackend
     private const string SharedRun = "app";
 
     /// <summary>Adds a sentence for each thing that is wrong.</summary>
-    public static void Validate(ScalerAppOptions options, List<string> failures)
+    public static void Validate(ScalerAppOptions options, SettingErrors errors)
     {
         var kind = BackendCatalog.All.FirstOrDefault(k => k.Name == options.Backend);
         if (kind is not { ServesSeveralScalers: true })
         {
-            var names = string.Join(" or ", BackendCatalog.All.Where(k => k.ServesSeveralScalers).Select(k => k.Name));
-            failures.Add(kind is null
-                ? $"Scaler:Backend '{options.Backend}' is not known: write {names}."
-                : $"Scaler:Backend '{options.Backend}' serves one scaler alone, and each worker of the app is one: write {names}.");
+            errors.Add(
+                "Scaler:Backend",
+                options.Backend,
+                kind is null ? "is not known" : "serves one scaler alone, and each worker of the app is one",
+                $"write {string.Join(" or ", BackendCatalog.All.Where(k => k.ServesSeveralScalers).Select(k => k.Name))}");
             return;
         }
 
-        failures.AddRange(kind.Check(SettingsOf(options)).Select(error => kind.FileName is null
+        errors.AddRange(kind.Check(SettingsOf(options)).Select(error => kind.FileName is null
             ? $"Scaler:{char.ToUpperInvariant(error[0])}{error[1..]}"
             : $"Scaler:BackendSettings: {error}"));
     }

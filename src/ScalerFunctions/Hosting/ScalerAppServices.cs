@@ -20,7 +20,8 @@ internal static class ScalerAppServices
     public static IServiceCollection AddScalerApp(this IServiceCollection services)
     {
         services.AddSingleton<IValidateOptions<ScalerAppOptions>, ScalerAppOptionsValidator>();
-        services.AddOptions<ScalerAppOptions>().BindConfiguration(ScalerAppOptions.Section).ValidateOnStart();
+        services.AddSingleton<IConfigureOptions<ScalerAppOptions>, AppSettings>();
+        services.AddOptions<ScalerAppOptions>().ValidateOnStart();
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(provider => PolicyCatalog.Parse(OptionsOf(provider).Policy));
         services.TryAddSingleton(provider => AppBackend.Open(OptionsOf(provider), provider));
@@ -39,7 +40,7 @@ internal static class ScalerAppServices
         services.AddSingleton<IScaler>(provider => provider.GetRequiredService<WorkerRuntime>());
         services.AddSingleton<ScalerService>();
         services.AddSingleton<ScalerJsonApi>();
-        services.AddGrpc();
+        services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = ScalerGrpc.LargestMessage);
         services.AddSingleton<ScalerGrpcWeb>();
 
         services.TryAddSingleton<IFunctionsHostProbe, FunctionsHostProbe>();

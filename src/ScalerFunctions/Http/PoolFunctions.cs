@@ -1,6 +1,10 @@
+using System.Text;
 using System.Text.Json;
+using FuncScaler.Contract;
+using FuncScaler.Runtime.Service;
 using FuncScaler.ScalerFunctions.Durable;
 using FuncScaler.ScalerFunctions.Worker;
+using Grpc.Core;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Azure.Functions.Worker;
@@ -51,9 +55,13 @@ public sealed class PoolFunctions(DurableLedgers ledgers)
         ProvisionedBody? body;
         try
         {
-            body = await JsonSerializer.DeserializeAsync<ProvisionedBody>(request.Body, Json, aborted);
+            body = JsonSerializer.Deserialize<ProvisionedBody>(await ScalerJsonApi.ReadAsync(request.Body, aborted), Json);
         }
-        catch (JsonException e)
+        catch (BadHttpRequestException e)
+        {
+            return HttpAnswer.Of(ScalerJsonApi.Error(StatusCode.InvalidArgument, e.Message, e.StatusCode));
+        }
+        catch (Exception e) when (e is JsonException or DecoderFallbackException)
         {
             return Invalid($"the body is no {{\"count\": N, \"metaData\": {{…}}}}: {e.Message}");
         }
@@ -63,17 +71,21 @@ public sealed class PoolFunctions(DurableLedgers ledgers)
             return Invalid($"count is {body?.Count?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "missing"}: give 0 to {MostProvisioned}");
         }
 
-        var function = body.MetaData is { } meta
-            ? new FunctionMeta(key, meta.Runtime ?? "", meta.TimeoutInSecs, meta.MemoryInMb)
-            : (await ledgers.ReadAsync(key, aborted))?.Function;
+        FunctionMeta? function;
+        try
+        {
+            function = body.MetaData is { } meta
+                ? ScalerService.FunctionOf(new Meta { Key = key.Value, Runtime = meta.Runtime ?? "", TimeoutInSecs = meta.TimeoutInSecs, MemoryInMb = meta.MemoryInMb })
+                : (await ledgers.ReadAsync(key, aborted))?.Function;
+        }
+        catch (RpcException e)
+        {
+            return Invalid(e.Status.Detail);
+        }
+
         if (function is null)
         {
             return Invalid($"function {key} was never asked for: send metaData with its runtime, timeoutInSecs and memoryInMb");
-        }
-
-        if (function.MemoryMb is < 1 or > 1 << 20 || function.TimeoutSeconds is < 0 or > 31_536_000)
-        {
-            return Invalid("metaData needs memoryInMb from 1 to 1048576 and timeoutInSecs from 0 to 31536000");
         }
 
         await ledgers.SetProvisionedAsync(new ProvisionedWish(function, body.Count.Value), aborted);
@@ -86,5 +98,5 @@ public sealed class PoolFunctions(DurableLedgers ledgers)
 
     private sealed record ProvisionedBody(int? Count, ProvisionedMeta? MetaData);
 
-    private sealed record ProvisionedMeta(string? Runtime, int TimeoutInSecs, int MemoryInMb);
+    private sealed record ProvisionedMeta(string? Runtime, uint TimeoutInSecs, ulong MemoryInMb);
 }

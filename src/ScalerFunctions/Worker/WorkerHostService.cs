@@ -60,7 +60,7 @@ internal sealed partial class WorkerHostService(
             {
                 try
                 {
-                    using var answer = await _http.GetAsync(ready, cancellationToken);
+                    using var answer = await _http.GetAsync(ready, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
                 }
                 catch (HttpRequestException e)
                 {

@@ -3,12 +3,16 @@ using System.Globalization;
 using System.Net;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
+using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.ScalerHost.Commands;
 
 /// <summary>Options that several commands share, so that they read and mean the same everywhere.</summary>
 internal static class CommonOptions
 {
+    /// <summary>The longest time of what happens in real time, s: eleven days.</summary>
+    public const double LongestRealSeconds = 1e6;
+
     public static Option<string> Policy() => new("--policy")
     {
         Description = "How instances are kept: " + string.Join("; ", PolicyCatalog.All.Select(p => $"{p.Usage}, {p.Summary}")),
@@ -16,76 +20,105 @@ internal static class CommonOptions
         DefaultValueFactory = _ => PolicyCatalog.Default,
     };
 
-    public static Option<string> LatencyPrice(string otherwise) => new("--latency-price")
-    {
-        Description = "What one second of a caller's waiting is worth, GBs of memory time, to policies that weigh the two; auto: as the contest's score weighs them" + otherwise,
-        HelpName = "auto|X",
-        DefaultValueFactory = _ => "auto",
-    };
-
-    /// <returns>Null for auto.</returns>
-    /// <exception cref="CommandException">It is no price.</exception>
-    public static double? ParseLatencyPrice(string text) =>
-        text == "auto" ? null
-        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var price) && price is >= 0 and <= 1e9 ? price
-        : throw new CommandException(
-            CommandException.BadUsage, $"--latency-price '{text}' is neither auto nor a price: give 0 or more GBs per second of waiting.");
-
-    public static Option<int> Port(string name, string description, int otherwise)
-    {
-        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => otherwise };
-        option.Validators.Add(result =>
+    public static Option<double?> LatencyPrice(string otherwise) => Read<double?>(
+        "--latency-price",
+        "What one second of a caller's waiting is worth, GBs of memory time, to policies that weigh the two; auto: as the contest's score weighs them" + otherwise + " [default: auto]",
+        "auto|X",
+        static (string text, out double? price) =>
         {
-            if (result.Tokens.Count > 0 && result.GetValue(option) is < 0 or > 65535)
-            {
-                result.AddError($"{name} is a port: give a number from 0 (any free one) to 65535.");
-            }
-        });
+            price = null;
+            return text == "auto" || IsNumber(text, 0, 1e9, out price);
+        },
+        "is neither auto nor a price",
+        "give auto, or 0 to 1000000000 GBs per second of waiting");
+
+    public static Option<int> Port(string name, string description, int otherwise) =>
+        Whole(name, description, otherwise, 0, IPEndPoint.MaxPort, "is no port", $"give 0, for any free one, to {IPEndPoint.MaxPort}");
+
+    public static Option<IPAddress> Listen() => Default(
+        Read<IPAddress>(
+            "--listen",
+            "The IP address to listen on; neither port asks who calls",
+            "IP",
+            static (string text, out IPAddress? address) => IPAddress.TryParse(text, out address),
+            "is no IP address",
+            "write for example 127.0.0.1 or 0.0.0.0"),
+        IPAddress.Loopback);
+
+    /// <summary>A time in seconds.</summary>
+    public static Option<double?> Seconds(string name, string description, double least = 0, double most = 1e9) => Read<double?>(
+        name,
+        description,
+        "S",
+        (string text, out double? seconds) => IsNumber(text, least, most, out seconds),
+        "is no number of seconds that can be used",
+        string.Create(CultureInfo.InvariantCulture, $"give {least:0.###} to {most:0}, as a number alone"));
+
+    /// <summary>A whole number.</summary>
+    public static Option<int> Whole(string name, string description, int otherwise, int least, int most, string wrong, string mend) => Default(
+        Read(
+            name,
+            description,
+            "N",
+            (string text, out int number) => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out number) && number >= least && number <= most,
+            wrong,
+            mend),
+        otherwise);
+
+    public static Option<long> Seed(string description) => Default(
+        Read(
+            "--seed",
+            description,
+            "N",
+            static (string text, out long seed) => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out seed),
+            "is no seed",
+            "give a whole number of at most 18 digits"),
+        1);
+
+    /// <summary>The path of a file or a folder; relative to where the command runs.</summary>
+    public static Option<string> Path(string name, string description, string help) => Read<string>(
+        name,
+        description,
+        help,
+        static (string text, out string? path) => !string.IsNullOrWhiteSpace(path = text) && !text.Contains('\0', StringComparison.Ordinal),
+        "is no path",
+        "write where the file or folder is");
+
+    /// <summary>"host:port" or an http(s) address.</summary>
+    public static Option<Uri> Address(string name, string description, string help = "ADDR") => Read<Uri>(
+        name,
+        description,
+        help,
+        static (string text, out Uri? address) =>
+        {
+            var hasScheme = text.Contains("://", StringComparison.Ordinal);
+            return Uri.TryCreate(hasScheme ? text : "http://" + text, UriKind.Absolute, out address)
+                && address.Scheme is "http" or "https"
+                && address.Host.Length > 0
+                && (hasScheme || !address.IsDefaultPort || text.EndsWith(":80", StringComparison.Ordinal));
+        },
+        "is no address",
+        "write host:port, for example 127.0.0.1:50051");
+
+    public static Option<double?> RpcMs() => Read<double?>(
+        "--rpc-ms",
+        "What callers wait for the wire and the scaler per request, Assign and Idle together, ms [default: 0.3]",
+        "MS",
+        static (string text, out double? ms) => IsNumber(text, 0, 1e6, out ms),
+        "is no number of milliseconds that can be used",
+        "give 0 to 1000000");
+
+    /// <summary>The option with what it is where it is not given.</summary>
+    public static Option<T> Default<T>(Option<T> option, T otherwise)
+    {
+        option.DefaultValueFactory = _ => otherwise;
         return option;
     }
-
-    public static Option<string> Listen() => new("--listen")
-    {
-        Description = "The IP address to listen on; neither port asks who calls",
-        HelpName = "IP",
-        DefaultValueFactory = _ => "127.0.0.1",
-    };
-
-    /// <exception cref="CommandException">It is no IP address.</exception>
-    public static IPAddress ParseListen(string text) => IPAddress.TryParse(text, out var address)
-        ? address
-        : throw new CommandException(CommandException.BadUsage, $"--listen '{text}' is no IP address: write for example 127.0.0.1 or 0.0.0.0.");
-
-    public static Option<double?> Seconds(string name, string description)
-    {
-        var option = new Option<double?>(name) { Description = description, HelpName = "S" };
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && result.GetValue(option) is not >= 0 and not <= 1e9)
-            {
-                result.AddError($"{name} is a number of seconds: give 0 or more.");
-            }
-        });
-        return option;
-    }
-
-    public static Option<double> RpcMs() => new("--rpc-ms")
-    {
-        Description = "What callers wait for the wire and the scaler per request, Assign and Idle together, ms",
-        HelpName = "MS",
-        DefaultValueFactory = _ => 0.3,
-    };
 
     /// <summary>The cost model with what <see cref="RpcMs"/> says.</summary>
-    /// <exception cref="CommandException">It is no such number.</exception>
-    public static VirtualOptions ReadRpcMs(ParseResult parsed, Option<double> option, VirtualOptions options)
+    public static VirtualOptions ReadRpcMs(ParseResult parsed, Option<double?> option, VirtualOptions options)
     {
-        var ms = parsed.GetValue(option);
-        if (ms is not (>= 0 and <= 1e6))
-        {
-            throw new CommandException(CommandException.BadUsage, $"{option.Name} is a number of milliseconds: give 0 or more.");
-        }
-
+        var ms = parsed.GetValue(option) ?? 0.3;
         var assignUs = (long)(ms * 1000 * 2 / 3);
         return options with { AssignRpcUs = assignUs, IdleRpcUs = (long)(ms * 1000) - assignUs };
     }
@@ -99,17 +132,35 @@ internal static class CommonOptions
         }
         catch (FormatException e)
         {
-            throw new CommandException(CommandException.BadUsage, e.Message, e);
+            throw new CommandException(CommandException.BadUsage, $"--policy '{RemoteWords.Clean(text)}' cannot be read: {e.Message}", e);
         }
     }
 
-    /// <summary>Reads "host:port" or an http(s) address.</summary>
-    /// <exception cref="CommandException">It is neither.</exception>
-    public static Uri ParseAddress(string option, string text)
+    private delegate bool Reader<T>(string text, out T? value);
+
+    private static bool IsNumber(string text, double least, double most, out double? number)
     {
-        var full = text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text;
-        return Uri.TryCreate(full, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.Host.Length > 0
-            ? uri!
-            : throw new CommandException(CommandException.BadUsage, $"{option} '{text}' is no address: write host:port, for example 127.0.0.1:50051.");
+        var isNumber = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most;
+        number = isNumber ? value : null;
+        return isNumber;
     }
+
+    /// <summary>
+    /// The one way in which options are read: what cannot be read is an error of <see cref="SettingErrors"/>'s form, before anything is begun.
+    /// </summary>
+    private static Option<T> Read<T>(string name, string description, string help, Reader<T> read, string wrong, string mend) => new(name)
+    {
+        Description = description,
+        HelpName = help,
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (!read(text, out var value))
+            {
+                result.AddError(SettingErrors.Sentence(name, text, wrong, mend));
+            }
+
+            return value;
+        },
+    };
 }

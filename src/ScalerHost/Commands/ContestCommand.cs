@@ -31,10 +31,10 @@ internal static class ContestCommand
         var trace = new TraceOptions();
         var policy = CommonOptions.Policy();
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
-        var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300 with --data, else 5]");
-        var scaler = new Option<string?>("--scaler") { Description = "Score the scaler at this address instead of our own", HelpName = "ADDR" };
+        var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300 with --data, else 5]", most: CommonOptions.LongestRealSeconds);
+        var scaler = CommonOptions.Address("--scaler", "Score the scaler at this address instead of our own");
         var port = CommonOptions.Port("--port", "With --scaler: the port of the Platform service it calls", 50051);
-        var output = new Option<string?>("--out") { Description = "Write result_<data set>.json into this folder", HelpName = "DIR" };
+        var output = CommonOptions.Path("--out", "Write result_<data set>.json into this folder", "DIR");
         var json = new Option<bool>("--json") { Description = "Print the results as one JSON array, and nothing else, on standard output" };
         var command = new Command("contest", "Play the contest: replay a trace in real time against the scaler over gRPC, and score it");
         trace.AddTo(command);
@@ -46,7 +46,7 @@ internal static class ContestCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var choice = CommonOptions.ParsePolicy(parsed.GetValue(policy)!);
-            var scalerAddress = parsed.GetValue(scaler) is { } text ? CommonOptions.ParseAddress("--scaler", text) : null;
+            var scalerAddress = parsed.GetValue(scaler);
             var chosen = trace.Choose(parsed, PresetSeconds);
             var runs = chosen is null
                 ? MakeDemo(parsed.GetValue(trace.Seed))

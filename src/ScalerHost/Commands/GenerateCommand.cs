@@ -10,7 +10,8 @@ internal static class GenerateCommand
     public static Command Create()
     {
         var trace = new TraceOptions();
-        var output = new Option<string>("--out") { Description = "The folder to write metas and requests into", HelpName = "DIR", Required = true };
+        var output = CommonOptions.Path("--out", "The folder to write metas and requests into", "DIR");
+        output.Required = true;
         var gzip = new Option<bool>("--gzip") { Description = "Compress both files" };
         var force = new Option<bool>("--force") { Description = "Overwrite a data set that is there" };
         trace.Preset.Required = true;

@@ -7,20 +7,15 @@ internal static class HealthCommand
 {
     public static Command Create()
     {
-        var address = new Option<string>("--address")
-        {
-            Description = "The address of the JSON API",
-            HelpName = "ADDR",
-            DefaultValueFactory = _ => "127.0.0.1:8080",
-        };
+        var address = CommonOptions.Default(CommonOptions.Address("--address", "The address of the JSON API"), new Uri("http://127.0.0.1:8080"));
         var command = new Command("health", "Ask a running scaler whether it answers; exits with 0 if so") { address };
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var health = new Uri(CommonOptions.ParseAddress("--address", parsed.GetValue(address)!), "healthz");
+            var health = new Uri(parsed.GetValue(address)!, "healthz");
             using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(3) };
             try
             {
-                using var answer = await http.GetAsync(health, cancellationToken).ConfigureAwait(false);
+                using var answer = await http.GetAsync(health, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
                 return answer.IsSuccessStatusCode ? 0 : CommandException.Failed;
             }
             catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !cancellationToken.IsCancellationRequested)

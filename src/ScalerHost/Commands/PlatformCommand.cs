@@ -10,11 +10,11 @@ internal static class PlatformCommand
     public static Command Create()
     {
         var trace = new TraceOptions();
-        var scaler = new Option<string>("--scaler") { Description = "The scaler's gRPC address", HelpName = "ADDR", DefaultValueFactory = _ => "127.0.0.1:9001" };
+        var scaler = CommonOptions.Default(CommonOptions.Address("--scaler", "The scaler's gRPC address"), new Uri("http://127.0.0.1:9001"));
         var listen = CommonOptions.Listen();
         var port = CommonOptions.Port("--port", "The port of the Platform service; 0 for any free one", 50051);
         var controlPort = CommonOptions.Port("--control-port", "The port of POST /start and GET /; 0 for any free one", 9000);
-        var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]");
+        var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]", most: CommonOptions.LongestRealSeconds);
         var start = new Option<bool>("--start") { Description = "Start at once, print the result, and stop, instead of waiting for POST /start" };
         var command = new Command("platform", "Run the contest's platform alone: Platform gRPC, POST /start, GET / with the result");
         trace.AddTo(command);
@@ -25,8 +25,7 @@ internal static class PlatformCommand
 
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var address = CommonOptions.ParseListen(parsed.GetValue(listen)!);
-
+            var address = parsed.GetValue(listen)!;
             var chosen = trace.Choose(parsed);
             if (chosen is null && parsed.GetValue(start))
             {
@@ -35,7 +34,7 @@ internal static class PlatformCommand
 
             var server = new ContestPlatformServer(new ContestPlatformOptions
             {
-                ScalerAddress = CommonOptions.ParseAddress("--scaler", parsed.GetValue(scaler)!),
+                ScalerAddress = parsed.GetValue(scaler)!,
                 ListenAddress = address,
                 PlatformPort = parsed.GetValue(port),
                 ControlPort = parsed.GetValue(controlPort),
@@ -56,7 +55,7 @@ internal static class PlatformCommand
                     return report[0].Error is null ? 0 : CommandException.Failed;
                 }
 
-                Console.WriteLine($"platform: gRPC on {address}:{server.PlatformPort}, control on http://{address}:{server.ControlPort}, scaler {parsed.GetValue(scaler)}");
+                Console.WriteLine($"platform: gRPC on {address}:{server.PlatformPort}, control on http://{address}:{server.ControlPort}, scaler {parsed.GetValue(scaler)!.Authority}");
                 try
                 {
                     await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);

@@ -22,14 +22,10 @@ internal static class ServeCommand
         };
         var files = BackendCatalog.All.Where(kind => kind.FileName is not null).ToDictionary(
             kind => kind.Name,
-            kind => new Option<string?>($"--{kind.FileName}") { Description = $"For --backend {kind.Name}: a file with its settings", HelpName = "FILE" });
-        var platform = new Option<string>("--platform")
-        {
-            Description = "For --backend simulator: the contest platform's address",
-            HelpName = "ADDR",
-            DefaultValueFactory = _ => "127.0.0.1:50051",
-        };
-        var wait = CommonOptions.Seconds("--platform-timeout", "How long to wait at the start for the platform to answer, s [default: 10]");
+            kind => CommonOptions.Path($"--{kind.FileName}", $"For --backend {kind.Name}: a file with its settings", "FILE"));
+        var platform = CommonOptions.Default(
+            CommonOptions.Address("--platform", "For --backend simulator: the contest platform's address"), new Uri("http://127.0.0.1:50051"));
+        var wait = CommonOptions.Seconds("--platform-timeout", "How long to wait at the start for the platform to answer, s [default: 10]", most: CommonOptions.LongestRealSeconds);
         var listen = CommonOptions.Listen();
         var grpcPort = CommonOptions.Port("--grpc-port", "The port of the gRPC Scaler service; 0 for any free one", 9001);
         var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API; 0 for any free one", 8080);
@@ -37,11 +33,10 @@ internal static class ServeCommand
         var price = CommonOptions.LatencyPrice("");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
         var keep = new Option<bool>("--keep") { Description = "Leave instances alive when stopping" };
-        var otlp = new Option<string?>("--otlp")
-        {
-            Description = $"The OpenTelemetry collector that metrics and traces go to, by OTLP over HTTP, for example http://127.0.0.1:4318; also as {TelemetryExport.OtlpVariable}",
-            HelpName = "URL",
-        };
+        var otlp = CommonOptions.Address(
+            "--otlp",
+            $"The OpenTelemetry collector that metrics and traces go to, by OTLP over HTTP, for example http://127.0.0.1:4318; also as {TelemetryExport.OtlpVariable}",
+            "URL");
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, JSON POST /api/assign and /api/release, GET /api/stats and /api/slots")
         {
@@ -55,9 +50,8 @@ internal static class ServeCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var name = parsed.GetValue(backend)!;
-            var address = CommonOptions.ParseListen(parsed.GetValue(listen)!);
-
-            var platformAddress = CommonOptions.ParseAddress("--platform", parsed.GetValue(platform)!);
+            var address = parsed.GetValue(listen)!;
+            var platformAddress = parsed.GetValue(platform)!;
             var file = files.GetValueOrDefault(name) is { } option
                 ? parsed.GetValue(option) ?? throw new CommandException(CommandException.BadUsage, $"--backend {name} needs {option.Name} FILE.")
                 : null;
@@ -70,11 +64,11 @@ internal static class ServeCommand
                 Policy = CommonOptions.ParsePolicy(parsed.GetValue(policy)!),
                 Runtime = new ScalerRuntimeOptions
                 {
-                    Pool = opened.Limits.Apply(MakePoolOptions(waiting: !parsed.GetValue(noWait)) with { LatencyPriceGbs = CommonOptions.ParseLatencyPrice(parsed.GetValue(price)!) }),
+                    Pool = opened.Limits.Apply(MakePoolOptions(waiting: !parsed.GetValue(noWait)) with { LatencyPriceGbs = parsed.GetValue(price) }),
                     ReconcileInterval = opened.Limits.ReconcileInterval,
                 },
                 KeepInstances = parsed.GetValue(keep),
-                Otlp = parsed.GetValue(otlp) is { } collector ? CommonOptions.ParseAddress("--otlp", collector) : null,
+                Otlp = parsed.GetValue(otlp),
                 LogLevel = parsed.GetValue(verbose) ? LogLevel.Information : LogLevel.Warning,
             };
             var patience = TimeSpan.FromSeconds(parsed.GetValue(wait) ?? 10);

@@ -7,6 +7,8 @@ namespace FuncScaler.ScalerHost.Commands;
 /// <summary><c>funcscaler simulate</c>: policies side by side on one trace, in virtual time.</summary>
 internal static class SimulateCommand
 {
+    private const int MostThreads = 1024;
+
     public static Command Create()
     {
         var trace = new TraceOptions(azure: true);
@@ -20,8 +22,8 @@ internal static class SimulateCommand
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance, as the papers' originals do" };
         var price = CommonOptions.LatencyPrice("; a price also sorts by cost");
-        var threads = new Option<int>("--threads") { Description = "Processors to use", HelpName = "N", DefaultValueFactory = _ => Environment.ProcessorCount };
-        var output = new Option<string?>("--out") { Description = "Write report.html and result.json into this folder; runs the two keep-alive sweeps of the report besides", HelpName = "DIR" };
+        var threads = CommonOptions.Whole("--threads", "Processors to use", Math.Min(Environment.ProcessorCount, MostThreads), 1, MostThreads, "is no number of processors", $"give 1 to {MostThreads}");
+        var output = CommonOptions.Path("--out", "Write report.html and result.json into this folder; runs the two keep-alive sweeps of the report besides", "DIR");
         var json = new Option<bool>("--json") { Description = "Print one JSON document, and nothing else, on standard output" };
         var command = new Command("simulate", "Compare policies on a trace in virtual time, next to what perfect knowledge could reach");
         trace.AddTo(command);
@@ -36,7 +38,7 @@ internal static class SimulateCommand
                 ?? throw new CommandException(CommandException.BadUsage, "Name a trace: give --data, --preset, --azure2019 or --azure2021.");
             var choices = ParsePolicies(parsed.GetValue(policies)!);
             var options = CommonOptions.ReadRpcMs(parsed, rpc, new VirtualOptions());
-            var latencyPrice = CommonOptions.ParseLatencyPrice(parsed.GetValue(price)!);
+            var latencyPrice = parsed.GetValue(price);
             var folder = parsed.GetValue(output);
             if (folder is not null)
             {
@@ -49,7 +51,7 @@ internal static class SimulateCommand
                 Pool = new SlotPoolOptions { Waiting = !parsed.GetValue(noWait), LatencyPriceGbs = latencyPrice },
                 RecordSeries = folder is not null,
             };
-            var comparison = Compare(chosen, choices, sweep: folder is not null, options, Math.Max(1, parsed.GetValue(threads)), cancellationToken);
+            var comparison = Compare(chosen, choices, sweep: folder is not null, options, parsed.GetValue(threads), cancellationToken);
             if (folder is not null)
             {
                 SimulateOutput.Save(comparison, latencyPrice, TypedOptions(parsed), folder);

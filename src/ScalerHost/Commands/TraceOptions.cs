@@ -1,7 +1,9 @@
 using System.CommandLine;
+using System.Globalization;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Traces.Azure;
 using FuncScaler.ContestSimulator.Traces.Presets;
+using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.ScalerHost.Commands;
 
@@ -9,11 +11,8 @@ namespace FuncScaler.ScalerHost.Commands;
 /// <param name="azure">Whether Azure's public traces can be chosen too.</param>
 internal sealed class TraceOptions(bool azure = false)
 {
-    public Option<string?> Data { get; } = new("--data")
-    {
-        Description = "A contest data set: a folder with the files metas and requests, each plain or .gz",
-        HelpName = "DIR",
-    };
+    public Option<string> Data { get; } = CommonOptions.Path(
+        "--data", "A contest data set: a folder with the files metas and requests, each plain or .gz", "DIR");
 
     public Option<string?> Preset { get; } = new("--preset")
     {
@@ -21,19 +20,18 @@ internal sealed class TraceOptions(bool azure = false)
         HelpName = "NAME",
     };
 
-    public Option<string?> Azure2019 { get; } = new("--azure2019")
-    {
-        Description = "Azure Functions 2019, per minute: the common path of its files, before _inv.csv, _run.csv and _mem.csv, or a folder of the originals",
-        HelpName = "PREFIX",
-    };
+    public Option<string> Azure2019 { get; } = CommonOptions.Path(
+        "--azure2019",
+        "Azure Functions 2019, per minute: the common path of its files, before _inv.csv, _run.csv and _mem.csv, or a folder of the originals",
+        "PREFIX");
 
-    public Option<string?> Azure2021 { get; } = new("--azure2021") { Description = "Azure Functions 2021, per invocation: the file", HelpName = "FILE" };
+    public Option<string> Azure2021 { get; } = CommonOptions.Path("--azure2021", "Azure Functions 2021, per invocation: the file", "FILE");
 
-    public Option<long> Seed { get; } = new("--seed") { Description = "Which of a preset's traces, or of the placements within an Azure trace's minutes", HelpName = "N", DefaultValueFactory = _ => 1 };
+    public Option<long> Seed { get; } = CommonOptions.Seed("Which of a preset's traces, or of the placements within an Azure trace's minutes");
 
     public Option<double?> From { get; } = CommonOptions.Seconds("--from", "Skip this much of the trace's beginning, s");
 
-    public Option<double?> Length { get; } = CommonOptions.Seconds("--length", "Take this much of the trace, s");
+    public Option<double?> Length { get; } = CommonOptions.Seconds("--length", "Take this much of the trace, s", least: 0.001);
 
     public void AddTo(Command command)
     {
@@ -91,17 +89,43 @@ internal sealed class TraceOptions(bool azure = false)
         if (!PresetCatalog.Names.Contains(preset))
         {
             throw new CommandException(
-                CommandException.BadUsage,
-                $"There is no preset '{preset}'. Choose one of: {string.Join(", ", PresetCatalog.Names)}.");
+                CommandException.BadUsage, SettingErrors.Sentence("--preset", preset, "is no preset", $"choose one of {string.Join(", ", PresetCatalog.Names)}"));
         }
 
         length ??= presetLengthSeconds;
         ITrace trace = PresetCatalog.Create(preset, parsed.GetValue(Seed), from + length);
-        return new ChosenTrace(preset, from > 0 ? Slice(trace, from, length) : trace, null);
+
+        // A preset is made as long as it is asked for: then no --from is beyond its end.
+        return new ChosenTrace(preset, NotEmpty(from > 0 ? new TraceSlice(trace, from, length) : trace, length is null ? trace : null, from, length), null);
     }
 
     private static ITrace Slice(ITrace trace, double from, double? length) =>
-        from > 0 || length is not null ? new TraceSlice(trace, from, length) : trace;
+        from > 0 || length is not null ? NotEmpty(new TraceSlice(trace, from, length), trace, from, length) : trace;
+
+    /// <summary>The part of a trace that was asked for.</summary>
+    /// <exception cref="CommandException">It has no request.</exception>
+    private static ITrace NotEmpty(ITrace part, ITrace? whole, double from, double? length)
+    {
+        if (part.ReadRequests().Any())
+        {
+            return part;
+        }
+
+        long firstUs = -1;
+        long lastUs = 0;
+        foreach (var request in whole?.ReadRequests() ?? [])
+        {
+            firstUs = firstUs < 0 ? request.StartUs : firstUs;
+            lastUs = request.StartUs - firstUs;
+        }
+
+        var last = lastUs / 1e6;
+        throw new CommandException(
+            CommandException.BadUsage,
+            whole is not null && from > last
+                ? SettingErrors.Sentence("--from", from, string.Create(CultureInfo.InvariantCulture, $"is beyond the last request, which comes after {last:0.###} s"), "give less")
+                : SettingErrors.Sentence("--length", length, string.Create(CultureInfo.InvariantCulture, $"takes no request from {from:0.###} s on"), "give more, or another --from"));
+    }
 }
 
 /// <summary>A trace that was chosen on the command line.</summary>

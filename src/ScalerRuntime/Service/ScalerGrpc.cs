@@ -11,14 +11,16 @@ namespace FuncScaler.Runtime.Service;
 /// <summary>How the Scaler service is served over gRPC, the same in every host. The host registers a <see cref="ScalerService"/>.</summary>
 public static class ScalerGrpc
 {
+    /// <summary>The largest message that is read, bytes: the contract's are a few names long.</summary>
+    public const int LargestMessage = 64 * 1024;
+
     /// <summary>The service's full name, under which its health is asked for.</summary>
     public static string ServiceName { get; } = Scaler.Descriptor.FullName;
 
     /// <summary>Registers what serves gRPC: the service, its health and reflection.</summary>
     public static IServiceCollection AddScalerGrpc(this IServiceCollection services)
     {
-        // The contract's messages are a few names long.
-        services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = 64 * 1024);
+        services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = LargestMessage);
         services.AddGrpcReflection();
 
         // The host knows by itself when it serves: it sets the states, and no check is made periodically.

@@ -185,8 +185,12 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
         }
     }
 
-    private static async Task<string> ReadAsync(Stream body, CancellationToken cancellationToken)
+    /// <summary>Reads a body whole.</summary>
+    /// <exception cref="BadHttpRequestException">It has more than <see cref="LargestBody"/> bytes.</exception>
+    /// <exception cref="DecoderFallbackException">It is no valid UTF-8.</exception>
+    public static async Task<string> ReadAsync(Stream body, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(body);
         var buffer = new byte[4096];
         using var read = new MemoryStream();
         for (int count; (count = await body.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)

@@ -81,20 +81,7 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken)
     {
         CheckName("request_id", request.RequestId, "give each request an id of its own");
-        var meta = request.MetaData ?? throw Invalid("meta_data is missing: send the function's key, runtime, timeout and memory");
-        CheckName("meta_data.key", meta.Key, "it names the function");
-        CheckText("meta_data.runtime", meta.Runtime);
-        if (meta.MemoryInMb is 0 or > LargestMemoryMb)
-        {
-            throw Invalid($"meta_data.memory_in_mb is {meta.MemoryInMb}: give the memory of an instance, from 1 to {LargestMemoryMb} MB");
-        }
-
-        if (meta.TimeoutInSecs > 31_536_000)
-        {
-            throw Invalid($"meta_data.timeout_in_secs is {meta.TimeoutInSecs}: give at most a year (31536000), or 0 for none");
-        }
-
-        var function = new FunctionMeta(new MetaKey(meta.Key), meta.Runtime, (int)meta.TimeoutInSecs, (int)meta.MemoryInMb);
+        var function = FunctionOf(request.MetaData);
         try
         {
             var assigned = await scaler.AssignAsync(function, new RequestId(request.RequestId), timeout, cancellationToken).ConfigureAwait(false);
@@ -108,7 +95,7 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
             var reply = new AssignReply
             {
                 Status = Status.Ok,
-                Assigment = new Assignment { RequestId = request.RequestId, MetaKey = meta.Key, InstanceId = assigned.Instance.Value },
+                Assigment = new Assignment { RequestId = request.RequestId, MetaKey = function.Key.Value, InstanceId = assigned.Instance.Value },
             };
             return (reply, assigned);
         }
@@ -122,8 +109,28 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
                     RejectReason.BackendRefused => StatusCode.FailedPrecondition,
                     _ => StatusCode.Unavailable,
                 },
-                $"no instance of function {meta.Key} for request {request.RequestId}: {e.Message}");
+                $"no instance of function {function.Key} for request {request.RequestId}: {e.Message}");
         }
+    }
+
+    /// <summary>The function that a caller describes.</summary>
+    /// <exception cref="RpcException">Something of it is missing, or none that the scaler would keep.</exception>
+    public static FunctionMeta FunctionOf(Meta? meta)
+    {
+        meta = meta ?? throw Invalid("meta_data is missing: send the function's key, runtime, timeout and memory");
+        CheckName("meta_data.key", meta.Key, "it names the function");
+        CheckText("meta_data.runtime", meta.Runtime);
+        if (meta.MemoryInMb is 0 or > LargestMemoryMb)
+        {
+            throw Invalid($"meta_data.memory_in_mb is {meta.MemoryInMb}: give the memory of an instance, from 1 to {LargestMemoryMb} MB");
+        }
+
+        if (meta.TimeoutInSecs > 31_536_000)
+        {
+            throw Invalid($"meta_data.timeout_in_secs is {meta.TimeoutInSecs}: give at most a year (31536000), or 0 for none");
+        }
+
+        return new FunctionMeta(new MetaKey(meta.Key), meta.Runtime, (int)meta.TimeoutInSecs, (int)meta.MemoryInMb);
     }
 
     /// <summary>Takes an instance back.</summary>

@@ -58,7 +58,7 @@ public sealed partial class AciBackend
         else if (ArmAnswers.IsFull(e))
         {
             _budget.Full(place);
-            LogFull(place.Region, e.ErrorCode ?? "");
+            LogFull(place.Region, RemoteWords.Clean(e.ErrorCode ?? "", 100));
         }
 
         var translated = ArmAnswers.Translate($"creating {slot}", e, begun: accepted);

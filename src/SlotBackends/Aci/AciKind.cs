@@ -20,9 +20,9 @@ internal sealed class AciKind : BackendKind
         {
             return AciOptionsValidation.Check(Read(settings));
         }
-        catch (FormatException e)
+        catch (BackendSettingsException e)
         {
-            return [e.Message];
+            return e.Errors;
         }
     }
 

@@ -1,13 +1,16 @@
 using System.Globalization;
+using System.Text.Json;
 using Azure;
-using FuncScaler.SlotBackends.Http;
 
 namespace FuncScaler.SlotBackends.Aci;
 
 /// <summary>What Azure Resource Manager's answers mean for a slot.</summary>
 internal static class ArmAnswers
 {
-    /// <summary>How long the platform asks to wait; null when it does not say.</summary>
+    /// <summary>The longest pause that is kept to, whatever the platform asks for: its limits are refilled within the hour.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromHours(1);
+
+    /// <summary>How long the platform asks to wait, at most an hour; null when it does not say.</summary>
     public static TimeSpan? RetryAfter(Response? response)
     {
         if (response is null)
@@ -19,14 +22,28 @@ internal static class ArmAnswers
         {
             if (response.Headers.TryGetValue(header, out var ms) && double.TryParse(ms, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= 0)
             {
-                return TimeSpan.FromMilliseconds(value);
+                return TimeSpan.FromMilliseconds(Math.Min(value, LongestPause.TotalMilliseconds));
             }
         }
 
         return response.Headers.TryGetValue("Retry-After", out var text)
-            && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)
-            ? TimeSpan.FromSeconds(seconds)
+            && double.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)
+            ? TimeSpan.FromSeconds(Math.Min(seconds, LongestPause.TotalSeconds))
             : null;
+    }
+
+    /// <summary>Asks something; an answer that is not of the shape that it should have is a failure like any other.</summary>
+    /// <exception cref="RequestFailedException">The call has failed, or its answer cannot be read.</exception>
+    public static async Task<T> ReadAsync<T>(Func<Task<T>> ask)
+    {
+        try
+        {
+            return await ask().ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new RequestFailedException(502, $"the answer cannot be read: {e.Message}", e);
+        }
     }
 
     /// <summary>Whether trying again at once may help: nothing answered, or the platform had a bad moment.</summary>

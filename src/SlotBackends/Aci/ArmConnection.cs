@@ -46,7 +46,7 @@ public sealed partial record ArmConnection
         {
             var secure = new UriBuilder(Endpoint) { Scheme = Uri.UriSchemeHttps }.Uri;
             settings.Environment = new ArmEnvironment(secure, secure.AbsoluteUri);
-            settings.Transport = new HttpClientTransport(new PlainLoopbackHandler());
+            settings.Transport = new HttpClientTransport(new BoundedAnswers(new PlainLoopbackHandler()));
             return new ArmClient(new NoCredential(), options.Subscription, settings);
         }
 
@@ -55,8 +55,10 @@ public sealed partial record ArmConnection
             settings.Environment = new ArmEnvironment(Endpoint, Endpoint.AbsoluteUri);
         }
 
+        settings.Transport = BoundedAnswers.Transport();
         var credential = Credential ?? new DefaultAzureCredential(new DefaultAzureCredentialOptions
         {
+            Transport = BoundedAnswers.Transport(),
             ManagedIdentityClientId = options.CredentialClientId.Length > 0 ? options.CredentialClientId : null,
         });
         return new ArmClient(credential, options.Subscription, settings);

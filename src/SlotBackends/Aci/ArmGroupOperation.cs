@@ -9,5 +9,5 @@ internal sealed class ArmGroupOperation(Operation operation) : IGroupOperation
 
     public TimeSpan RetryAfter => ArmAnswers.RetryAfter(operation.GetRawResponse()) ?? TimeSpan.Zero;
 
-    public async Task UpdateAsync(CancellationToken cancellationToken) => await operation.UpdateStatusAsync(cancellationToken).ConfigureAwait(false);
+    public Task UpdateAsync(CancellationToken cancellationToken) => ArmAnswers.ReadAsync(() => operation.UpdateStatusAsync(cancellationToken).AsTask());
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -90,8 +91,8 @@ internal static class ContainerGroupJson
 
         return new ContainerGroupInfo(
             name,
-            Text(properties, "provisioningState") ?? "",
-            Text(Property(properties, "ipAddress"), "ip"),
+            RemoteWords.Clean(Text(properties, "provisioningState") ?? ""),
+            Text(Property(properties, "ipAddress"), "ip") is { } ip && IPAddress.TryParse(ip, out _) ? ip : null,
             new Dictionary<string, string>(tags),
             cores,
             ContainerGroupInfo.EndOf(Text(properties, "restartPolicy"), Text(Property(properties, "instanceView"), "state"), states));
@@ -99,7 +100,7 @@ internal static class ContainerGroupJson
 
     /// <summary>Reads a group from a list's element.</summary>
     public static ContainerGroupInfo Read(JsonElement group) => Read(
-        group.GetProperty("name").GetString()!,
+        group.GetProperty("name").GetString() ?? throw new JsonException("a group has no name"),
         Property(group, "tags") is { ValueKind: JsonValueKind.Object } tags
             ? tags.EnumerateObject().Select(t => new KeyValuePair<string, string>(t.Name, t.Value.GetString() ?? ""))
             : [],

@@ -17,6 +17,9 @@ internal sealed class ContainerInstanceGroups(
     Func<AciPlace, ContainerGroupCollection> collectionOf,
     Func<AciPlace, string, ContainerGroupResource> groupOf) : IContainerGroups
 {
+    /// <summary>A list of more groups is no list: Azure allows some hundreds in a region.</summary>
+    private const int MostGroups = 100_000;
+
     public ContainerInstanceGroups(ArmClient client, string subscription)
         : this(
             place => client.GetResourceGroupResource(ResourceGroupResource.CreateResourceIdentifier(subscription, place.ResourceGroup)).GetContainerGroups(),
@@ -25,13 +28,13 @@ internal sealed class ContainerInstanceGroups(
     }
 
     public async Task<IGroupOperation> PutAsync(ContainerGroupSpec spec, CancellationToken cancellationToken) => new ArmGroupOperation(
-        await collectionOf(spec.Place).CreateOrUpdateAsync(WaitUntil.Started, spec.Name, DataOf(spec), cancellationToken).ConfigureAwait(false));
+        await ArmAnswers.ReadAsync(() => collectionOf(spec.Place).CreateOrUpdateAsync(WaitUntil.Started, spec.Name, DataOf(spec), cancellationToken)).ConfigureAwait(false));
 
     public async Task<IGroupOperation?> DeleteAsync(AciPlace place, string name, CancellationToken cancellationToken)
     {
         try
         {
-            Operation operation = await groupOf(place, name).DeleteAsync(WaitUntil.Started, cancellationToken).ConfigureAwait(false);
+            Operation operation = await ArmAnswers.ReadAsync(() => groupOf(place, name).DeleteAsync(WaitUntil.Started, cancellationToken)).ConfigureAwait(false);
             return operation.GetRawResponse().Status == (int)HttpStatusCode.NoContent ? null : new ArmGroupOperation(operation);
         }
         catch (RequestFailedException e) when (e.Status == (int)HttpStatusCode.NotFound)
@@ -42,20 +45,25 @@ internal sealed class ContainerInstanceGroups(
 
     public async Task<ContainerGroupInfo?> GetAsync(AciPlace place, string name, CancellationToken cancellationToken)
     {
-        var response = await collectionOf(place).GetIfExistsAsync(name, cancellationToken).ConfigureAwait(false);
+        var response = await ArmAnswers.ReadAsync(() => collectionOf(place).GetIfExistsAsync(name, cancellationToken)).ConfigureAwait(false);
         return response.HasValue ? InfoOf(response.Value!.Data) : null;
     }
 
-    public async Task<IReadOnlyList<ContainerGroupInfo>> ListAsync(AciPlace place, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<ContainerGroupInfo>> ListAsync(AciPlace place, CancellationToken cancellationToken) => ArmAnswers.ReadAsync(async () =>
     {
         var groups = new List<ContainerGroupInfo>();
         await foreach (var group in collectionOf(place).GetAllAsync(cancellationToken).ConfigureAwait(false))
         {
+            if (groups.Count == MostGroups)
+            {
+                throw new RequestFailedException((int)HttpStatusCode.BadGateway, $"the list of container groups has more than {MostGroups}");
+            }
+
             groups.Add(InfoOf(group.Data));
         }
 
-        return groups;
-    }
+        return (IReadOnlyList<ContainerGroupInfo>)groups;
+    });
 
     internal static ContainerGroupData DataOf(ContainerGroupSpec spec)
     {

@@ -27,15 +27,16 @@ internal sealed class GenericContainerGroups(ArmClient client, string subscripti
             data.Identity.UserAssignedIdentities[new ResourceIdentifier(identity)] = new UserAssignedIdentity();
         }
 
-        return new ArmGroupOperation(await client.GetGenericResources()
-            .CreateOrUpdateAsync(WaitUntil.Started, IdOf(spec.Place, spec.Name), data, cancellationToken).ConfigureAwait(false));
+        return new ArmGroupOperation(await ArmAnswers.ReadAsync(
+            () => client.GetGenericResources().CreateOrUpdateAsync(WaitUntil.Started, IdOf(spec.Place, spec.Name), data, cancellationToken)).ConfigureAwait(false));
     }
 
     public async Task<IGroupOperation?> DeleteAsync(AciPlace place, string name, CancellationToken cancellationToken)
     {
         try
         {
-            var operation = await client.GetGenericResource(IdOf(place, name)).DeleteAsync(WaitUntil.Started, cancellationToken).ConfigureAwait(false);
+            var operation = await ArmAnswers.ReadAsync(
+                () => client.GetGenericResource(IdOf(place, name)).DeleteAsync(WaitUntil.Started, cancellationToken)).ConfigureAwait(false);
             return operation.GetRawResponse().Status == 204 ? null : new ArmGroupOperation(operation);
         }
         catch (RequestFailedException e) when (e.Status == 404)
@@ -48,9 +49,12 @@ internal sealed class GenericContainerGroups(ArmClient client, string subscripti
     {
         try
         {
-            var resource = await client.GetGenericResource(IdOf(place, name)).GetAsync(cancellationToken).ConfigureAwait(false);
-            using var properties = JsonDocument.Parse(resource.Value.Data.Properties);
-            return ContainerGroupJson.Read(resource.Value.Data.Name, resource.Value.Data.Tags, properties.RootElement);
+            return await ArmAnswers.ReadAsync(async () =>
+            {
+                var resource = await client.GetGenericResource(IdOf(place, name)).GetAsync(cancellationToken).ConfigureAwait(false);
+                using var properties = JsonDocument.Parse(resource.Value.Data.Properties);
+                return ContainerGroupJson.Read(resource.Value.Data.Name, resource.Value.Data.Tags, properties.RootElement);
+            }).ConfigureAwait(false);
         }
         catch (RequestFailedException e) when (e.Status == 404)
         {
@@ -58,8 +62,8 @@ internal sealed class GenericContainerGroups(ArmClient client, string subscripti
         }
     }
 
-    public Task<IReadOnlyList<ContainerGroupInfo>> ListAsync(AciPlace place, CancellationToken cancellationToken) =>
-        new GroupList(client, ResourceGroupResource.CreateResourceIdentifier(subscription, place.ResourceGroup)).ReadAsync(cancellationToken);
+    public Task<IReadOnlyList<ContainerGroupInfo>> ListAsync(AciPlace place, CancellationToken cancellationToken) => ArmAnswers.ReadAsync(
+        () => new GroupList(client, ResourceGroupResource.CreateResourceIdentifier(subscription, place.ResourceGroup)).ReadAsync(cancellationToken));
 
     private ResourceIdentifier IdOf(AciPlace place, string name) => ResourceGroupResource
         .CreateResourceIdentifier(subscription, place.ResourceGroup)
@@ -71,9 +75,13 @@ internal sealed class GenericContainerGroups(ArmClient client, string subscripti
         /// <summary>A list longer than this is no list: Azure's pages hold a hundred groups and more.</summary>
         private const int MostPages = 1000;
 
+        /// <summary>And so is one with more bytes, in all its pages.</summary>
+        private const long LongestList = 4L * BoundedAnswers.LongestAnswer;
+
         public async Task<IReadOnlyList<ContainerGroupInfo>> ReadAsync(CancellationToken cancellationToken)
         {
             var pages = 0;
+            var bytes = 0L;
             var groups = new List<ContainerGroupInfo>();
             var next = new Uri(Endpoint, $"{Id}/providers/{ArmConnection.GroupType}?api-version={ArmConnection.ApiVersion}");
             while (next is not null)
@@ -93,16 +101,15 @@ internal sealed class GenericContainerGroups(ArmClient client, string subscripti
                     throw Unreadable($"it has more than {MostPages} pages");
                 }
 
-                try
+                bytes += message.Response.Content.ToMemory().Length;
+                if (bytes > LongestList)
                 {
-                    using var page = JsonDocument.Parse(message.Response.Content);
-                    groups.AddRange(page.RootElement.GetProperty("value").EnumerateArray().Select(ContainerGroupJson.Read));
-                    next = page.RootElement.TryGetProperty("nextLink", out var link) && link.GetString() is { Length: > 0 } text ? new Uri(text) : null;
+                    throw Unreadable($"it is longer than {LongestList >> 20} MB");
                 }
-                catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or UriFormatException)
-                {
-                    throw Unreadable(e.Message);
-                }
+
+                using var page = JsonDocument.Parse(message.Response.Content);
+                groups.AddRange(page.RootElement.GetProperty("value").EnumerateArray().Select(ContainerGroupJson.Read));
+                next = page.RootElement.TryGetProperty("nextLink", out var link) && link.GetString() is { Length: > 0 } text ? new Uri(text) : null;
 
                 // The scaler's token goes nowhere but to Resource Manager.
                 if (next is not null && next.Authority != Endpoint.Authority)

@@ -1,5 +1,3 @@
-using FuncScaler.SlotBackends.Http;
-
 namespace FuncScaler.SlotBackends.Aci;
 
 /// <summary>

@@ -1,3 +1,5 @@
+using FuncScaler.SlotBackends.Settings;
+
 namespace FuncScaler.SlotBackends.Http;
 
 /// <summary>How a started container or process becomes an instance of its function.</summary>
@@ -19,10 +21,19 @@ public sealed record InstanceStart
     public string HealthPath { get; init; } = "";
 
     /// <summary>How long it may take to become ready, specialisation included.</summary>
+    /// <value>1 ms to 1 hour.</value>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>The pause between two looks; short, because it is part of every cold start.</summary>
+    /// <value>1 ms to 1 minute.</value>
     public TimeSpan PollDelay { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Adds what is wrong; paths begin with <paramref name="where"/>.</summary>
+    internal void Check(SettingErrors errors, string where)
+    {
+        errors.Range($"{where}.timeout", Timeout, TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1));
+        errors.Range($"{where}.pollDelay", PollDelay, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
+    }
 }
 
 /// <summary>What an action runtime needs to know of a function, beside its name.</summary>

@@ -129,12 +129,15 @@ internal sealed class InstanceStarter(HttpMessageInvoker http, TimeProvider time
         }
     }
 
-    /// <summary>An answer's first words; none where they do not come in time, as its status says enough.</summary>
+    /// <summary>An answer's first words, and the rest is left where it is; none where they do not come in time, as its status says enough.</summary>
     private static async Task<string> WordsAsync(HttpContent content, CancellationToken cancellationToken)
     {
         try
         {
-            return await RemoteWords.ReadAsync(content, cancellationToken).ConfigureAwait(false);
+            using var stream = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+            var buffer = new byte[4 * RemoteWords.Longest];
+            var count = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+            return RemoteWords.Clean(Encoding.UTF8.GetString(buffer, 0, count));
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {

@@ -1,5 +1,4 @@
 using System.Text;
-using FuncScaler.SlotBackends.Http;
 
 namespace FuncScaler.SlotBackends.Process;
 

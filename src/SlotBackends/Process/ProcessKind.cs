@@ -19,9 +19,9 @@ internal sealed class ProcessKind : BackendKind
         {
             return Read(settings).Check();
         }
-        catch (FormatException e)
+        catch (BackendSettingsException e)
         {
-            return [e.Message];
+            return e.Errors;
         }
     }
 
@@ -43,7 +43,6 @@ internal sealed class ProcessKind : BackendKind
             Runtimes = options.Runtimes.ToDictionary(r => r.Key, r => Rooted(r.Value)),
         };
 
-        // A null among the values is for Check to name.
-        ProcessCommand Rooted(ProcessCommand? command) => command is null ? null! : command with { Directory = Path.Combine(settings.Folder, command.Directory) };
+        ProcessCommand Rooted(ProcessCommand command) => command with { Directory = Path.Combine(settings.Folder, command.Directory) };
     }
 }

@@ -1,10 +1,14 @@
 using FuncScaler.SlotBackends.Http;
+using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.SlotBackends.Process;
 
 /// <summary>Settings of a <see cref="ProcessBackend"/>.</summary>
 public sealed record ProcessOptions
 {
+    /// <summary>The most processes that Linux can have (PID_MAX_LIMIT).</summary>
+    private const int MostProcesses = 4_194_304;
+
     /// <summary>The command of each function, by its key.</summary>
     public IReadOnlyDictionary<string, ProcessCommand> Functions { get; init; } = new Dictionary<string, ProcessCommand>();
 
@@ -25,7 +29,7 @@ public sealed record ProcessOptions
     public bool LimitMemory { get; init; } = true;
 
     /// <summary>The most processes and threads of an instance, where control groups limit them; 0 for no limit.</summary>
-    /// <value>The default is 512.</value>
+    /// <value>0 to 4,194,304. The default is 512.</value>
     public int MaxProcesses { get; init; } = 512;
 
     /// <summary>
@@ -35,47 +39,54 @@ public sealed record ProcessOptions
     public IReadOnlyList<string> PassEnvironment { get; init; } = [];
 
     /// <summary>What a process may have beyond its function's memory, MB: stacks and what its runtime sets aside.</summary>
+    /// <value>0 to 1,048,576. The default is 64.</value>
     public int MemoryHeadroomMb { get; init; } = 64;
 
     /// <summary>How long a process may take to end after it was asked to, before it is killed.</summary>
+    /// <value>0 to 10 minutes. The default is 3 s.</value>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>A sentence for each thing that is wrong, naming the setting as it is written in JSON; empty when all is well.</summary>
     public IReadOnlyList<string> Check()
     {
-        var errors = new List<string>();
+        var errors = new SettingErrors();
         if (Functions.Count + Runtimes.Count == 0)
         {
             errors.Add("functions and runtimes are empty: name a command for at least one, as {\"functions\": {\"hello\": {\"command\": [\"node\", \"hello.mjs\"]}}}.");
         }
 
-        foreach (var (setting, name, command) in Functions.Select(f => ("functions", f.Key, f.Value)).Concat(Runtimes.Select(r => ("runtimes", r.Key, r.Value))))
+        foreach (var (where, command) in Functions.Select(f => ($"functions.{f.Key}", f.Value)).Concat(Runtimes.Select(r => ($"runtimes.{r.Key}", r.Value))))
         {
-            if (command is null || command.Command.Count == 0 || string.IsNullOrWhiteSpace(command.Command[0]))
-            {
-                errors.Add($"{setting}: '{name}' has no command: write the program and its arguments, as [\"node\", \"hello.mjs\"].");
-            }
-            else if (command.Directory.Length > 0 && !Directory.Exists(command.Directory))
-            {
-                errors.Add($"{setting}: '{name}' is to run in {command.Directory}, which is no folder.");
-            }
-            else if (command.Start.Timeout <= TimeSpan.Zero || command.Start.PollDelay <= TimeSpan.Zero)
-            {
-                errors.Add($"{setting}: '{name}' has a start.timeout or start.pollDelay that is not more than 0.");
-            }
+            errors.Require(
+                command.Command.Count > 0 && !string.IsNullOrWhiteSpace(command.Command[0]),
+                $"{where}.command",
+                command.Command.Count > 0 ? command.Command[0] : "",
+                "is no command",
+                "write the program and its arguments, as [\"node\", \"hello.mjs\"]");
+            errors.Require(
+                command.Directory.Length == 0 || Directory.Exists(command.Directory),
+                $"{where}.directory",
+                command.Directory,
+                "is no folder",
+                "write the folder that the command is to run in, relative to this file, or leave it out");
+            command.Start.Check(errors, $"{where}.start");
         }
 
-        if (MaxMemoryMb < 0 || MemoryHeadroomMb < 0 || MaxProcesses < 0)
+        errors.Range("maxMemoryMb", MaxMemoryMb, 0, int.MaxValue);
+        errors.Range("memoryHeadroomMb", MemoryHeadroomMb, 0, 1 << 20);
+        errors.Range("maxProcesses", MaxProcesses, 0, MostProcesses);
+        errors.Range("stopTimeout", StopTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(10));
+        foreach (var name in PassEnvironment)
         {
-            errors.Add("maxMemoryMb, memoryHeadroomMb and maxProcesses must be 0 or more.");
+            errors.Require(
+                !string.IsNullOrWhiteSpace(name) && !name.Contains('=', StringComparison.Ordinal),
+                "passEnvironment",
+                name,
+                "is no variable's name",
+                "write names without values; a value is set in a function's environment");
         }
 
-        if (PassEnvironment.Any(name => string.IsNullOrWhiteSpace(name) || name.Contains('=', StringComparison.Ordinal)))
-        {
-            errors.Add("passEnvironment holds the names of environment variables, without values: a value is set in a function's environment.");
-        }
-
-        return errors;
+        return errors.Sentences;
     }
 }
 

@@ -16,5 +16,5 @@ public static class BackendCatalog
     /// <summary>Finds a kind by its name.</summary>
     /// <exception cref="BackendSettingsException">There is none of that name; the message lists those that there are.</exception>
     public static BackendKind Find(string name) => All.FirstOrDefault(kind => kind.Name == name)
-        ?? throw new BackendSettingsException([$"There is no backend '{name}'. Choose one of: {string.Join(", ", All.Select(kind => kind.Name))}."]);
+        ?? throw new BackendSettingsException([SettingErrors.Sentence("backend", name, "is not known", $"choose one of {string.Join(", ", All.Select(kind => kind.Name))}")]);
 }

@@ -16,6 +16,9 @@ namespace FuncScaler.SlotBackends.Simulator;
 /// </remarks>
 public sealed class SimulatorBackend : ISlotBackend
 {
+    /// <summary>The most characters of a slot's id; it stands in every list and log line about the slot.</summary>
+    private const int LongestId = 1024;
+
     private readonly GrpcChannel _channel;
     private readonly Platform.PlatformClient _platform;
     private readonly SimulatorBackendOptions _options;
@@ -52,9 +55,13 @@ public sealed class SimulatorBackend : ISlotBackend
             r => Check("CreateSlot", r.Status, r.ErrorMessage),
             cancellationToken)
             .ConfigureAwait(false);
-        return string.IsNullOrEmpty(reply.Slot?.Id)
-            ? throw new SlotBackendException(new SlotFailure(FailureKind.Transient, "the platform answered CreateSlot without a slot id"))
-            : new BackendSlotId(reply.Slot.Id);
+        return reply.Slot?.Id switch
+        {
+            null or "" => throw new SlotBackendException(new SlotFailure(FailureKind.Transient, "the platform answered CreateSlot without a slot id")),
+            { Length: > LongestId } id => throw new SlotBackendException(new SlotFailure(
+                FailureKind.Transient, $"the platform answered CreateSlot with a slot id of {id.Length} characters, and {LongestId} are the most")),
+            var id => new BackendSlotId(id),
+        };
     }
 
     public async Task<Uri?> InitAsync(BackendSlotId slot, InstanceId instance, FunctionMeta function, CancellationToken cancellationToken)
@@ -153,7 +160,7 @@ public sealed class SimulatorBackend : ISlotBackend
             return;
         }
 
-        var text = $"{call} answered {status}{(message.Length > 0 ? ": " + message : "")}";
+        var text = $"{call} answered {status}{Said(message)}";
         throw new SlotBackendException(status switch
         {
             Status.Throttle => new SlotFailure(FailureKind.Throttled, text),
@@ -164,7 +171,7 @@ public sealed class SimulatorBackend : ISlotBackend
 
     private static SlotBackendException Translate(string call, RpcException e)
     {
-        var text = $"{call} failed: {e.StatusCode}{(e.Status.Detail.Length > 0 ? ": " + e.Status.Detail : "")}";
+        var text = $"{call} failed: {e.StatusCode}{Said(e.Status.Detail)}";
         return e.StatusCode switch
         {
             StatusCode.ResourceExhausted => new(new SlotFailure(FailureKind.Throttled, text), e),
@@ -176,6 +183,9 @@ public sealed class SimulatorBackend : ISlotBackend
             _ => new(new SlotFailure(FailureKind.Transient, text), e),
         };
     }
+
+    /// <summary>The platform's own words, to be appended to ours.</summary>
+    private static string Said(string words) => RemoteWords.Clean(words) is { Length: > 0 } clean ? ": " + clean : "";
 
     /// <summary>Whether the request surely did not reach the platform: no connection, or the stream was refused before it began.</summary>
     private static bool NeverSent(Exception? exception)

@@ -16,7 +16,7 @@ internal sealed class SimulatorKind : BackendKind
 
     public override IReadOnlyList<string> Check(BackendSettings settings) => TryAddress(settings.Address, out _)
         ? []
-        : [$"platform '{settings.Address}' is no address: write host:port, for example 127.0.0.1:50051."];
+        : [SettingErrors.Sentence("platform", settings.Address, "is no address", "write host:port, for example 127.0.0.1:50051")];
 
     protected override OpenBackend OpenChecked(BackendSettings settings, BackendServices services)
     {

@@ -13,6 +13,16 @@ public sealed class PlatformStateTests
         _state.StartRun(0, [ListTrace.Function("f", 512, 40), ListTrace.Function("g", 512, 50), ListTrace.Function("big", 2048, 60)]);
 
     [Fact]
+    public void What_a_scaler_says_is_kept_as_one_short_line()
+    {
+        _state.Count(Misuse.AssignRefused, "request \"r\": \u001b[2Jno\r\n" + new string('x', 100_000));
+
+        var example = Assert.Single(_state.Misuses).FirstExample;
+        Assert.StartsWith("request \"r\": no xxx", example, StringComparison.Ordinal);
+        Assert.InRange(example.Length, 400, RemoteWords.Longest + 1);
+    }
+
+    [Fact]
     public void A_slot_costs_from_the_arrival_of_CreateSlot_to_the_arrival_of_DestroySlot()
     {
         _nowUs = 10 * Ms;

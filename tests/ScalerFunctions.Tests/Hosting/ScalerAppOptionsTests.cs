@@ -1,4 +1,7 @@
 using FuncScaler.ScalerFunctions.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace FuncScaler.Tests;
 
@@ -20,10 +23,10 @@ public sealed class ScalerAppOptionsTests
         { new ScalerAppOptions { LeaseSeconds = 6 }, "Scaler:LeaseSeconds and Scaler:ReportSeconds do not go together" },
         { new ScalerAppOptions { ReportSeconds = 0 }, "Scaler:ReportSeconds 0 is out of range" },
         { new ScalerAppOptions { ParkSeconds = -1 }, "Scaler:ParkSeconds -1 is out of range" },
-        { new ScalerAppOptions { LatencyPrice = 0 }, "GBs per second of waiting" },
-        { new ScalerAppOptions { MaxSlotsPerFunction = -1 }, "0 means no limit" },
-        { new ScalerAppOptions { CreateBurst = 0 }, "at least 1" },
-        { new ScalerAppOptions { CreatesPerMinute = 0 }, "more than 0" },
+        { new ScalerAppOptions { LatencyPrice = 0 }, "Scaler:LatencyPrice 0 is no price: give GBs per second of waiting" },
+        { new ScalerAppOptions { MaxSlotsPerFunction = -1 }, "or 0, which means no limit" },
+        { new ScalerAppOptions { CreateBurst = 0 }, "Scaler:CreateBurst 0 is out of range: give 1 to 1000000" },
+        { new ScalerAppOptions { CreatesPerMinute = 0 }, "Scaler:CreatesPerMinute 0 is out of range" },
         { new ScalerAppOptions { DrainTimeout = TimeSpan.FromSeconds(-1) }, "Scaler:DrainTimeout" },
         { new ScalerAppOptions { HistoryKept = TimeSpan.FromMinutes(29) }, "Scaler:HistoryKept 00:29:00 is out of range" },
         { new ScalerAppOptions { HistoryKept = TimeSpan.FromDays(91) }, "Scaler:HistoryKept 91.00:00:00 is out of range" },
@@ -65,7 +68,53 @@ public sealed class ScalerAppOptionsTests
     }
 
     [Theory]
+    [InlineData("Scaler:DrainTimeout", "3", 3)]
+    [InlineData("Scaler:DrainTimeout", "3s", 3)]
+    [InlineData("scaler:drainTimeout", "500ms", 0.5)]
+    [InlineData("Scaler:DrainTimeout", "00:00:03", 3)]
+    public void A_time_is_in_seconds_unless_it_says_otherwise(string setting, string text, double seconds) =>
+        Assert.Equal(TimeSpan.FromSeconds(seconds), Read((setting, text)).DrainTimeout);
+
+    [Theory]
+    [InlineData("Scaler:DrainTimeout", "3:00", "Scaler:DrainTimeout \"3:00\" cannot be read: give a time, as \"3s\", \"500ms\", \"00:00:03\"")]
+    [InlineData("Scaler:DrainTimeout", "24:00:00", "Scaler:DrainTimeout \"24:00:00\" cannot be read")]
+    [InlineData("Scaler:DrainTimeout", "soon", "Scaler:DrainTimeout \"soon\" cannot be read")]
+    [InlineData("Scaler:HistoryKept", "2", "Scaler:HistoryKept 00:00:02 is out of range: give 00:30:00 to 90.00:00:00")]
+    [InlineData("Scaler:CreateBurst", "many", "Scaler:CreateBurst \"many\" cannot be read: give a whole number")]
+    [InlineData("Scaler:CreateBurst", "1.5", "Scaler:CreateBurst \"1.5\" cannot be read")]
+    [InlineData("Scaler:LatencyPrice", "NaN", "Scaler:LatencyPrice \"NaN\" cannot be read: give a number")]
+    [InlineData("Scaler:Grpc:AllowAnonymous", "yes", "Scaler:Grpc:AllowAnonymous \"yes\" cannot be read: give true or false")]
+    [InlineData("Scaler:Grpc", "9001", "Scaler:Grpc \"9001\" cannot be read: give an object, with the names Port, Address, Key, AllowAnonymous")]
+    [InlineData("Scaler:Policy:0", "ttl:9", "Scaler:Policy {\"0\":\"ttl:9\"} cannot be read: give text")]
+    [InlineData("Scaler:Aci", "{}", "Scaler:Aci is no setting: there are Backend, BackendSettings,")]
+    [InlineData("Scaler:Grpc:Prot", "1", "Scaler:Grpc:Prot is no setting: there are Port, Address, Key, AllowAnonymous.")]
+    public void A_setting_that_cannot_be_read_stops_the_app_in_words(string setting, string text, string message)
+    {
+        var e = Assert.Throws<OptionsValidationException>(() => Read((setting, text), ("Scaler:Policy", "ttl:9")));
+
+        Assert.Contains(message, Assert.Single(e.Failures), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Settings_are_numbers_and_switches_in_text_and_an_empty_one_is_not_set()
+    {
+        var options = Read(
+            ("Scaler:Grpc:Port", "9001"), ("Scaler:Grpc:AllowAnonymous", "True"), ("Scaler:LatencyPrice", ""), ("Scaler:MaxSlotsPerFunction", "7"), ("Scaler:LeaseSeconds", "12.5"));
+
+        Assert.Equal((9001, true, null, 7, 12.5), (options.Grpc.Port, options.Grpc.AllowAnonymous, options.LatencyPrice, options.MaxSlotsPerFunction, options.LeaseSeconds));
+        Assert.Equal(new ScalerAppOptions().CreateBurst, options.CreateBurst);
+    }
+
+    [Theory]
     [MemberData(nameof(Right), DisableDiscoveryEnumeration = true)]
     public void Right_settings_pass(ScalerAppOptions options) =>
         Assert.True(new ScalerAppOptionsValidator().Validate(null, options).Succeeded);
+
+    /// <summary>The options as the app has them.</summary>
+    private static ScalerAppOptions Read(params (string Name, string Value)[] settings)
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings.DistinctBy(s => s.Name).ToDictionary(s => s.Name, s => (string?)s.Value)).Build();
+        using var services = new ServiceCollection().AddSingleton<IConfiguration>(configuration).AddLogging().AddScalerApp().BuildServiceProvider();
+        return services.GetRequiredService<IOptions<ScalerAppOptions>>().Value;
+    }
 }

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Runtime;
+using FuncScaler.Runtime.Service;
 using FuncScaler.ScalerFunctions.Durable;
 using FuncScaler.ScalerFunctions.Hosting;
 using FuncScaler.ScalerFunctions.Http;
@@ -86,7 +87,9 @@ public sealed class WarmPathTests : IAsyncLifetime
     [InlineData("""{"count":-1}""", "count is -1")]
     [InlineData("""{"count":1001}""", "give 0 to 1000")]
     [InlineData("""{"count":1}""", "send metaData")]
-    [InlineData("""{"count":1,"metaData":{"memoryInMb":0}}""", "memoryInMb from 1")]
+    [InlineData("""{"count":1,"metaData":{"memoryInMb":0}}""", "meta_data.memory_in_mb is 0")]
+    [InlineData("""{"count":1,"metaData":{"memoryInMb":-1}}""", "memoryInMb")]
+    [InlineData("""{"count":1,"metaData":{"memoryInMb":1,"runtime":"a\u0007"}}""", "control character (U+0007)")]
     public async Task A_wrong_wish_is_answered_with_what_is_wrong(string body, string error)
     {
         var pools = ActivatorUtilities.CreateInstance<PoolFunctions>(_services);
@@ -95,6 +98,17 @@ public sealed class WarmPathTests : IAsyncLifetime
 
         Assert.Equal(400, answer.StatusCode);
         Assert.Contains(error, (string?)JsonNode.Parse(answer.Content!)!["error"], StringComparison.Ordinal);
+        Assert.Null(_entity.Json);
+    }
+
+    [Fact]
+    public async Task A_wish_that_is_too_long_or_for_an_unfit_key_is_refused()
+    {
+        var pools = ActivatorUtilities.CreateInstance<PoolFunctions>(_services);
+        const string Wish = """{"count":1,"metaData":{"memoryInMb":1}}""";
+
+        Assert.Equal(413, Status(await pools.SetProvisionedAsync(Request("f", Wish + new string(' ', ScalerJsonApi.LargestBody)), _client)));
+        Assert.Equal(400, Status(await pools.SetProvisionedAsync(Request(new string('f', 5000), Wish), _client)));
         Assert.Null(_entity.Json);
     }
 

@@ -1,6 +1,5 @@
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Aci;
-using FuncScaler.SlotBackends.Http;
 using FuncScaler.Tests.FakeArm;
 
 namespace FuncScaler.Tests.Aci;

@@ -239,6 +239,52 @@ public class AciFaultTests
         Assert.Empty(await world.ListAsync());
     }
 
+    [Theory]
+    [InlineData("put")]
+    [InlineData("poll")]
+    [InlineData("get")]
+    [InlineData("list")]
+    [InlineData("delete")]
+    public async Task An_answer_that_never_ends_is_given_up_after_some_megabytes(string which)
+    {
+        await using var world = await AciWorld.StartAsync(o => o with { MaxRetries = 0 });
+
+        var failure = await FailsAsync(world, which, new ArmFault { NeverEnds = true });
+
+        // A look at the group makes up for a poll that fails.
+        Assert.Equal(which == "poll" ? null : FailureKind.Transient, failure?.Kind);
+        Assert.Contains(which == "poll" ? "" : "the answer is longer than 16 MB", failure?.Message ?? "", StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("put", "")]
+    [InlineData("put", "<html>")]
+    [InlineData("poll", "[1")]
+    [InlineData("get", "<html>")]
+    [InlineData("get", "[]")]
+    [InlineData("list", "<html>")]
+    [InlineData("list", "{\"value\": 3}")]
+    [InlineData("list", "{\"value\": [{\"name\": null}]}")]
+    public async Task An_answer_that_is_none_fails_the_call_in_words(string which, string body)
+    {
+        await using var world = await AciWorld.StartAsync(o => o with { MaxRetries = 0 });
+
+        var failure = await FailsAsync(world, which, new ArmFault { Body = body });
+
+        Assert.True(failure is null or { Kind: FailureKind.Transient }, failure?.Message);
+    }
+
+    [Fact]
+    public async Task A_platform_that_asks_for_a_pause_of_years_is_asked_again_within_hours()
+    {
+        await using var world = await AciWorld.StartAsync();
+        world.Fake.Puts.Enqueue(ArmFault.Error(503) with { RetryAfter = int.MaxValue });
+
+        await world.CreateAsync(1);
+
+        Assert.InRange(world.Fake.Now, TimeSpan.FromMinutes(59), TimeSpan.FromHours(2));
+    }
+
     [Fact]
     public async Task A_create_that_is_cancelled_in_the_middle_can_be_deleted_by_its_ticket()
     {
@@ -254,5 +300,35 @@ public class AciFaultTests
 
         Assert.True(await world.DestroyAsync(1));
         Assert.Empty(world.Fake.Groups);
+    }
+
+    /// <summary>What the backend says of one call that meets a fault; null where it makes up for it.</summary>
+    private static async Task<SlotFailure?> FailsAsync(AciWorld world, string which, ArmFault fault)
+    {
+        var slot = which is "put" or "poll" ? default : await world.CreateAsync(1);
+        (which switch
+        {
+            "put" => world.Fake.Puts,
+            "poll" => world.Fake.Polls,
+            "get" => world.Fake.Gets,
+            "list" => world.Fake.Lists,
+            _ => world.Fake.Deletes,
+        }).Enqueue(fault);
+        world.Fake.Provisioning = which == "poll" ? TimeSpan.FromSeconds(5) : TimeSpan.Zero;
+        try
+        {
+            await (which switch
+            {
+                "put" or "poll" => world.CreateAsync(1),
+                "get" => world.Backend.InitAsync(slot, new InstanceId("i"), AciWorld.Function, CancellationToken.None),
+                "list" => world.ListAsync(),
+                _ => (Task)world.DestroyAsync(1, slot),
+            });
+            return null;
+        }
+        catch (SlotBackendException e)
+        {
+            return e.Failure;
+        }
     }
 }

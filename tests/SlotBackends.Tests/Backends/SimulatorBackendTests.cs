@@ -81,6 +81,35 @@ public class SimulatorBackendTests : RemoteSlotBackendContract
     }
 
     [Fact]
+    public async Task The_platforms_words_are_one_short_line()
+    {
+        await using var platform = await TestPlatform.StartAsync();
+        await using var backend = Connect(platform.Address);
+        platform.RefusalReason = "no\r\n\u001b[31m memory\u0007 " + new string('x', 20_000);
+        platform.Creates.Enqueue(Fault.Refused);
+
+        var e = await Assert.ThrowsAsync<SlotBackendException>(() => backend.CreateAsync(new SlotTicket(1), Function, CancellationToken.None));
+
+        Assert.StartsWith("CreateSlot answered InvalidArgument: no memory xxx", e.Message, StringComparison.Ordinal);
+        Assert.InRange(e.Message.Length, 500, 600);
+    }
+
+    [Fact]
+    public async Task A_slot_id_of_a_thousand_characters_is_taken_and_a_longer_one_is_none()
+    {
+        await using var platform = await TestPlatform.StartAsync();
+        await using var backend = Connect(platform.Address);
+        platform.IdPrefix = new string('s', 1000);
+        await backend.CreateAsync(new SlotTicket(1), Function, CancellationToken.None);
+        platform.IdPrefix = new string('s', 2000);
+
+        var e = await Assert.ThrowsAsync<SlotBackendException>(() => backend.CreateAsync(new SlotTicket(2), Function, CancellationToken.None));
+
+        Assert.Equal(FailureKind.Transient, e.Failure.Kind);
+        Assert.Contains("a slot id of 2001 characters", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_create_whose_answer_was_lost_is_not_repeated()
     {
         await using var platform = await TestPlatform.StartAsync();

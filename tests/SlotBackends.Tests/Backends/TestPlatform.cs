@@ -59,6 +59,9 @@ internal sealed class TestPlatform : Contract.Platform.PlatformBase, IAsyncDispo
 
     public string RefusalReason { get; set; } = "refused";
 
+    /// <summary>What every slot's id begins with.</summary>
+    public string IdPrefix { get; set; } = "slot-";
+
     public Uri Address => _server!.Address;
 
     public static async Task<TestPlatform> StartAsync()
@@ -81,7 +84,7 @@ internal sealed class TestPlatform : Contract.Platform.PlatformBase, IAsyncDispo
         var reply = new CreateSlotReply { Status = StatusOf(fault), ErrorMessage = fault == Fault.None ? "" : RefusalReason };
         if (fault is Fault.None or Fault.AnswerLost)
         {
-            var id = $"slot-{Interlocked.Increment(ref _lastSlot)}";
+            var id = $"{IdPrefix}{Interlocked.Increment(ref _lastSlot)}";
             _slots[id] = "";
             reply.Slot = new Slot { Id = id, ResourceConfig = request.ResourceConfig };
         }

@@ -2,32 +2,24 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace FuncScaler.SlotBackends.Http;
+namespace FuncScaler;
 
 /// <summary>
-/// Words that an instance or a platform has said, made fit for messages, logs and terminals: bounded, on one line, without control
-/// characters.
+/// Words that an instance, a platform or a scaler has said, made fit for messages, logs and terminals: bounded, on one line, without
+/// control characters.
 /// </summary>
-internal static partial class RemoteWords
+public static partial class RemoteWords
 {
     /// <summary>The most characters that are kept of one answer.</summary>
     public const int Longest = 500;
 
-    /// <summary>The most bytes that are read of an answer whose words are wanted: enough for <see cref="Longest"/> characters.</summary>
-    private const int BytesRead = 4 * Longest;
-
-    /// <summary>Reads the beginning of an answer's body and leaves the rest where it is.</summary>
-    public static async Task<string> ReadAsync(HttpContent content, CancellationToken cancellationToken)
-    {
-        using var stream = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-        var buffer = new byte[BytesRead];
-        var count = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
-        return Clean(Encoding.UTF8.GetString(buffer, 0, count));
-    }
-
     /// <summary>The text on one line, cut to a length.</summary>
+    /// <param name="text">What was said; any length, any characters.</param>
+    /// <param name="longest">The most characters that are kept; a longer text ends in "…".</param>
     public static string Clean(string text, int longest = Longest)
     {
+        ArgumentNullException.ThrowIfNull(text);
+
         // No more is looked at than may be kept: lines' ends and colours take little.
         var plain = Escapes().Replace(text.Length > 2 * longest ? text[..(2 * longest)] : text, "");
         var clean = new StringBuilder(Math.Min(plain.Length, longest));
