@@ -121,6 +121,29 @@ public class PoolLedgerStories
     }
 
     [Fact]
+    public void One_wake_up_under_way_is_enough_unless_it_would_be_too_late()
+    {
+        var stage = new Stage("ttl:20", new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(1) });
+        stage.ColdStart("w", "r1", 101);
+        stage.Release("w", "r1", "i-101");
+        stage.Wait(Second + (300 * Ms));
+        stage.Tick("w");
+        var effects = new List<LedgerEffect>();
+        stage.Tell((l, e) => l.Report(stage.NowUs, stage.Worker("w").TakeReport(stage.NowUs), effects));
+        var asked = Assert.Single(effects, e => e.Kind == LedgerEffectKind.WakeAt).AtUs;
+        Assert.Equal(0, asked % Second);
+        for (var i = 0; i < 5; i++)
+        {
+            stage.Wait(Second);
+            stage.Tell((l, e) => l.Report(stage.NowUs, stage.Worker("w").TakeReport(stage.NowUs), effects));
+        }
+
+        // Nor does one that was asked for before lead to another.
+        stage.Tell((l, e) => l.Wake(stage.NowUs, effects));
+        Assert.Single(effects, e => e.Kind == LedgerEffectKind.WakeAt);
+    }
+
+    [Fact]
     public void A_slot_comes_back_only_under_the_lease_that_its_worker_has_of_it()
     {
         var stage = new Stage(options: new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(2) });

@@ -84,6 +84,7 @@ public class WorkerCoreTests
         { "AnswerInterval", Options with { AnswerInterval = TimeSpan.Zero } },
         { "ReadInterval", Options with { ReadInterval = TimeSpan.Zero } },
         { "ProvisionTimeout", Options with { ProvisionTimeout = TimeSpan.Zero } },
+        { "WakeGrid", Options with { WakeGrid = TimeSpan.Zero } },
         { "ClockSkew", Options with { ClockSkew = TimeSpan.FromSeconds(-1) } },
         { "ParkAfter", Options with { ParkAfter = TimeSpan.FromSeconds(-1) } },
         { "ClockDrift", Options with { ClockDrift = 1 } },

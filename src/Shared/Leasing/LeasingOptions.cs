@@ -54,6 +54,12 @@ public sealed record LeasingOptions
     /// </summary>
     public TimeSpan ForgetWorkerAfter { get; init; } = TimeSpan.FromHours(24);
 
+    /// <summary>
+    /// The ledger asks to be woken at multiples of this. Default 1 s; above 0. A store that keeps whole seconds would deliver an earlier time
+    /// too soon, and again until it is due.
+    /// </summary>
+    public TimeSpan WakeGrid { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>Most operations in one report; further ones go with the next. Default 200; at least 1.</summary>
     public int MaxOperations { get; init; } = 200;
 
@@ -87,6 +93,7 @@ public sealed record LeasingOptions
         {
             (nameof(ReportInterval), ReportInterval), (nameof(UrgentInterval), UrgentInterval), (nameof(AnswerInterval), AnswerInterval),
             (nameof(ReadInterval), ReadInterval), (nameof(ProvisionTimeout), ProvisionTimeout),
+            (nameof(WakeGrid), WakeGrid),
         })
         {
             Check(time > TimeSpan.Zero, $"{name} is {time} and must be above 0.");

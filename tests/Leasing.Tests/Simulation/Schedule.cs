@@ -113,6 +113,7 @@ internal sealed record Schedule
                 ReadInterval = TimeSpan.FromMilliseconds(400),
                 ParkAfter = TimeSpan.FromMilliseconds(dice.Pick([50, 500, 5000])),
                 ProvisionTimeout = TimeSpan.FromSeconds(6),
+                WakeGrid = TimeSpan.FromMilliseconds(1),
                 ForgetWorkerAfter = TimeSpan.FromSeconds(60),
                 CreateBurst = 3,
                 CreatesPerMinute = 60,

@@ -8,6 +8,9 @@ public sealed partial class PoolLedger
 {
     private const long LookAgainUs = 60_000_000;
 
+    /// <summary>A wake-up that is this late is lost.</summary>
+    private const long LostWakeUs = 10_000_000;
+
     private void Settle(List<LedgerEffect> effects)
     {
         State.Revision++;
@@ -262,7 +265,9 @@ public sealed partial class PoolLedger
             nextUs = Math.Min(nextUs, worker.Expired ? worker.ExpiresUs + _options.ForgetWorkerAfter.ToUs() : worker.ExpiresUs);
         }
 
-        if (nextUs < State.WakeAtUs || State.WakeAtUs <= NowUs)
+        // One wake-up under way is enough, unless it would be too late: when it comes it asks for the next.
+        nextUs = WakeTime(nextUs);
+        if (nextUs < State.WakeAtUs || State.WakeAtUs + LostWakeUs <= NowUs)
         {
             State.WakeAtUs = nextUs;
             if (nextUs != long.MaxValue)
@@ -270,5 +275,12 @@ public sealed partial class PoolLedger
                 effects.Add(new LedgerEffect(LedgerEffectKind.WakeAt) { Function = State.Function, AtUs = nextUs });
             }
         }
+    }
+
+    /// <summary>When to wake for something that is due at a time.</summary>
+    private long WakeTime(long dueUs)
+    {
+        var gridUs = _options.WakeGrid.ToUs();
+        return dueUs > long.MaxValue - gridUs ? long.MaxValue : (dueUs + gridUs - 1) / gridUs * gridUs;
     }
 }

@@ -16,6 +16,9 @@ namespace FuncScaler.Leasing.Ledger;
 /// </remarks>
 public sealed partial class PoolLedger : IPoolState
 {
+    /// <summary>So much too early a wake-up may come.</summary>
+    private const long EarlyWakeUs = 500_000;
+
     private readonly LeasingOptions _options;
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly FunctionStatistics _statistics = new();
@@ -138,8 +141,12 @@ public sealed partial class PoolLedger : IPoolState
     {
         Advance(nowUs);
 
-        // The wake-up that was asked for is used up, even where it came a little early.
-        State.WakeAtUs = long.MaxValue;
+        // The wake-up that was asked for is used up, even where it came a little early; one that was asked for before it is not it.
+        if (State.WakeAtUs <= NowUs + EarlyWakeUs)
+        {
+            State.WakeAtUs = long.MaxValue;
+        }
+
         Settle(effects);
     }
 
@@ -173,7 +180,7 @@ public sealed partial class PoolLedger : IPoolState
             Invariant.Holds(slot.State != LedgerSlotState.Idle || slot.Instance != default, "an idle slot is an instance");
             Invariant.Holds(slot.State != LedgerSlotState.Entrusted || slot.Holder != default, "an entrusted slot is held by a known request");
             Invariant.Holds(slot.Owner is not { } owner || State.Workers.ContainsKey(owner.Value), "an owner is a known worker");
-            Invariant.Holds(State.WakeAtUs <= slot.DueUs, "the ledger wakes when the next slot is due");
+            Invariant.Holds(State.WakeAtUs <= WakeTime(slot.DueUs), "the ledger wakes when the next slot is due");
         }
 
         Invariant.Holds((idle, leased, creating) == (_idle, _leased, _creating), "counts follow from states");
