@@ -26,13 +26,13 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
 
     private readonly AdaptivePolicyOptions _options;
     private readonly AdaptiveShared _shared;
-    private readonly FunctionMeta _function;
     private readonly FunctionDemand _demand;
     private readonly FunctionPlans _plans;
     private readonly GapsTold _gaps;
     private readonly Choice _choice;
     private readonly Prewarming _prewarming;
     private readonly DecisionLog _log = new();
+    private FunctionMeta _function;
     private FunctionStatistics? _statistics;
     private long _coldUs;
     private long _waitReviewUs;
@@ -64,6 +64,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
     {
         _coldUs = (long)ColdUs(pool);
         _statistics = pool.Statistics;
+        _function = pool.Function;
         _demand.Arrived(pool.NowUs, alone: pool.Statistics.Active == 1, _coldUs);
     }
 
