@@ -35,5 +35,29 @@ public class WaitOrCreateTests
     public void A_long_queue_gets_no_more_than_64_instances_at_one_time() =>
         Assert.Equal(WaitOrCreate.MostAtOnce, Count(Example with { Late = 1e6 }, out _));
 
+    /// <summary>Where a backend starts at once, rates per cold start would be divided by 0, and what is no number counted as a gain.</summary>
+    [Fact]
+    public void A_backend_that_starts_at_once_is_not_asked_for_more_than_requests_need()
+    {
+        var bench = new PolicyBench("adaptive") { CreateSeconds = 0, InitSeconds = _ => 0 };
+        var function = PolicyBench.Function();
+        bench.Advance(1);
+        bench.Release(Served(), durationSeconds: 0);
+        bench.Advance(60);
+
+        Served();
+        bench.Advance(0.3);
+        Served();
+
+        Assert.InRange(bench.Creates(function).Count(), 2, 3);
+
+        RequestId Served()
+        {
+            var request = bench.Assign(function);
+            bench.Advance(0);
+            return request;
+        }
+    }
+
     private static int Count(in WaitOrCreate.Queue queue, out double savedGbs) => WaitOrCreate.Count(queue, new ExpectedArrivals().Start(0), out savedGbs);
 }
