@@ -131,52 +131,6 @@ public sealed class HeldCallsTests : IAsyncLifetime
         Assert.Equal(3, _runtime.GetStats().Budget!.CreatePriceSeconds, 3);
     }
 
-    [Fact]
-    public async Task Under_throttling_at_random_every_request_is_served_and_nothing_is_left()
-    {
-        var random = new Random((int)Properties.Seed);
-        var backend = new FakeBackend(TimeProvider.System)
-        {
-            Budget = new TestBudget(TimeProvider.System, new RateLimit(10, TimeSpan.FromMilliseconds(20)), new RateLimit(60, TimeSpan.FromMilliseconds(200))),
-        };
-        backend.NextCreates([.. Enumerable.Range(0, 3000).Select(_ => Answer())]);
-        backend.NextInits([.. Enumerable.Range(0, 300).Select(_ => Answer() is { Failure.Kind: FailureKind.Throttled } a ? a with { Failure = new SlotFailure(FailureKind.Transient, "later") } : FakeAnswer.Success)]);
-        backend.NextDestroys([.. Enumerable.Range(0, 3000).Select(_ => Answer())]);
-        await using var runtime = new ScalerRuntime(
-            backend,
-            PolicyCatalog.Parse("ttl:0.01"),
-            new ScalerRuntimeOptions { Pool = new SlotPoolOptions { RetryDelay = TimeSpan.FromMilliseconds(1), MaxRetryDelay = TimeSpan.FromMilliseconds(20) } },
-            TimeProvider.System,
-            NullLogger<ScalerRuntime>.Instance);
-        var served = 0;
-        await Task.WhenAll(Enumerable.Range(0, 16).Select(async worker =>
-        {
-            var dice = new Random(worker);
-            for (var i = 0; i < 60; i++)
-            {
-                var function = Function($"f{dice.Next(5)}");
-                var request = new RequestId($"{worker}-{i}");
-                var assigned = await runtime.AssignAsync(function, request, null, CancellationToken.None);
-                if (dice.Next(3) == 0)
-                {
-                    await Task.Delay(dice.Next(10));
-                }
-
-                Assert.Equal(ReleaseOutcome.Released, runtime.Release(function.Key, request, assigned.Instance, new ReleaseResult(0, dice.Next(4) == 0)));
-                Interlocked.Increment(ref served);
-            }
-        })).WaitAsync(TimeSpan.FromSeconds(60));
-        await runtime.StopAsync(keepInstances: false, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(30));
-
-        var stats = runtime.GetStats();
-        Assert.Equal((960, 0, 0), (served, stats.Requests.Rejected, stats.Slots.Total));
-        Assert.Equal((0, 0), (stats.Budget!.HeldCreates, stats.Budget.HeldDestroys));
-        Assert.True(stats.Budget.Throttled > 0);
-        Assert.Empty(backend.Existing);
-
-        FakeAnswer Answer() => random.Next(6) == 0 ? new FakeAnswer { Failure = new SlotFailure(FailureKind.Throttled, "too many") } : FakeAnswer.Success;
-    }
-
     public Task InitializeAsync() => Task.CompletedTask;
 
     public Task DisposeAsync() => _runtime.DisposeAsync().AsTask();
@@ -198,33 +152,4 @@ public sealed class HeldCallsTests : IAsyncLifetime
         _runtime.GetStats() is var stats
         && stats.Slots.InFlight <= stats.Budget!.HeldCreates
         && stats.Slots.Total <= stats.Slots.Busy + stats.Slots.Idle + stats.Slots.InFlight + stats.Budget.HeldDestroys);
-
-    private sealed class TestBudget(TimeProvider time, params RateLimit[] limits) : ICallBudget
-    {
-        private readonly TokenBuckets _creates = new(limits, time);
-
-        public List<long> Granted { get; } = [];
-
-        public bool Stopped { get; set; }
-
-        public CreateBudget Creates => new(_creates.Remaining, _creates.Capacity, _creates.PerSecond);
-
-        public bool TryTakeCreate(SlotTicket ticket, FunctionMeta function, out TimeSpan wait)
-        {
-            wait = TimeSpan.FromSeconds(1);
-            if (Stopped || !_creates.TryTake(out wait))
-            {
-                return false;
-            }
-
-            Granted.Add(ticket.Value);
-            return true;
-        }
-
-        public bool TryTakeDestroy(SlotTicket ticket, BackendSlotId slot, out TimeSpan wait)
-        {
-            wait = TimeSpan.FromSeconds(1);
-            return !Stopped;
-        }
-    }
 }

@@ -1,6 +1,8 @@
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Execution;
+using FuncScaler.SlotBackends.Budget;
+using FuncScaler.Tests.Budget;
 using FuncScaler.Tests.Pool;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -57,6 +59,7 @@ public sealed class RuntimeSimulationTests
         private readonly Dice _dice;
         private readonly ManualTimeProvider _time = new();
         private readonly List<Func<Task>> _started = [];
+        private readonly TestBudget? _budget;
         private readonly SimulatedBackend _backend;
         private readonly ScalerRuntime _runtime;
         private readonly SimulatedCallers _callers;
@@ -64,11 +67,16 @@ public sealed class RuntimeSimulationTests
         public World(int seed)
         {
             _dice = new Dice(seed);
-            _backend = new SimulatedBackend(_dice, Log);
+            _budget = _dice.Percent(30) ? new TestBudget(_time, new RateLimit(5, TimeSpan.FromSeconds(10))) : null;
+            _backend = new SimulatedBackend(_dice, _budget, Log);
             _runtime = new ScalerRuntime(
                 _backend,
                 PolicyCatalog.Parse(_dice.Pick(PolicyNames)),
-                new ScalerRuntimeOptions { Pool = new SlotPoolOptions { Waiting = _dice.Percent(80) } },
+                new ScalerRuntimeOptions
+                {
+                    Pool = new SlotPoolOptions { Waiting = _dice.Percent(80) },
+                    ReconcileInterval = _dice.Percent(50) ? TimeSpan.FromSeconds(_dice.Between(1, 30)) : null,
+                },
                 _time,
                 NullLogger<ScalerRuntime>.Instance,
                 new Scheduling(_started.Add, TaskCreationOptions.None));
@@ -96,6 +104,7 @@ public sealed class RuntimeSimulationTests
             Assert.Equal(0, _callers.Waiting);
             var stats = _runtime.GetStats();
             Assert.Equal((0, 0, 0), (stats.Slots.Total, stats.Slots.Busy, stats.Requests.Waiting));
+            Assert.Equal((0, 0), (stats.Budget?.HeldCreates ?? 0, stats.Budget?.HeldDestroys ?? 0));
             Assert.Empty(_backend.Existing);
             await _runtime.DisposeAsync();
             return _callers;
@@ -116,6 +125,9 @@ public sealed class RuntimeSimulationTests
                     break;
                 case < 55:
                     _callers.Release();
+                    break;
+                case < 57 when _budget is not null:
+                    _budget.Stopped = !_budget.Stopped;
                     break;
                 case < 75 when _started.Count > 0:
                     StartOne();
@@ -140,6 +152,7 @@ public sealed class RuntimeSimulationTests
         private Task Settle()
         {
             var stopped = Task.CompletedTask;
+            _budget?.Stopped = false;
             for (var round = 0; round < 3000; round++)
             {
                 if (round == 1000)
@@ -147,12 +160,12 @@ public sealed class RuntimeSimulationTests
                     stopped = _runtime.StopAsync(keepInstances: false, CancellationToken.None);
                 }
 
-                for (var i = 0; i < 4 && _started.Count > 0; i++)
+                for (var i = _started.Count; i > 0; i--)
                 {
                     StartOne();
                 }
 
-                for (var i = 0; i < 4 && _backend.PendingCount > 0; i++)
+                for (var i = _backend.PendingCount; i > 0; i--)
                 {
                     _backend.AnswerOne(well: true);
                 }

@@ -1,16 +1,19 @@
 using FuncScaler.SlotBackends;
+using FuncScaler.SlotBackends.Budget;
 using FuncScaler.Tests.Pool;
 
 namespace FuncScaler.Tests.Simulation;
 
 /// <summary>A backend whose every call waits until the world answers it: well, badly, with a lie, or not at all for a long time.</summary>
-internal sealed class SimulatedBackend(Dice dice, List<string> log) : ISlotBackend
+internal sealed class SimulatedBackend(Dice dice, ICallBudget? budget, List<string> log) : ISlotBackend
 {
     private readonly List<PendingCall> _pending = [];
     private readonly Dictionary<string, SlotRecord> _existing = [];
     private int _created;
 
     public string Name => "simulated";
+
+    public ICallBudget? Budget => budget;
 
     /// <summary>Slots that exist.</summary>
     public IReadOnlyCollection<SlotRecord> Existing => _existing.Values;
