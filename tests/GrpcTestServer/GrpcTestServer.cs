@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -53,20 +52,4 @@ public sealed class GrpcTestServer : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
-}
-
-/// <summary>A port that refuses connections, and that nobody else gets: bound, but not listening.</summary>
-public sealed class UnusedPort : IDisposable
-{
-    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-
-    public UnusedPort()
-    {
-        _socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        Address = new Uri($"http://127.0.0.1:{((IPEndPoint)_socket.LocalEndPoint!).Port}");
-    }
-
-    public Uri Address { get; }
-
-    public void Dispose() => _socket.Dispose();
 }

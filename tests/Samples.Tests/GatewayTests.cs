@@ -82,20 +82,14 @@ public sealed class GatewayTests : IAsyncLifetime
     [Fact]
     public async Task An_instance_that_refuses_the_connection_is_given_back_as_broken_with_the_reason()
     {
-        _instance = FreeAddress();
+        using var nobody = new ReservedPort();
+        _instance = nobody.Address;
 
         Assert.StartsWith("HTTP/1.1 502", await CallAsync("/invoke/hello/"), StringComparison.Ordinal);
 
         var result = Assert.Single(_released)["result"]!;
         Assert.True(result["needDestroy"]!.GetValue<bool>());
         Assert.Contains("refused", result["reason"]!.GetValue<string>(), StringComparison.OrdinalIgnoreCase);
-    }
-
-    private static Uri FreeAddress()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return new Uri($"http://{listener.LocalEndpoint}");
     }
 
     private static Task TellAsync(HttpContext http, ConcurrentQueue<string> calls, string answer)

@@ -16,7 +16,8 @@ public sealed class ContestRunScriptTests
         await platform.StartAsync();
         using var control = new TcpListener(IPAddress.Loopback, 0);
         control.Start();
-        using var run = Start(platform.Address.Authority, ((IPEndPoint)control.LocalEndpoint).Port);
+        using var scaler = new ReservedPort();
+        using var run = Start(scaler, platform.Address.Authority, ((IPEndPoint)control.LocalEndpoint).Port);
         while (await run.StandardOutput.ReadLineAsync() is { } line && !line.Contains("the simulator listens", StringComparison.Ordinal))
         {
             // Until it has found both ports.
@@ -32,13 +33,14 @@ public sealed class ContestRunScriptTests
     [Fact]
     public async Task A_scaler_that_cannot_start_ends_the_script_with_its_status()
     {
-        using var run = Start("127.0.0.1:1", 1, "--policy", "nonsense");
+        using var scaler = new ReservedPort();
+        using var run = Start(scaler, "127.0.0.1:1", 1, "--policy", "nonsense");
         await EndAsync(run);
 
         Assert.Equal(2, run.ExitCode);
     }
 
-    private static Process Start(string platform, int controlPort, params string[] arguments)
+    private static Process Start(ReservedPort scaler, string platform, int controlPort, params string[] arguments)
     {
         return Process.Start(new ProcessStartInfo("bash", [Path.Combine(Repository.Root, "eng", "contest-run.sh"), .. arguments])
         {
@@ -46,7 +48,7 @@ public sealed class ContestRunScriptTests
             Environment =
             {
                 ["FUNCSCALER"] = Path.Combine(AppContext.BaseDirectory, "funcscaler"),
-                ["SCALER_PORT"] = FreePort(),
+                ["SCALER_PORT"] = scaler.Number.ToString(CultureInfo.InvariantCulture),
                 ["HTTP_PORT"] = "0",
                 ["CONTROL_PORT"] = controlPort.ToString(CultureInfo.InvariantCulture),
                 ["PLATFORM"] = platform,
@@ -55,14 +57,6 @@ public sealed class ContestRunScriptTests
                 ["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..")),
             },
         })!;
-    }
-
-    /// <summary>The script must know the port that it waits for.</summary>
-    private static string FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture);
     }
 
     private static async Task EndAsync(Process run)

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net;
-using System.Net.Sockets;
 using FuncScaler.Contract;
 using Grpc.Core;
 using Status = FuncScaler.Contract.Status;
@@ -10,7 +8,7 @@ namespace FuncScaler.Tests;
 /// <summary>A contest platform whose server can be killed and brought back, with its slots or without.</summary>
 internal sealed class MiniPlatform : Platform.PlatformBase, IAsyncDisposable
 {
-    private readonly int _port = FreePort();
+    private readonly ReservedPort _port = new();
     private GrpcTestServer? _server;
     private int _lastId;
 
@@ -20,7 +18,7 @@ internal sealed class MiniPlatform : Platform.PlatformBase, IAsyncDisposable
     /// <summary>Completes when CreateSlot may answer.</summary>
     public TaskCompletionSource CreateGate { get; set; } = Open();
 
-    public Uri Address => new($"http://127.0.0.1:{_port}");
+    public Uri Address => _port.Address;
 
     public static TaskCompletionSource Open()
     {
@@ -29,7 +27,7 @@ internal sealed class MiniPlatform : Platform.PlatformBase, IAsyncDisposable
         return gate;
     }
 
-    public async Task StartAsync() => _server = await GrpcTestServer.StartAsync(this, _port);
+    public async Task StartAsync() => _server = await GrpcTestServer.StartAsync(this, _port.Number);
 
     /// <summary>Ends the server at once, connections and all.</summary>
     public async Task KillAsync()
@@ -57,13 +55,8 @@ internal sealed class MiniPlatform : Platform.PlatformBase, IAsyncDisposable
         {
             await KillAsync();
         }
-    }
 
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        _port.Dispose();
     }
 
     private InitReply Init(InitRequest request)

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using FuncScaler.ContestSimulator.Platform;
@@ -179,11 +178,8 @@ public sealed class ContestPlatformServerTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_scaler_that_is_not_there_is_named()
     {
-        // Bound and not listening: nobody else can take the port, and connections to it are refused.
-        using var nobody = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        nobody.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        var port = ((IPEndPoint)nobody.LocalEndPoint!).Port;
-        await using var platform = new ContestPlatformServer(Options(new Uri($"http://127.0.0.1:{port}")) with
+        using var nobody = new ReservedPort();
+        await using var platform = new ContestPlatformServer(Options(nobody.Address) with
         {
             ScalerWait = TimeSpan.FromMilliseconds(50),
         });
@@ -191,7 +187,7 @@ public sealed class ContestPlatformServerTests : IAsyncLifetime, IDisposable
 
         var error = await Assert.ThrowsAsync<ContestPlatformException>(() => platform.RunAsync(new ContestRun("none", Short)));
 
-        Assert.Contains($"127.0.0.1:{port}", error.Message, StringComparison.Ordinal);
+        Assert.Contains(nobody.Address.Authority, error.Message, StringComparison.Ordinal);
         Assert.Equal(error.Message, platform.Report!.Error);
         Assert.NotNull(platform.Report.EndTime);
     }

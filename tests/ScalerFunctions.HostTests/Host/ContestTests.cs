@@ -14,8 +14,8 @@ public sealed class ContestTests(StorageFixture storage, ITestOutputHelper outpu
     public async Task Every_request_of_a_contest_is_served_through_the_native_gRPC_port()
     {
         var log = new HostLog();
-        var platform = App.FreePort();
-        var grpc = App.FreePort();
+        using var platform = new ReservedPort();
+        using var grpc = new ReservedPort();
         await using var meter = await StorageMeter.StartAsync(storage.Azurite.Services, CancellationToken.None);
         await using var host = await App.StartAsync(new HostOptions
         {
@@ -27,8 +27,8 @@ public sealed class ContestTests(StorageFixture storage, ITestOutputHelper outpu
             Settings = new Dictionary<string, string>
             {
                 ["Scaler__Backend"] = "simulator",
-                ["Scaler__Platform"] = $"127.0.0.1:{platform}",
-                ["Scaler__Grpc__Port"] = $"{grpc}",
+                ["Scaler__Platform"] = $"127.0.0.1:{platform.Number}",
+                ["Scaler__Grpc__Port"] = $"{grpc.Number}",
             },
         });
         meter.Reset();
@@ -37,7 +37,7 @@ public sealed class ContestTests(StorageFixture storage, ITestOutputHelper outpu
         string[] arguments =
         [
             "exec", Path.Combine(AppContext.BaseDirectory, "funcscaler.dll"), "contest", "--preset", "dense", "--length", "5", "--tail", "0", "--json",
-            "--scaler", $"127.0.0.1:{grpc}", "--port", $"{platform}",
+            "--scaler", $"127.0.0.1:{grpc.Number}", "--port", $"{platform.Number}",
         ];
         Array.ForEach(arguments, start.ArgumentList.Add);
         using var contest = Process.Start(start)!;

@@ -55,15 +55,15 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
     public async Task A_host_killed_with_all_it_has_is_started_again_and_goes_on_from_the_ledgers()
     {
         // An orphaned worker would serve on its old address; the new host's callers do not know it.
-        var port = App.FreePort();
-        await using var first = await HostCommand.StartAsync(storage.Storage, _hub, port, Options().Settings);
+        using var port = new ReservedPort();
+        await using var first = await HostCommand.StartAsync(storage.Storage, _hub, port.Number, Options().Settings);
         var callers = new Callers(first.Url, _platform!, Functions);
         using var ending = new CancellationTokenSource();
         var running = callers.RunAsync(4, seed: 11, ending.Token);
         await Waiting.UntilAsync("50 requests are served", App.Limit, () => callers.HaveServedAsync(50), callers.ToString);
         first.KillWithWorkers();
 
-        await using var second = await HostCommand.StartAsync(storage.Storage, _hub, port, Options().Settings);
+        await using var second = await HostCommand.StartAsync(storage.Storage, _hub, port.Number, Options().Settings);
         var enough = callers.Served + 50;
         await Waiting.UntilAsync("50 more requests are served", App.Limit, () => callers.HaveServedAsync(enough), callers.ToString);
         await ending.CancelAsync();
@@ -77,12 +77,12 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
     [HostFact]
     public async Task Orphans_of_a_killed_host_end_themselves_and_free_the_native_port()
     {
-        var grpc = App.FreePort();
-        var settings = new Dictionary<string, string>(Options().Settings) { ["Scaler__Grpc__Port"] = $"{grpc}" };
-        await using var host = await HostCommand.StartAsync(storage.Storage, _hub, App.FreePort(), settings);
+        using var grpc = new ReservedPort();
+        var settings = new Dictionary<string, string>(Options().Settings) { ["Scaler__Grpc__Port"] = $"{grpc.Number}" };
+        await using var host = await HostCommand.StartAsync(storage.Storage, _hub, 0, settings);
         host.Kill();
         await host.WorkersEndAsync();
-        using var listener = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, grpc);
+        using var listener = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, grpc.Number);
         listener.Start();
     }
 

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using FuncScaler.FunctionsHost;
 using FuncScaler.FunctionsHost.Workers;
@@ -71,12 +69,5 @@ internal static class App
         platform.Deleting = TimeSpan.FromMilliseconds(50);
         platform.MaxGroupsPerRegion = 10_000;
         return platform;
-    }
-
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -21,7 +21,8 @@ public sealed class OrphanProcessTests
         var host = BuildHost(out var streamOpen);
         await host.StartAsync();
         var endpoint = host.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
-        var port = FreePort();
+        using var reserved = new ReservedPort();
+        var port = reserved.Number;
         using var worker = StartWorker(endpoint, port);
         var errors = worker.StandardError.ReadToEndAsync();
         var output = worker.StandardOutput.ReadToEndAsync();
@@ -94,13 +95,6 @@ public sealed class OrphanProcessTests
             },
         };
         return Process.Start(start)!;
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static bool IsTaken(int port)

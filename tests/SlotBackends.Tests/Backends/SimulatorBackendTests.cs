@@ -169,7 +169,7 @@ public class SimulatorBackendTests : RemoteSlotBackendContract
     [Fact]
     public async Task A_refused_connection_means_that_nothing_happened_and_that_the_platform_is_away()
     {
-        using var port = new UnusedPort();
+        using var port = new ReservedPort();
         var time = new ManualTimeProvider();
         await using var backend = Connect(port.Address, time);
 
