@@ -56,10 +56,13 @@ public class SimulateCommandTests
         Assert.Equal(Policies.PolicyCatalog.All.Select(p => p.Name).Order(StringComparer.Ordinal), rows[1..^1].Order(StringComparer.Ordinal));
     }
 
-    [Fact]
-    public async Task The_same_command_prints_the_same_twice()
+    /// <summary>In two processes, whose strings have other hash codes, and on other numbers of threads.</summary>
+    [Theory]
+    [InlineData("faas", 600)]
+    [InlineData("sparse-long", 3000)]
+    public async Task The_same_command_prints_the_same_twice(string preset, int length)
     {
-        string[] command = ["simulate", "--preset", "faas", "--seed", "4", "--length", "600", "--json", "--policy"];
+        string[] command = ["simulate", "--preset", preset, "--seed", "4", "--length", $"{length}", "--json", "--policy"];
         var first = await FuncScalerProcess.RunAsync([.. command, "all", "--threads", "1"]);
         var second = await FuncScalerProcess.RunAsync([.. command, "all", "--threads", "3"]);
 

@@ -23,10 +23,11 @@ public sealed class AdaptiveLearningTests
             Enumerable.Range(0, 1000).Select(i => (0, (i * 30 * Second) + (long)(10_000 * ((2 * random.NextDouble()) - 1)))));
 
         var result = Play(timer, "adaptive");
-        var held = Play(timer, "ttl:60");
 
-        Assert.InRange(result.ColdStarts, 1, 100);
-        Assert.True(result.Score.SlotGbSeconds * 6 < held.Score.SlotGbSeconds, $"{result.Score.SlotGbSeconds} and {held.Score.SlotGbSeconds} GBs");
+        // Ready 10 ms too early and kept 10 ms too long at least, where a clairvoyant is there to the millisecond.
+        var yardstick = new Yardstick(timer, Price, Options);
+        yardstick.AssertWithinClairvoyant(result, 6);
+        yardstick.AssertWithinBestFixed(result, 0.7);
     }
 
     [Fact]
@@ -58,12 +59,14 @@ public sealed class AdaptiveLearningTests
         var alone = Play(trace, $"adaptive:price={Price},prior=0");
 
         Assert.True(Cost(together) < 0.9 * Cost(alone), $"{Cost(together)} and {Cost(alone)} GBs");
+        new Yardstick(trace, Price, Options).AssertWithinBestFixed(together, 1.15);
     }
 
     [Fact]
     public void A_burst_is_met_by_several_instances_at_once()
     {
-        // Twenty requests of 2 s each, every ten minutes: one after the other would take 40 s.
+        // Twenty requests of 2 s each, every ten minutes: one after the other would take 40 s. Unforeseen, and too seldom to hold for, the least
+        // is a cold start for each: 30 x 20 x (0.5 s x 0.5 GB + 0.5 s at the price), which the best fixed keep-alive pays.
         var bursts = Trace(
             [ListTrace.Function("burst", 512, 400)],
             Enumerable.Range(0, 30).SelectMany(i => Enumerable.Range(0, 20).Select(n => (0, (i * 600 * Second) + (n * 1000)))),
@@ -71,9 +74,9 @@ public sealed class AdaptiveLearningTests
 
         var result = Play(bursts, $"adaptive:price={Price}");
 
-        Assert.True(result.Score.AssignSeconds / result.Score.Requests < 1, $"{result.Score.AssignSeconds / result.Score.Requests} s of waiting");
-        Assert.InRange(result.PeakInstances, 10, 40);
-        Assert.True(result.WastedGbSeconds < 30 * 20 * 0.5 * 20, $"{result.WastedGbSeconds} GBs");
+        var yardstick = new Yardstick(bursts, Price, Options);
+        Assert.Equal(30 * 20 * (0.25 + (0.5 * Price)), yardstick.Cost(yardstick.BestFixed), 6);
+        yardstick.AssertWithinBestFixed(result, 1.1);
     }
 
     [Fact]
@@ -87,16 +90,14 @@ public sealed class AdaptiveLearningTests
 
         // Without them thousands of seconds are waited each time, at some price; to keep them costs 0.25 x 50 x 540 GBs.
         var adaptive = Play(bursts, "adaptive");
-        var keepsAll = Play(bursts, "ttl:1800");
-        var keepsNone = Play(bursts, "ttl:60");
+        var best = new Yardstick(bursts, Price, Options).BestFixed;
 
-        Assert.True(adaptive.Score.Total > 0.9 * keepsAll.Score.Total, $"{adaptive.Score.Total} and {keepsAll.Score.Total}");
-        Assert.True(adaptive.Score.Total > 1.2 * keepsNone.Score.Total, $"{adaptive.Score.Total} and {keepsNone.Score.Total}");
-        Assert.True(adaptive.Score.AssignSeconds < 0.5 * keepsNone.Score.AssignSeconds, $"{adaptive.Score.AssignSeconds} and {keepsNone.Score.AssignSeconds} s");
+        Assert.Equal("ttl:600", best.Policy);
+        Assert.True(adaptive.Score.Total > best.Score.Total, $"{adaptive.Score.Total} and {best.Score.Total}");
     }
 
     [Fact]
-    public void Large_crowds_among_many_small_ones_are_prepared_for()
+    public void Large_bursts_among_many_small_ones_are_prepared_for()
     {
         // Ten a second, for one second three times out of four, else for a minute; 3 s each. An instance takes 20 s to create.
         var bursts = Trace(
@@ -106,8 +107,7 @@ public sealed class AdaptiveLearningTests
 
         var result = Play(bursts, $"adaptive:price={Price}");
 
-        var waited = result.Score.AssignSeconds / result.Score.Requests;
-        Assert.True(waited < 3, $"{waited} s each");
+        new Yardstick(bursts, Price, Options).AssertWithinBestFixed(result, 0.5);
     }
 
     [Fact]
@@ -125,7 +125,7 @@ public sealed class AdaptiveLearningTests
 
         var result = Play(levels, "adaptive:price=1");
 
-        Assert.True(result.Score.AssignSeconds / arrivals.Count < 0.6, $"{result.Score.AssignSeconds / arrivals.Count} s each");
+        new Yardstick(levels, 1, Options).AssertWithinBestFixed(result, 0.6);
     }
 
     [Fact]
@@ -167,7 +167,8 @@ public sealed class AdaptiveLearningTests
 
         var result = Play(first, "adaptive");
 
-        Assert.True(result.Score.AssignSeconds / 90 < 15, $"{result.Score.AssignSeconds / 90} s each");
+        var best = new Yardstick(first, Price, Options).BestFixed;
+        Assert.True(result.Score.Total > best.Score.Total, $"{result.Score.Total} and {best.Score.Total}");
     }
 
     [Fact]
@@ -182,9 +183,10 @@ public sealed class AdaptiveLearningTests
                 .. Enumerable.Range(0, 50).Select(n => ListTrace.Request(100_000 + (n * 2_000), 200_000, Others)),
             ]);
 
-        var waited = Play(trace, $"adaptive:price={Price}").Functions.Single(f => f.Function.Key.Value == "long").WaitSeconds;
+        var result = Play(trace, $"adaptive:price={Price}");
 
-        Assert.True(waited / 50 < 20, $"{waited / 50} s each");
+        // The best fixed one creates for each request: right for the long ones, whatever the others have shown.
+        new Yardstick(trace, Price, Options).AssertWithinBestFixed(result, 1.7);
     }
 
     [Fact]
@@ -198,7 +200,7 @@ public sealed class AdaptiveLearningTests
 
         var result = Play(first, $"adaptive:price={Price}");
 
-        Assert.True(result.Score.AssignSeconds / 240 < 9, $"{result.Score.AssignSeconds / 240} s each, {result.PeakInstances} instances");
+        new Yardstick(first, Price, Options).AssertWithinBestFixed(result, 1.25);
     }
 
     [Fact]
@@ -211,10 +213,11 @@ public sealed class AdaptiveLearningTests
             Enumerable.Range(0, 150).Select(_ => (0, (long)(random.NextDouble() * Second))),
             durationUs: Second / 20);
 
-        var result = Play(burst, "adaptive:price=0.5", Options with { TailUs = 600 * Second });
+        var options = Options with { TailUs = 600 * Second };
 
-        // To keep a miss at bay is worth 0.25 x (0.5 + 0.5) GBs; a hundred times that for some twenty instances would be too much.
-        Assert.True(result.WastedGbSeconds < 25, $"{result.WastedGbSeconds} GBs");
+        var result = Play(burst, "adaptive:price=0.5", options);
+
+        new Yardstick(burst, 0.5, options).AssertWithinBestFixed(result, 1);
     }
 
     [Theory]
@@ -228,14 +231,10 @@ public sealed class AdaptiveLearningTests
             Enumerable.Range(0, 1800).SelectMany(i => Enumerable.Range(0, 20).Select(n => (0, (i * Second) + (n * 1000)))),
             durationUs: Second / 2);
 
-        var to = Play(load, policy, Options with { TailUs = 0 });
-        var beyond = Play(load, policy, Options with { TailUs = 3600 * Second });
-        var keepsAll = Play(load, "ttl:300", Options with { TailUs = 3600 * Second });
+        var options = Options with { TailUs = 3600 * Second };
 
-        var tail = beyond.Score.SlotGbSeconds - to.Score.SlotGbSeconds;
-        Assert.InRange(tail, 0, 20 * 0.5 * 60);
-        Assert.True(beyond.Score.SlotGbSeconds < keepsAll.Score.SlotGbSeconds);
-        Assert.True(beyond.Score.AssignSeconds < 0.02 * beyond.Score.ExecutionSeconds, $"{beyond.Score.AssignSeconds} s of waiting");
+        // Who knows the end pays nothing in the tail.
+        new Yardstick(load, Price, options).AssertWithinClairvoyant(Play(load, policy, options), 1.05);
     }
 
     private static double Cost(VirtualResult result) => result.WastedGbSeconds + (Price * result.Score.AssignSeconds);

@@ -10,6 +10,8 @@ public sealed class AdaptivePolicyTests
 {
     private const long Second = 1_000_000;
 
+    private static readonly VirtualOptions Options = new();
+
     [Fact]
     public void A_timer_is_served_by_release_and_prewarm_just_in_time()
     {
@@ -17,9 +19,10 @@ public sealed class AdaptivePolicyTests
 
         var result = Play(timer, "adaptive");
 
-        // Held all the time it would pay 30 s x 0.5 GB for each request; made just in time about 0.15 s x 0.5 GB.
-        Assert.InRange(result.ColdStarts, 1, 20);
-        Assert.True(result.Score.SlotGbSeconds < 200 * 0.5 * 1.5, $"{result.Score.SlotGbSeconds} GBs");
+        // Held all the time it would pay 30 s x 0.5 GB for each request; made just in time about 0.15 s x 0.5 GB, once the period is found.
+        var yardstick = new Yardstick(timer, 4, Options);
+        yardstick.AssertWithinClairvoyant(result, 4);
+        yardstick.AssertWithinBestFixed(result, 0.5);
     }
 
     [Fact]
@@ -33,8 +36,7 @@ public sealed class AdaptivePolicyTests
 
         var result = Play(rare, "adaptive");
 
-        Assert.True(result.Score.Total > Play(rare, "ttl:300").Score.Total);
-        Assert.True(result.WastedGbSeconds < 200 * 20, $"{result.WastedGbSeconds} GBs");
+        new Yardstick(rare, 0.5, Options).AssertWithinClairvoyant(result, 2);
     }
 
     [Fact]
@@ -51,10 +53,12 @@ public sealed class AdaptivePolicyTests
 
         Assert.True(cheap.ColdStarts > 2 * dear.ColdStarts, $"{cheap.ColdStarts} and {dear.ColdStarts} cold starts");
         Assert.True(cheap.Score.SlotGbSeconds < dear.Score.SlotGbSeconds);
+        new Yardstick(trace, 0.01, Options).AssertWithinBestFixed(cheap, 1);
+        new Yardstick(trace, 100, Options).AssertWithinBestFixed(dear, 1);
     }
 
     private static VirtualResult Play(ITrace trace, string policy) =>
-        VirtualContest.Run(trace, PolicyCatalog.Parse(policy), new VirtualOptions());
+        VirtualContest.Run(trace, PolicyCatalog.Parse(policy), Options);
 
     private static ListTrace Trace(TraceFunction function, IEnumerable<long> arrivalsUs) =>
         new([function], [.. arrivalsUs.Select(atUs => new TraceRequest(0, atUs, 30_000, 200))]);
