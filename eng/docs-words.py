@@ -2,7 +2,7 @@
 """Words per sentence of each page, and sentences of more than 30 words.
 
     eng/docs-words.py                 a line per page
-    eng/docs-words.py --check         the same, and status 1 where a page is over the limits or a relative link leads nowhere
+    eng/docs-words.py --check         the same, and status 1 where a page is over the limits, or a link or a page named in the sources does not exist
     eng/docs-words.py --long PAGE...  the long sentences, with their lines
 
 Counted is prose: paragraphs, list items, and table cells of at least eight words (shorter ones are labels). Headings and code are not
@@ -106,6 +106,16 @@ def broken_links(path):
             yield f"{target}#{anchor}"
 
 
+def missing_pages():
+    """(file, page) of each page that a source names and that does not exist."""
+    named = subprocess.run(["git", "grep", "-noIE", r"\bdocs/[A-Za-z0-9_./-]+\.[a-z]+", "--", "*.cs", "*.csproj", "*.props", "*.proto", "*.sh", "*.py",
+                            "*.bicep", "*.json", "*.yml", ".ci", "Dockerfile"], capture_output=True, text=True, check=False).stdout
+    for line in named.splitlines():
+        source, number, page = line.split(":", 2)
+        if not os.path.exists(page):
+            yield f"{source}:{number}", page
+
+
 def anchors(path):
     with open(path, encoding="utf-8") as file:
         text = re.sub(r"```.*?```", "", file.read(), flags=re.S)
@@ -140,6 +150,9 @@ def main():
         for target in broken_links(path):
             print(f"{path}: the link to {target} leads nowhere")
             failed = True
+    for source, page in missing_pages():
+        print(f"{source}: there is no {page}")
+        failed = True
     if "--check" in arguments and failed:
         print(f"docs: at most {MEAN_LIMIT:g} words a sentence on average, at most {LONG_LIMIT} sentences of more than {LONG_WORDS} words; "
               "eng/docs-words.py --long PAGE shows the long ones")

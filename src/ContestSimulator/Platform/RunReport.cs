@@ -142,7 +142,7 @@ public sealed record ResultDocument
     /// <summary>Execution of the requests that were served, s.</summary>
     public double InvocationExecutionTimeInSecs { get; init; }
 
-    /// <summary>The same times the functions' memory, GBs.</summary>
+    /// <summary>The same times the functions' memory, GB·s.</summary>
     public double InvocationExecutionTimeInGBs { get; init; }
 
     /// <summary>What the callers of served requests waited for Assign, s.</summary>
@@ -151,7 +151,7 @@ public sealed record ResultDocument
     /// <summary>What the callers of served requests waited for Idle, s.</summary>
     public double InvocationIdleTimeInSecs { get; init; }
 
-    /// <summary>Memory times the life of the slots, GBs; live slots up to the end of the run, or up to now.</summary>
+    /// <summary>Memory times the life of the slots, GB·s; live slots up to the end of the run, or up to now.</summary>
     public double TotalSlotTimeInGBs { get; init; }
 
     /// <summary>Slots that existed at the end of the run, or exist now.</summary>

@@ -11,7 +11,7 @@ public readonly record struct GapQuantiles(long Count, double P50Ms, double P95M
 /// <param name="Key">The function.</param>
 /// <param name="Requests">Its requests.</param>
 /// <param name="ExecutionSeconds">Their executions, s.</param>
-/// <param name="GbSeconds">Memory times execution, GBs.</param>
+/// <param name="GbSeconds">Memory times execution, GB·s.</param>
 /// <param name="InterArrival">From each start to the next.</param>
 /// <param name="IdleGap">The stretches in which none of its requests runs.</param>
 public sealed record TraceFunctionStatistics(

@@ -8,7 +8,7 @@ namespace FuncScaler.ContestSimulator.Virtual;
 /// </summary>
 /// <remarks>
 /// <para>
-/// Take a price of waiting, lambda (GBs per second). Beyond its execution a function must then pay at least the cost of a cheapest pairing
+/// Take a price of waiting, lambda (GB·s per second). Beyond its execution a function must then pay at least the cost of a cheapest pairing
 /// of its arrivals with ends of earlier requests' executions: a pair costs the memory held from the end to the arrival, or, where the end
 /// comes later, the wait at lambda minus the memory's own price; an arrival without a partner costs the memory of one create and init,
 /// made just in time, with no wait at all. A real schedule delays ends as well as arrivals; taking the memory's price off lambda makes up
@@ -46,10 +46,10 @@ public sealed class ClairvoyantBound
     /// <summary>The cold-start half at that point.</summary>
     public double LatencyScore { get; private init; }
 
-    /// <summary>Slot memory time at that point, GBs.</summary>
+    /// <summary>Slot memory time at that point, GB·s.</summary>
     public double SlotGbSeconds { get; private init; }
 
-    /// <summary>Execution, GBs.</summary>
+    /// <summary>Execution, GB·s.</summary>
     public double ExecutionGbSeconds { get; private init; }
 
     /// <summary>What requests wait at that point, wire included, s.</summary>
@@ -57,14 +57,14 @@ public sealed class ClairvoyantBound
 
     public long Requests { get; private init; }
 
-    /// <summary>The least sum of slot memory time beyond execution and waits at a price, GBs: for each price used.</summary>
+    /// <summary>The least sum of slot memory time beyond execution and waits at a price, GB·s: for each price used.</summary>
     public IEnumerable<(double PriceGbs, double OverheadGbSeconds)> Overheads => _prices.Zip(_overheads);
 
     /// <summary>The wire's part of what requests wait, which no schedule saves, s.</summary>
     public double WireSeconds { get; private init; }
 
     /// <summary>
-    /// A bound from below on slot memory time plus waits at a price, GBs: between two prices used, on the line between their bounds, as the
+    /// A bound from below on slot memory time plus waits at a price, GB·s: between two prices used, on the line between their bounds, as the
     /// least cost is concave in the price.
     /// </summary>
     public double LeastCost(double priceGbs)

@@ -30,7 +30,7 @@ public sealed record VirtualResult
     public required IReadOnlyList<FunctionOutcome> Functions { get; init; }
 
     /// <summary>
-    /// Instances over time of the functions with the most execution, in GBs, at most <see cref="VirtualContest.MaxSeries"/>, the busiest
+    /// Instances over time of the functions with the most execution, in GB·s, at most <see cref="VirtualContest.MaxSeries"/>, the busiest
     /// first; empty unless <see cref="VirtualOptions.RecordSeries"/>.
     /// </summary>
     public IReadOnlyList<InstanceSeries> Series { get; init; } = [];
@@ -44,7 +44,7 @@ public sealed record VirtualResult
     /// <summary>The share of requests with a cold start, 0 to 1.</summary>
     public double ColdStartShare => Score.Requests == 0 ? 0 : (double)ColdStarts / Score.Requests;
 
-    /// <summary>Memory paid for and not used for execution, GBs.</summary>
+    /// <summary>Memory paid for and not used for execution, GB·s.</summary>
     public double WastedGbSeconds => Score.SlotGbSeconds - Score.ExecutionGbSeconds;
 }
 
@@ -52,8 +52,8 @@ public sealed record VirtualResult
 /// <param name="Function">The function.</param>
 /// <param name="Requests">Its requests.</param>
 /// <param name="ColdStarts">Those that waited for a new instance.</param>
-/// <param name="ExecutionGbSeconds">Its execution, GBs.</param>
-/// <param name="SlotGbSeconds">Its slots, GBs.</param>
+/// <param name="ExecutionGbSeconds">Its execution, GB·s.</param>
+/// <param name="SlotGbSeconds">Its slots, GB·s.</param>
 /// <param name="WaitSeconds">What its requests waited for instances, s.</param>
 /// <param name="PeakInstances">The most slots it had at one time.</param>
 public readonly record struct FunctionOutcome(

@@ -4,7 +4,7 @@ using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.ScalerFunctions.Hosting;
 
-/// <summary>The app's settings, section <c>Scaler</c>; docs/azure-app.md has them in a table.</summary>
+/// <summary>The app's settings, section <c>Scaler</c>; docs/reference/azure-app.md has them in a table.</summary>
 public sealed class ScalerAppOptions
 {
     /// <summary>The configuration section.</summary>
@@ -23,7 +23,7 @@ public sealed class ScalerAppOptions
     public string Policy { get; set; } = PolicyCatalog.Default;
 
     /// <summary>
-    /// What one second of a caller's waiting is worth, GBs of memory time, to policies that weigh the two (docs/adaptive.md); not set: as
+    /// What one second of a caller's waiting is worth, GB·s of memory time, to policies that weigh the two (docs/explanation/adaptive.md); not set: as
     /// the contest's score weighs them.
     /// </summary>
     public double? LatencyPrice { get; set; }

@@ -27,7 +27,7 @@ internal sealed record Comparison(
             .ThenBy(r => r.Policy, StringComparer.Ordinal),
     ];
 
-    /// <summary>Memory paid for and waits at their price, GBs.</summary>
+    /// <summary>Memory paid for and waits at their price, GB·s.</summary>
     public static double Cost(VirtualResult result, double priceGbs) =>
         result.Score.SlotGbSeconds + (priceGbs * (result.Score.AssignSeconds + result.Score.IdleSeconds));
 }

@@ -20,15 +20,15 @@ internal sealed class RuntimeReading
     /// <summary>Memory of the idle instances, GB.</summary>
     public double IdleGb { get; set; }
 
-    /// <summary>Memory time of all slots since the start, GBs.</summary>
+    /// <summary>Memory time of all slots since the start, GB·s.</summary>
     public double SlotGbs { get; set; }
 
-    /// <summary>The part of it that callers have reported as execution, GBs.</summary>
+    /// <summary>The part of it that callers have reported as execution, GB·s.</summary>
     public double ExecutionGbs { get; set; }
 
     /// <summary>Sum of what the policies expect; null where none says.</summary>
     public double? PredictedPerSecond { get; set; }
 
-    /// <summary>What the policy pays for a second of waiting, GBs; null where it does not say.</summary>
+    /// <summary>What the policy pays for a second of waiting, GB·s; null where it does not say.</summary>
     public double? PriceGbsPerSecond { get; set; }
 }

@@ -19,7 +19,7 @@ public enum ReconcileFinding
 }
 
 /// <summary>
-/// Metrics and traces of a scaler, by names that docs/operations.md explains. What is counted as it happens is here;
+/// Metrics and traces of a scaler, by names that docs/how-to/operations.md explains. What is counted as it happens is here;
 /// <see cref="RuntimeMetrics"/> has what is read off a runtime. Free, or nearly, while nobody listens.
 /// </summary>
 public static class ScalerTelemetry

@@ -1,6 +1,6 @@
 namespace FuncScaler.Leasing;
 
-/// <summary>Settings of leasing, the same for the ledger and all workers. Reasons in docs/azure-protocol.md.</summary>
+/// <summary>Settings of leasing, the same for the ledger and all workers. Reasons in docs/explanation/azure-protocol.md.</summary>
 public sealed record LeasingOptions
 {
     /// <summary>

@@ -6,6 +6,6 @@ public interface IPolicyMetrics
     /// <summary>Requests per second that the policy expects from now on; null as long as it expects nothing in particular.</summary>
     double? PredictArrivalsPerSecond(in PoolView pool);
 
-    /// <summary>What a second of a request's waiting is worth, GBs of memory time; null as long as the policy puts no price on it.</summary>
+    /// <summary>What a second of a request's waiting is worth, GB·s of memory time; null as long as the policy puts no price on it.</summary>
     double? PriceGbsPerSecond(in PoolView pool);
 }

@@ -31,14 +31,14 @@ public sealed record PolicyExplanation(
     public string? Failing { get; init; }
 }
 
-/// <param name="GbsPerSecond">What candidates are compared at, GBs per second of waiting.</param>
-/// <param name="Given">The price that was given, GBs per second; null where it was found from the contest's score.</param>
+/// <param name="GbsPerSecond">What candidates are compared at, GB·s per second of waiting.</param>
+/// <param name="Given">The price that was given, GB·s per second; null where it was found from the contest's score.</param>
 public sealed record PriceExplanation(double GbsPerSecond, double? Given);
 
 /// <param name="Name">The price its plans are made for, and whether it follows the period too.</param>
-/// <param name="SlotGbSeconds">What its instances would have cost beyond execution, GBs, aged.</param>
+/// <param name="SlotGbSeconds">What its instances would have cost beyond execution, GB·s, aged.</param>
 /// <param name="WaitSeconds">What requests would have waited, s, aged.</param>
-/// <param name="CostGbs">Both together at the price, GBs.</param>
+/// <param name="CostGbs">Both together at the price, GB·s.</param>
 public sealed record CandidateExplanation(string Name, double SlotGbSeconds, double WaitSeconds, double CostGbs);
 
 /// <param name="FromRank">The first rank, from 1.</param>
@@ -57,7 +57,7 @@ public sealed record GapBin(double? UpToMs, double Share);
 
 /// <param name="HoldSeconds">How long an instance is held from the beginning of the gap on, s.</param>
 /// <param name="Prewarms">When one is made again, and until when that is held.</param>
-/// <param name="WorthGbs">How much cheaper a gap is expected to be with an instance at its beginning, GBs.</param>
+/// <param name="WorthGbs">How much cheaper a gap is expected to be with an instance at its beginning, GB·s.</param>
 public sealed record PlanExplanation(double HoldSeconds, IReadOnlyList<PrewarmWindow> Prewarms, double WorthGbs);
 
 /// <param name="FromSeconds">When an instance is to be ready, s from the beginning of the gap.</param>
@@ -78,8 +78,8 @@ public sealed record PeriodExplanation(
 /// <param name="Rank">For which rank; 0 for none in particular.</param>
 /// <param name="Count">How many instances were created.</param>
 /// <param name="UntilSeconds">Until when one is kept, s on the pool's clock; null where it does not apply.</param>
-/// <param name="CostGbs">What that was expected to cost, GBs; null where nothing is known.</param>
+/// <param name="CostGbs">What that was expected to cost, GB·s; null where nothing is known.</param>
 /// <param name="Alternative">What else could have been done.</param>
-/// <param name="AlternativeGbs">What that was expected to cost, GBs; null where nothing is known.</param>
+/// <param name="AlternativeGbs">What that was expected to cost, GB·s; null where nothing is known.</param>
 public sealed record DecisionExplanation(
     double AtSeconds, string What, int Rank, int Count, double? UntilSeconds, double? CostGbs, string Alternative, double? AlternativeGbs);

@@ -28,31 +28,37 @@ public readonly struct PoolView
     public double? LatencyPriceGbs => _pool.LatencyPriceGbs;
 
     /// <summary>
-    /// What creating one more slot costs now beyond its memory, s of later requests' waiting; 0 where creating is not rationed. Times the
-    /// price of a second of waiting it is GBs.
+    /// How long later requests wait because one more creation uses the backend's budget up, s; 0 where creations are not rationed. Multiplied by
+    /// the price of a second of waiting it is a cost, GB·s.
     /// </summary>
     public double CreatePriceSeconds => _pool.CreatePriceSeconds;
 
-    /// <summary>When every so many-th instance that executes a request began, µs, into <paramref name="into"/>; returns how many fitted.</summary>
+    /// <summary>Copies when executions began, µs.</summary>
+    /// <param name="into">Where to; what does not fit is left out.</param>
+    /// <param name="stride">1 for every busy instance, n for every n-th one.</param>
+    /// <returns>How many were copied.</returns>
     public int CopyBusySince(Span<long> into, int stride = 1) => _pool.CopyBusySince(into, stride);
 
-    /// <summary>When every so many-th slot in flight was asked for, µs, into <paramref name="into"/>; returns how many fitted.</summary>
+    /// <summary>Copies when the slots in flight were asked for, µs.</summary>
+    /// <param name="into">Where to; what does not fit is left out.</param>
+    /// <param name="stride">1 for every slot in flight, n for every n-th one.</param>
+    /// <returns>How many were copied.</returns>
     public int CopyInFlightSince(Span<long> into, int stride = 1) => _pool.CopyInFlightSince(into, stride);
 
-    /// <summary>Instances executing a request.</summary>
+    /// <summary>The number of instances that execute a request.</summary>
     public int Busy => _pool.BusyCount;
 
-    /// <summary>Instances that are ready and unused.</summary>
+    /// <summary>The number of instances that are ready and unused.</summary>
     public int Idle => _pool.IdleCount;
 
-    /// <summary>Slots being created or initialised.</summary>
+    /// <summary>The number of slots that are being created or initialised.</summary>
     public int InFlight => _pool.InFlightCount;
 
-    /// <summary>Requests without an instance.</summary>
+    /// <summary>The number of requests that wait for an instance.</summary>
     public int Waiters => _pool.WaiterCount;
 }
 
-/// <summary>What stands behind a <see cref="PoolView"/>: a pool in a process, or the ledger of the pools of many.</summary>
+/// <summary>What a <see cref="PoolView"/> reads: a pool in this process, or a pool ledger that adds up the pools of many workers.</summary>
 internal interface IPoolState
 {
     FunctionMeta Function { get; }

@@ -3,8 +3,8 @@ namespace FuncScaler.Scoring;
 /// <summary>A result, as the contest counts it.</summary>
 /// <param name="Requests">All requests.</param>
 /// <param name="FailedRequests">The failed ones among them.</param>
-/// <param name="ExecutionGbSeconds">Memory times execution, GBs.</param>
-/// <param name="SlotGbSeconds">Memory times the life of the slots, GBs.</param>
+/// <param name="ExecutionGbSeconds">Memory times execution, GB·s.</param>
+/// <param name="SlotGbSeconds">Memory times the life of the slots, GB·s.</param>
 /// <param name="ExecutionSeconds">Execution, s.</param>
 /// <param name="AssignSeconds">What callers waited for Assign, s.</param>
 /// <param name="IdleSeconds">What callers waited for Idle, s.</param>

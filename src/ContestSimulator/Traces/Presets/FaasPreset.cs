@@ -2,7 +2,7 @@ namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>
 /// A function-compute platform's hour (after dataSet_3): hundreds of functions, a few of them very popular and most hardly ever called;
-/// timers, steady and bursty callers; one function whose executions of minutes hold half of the GBs; one surge over the popular functions.
+/// timers, steady and bursty callers; one function whose executions of minutes hold half of the GB·s; one peak of load on the popular functions.
 /// A longer trace repeats the data set's span with other bursts over the same functions.
 /// </summary>
 internal sealed class FaasPreset : PresetModel
@@ -103,7 +103,7 @@ internal sealed class FaasPreset : PresetModel
             }
         }
 
-        sources.Add(new SurgeSource(_listedAt, _durations, new TraceRandom(_seed, "faas/surge")));
+        sources.Add(new PeakSource(_listedAt, _durations, new TraceRandom(_seed, "faas/surge")));
         return sources;
     }
 
@@ -150,7 +150,7 @@ internal sealed class FaasPreset : PresetModel
         var function = _listedAt[rank];
         var duration = _durations[rank];
         var random = new TraceRandom(_seed, "faas/requests", rank);
-        var count = _counts[rank] - SurgeSource.ExpectedFor(rank);
+        var count = _counts[rank] - PeakSource.ExpectedFor(rank);
         if (rank > PopularRanks)
         {
             return kind < 0.2 && count >= 6
@@ -327,7 +327,7 @@ internal sealed class FaasPreset : PresetModel
     }
 
     /// <summary>Once in every span, for five seconds, several times the usual load; mostly on the most popular function.</summary>
-    private sealed class SurgeSource(int[] listedAt, DurationModel[] durations, TraceRandom random) : RequestSource
+    private sealed class PeakSource(int[] listedAt, DurationModel[] durations, TraceRandom random) : RequestSource
     {
         private const double FirstShare = 0.6;
         private const int OtherRanks = 12;
@@ -339,7 +339,7 @@ internal sealed class FaasPreset : PresetModel
         private int _step = Shape.Length;
         private long _span = -1;
 
-        /// <summary>How many of a function's requests in a span are the surge's.</summary>
+        /// <summary>How many of a function's requests in a span are the peak's.</summary>
         public static double ExpectedFor(int rank)
         {
             var all = Shape.Sum(s => s.Seconds * s.PerSecond);

@@ -113,7 +113,7 @@ internal static class FunctionSet
 
     /// <summary>
     /// Scales the mean durations of <paramref name="scaled"/>, by one factor where memory is small and by another where it is large, so that
-    /// all functions together have the wanted execution and GBs.
+    /// all functions together have the wanted execution and GB·s.
     /// </summary>
     /// <returns>False, and nothing changed, when that would take factors outside 0.4 to 2.5.</returns>
     public static bool TryCalibrate(

@@ -12,7 +12,7 @@ namespace FuncScaler.Leasing.Ledger;
 /// </summary>
 /// <remarks>
 /// Every operation may be repeated, late or lost without harm. A slot is leased to one worker at a time and to another only after the
-/// former has returned it: an expired lease alone does not make it free, for a request may hold it. See docs/azure-protocol.md.
+/// former has returned it: an expired lease alone does not make it free, for a request may hold it. See docs/explanation/azure-protocol.md.
 /// </remarks>
 public sealed partial class PoolLedger : IPoolState
 {

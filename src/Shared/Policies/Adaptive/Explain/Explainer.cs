@@ -37,7 +37,7 @@ internal sealed class Explainer(
 
     private static double? Known(double gbs) => double.IsFinite(gbs) ? gbs : null;
 
-    /// <summary>What it costs from an age of the gap on to hold an instance until another age and then none, GBs.</summary>
+    /// <summary>What it costs from an age of the gap on to hold an instance until another age and then none, GB·s.</summary>
     private static double ExpectedGbs(ReadOnlySpan<double> hazards, long ageUs, double untilUs, double memoryGb, double missGbs)
     {
         double reach = 1, cost = 0;

@@ -26,7 +26,7 @@ internal struct KeepAlivePlan
     /// <summary>When the last part ends, µs.</summary>
     public readonly long EndUs => _prewarms == 0 ? HoldUs : (long)LogHistogram.EndUs(_until[_prewarms - 1]);
 
-    /// <summary>How much cheaper a gap is with an instance at its beginning than without one, GBs.</summary>
+    /// <summary>How much cheaper a gap is with an instance at its beginning than without one, GB·s.</summary>
     public float WorthGbs { get; set; }
 
     public static KeepAlivePlan HoldFor(double us)
@@ -122,8 +122,8 @@ internal struct KeepAlivePlan
     }
 
     /// <summary>
-    /// The part that an instance is kept for which is there at an age, from when on one created for it is ready and until when it is kept, µs;
-    /// the age itself as its end for none.
+    /// The part of the plan in which an instance of an age is kept: when an instance created for it is ready, and until when it is kept, µs. Where
+    /// there is no such part, its end is the age itself.
     /// </summary>
     private readonly (long ReadyUs, long UntilUs) PartAt(long ageUs, long leadUs)
     {

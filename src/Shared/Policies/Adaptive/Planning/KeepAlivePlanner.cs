@@ -11,8 +11,8 @@ internal static class KeepAlivePlanner
     /// <param name="hazards">For each bin of <see cref="LogHistogram"/> the probability that a gap that reaches it ends in it.</param>
     /// <param name="memoryGb">Memory of an instance, GB: what a second of holding costs.</param>
     /// <param name="coldSeconds">Create and init, s.</param>
-    /// <param name="createCostGbs">What creating an instance costs, GBs.</param>
-    /// <param name="missCostGbs">What a miss costs, GBs: a cold start, or a wait where that is cheaper.</param>
+    /// <param name="createCostGbs">What creating an instance costs, GB·s.</param>
+    /// <param name="missCostGbs">What a miss costs, GB·s: a cold start, or a wait where that is cheaper.</param>
     public static KeepAlivePlan Plan(ReadOnlySpan<double> hazards, double memoryGb, double coldSeconds, double createCostGbs, double missCostGbs)
     {
         Span<bool> hold = stackalloc bool[LogHistogram.BinCount];
