@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using FuncScaler.Policies;
 using FuncScaler.Runtime.Execution;
 using FuncScaler.Runtime.Telemetry;
@@ -8,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace FuncScaler.Runtime;
 
 /// <summary>A scaler that is alone with its platform: all pools are in its memory and are compared with the backend's list.</summary>
-public sealed partial class ScalerRuntime : IScaler, IAsyncDisposable
+public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
 {
     private static readonly TimeSpan LastDestroys = TimeSpan.FromSeconds(5);
 
@@ -16,8 +15,6 @@ public sealed partial class ScalerRuntime : IScaler, IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ScalerCore _core;
-    private readonly CoreExecutor _executor;
-    private readonly CoreReports _reports;
     private readonly RuntimeMetrics _metrics;
     private readonly Reconciler _reconciler;
     private TaskCompletionSource? _quiet;
@@ -42,35 +39,18 @@ public sealed partial class ScalerRuntime : IScaler, IAsyncDisposable
         Policy = policy;
         var held = HeldCalls.For(backend);
         _core = new ScalerCore(policy, HeldCalls.PriceCreates(options.Pool, backend, held));
-        _executor = new CoreExecutor(_core, backend, held, options, time, logger, AfterEvent, scheduling);
-        _reports = new CoreReports(_core, _executor, policy, backend.Name);
-        _metrics = new RuntimeMetrics(_reports.Read, time);
-        _reconciler = new Reconciler(_core, _executor, backend, options, time, logger);
+        Executor = new CoreExecutor(_core, backend, held, options, time, logger, AfterEvent, scheduling);
+        Reports = new CoreReports(_core, Executor, policy, backend.Name);
+        _metrics = new RuntimeMetrics(Reports.Read, time);
+        _reconciler = new Reconciler(_core, Executor, backend, options, time, logger);
     }
 
     /// <summary>How functions are served.</summary>
     public PolicyChoice Policy { get; }
 
-    /// <inheritdoc />
-    public ValueTask<AssignedInstance> AssignAsync(FunctionMeta function, RequestId request, TimeSpan? timeout, CancellationToken cancellationToken) =>
-        _executor.AssignAsync(function, request, timeout, cancellationToken);
+    private protected override CoreExecutor Executor { get; }
 
-    /// <inheritdoc />
-    public ReleaseOutcome Release(MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result) =>
-        _executor.Release(function, request, instance, result);
-
-    /// <inheritdoc />
-    public void Abandon(MetaKey function, RequestId request) => _executor.Abandon(function, request);
-
-    /// <inheritdoc />
-    public IReadOnlyList<(MetaKey Function, SlotSnapshot Slot)> GetInventory() => _reports.GetInventory();
-
-    /// <inheritdoc />
-    public bool TryExplain(MetaKey function, [NotNullWhen(true)] out PolicyExplanation? explanation, [NotNullWhen(false)] out string? whyNot) =>
-        _reports.TryExplain(function, out explanation, out whyNot);
-
-    /// <inheritdoc />
-    public ScalerStats GetStats(StatsPage page = default) => _reports.GetStats(page);
+    private protected override CoreReports Reports { get; }
 
     /// <summary>Compares the inventory with the backend's own list now.</summary>
     /// <returns>False when the backend gives no way to find out.</returns>
@@ -87,7 +67,7 @@ public sealed partial class ScalerRuntime : IScaler, IAsyncDisposable
     {
         if (keepInstances)
         {
-            _executor.Do((nowUs, effects) => _core.RejectWaiting(nowUs, effects));
+            Executor.Do((nowUs, effects) => _core.RejectWaiting(nowUs, effects));
             return;
         }
 
@@ -98,7 +78,7 @@ public sealed partial class ScalerRuntime : IScaler, IAsyncDisposable
             Volatile.Write(ref _quiet, quiet);
         }
 
-        _executor.Do((core, nowUs, effects) => core.Drain(nowUs, effects));
+        Executor.Do((core, nowUs, effects) => core.Drain(nowUs, effects));
         try
         {
             await quiet.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -119,14 +99,14 @@ public sealed partial class ScalerRuntime : IScaler, IAsyncDisposable
 
         _metrics.Dispose();
         await _reconciler.DisposeAsync().ConfigureAwait(false);
-        await _executor.DisposeAsync().ConfigureAwait(false);
+        await Executor.DisposeAsync().ConfigureAwait(false);
         await _backend.DisposeAsync().ConfigureAwait(false);
     }
 
     private async Task ForceAsync()
     {
-        _executor.Do((nowUs, effects) => _core.RejectWaiting(nowUs, effects));
-        var left = _executor.Look(_ => _core.Slots.Where(s => s.BackendId != default).ToList());
+        Executor.Do((nowUs, effects) => _core.RejectWaiting(nowUs, effects));
+        var left = Executor.Look(_ => _core.Slots.Where(s => s.BackendId != default).ToList());
         LogForcedStop(left.Count);
         using var last = new CancellationTokenSource(LastDestroys, _time);
         await Task.WhenAll(left.Select(async slot =>

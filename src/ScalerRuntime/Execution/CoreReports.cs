@@ -77,7 +77,17 @@ internal sealed class CoreReports(IScalerCore core, CoreExecutor executor, Polic
     /// <summary>What the metrics are read from.</summary>
     public RuntimeReading Read()
     {
-        var reading = new RuntimeReading { Counters = executor.Look(_ => executor.Counters.Copy()), Budget = executor.Look(_ => executor.Calls.DescribeBudget()) };
+        var reading = executor.Look(nowUs =>
+        {
+            var score = core.Ledger.ScoreAt(nowUs);
+            return new RuntimeReading
+            {
+                Counters = executor.Counters.Copy(),
+                Budget = executor.Calls.DescribeBudget(),
+                SlotGbs = score.SlotGbSeconds,
+                ExecutionGbs = score.ExecutionGbSeconds,
+            };
+        });
         EachPool((pool, nowUs) =>
         {
             reading.Busy += pool.BusyCount;
@@ -89,9 +99,6 @@ internal sealed class CoreReports(IScalerCore core, CoreExecutor executor, Polic
             reading.PredictedPerSecond = arrivals is null ? reading.PredictedPerSecond : (reading.PredictedPerSecond ?? 0) + arrivals;
             reading.PriceGbsPerSecond = price ?? reading.PriceGbsPerSecond;
         });
-        var score = executor.Look(core.Ledger.ScoreAt);
-        reading.SlotGbs = score.SlotGbSeconds;
-        reading.ExecutionGbs = score.ExecutionGbSeconds;
         return reading;
     }
 

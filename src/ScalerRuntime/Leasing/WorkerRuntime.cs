@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Leasing.Worker;
@@ -14,14 +13,12 @@ namespace FuncScaler.Runtime.Leasing;
 /// A scaler that is one worker among several: its pools hold slots leased from durable ledgers. A warm assign and its release are answered
 /// from memory; what the ledgers need to know goes to them in the background, batched per function.
 /// </summary>
-public sealed partial class WorkerRuntime : IScaler, IAsyncDisposable
+public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
 {
     private readonly WorkerCore _core;
     private readonly LeasingOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly CoreExecutor _executor;
-    private readonly CoreReports _reports;
     private readonly RuntimeMetrics _metrics;
     private readonly LedgerMessages _messages;
     private TaskCompletionSource? _quiet;
@@ -62,10 +59,10 @@ public sealed partial class WorkerRuntime : IScaler, IAsyncDisposable
         _options = options;
         _time = time;
         _logger = logger;
-        _executor = new CoreExecutor(_core, backend, held: null, runtime, time, logger, AfterEvent, scheduling);
-        _reports = new CoreReports(_core, _executor, policy, backend.Name);
-        _metrics = new RuntimeMetrics(_reports.Read, time);
-        _messages = new LedgerMessages(_core, _executor, ledgers, scheduling ?? Scheduling.ThreadPool, time, logger);
+        Executor = new CoreExecutor(_core, backend, held: null, runtime, time, logger, AfterEvent, scheduling);
+        Reports = new CoreReports(_core, Executor, policy, backend.Name);
+        _metrics = new RuntimeMetrics(Reports.Read, time);
+        _messages = new LedgerMessages(_core, Executor, ledgers, scheduling ?? Scheduling.ThreadPool, time, logger);
     }
 
     /// <summary>This worker, in this life.</summary>
@@ -77,26 +74,9 @@ public sealed partial class WorkerRuntime : IScaler, IAsyncDisposable
     /// <summary>Ledgers read since the start.</summary>
     public long LedgersRead => _messages.LedgersRead;
 
-    /// <inheritdoc />
-    public ValueTask<AssignedInstance> AssignAsync(FunctionMeta function, RequestId request, TimeSpan? timeout, CancellationToken cancellationToken) =>
-        _executor.AssignAsync(function, request, timeout, cancellationToken);
+    private protected override CoreExecutor Executor { get; }
 
-    /// <inheritdoc />
-    public ReleaseOutcome Release(MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result) =>
-        _executor.Release(function, request, instance, result);
-
-    /// <inheritdoc />
-    public void Abandon(MetaKey function, RequestId request) => _executor.Abandon(function, request);
-
-    /// <inheritdoc />
-    public IReadOnlyList<(MetaKey Function, SlotSnapshot Slot)> GetInventory() => _reports.GetInventory();
-
-    /// <inheritdoc />
-    public bool TryExplain(MetaKey function, [NotNullWhen(true)] out PolicyExplanation? explanation, [NotNullWhen(false)] out string? whyNot) =>
-        _reports.TryExplain(function, out explanation, out whyNot);
-
-    /// <inheritdoc />
-    public ScalerStats GetStats(StatsPage page = default) => _reports.GetStats(page);
+    private protected override CoreReports Reports { get; }
 
     /// <summary>
     /// Stops: unused instances go back at once, those in use when their requests end or when <paramref name="cancellationToken"/> ends the
@@ -113,10 +93,10 @@ public sealed partial class WorkerRuntime : IScaler, IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            LogLeaving(_executor.Look(_ => _core.SlotCount));
+            LogLeaving(Executor.Look(_ => _core.SlotCount));
         }
 
-        _executor.Do((nowUs, effects) => _core.Leave(nowUs, effects));
+        Executor.Do((nowUs, effects) => _core.Leave(nowUs, effects));
 
         // The last reports are urgent, and that is when they are due at the latest.
         await Task.Delay(_options.UrgentInterval + TimeSpan.FromMilliseconds(1), _time, CancellationToken.None).ConfigureAwait(false);
@@ -127,10 +107,10 @@ public sealed partial class WorkerRuntime : IScaler, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _metrics.Dispose();
-        await _executor.DisposeAsync().ConfigureAwait(false);
+        await Executor.DisposeAsync().ConfigureAwait(false);
     }
 
-    private void DoAndSend(Action<long, List<Effect>> coreEvent) => _executor.Do((nowUs, effects) =>
+    private void DoAndSend(Action<long, List<Effect>> coreEvent) => Executor.Do((nowUs, effects) =>
     {
         coreEvent(nowUs, effects);
         _core.Tick(nowUs, effects);

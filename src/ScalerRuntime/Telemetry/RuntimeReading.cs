@@ -21,10 +21,10 @@ internal sealed class RuntimeReading
     public double IdleGb { get; set; }
 
     /// <summary>Memory time of all slots since the start, GB·s.</summary>
-    public double SlotGbs { get; set; }
+    public required double SlotGbs { get; init; }
 
     /// <summary>The part of it that callers have reported as execution, GB·s.</summary>
-    public double ExecutionGbs { get; set; }
+    public required double ExecutionGbs { get; init; }
 
     /// <summary>Sum of what the policies expect; null where none says.</summary>
     public double? PredictedPerSecond { get; set; }
