@@ -78,6 +78,10 @@ public static class ScalerGrpc
         // A peer that vanished without a word must not hold instances: its calls are cancelled after half a minute or so.
         http2.KeepAlivePingDelay = TimeSpan.FromSeconds(20);
         http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
-        options.Listen(address, port, static listen => listen.Protocols = HttpProtocols.Http2);
+        options.Listen(address, port, static listen =>
+        {
+            listen.Protocols = HttpProtocols.Http2;
+            listen.Use(static next => FrameLimits.Use(next, TimeProvider.System));
+        });
     }
 }
