@@ -72,8 +72,6 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            // Of what one machine can serve; beyond it, connections are refused at once instead of served slowly.
-            kestrel.Limits.MaxConcurrentConnections = 10_000;
             kestrel.Limits.MaxRequestBodySize = 1 << 20;
             kestrel.ListenGrpc(options.Address, options.GrpcPort);
             if (options.HttpPort is { } httpPort)

@@ -16,17 +16,23 @@ internal sealed class FuncScalerProcess : IAsyncDisposable
 
     public int Id => _process.Id;
 
-    public static FuncScalerProcess Start(params string[] arguments)
+    public static FuncScalerProcess Start(params string[] arguments) => Start(["dotnet", "exec", Dll], arguments);
+
+    /// <summary>Starts it where it may have so many files, sockets and pipes open at most.</summary>
+    public static FuncScalerProcess StartWithin(int descriptors, params string[] arguments) =>
+        Start(["/bin/sh", "-c", $"ulimit -n {descriptors} && exec \"$@\"", "sh", "dotnet", "exec", Dll], arguments);
+
+    private static string Dll { get; } = Path.Combine(AppContext.BaseDirectory, "funcscaler.dll");
+
+    private static FuncScalerProcess Start(string[] command, string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet")
+        var start = new ProcessStartInfo(command[0])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             RedirectStandardInput = true,
         };
-        start.ArgumentList.Add("exec");
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "funcscaler.dll"));
-        foreach (var argument in arguments)
+        foreach (var argument in command.Skip(1).Concat(arguments))
         {
             start.ArgumentList.Add(argument);
         }

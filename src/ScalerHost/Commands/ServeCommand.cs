@@ -32,7 +32,7 @@ internal static class ServeCommand
         var policy = CommonOptions.Policy();
         var price = CommonOptions.LatencyPrice("");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
-        var keep = new Option<bool>("--keep") { Description = "Leave instances alive when stopping" };
+        var keep = new Option<bool>("--keep") { Description = "Leave instances alive when stopping; processes end all the same" };
         var otlp = CommonOptions.Address(
             "--otlp",
             $"The OpenTelemetry collector that metrics and traces go to, by OTLP over HTTP, for example http://127.0.0.1:4318; also as {TelemetryExport.OtlpVariable}",

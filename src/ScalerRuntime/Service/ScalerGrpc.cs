@@ -1,5 +1,6 @@
 using System.Net;
 using FuncScaler.Contract;
+using FuncScaler.SlotBackends.Process;
 using Grpc.HealthCheck;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -13,6 +14,8 @@ public static class ScalerGrpc
 {
     /// <summary>The largest message that is read, bytes: the contract's are a few names long.</summary>
     public const int LargestMessage = 64 * 1024;
+
+    private const int MostConnections = 10_000;
 
     /// <summary>The service's full name, under which its health is asked for.</summary>
     public static string ServiceName { get; } = Scaler.Descriptor.FullName;
@@ -59,6 +62,10 @@ public static class ScalerGrpc
     public static void ListenGrpc(this KestrelServerOptions options, IPAddress address, int port)
     {
         options.AddServerHeader = false;
+
+        // Of what one machine can serve; beyond it, connections are refused at once instead of served slowly. Each port counts for itself,
+        // and half of the descriptors are for instances.
+        options.Limits.MaxConcurrentConnections = Math.Clamp((Descriptors.Left() ?? long.MaxValue) / 4, 1, MostConnections);
         var http2 = options.Limits.Http2;
 
         // A burst of cold starts holds one stream per waiting request, and clients keep to one connection.
@@ -71,6 +78,10 @@ public static class ScalerGrpc
         // A peer that vanished without a word must not hold instances: its calls are cancelled after half a minute or so.
         http2.KeepAlivePingDelay = TimeSpan.FromSeconds(20);
         http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
-        options.Listen(address, port, static listen => listen.Protocols = HttpProtocols.Http2);
+        options.Listen(address, port, static listen =>
+        {
+            listen.Protocols = HttpProtocols.Http2;
+            listen.Use(static next => FrameLimits.Use(next, TimeProvider.System));
+        });
     }
 }

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using FuncScaler.Contract;
 using Google.Protobuf;
 using Grpc.Core;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -167,8 +168,9 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
             // Nobody reads this; hosts would log an exception as their own failure.
             return Error(StatusCode.Cancelled, "the caller has gone away");
         }
-        catch (IOException) when (aborted.IsCancellationRequested)
+        catch (Exception e) when (e is ConnectionResetException || (e is IOException && aborted.IsCancellationRequested))
         {
+            // The reset may be read before it is told as an abortion.
             return Error(StatusCode.Cancelled, "the caller has gone away");
         }
         catch (BadHttpRequestException e)

@@ -10,7 +10,7 @@ namespace FuncScaler.SlotBackends.Process;
 
 /// <summary>
 /// Slots that are processes on this machine: creating one reserves its memory, initialising it starts the configured command and waits until
-/// it answers. None outlives the scaler.
+/// it answers. On Linux none outlives the scaler, but for what docs/reference/backends.md says.
 /// </summary>
 public sealed class ProcessBackend : ISlotBackend
 {
@@ -21,6 +21,9 @@ public sealed class ProcessBackend : ISlotBackend
     // Of all that starting a process may fail with, what will not be otherwise at the next try: no such file or folder, not permitted, no
     // program. As errno, and as Windows numbers them.
     private static readonly int[] ForGood = OperatingSystem.IsWindows() ? [2, 3, 5, 193, 267] : [2, 8, 13, 20];
+
+    /// <summary>What starting an instance and looking whether it answers takes, at most.</summary>
+    private const int DescriptorsPerStart = 16;
 
     /// <summary>How often it is looked who has come from whom, where there are no control groups.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
@@ -232,6 +235,13 @@ public sealed class ProcessBackend : ISlotBackend
         ControlGroup? unused = null;
         try
         {
+            if (Descriptors.Left() is < DescriptorsPerStart)
+            {
+                throw new SlotBackendException(new SlotFailure(
+                    FailureKind.Transient,
+                    $"too many open files: {slot.Command.Command[0]} is not started for function {function.Key} while the scaler has hardly any descriptors left (ulimit -n)"));
+            }
+
             var port = FreePort();
             var address = new UriBuilder(Uri.UriSchemeHttp, IPAddress.Loopback.ToString(), port).Uri;
             var limits = await LimitsAsync(slot).ConfigureAwait(false);

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using FuncScaler.Runtime.Service;
 using FuncScaler.ScalerFunctions.Http;
 using FuncScaler.ScalerFunctions.Worker;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 
@@ -51,6 +52,17 @@ public sealed class ScalerHttpFunctionsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_caller_that_resets_the_connection_in_the_middle_of_its_body_is_no_fault_of_the_scalers()
+    {
+        var request = Post("");
+        request.Body = new ResetStream();
+
+        var answer = Read(await _functions.AssignAsync(request, null!));
+
+        Assert.Equal((499, "Cancelled"), (answer.Status, (string?)answer.Body["status"]));
+    }
+
+    [Fact]
     public async Task A_release_of_what_was_never_assigned_is_not_found()
     {
         var answer = Read(await _functions.ReleaseAsync(Post("""{"assigment":{"requestId":"r9","metaKey":"f","instanceId":"i-9"}}"""), null!));
@@ -83,4 +95,11 @@ public sealed class ScalerHttpFunctionsTests : IAsyncLifetime
 
     private async Task<(int? Status, JsonNode Body)> AssignAsync(string request) =>
         Read(await _functions.AssignAsync(Post($$$"""{"requestId":"{{{request}}}","metaData":{{{Function}}}}"""), null!));
+
+    /// <summary>A body as Kestrel gives it whose sender has reset the connection.</summary>
+    private sealed class ResetStream : MemoryStream
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            ValueTask.FromException<int>(new ConnectionResetException("Connection reset by peer"));
+    }
 }

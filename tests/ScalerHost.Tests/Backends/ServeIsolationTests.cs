@@ -1,7 +1,13 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using FuncScaler.Contract;
+using FuncScaler.SlotBackends.Process;
+using Grpc.Core;
+using Grpc.Net.Client;
 
 namespace FuncScaler.Tests.Backends;
 
@@ -51,6 +57,7 @@ public sealed partial class ServeIsolationTests : IAsyncLifetime
     private readonly TemporaryFolder _folder = new();
     private FuncScalerProcess? _scaler;
     private HttpClient? _http;
+    private int _grpcPort;
 
     public Task InitializeAsync() => Task.CompletedTask;
 
@@ -150,7 +157,73 @@ public sealed partial class ServeIsolationTests : IAsyncLifetime
         }
     }
 
-    private async Task StartAsync(string script, string isolation)
+    [PythonTheory]
+    [InlineData("auto")]
+    [InlineData("tree")]
+    public async Task A_scaler_out_of_descriptors_has_its_callers_wait_and_serves_them_once_it_has_some(string isolation)
+    {
+        await StartAsync(Daemons, isolation);
+        using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{_grpcPort}");
+        var client = new Scaler.ScalerClient(channel);
+
+        var used = Directory.GetFiles($"/proc/{_scaler!.Id}/fd").Length;
+        var before = DescriptorLimit.Set(_scaler.Id, (ulong)used + Descriptors.Reserve);
+        var refused = await Assert.ThrowsAsync<RpcException>(async () => await AssignAsync(client, "r1", TimeSpan.FromSeconds(3)));
+        var waiting = AssignAsync(client, "r2", TimeSpan.FromSeconds(60));
+        await Assert.ThrowsAsync<RpcException>(async () => await AssignAsync(client, "r3", TimeSpan.FromSeconds(1)));
+        DescriptorLimit.Set(_scaler.Id, before);
+
+        // Not UNKNOWN, and not for good: a caller that does not wait so long may try again.
+        Assert.True(refused.StatusCode is StatusCode.DeadlineExceeded or StatusCode.Unavailable, refused.Status.ToString());
+        Assert.Contains("too many open files", refused.Status.Detail, StringComparison.Ordinal);
+        AssignReply? reply = null;
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (reply is null)
+        {
+            try
+            {
+                reply = await waiting;
+            }
+            catch (RpcException e) when (e.StatusCode is StatusCode.Unavailable)
+            {
+                limit.Token.ThrowIfCancellationRequested();
+                waiting = AssignAsync(client, "r2", TimeSpan.FromSeconds(60));
+            }
+        }
+
+        Assert.Equal("r2", reply.Assigment.RequestId);
+    }
+
+    [PythonFact]
+    public async Task Connections_leave_descriptors_for_instances()
+    {
+        const int Most = 800;
+        await StartAsync(Daemons, "auto", Most);
+        var idle = new List<Socket>();
+        try
+        {
+            for (var i = 0; i < Most; i++)
+            {
+                idle.Add(new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+                await idle[i].ConnectAsync(IPAddress.Loopback, _grpcPort);
+            }
+
+            // Those beyond the limit are closed at once; the JSON port counts for itself.
+            await Eventually.HoldsAsync(() => idle.Any(s => s.Poll(0, SelectMode.SelectRead)));
+            await ReleaseAsync(await AssignAsync("r1"));
+            Assert.InRange(Directory.GetFiles($"/proc/{_scaler!.Id}/fd").Length, 100, Most - Descriptors.Reserve);
+        }
+        finally
+        {
+            idle.ForEach(s => s.Dispose());
+        }
+    }
+
+    private static async Task<AssignReply> AssignAsync(Scaler.ScalerClient client, string request, TimeSpan patience) => await client.AssignAsync(
+        new AssignRequest { RequestId = request, MetaData = new Meta { Key = "f", Runtime = "python", TimeoutInSecs = 30, MemoryInMb = 256 } },
+        deadline: DateTime.UtcNow + patience);
+
+    private async Task StartAsync(string script, string isolation, int? descriptors = null)
     {
         var functions = _folder.File("functions.json", new JsonObject
         {
@@ -164,11 +237,13 @@ public sealed partial class ServeIsolationTests : IAsyncLifetime
                 },
             },
         }.ToJsonString());
-        _scaler = FuncScalerProcess.Start(
-            "serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:300");
+        string[] serve = ["serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:300"];
+        _scaler = descriptors is { } most ? FuncScalerProcess.StartWithin(most, serve) : FuncScalerProcess.Start(serve);
         var line = await _scaler.ReadLineAsync();
         Assert.True(line is not null, line is null ? (await _scaler.WaitAsync()).Errors : "");
-        _http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{Port().Match(line!).Groups[1].Value}") };
+        var ports = Port().Match(line!);
+        _grpcPort = int.Parse(ports.Groups[1].Value, CultureInfo.InvariantCulture);
+        _http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{ports.Groups[2].Value}") };
     }
 
     private async Task<JsonNode> AssignAsync(string request)
@@ -186,7 +261,7 @@ public sealed partial class ServeIsolationTests : IAsyncLifetime
         Assert.True(response.IsSuccessStatusCode);
     }
 
-    [GeneratedRegex(@"HTTP on 127\.0\.0\.1:(\d+)")]
+    [GeneratedRegex(@"gRPC on 127\.0\.0\.1:(\d+), HTTP on 127\.0\.0\.1:(\d+)")]
     private static partial Regex Port();
 }
 
