@@ -58,7 +58,17 @@ public sealed partial class SlotPool
         }
 
         _inventory.Add(slot, SlotState.Adopted);
-        Offer(slot, GrantKind.Waited, effects);
+        if (!_shares && !Suspended && _line.UnboundCount == 0 && _line.First is { } waiter)
+        {
+            // It comes in place of the slot that the request was to get: to keep it for others would be to send it back and forth for ever.
+            _line.Remove(waiter);
+            Grant(slot, waiter.Request, GrantKind.Waited, _nowUs - waiter.ArrivedUs, waiter.Callers, effects);
+        }
+        else
+        {
+            Offer(slot, GrantKind.Waited, effects);
+        }
+
         Settle(effects);
         return true;
     }
