@@ -80,7 +80,7 @@ public sealed class RuntimeSimulationTests
                 _time,
                 NullLogger<ScalerRuntime>.Instance,
                 new Scheduling(_started.Add, TaskCreationOptions.None));
-            _callers = new SimulatedCallers(() => _runtime, _backend, _dice, Log);
+            _callers = new SimulatedCallers(() => (_runtime, "r"), _backend, _dice, Log);
         }
 
         public List<string> Log { get; } = [];

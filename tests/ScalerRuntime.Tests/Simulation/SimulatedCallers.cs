@@ -7,7 +7,11 @@ namespace FuncScaler.Tests.Simulation;
 /// Callers of several functions that share request ids, repeat themselves, go away while they wait, and to whom some replies cannot be
 /// delivered. They check what they are given.
 /// </summary>
-internal sealed class SimulatedCallers(Func<IScaler> scaler, SimulatedBackend backend, Dice dice, List<string> log)
+/// <param name="pick">The scaler that is called next, and what the ids of its requests begin with.</param>
+/// <param name="backend">Knows which instances exist.</param>
+/// <param name="dice">Decides.</param>
+/// <param name="log">What happens is told there.</param>
+internal sealed class SimulatedCallers(Func<(IScaler Scaler, string Ids)> pick, SimulatedBackend backend, Dice dice, List<string> log)
 {
     private static readonly FunctionMeta[] Functions =
         [.. Enumerable.Range(0, 3).Select(i => new FunctionMeta(new MetaKey($"f{i}"), "go", 100_000, 128 << i))];
@@ -28,7 +32,8 @@ internal sealed class SimulatedCallers(Func<IScaler> scaler, SimulatedBackend ba
 
     public void Assign()
     {
-        var (function, request) = (dice.Pick(Functions), new RequestId($"r{dice.Next(6)}"));
+        var (at, ids) = pick();
+        var (function, request) = (dice.Pick(Functions), new RequestId($"{ids}{dice.Next(6)}"));
 
         // An id may be used again once its request has ended, not while a reply to it is still under way.
         if (_calls.Any(c => c.Is(function, request) && c.State == CallState.Answered))
@@ -36,7 +41,7 @@ internal sealed class SimulatedCallers(Func<IScaler> scaler, SimulatedBackend ba
             return;
         }
 
-        var call = new Call(function, request, scaler());
+        var call = new Call(function, request, at);
         log.Add($"assign {function.Key} {request}");
         _calls.Add(call);
         call.Task = call.Scaler.AssignAsync(function, request, dice.Percent(30) ? TimeSpan.FromSeconds(dice.Between(1, 40)) : null, call.Cancellation.Token).AsTask();
