@@ -171,7 +171,7 @@ def server():
         elif request.request_id == "deadline":
             reply.error_message = str(round(context.time_remaining() / 60))
         elif request.request_id == "large":
-            reply.error_message = "x" * (3 << 20)
+            reply.error_message = "x" * (60 << 10)
         elif request.request_id == "gzip":
             context.set_compression(grpc.Compression.Gzip)
             reply.error_message = "z" * 5000

@@ -21,7 +21,7 @@ function createSlot(call, callback) {
       callback(null, { status: 'Ok', error_message: String(Math.round((call.getDeadline() - Date.now()) / 60000)) });
       break;
     case 'large':
-      callback(null, { status: 'Ok', error_message: 'x'.repeat(3 << 20) });
+      callback(null, { status: 'Ok', error_message: 'x'.repeat(60 << 10) });
       break;
     default:
       callback(null, {

@@ -19,7 +19,6 @@ public static class VirtualContest
     private const int ShardCount = 8;
 
     private const int WindowRequests = 1 << 15;
-    private const long TailStepUs = 60_000_000;
 
     /// <summary>Plays the whole trace and its tail.</summary>
     /// <param name="trace">What arrives.</param>

@@ -113,7 +113,7 @@ internal static class ContestCommand
         {
             // The busiest stretch of four hours: a quiet one would show nothing.
             var trace = PresetCatalog.Create(name, seed, DemoSearchSeconds);
-            var window = TraceStatistics.BusiestWindow(trace, DemoSeconds);
+            var window = TraceWindow.Busiest(trace, DemoSeconds);
             return new ContestRun(name, new BoundedTrace(name, new TraceSlice(trace, window.OffsetSeconds, DemoSeconds), DemoSeconds));
         }),
     ];

@@ -1,4 +1,3 @@
-using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Traces.Presets;
 
 namespace FuncScaler.Tests.Traces;

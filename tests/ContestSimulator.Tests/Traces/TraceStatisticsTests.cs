@@ -68,7 +68,7 @@ public sealed class TraceStatisticsTests
         {
             var starts = gapsS.Select((_, i) => 1000.0 + gapsS.Take(i + 1).Sum()).ToArray();
             var counts = starts.Select(s => starts.Count(t => t >= s && t < s + length)).ToArray();
-            var window = TraceStatistics.BusiestWindow(ListTrace.At(1, starts), length);
+            var window = TraceWindow.Busiest(ListTrace.At(1, starts), length);
             return window.Requests == counts.Max()
                 && window.OffsetSeconds == starts[Array.IndexOf(counts, counts.Max())] - starts[0];
         }).QuickCheckThrowOnFailure();
@@ -78,7 +78,7 @@ public sealed class TraceStatisticsTests
     public void A_slice_at_the_busiest_window_has_its_requests()
     {
         var trace = PresetCatalog.Create("sparse", 3, 50_000);
-        var window = TraceStatistics.BusiestWindow(trace, 60);
+        var window = TraceWindow.Busiest(trace, 60);
 
         Assert.Equal(window.Requests, new TraceSlice(trace, window.OffsetSeconds, window.LengthSeconds).ReadRequests().Count());
     }
@@ -89,7 +89,7 @@ public sealed class TraceStatisticsTests
         var trace = ListTrace.At(1);
 
         Assert.Equal(0, TraceStatistics.Measure(trace).Requests);
-        Assert.Equal(default(TraceWindow) with { LengthSeconds = 5 }, TraceStatistics.BusiestWindow(trace, 5));
+        Assert.Equal(default(TraceWindow) with { LengthSeconds = 5 }, TraceWindow.Busiest(trace, 5));
     }
 
     [DataFact]

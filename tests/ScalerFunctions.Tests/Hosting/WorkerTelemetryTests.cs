@@ -22,13 +22,7 @@ public sealed class WorkerTelemetryTests
     public async Task A_span_of_the_worker_is_sent_in_the_trace_of_its_host_and_logs_and_metrics_with_it()
     {
         await using var azure = await IngestionEndpoint.StartAsync();
-        var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Configuration[TelemetryExport.AzureMonitorVariable] = azure.ConnectionString;
-        builder.Configuration["OTEL_TRACES_SAMPLER"] = "microsoft.fixed_percentage";
-        builder.Configuration["OTEL_TRACES_SAMPLER_ARG"] = "1";
-        builder.Services.AddWorkerTelemetry(builder.Configuration);
-        using var app = builder.Build();
-        await app.StartAsync();
+        using var app = await StartAsync(azure, sampledShare: 1);
 
         // As the worker does when the host sends an invocation with its traceparent.
         using var source = new ActivitySource("Microsoft.Azure.Functions.Worker");
@@ -48,13 +42,7 @@ public sealed class WorkerTelemetryTests
     public async Task A_warning_is_sent_even_where_its_trace_is_not()
     {
         await using var azure = await IngestionEndpoint.StartAsync();
-        var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Configuration[TelemetryExport.AzureMonitorVariable] = azure.ConnectionString;
-        builder.Configuration["OTEL_TRACES_SAMPLER"] = "microsoft.fixed_percentage";
-        builder.Configuration["OTEL_TRACES_SAMPLER_ARG"] = "0";
-        builder.Services.AddWorkerTelemetry(builder.Configuration);
-        using var app = builder.Build();
-        await app.StartAsync();
+        using var app = await StartAsync(azure, sampledShare: 0);
 
         using var source = new ActivitySource("Microsoft.Azure.Functions.Worker");
         using (source.StartActivity("unsampled"))
@@ -80,4 +68,16 @@ public sealed class WorkerTelemetryTests
     [Fact]
     public void The_host_speaks_OpenTelemetry_as_the_worker_does() =>
         Assert.Equal("OpenTelemetry", (string?)JsonNode.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "host.json")))!["telemetryMode"]);
+
+    private static async Task<IHost> StartAsync(IngestionEndpoint azure, int sampledShare)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Configuration[TelemetryExport.AzureMonitorVariable] = azure.ConnectionString;
+        builder.Configuration["OTEL_TRACES_SAMPLER"] = "microsoft.fixed_percentage";
+        builder.Configuration["OTEL_TRACES_SAMPLER_ARG"] = $"{sampledShare}";
+        builder.Services.AddWorkerTelemetry(builder.Configuration);
+        var app = builder.Build();
+        await app.StartAsync();
+        return app;
+    }
 }

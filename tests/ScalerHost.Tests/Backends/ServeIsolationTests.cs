@@ -264,26 +264,3 @@ public sealed partial class ServeIsolationTests : IAsyncLifetime
     [GeneratedRegex(@"gRPC on 127\.0\.0\.1:(\d+), HTTP on 127\.0\.0\.1:(\d+)")]
     private static partial Regex Port();
 }
-
-/// <summary>A test that needs Python 3 on the PATH, and Linux's list of processes.</summary>
-[AttributeUsage(AttributeTargets.Method)]
-internal sealed class PythonFactAttribute : FactAttribute
-{
-    public PythonFactAttribute() => Skip = Needs.Python;
-}
-
-/// <inheritdoc cref="PythonFactAttribute"/>
-[AttributeUsage(AttributeTargets.Method)]
-internal sealed class PythonTheoryAttribute : TheoryAttribute
-{
-    public PythonTheoryAttribute() => Skip = Needs.Python;
-}
-
-/// <summary>What this machine lacks; null for nothing.</summary>
-internal static class Needs
-{
-    public static string? Python { get; } =
-        !File.Exists("/proc/self/stat") ? "there is no /proc here"
-        : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, "python3"))) ? null
-        : "python3 is not on the PATH";
-}

@@ -2,11 +2,12 @@ using System.Text.Json;
 using FuncScaler.Policies;
 using FuncScaler.ScalerHost;
 using FuncScaler.SlotBackends;
+using Grpc.Core;
 using Microsoft.Extensions.Logging;
 
 namespace FuncScaler.Tests.Interop;
 
-/// <summary>One run of somebody else's client through all it has to try, against a scaler.</summary>
+/// <summary>One run of somebody else's client through all it has to try, against a scaler, and what is expected of any such client.</summary>
 public abstract class ForeignClient : IAsyncLifetime
 {
     public const string Detail = "没有内存了: 100% 🚀";
@@ -54,6 +55,74 @@ public abstract class ForeignClient : IAsyncLifetime
         _outcome?.Dispose();
         return Task.CompletedTask;
     }
+
+    internal void ExpectAssignAndRelease()
+    {
+        Assert.Equal((0, 0), (Code("ok"), Code("released")));
+        Assert.StartsWith("i-", Outcome("ok").GetProperty("instance").GetString(), StringComparison.Ordinal);
+    }
+
+    internal void ExpectMetadata()
+    {
+        Assert.Equal("http://192.0.2.1/", Outcome("ok").GetProperty("address").GetString());
+        Assert.Equal("cold", Outcome("ok").GetProperty("start").GetString());
+    }
+
+    internal void ExpectErrors()
+    {
+        Assert.Equal((int)StatusCode.InvalidArgument, Code("invalid"));
+        Assert.Contains("request_id is empty", Details("invalid"), StringComparison.Ordinal);
+        Assert.Equal((int)StatusCode.NotFound, Code("releasedTwice"));
+        Assert.Contains("nothing was changed", Details("releasedTwice"), StringComparison.Ordinal);
+        Assert.Equal((int)StatusCode.FailedPrecondition, Code("refused"));
+        Assert.Contains(Detail, Details("refused"), StringComparison.Ordinal);
+    }
+
+    internal void ExpectDeadline()
+    {
+        Assert.Equal((int)StatusCode.DeadlineExceeded, Code("deadline"));
+        Assert.Equal(0, Outcome("deadline").GetProperty("waiting").GetInt32());
+    }
+
+    internal void ExpectCancellation()
+    {
+        Assert.Equal((int)StatusCode.Cancelled, Code("cancelled"));
+        Assert.Equal(0, Outcome("cancelled").GetProperty("waiting").GetInt32());
+    }
+
+    internal void ExpectCompression()
+    {
+        Assert.Equal(500, Outcome("gzip").GetProperty("characters").GetInt32());
+        Assert.Equal(500, Outcome("deflate").GetProperty("characters").GetInt32());
+    }
+
+    internal void ExpectMessageLimit()
+    {
+        Assert.Equal(512, Outcome("large").GetProperty("characters").GetInt32());
+        Assert.Equal((int)StatusCode.ResourceExhausted, Code("tooLarge"));
+        Assert.Equal(1, Outcome("afterTooLarge").GetProperty("characters").GetInt32());
+    }
+
+    internal void ExpectUnknownMethod() => Assert.Equal((int)StatusCode.Unimplemented, Code("unknown"));
+
+    internal void ExpectHealth()
+    {
+        Assert.Equal(1, Outcome("health").GetProperty("server").GetInt32());
+        Assert.Equal(1, Outcome("health").GetProperty("service").GetInt32());
+        Assert.Equal(1, Outcome("health").GetProperty("watched").GetInt32());
+        Assert.Equal((int)StatusCode.NotFound, Code("healthOfNobody"));
+    }
+
+    internal void ExpectReflection()
+    {
+        var services = Outcome("reflection").EnumerateArray().Select(name => name.GetString()).ToArray();
+        Assert.Contains("serverless.simulator.Scaler", services);
+        Assert.Contains("grpc.health.v1.Health", services);
+    }
+
+    /// <summary>The script opens one connection: all requests wait at once only where the server allows as many streams.</summary>
+    internal void ExpectManyStreams() =>
+        Assert.Equal(1_000, Outcome("parallel").GetProperty("right").GetInt32());
 
     private protected abstract string? WhyNot { get; }
 

@@ -126,7 +126,7 @@ public sealed class NodeFactAttribute : FactAttribute
     public NodeFactAttribute() => Skip = InteropRuntimes.WhyNoNode;
 }
 
-public sealed class PythonFactAttribute : FactAttribute
+public sealed class GrpcioFactAttribute : FactAttribute
 {
-    public PythonFactAttribute() => Skip = InteropRuntimes.WhyNoPython;
+    public GrpcioFactAttribute() => Skip = InteropRuntimes.WhyNoPython;
 }

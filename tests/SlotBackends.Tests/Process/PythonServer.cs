@@ -44,30 +44,16 @@ internal static class PythonServer
     /// <summary>Another script.</summary>
     public static ProcessCommand Running(string script) => new()
     {
-        Command = [Needs.PythonPath ?? "python3", "-S", "-c", script],
+        Command = [Python.Path ?? "python3", "-S", "-c", script],
         Start = new InstanceStart { Timeout = TimeSpan.FromSeconds(30), PollDelay = TimeSpan.FromMilliseconds(10) },
     };
-}
-
-/// <summary>A test that needs Python 3 on the PATH.</summary>
-[AttributeUsage(AttributeTargets.Method)]
-internal sealed class PythonFactAttribute : FactAttribute
-{
-    public PythonFactAttribute() => Skip = Needs.Python;
-}
-
-/// <inheritdoc cref="PythonFactAttribute"/>
-[AttributeUsage(AttributeTargets.Method)]
-internal sealed class PythonTheoryAttribute : TheoryAttribute
-{
-    public PythonTheoryAttribute() => Skip = Needs.Python;
 }
 
 /// <summary>A test that needs control groups that limit memory and processes, and Python 3.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class LimitedFactAttribute : FactAttribute
 {
-    public LimitedFactAttribute() => Skip = Needs.Python ?? Needs.Limits;
+    public LimitedFactAttribute() => Skip = Python.Missing ?? Needs.Limits;
 }
 
 /// <summary>What this machine lacks; null for nothing.</summary>
@@ -75,30 +61,10 @@ internal static class Needs
 {
     private static readonly Lazy<(bool Groups, bool Limits, string? Why)> Cgroups = new(() => FindAsync().GetAwaiter().GetResult());
 
-    /// <summary>The interpreter itself: what is on the PATH may be a script that changes the environment.</summary>
-    public static string? PythonPath { get; } = FindPython();
-
-    public static string? Python => PythonPath is null ? "python3 is not on the PATH" : File.Exists("/proc/self/stat") ? null : "there is no /proc here";
-
     /// <summary>Whether control groups keep instances together here.</summary>
     public static bool HasGroups => Cgroups.Value.Groups;
 
     public static string? Limits => Cgroups.Value.Limits ? null : $"no control groups limit memory and processes here ({Cgroups.Value.Why ?? "no controllers"})";
-
-    private static string? FindPython()
-    {
-        try
-        {
-            using var python = System.Diagnostics.Process.Start(
-                new System.Diagnostics.ProcessStartInfo("python3", ["-c", "import sys; print(sys.executable)"]) { RedirectStandardOutput = true })!;
-            var path = python.StandardOutput.ReadToEnd().Trim();
-            return File.Exists(path) ? path : null;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return null;
-        }
-    }
 
     private static async Task<(bool Groups, bool Limits, string? Why)> FindAsync()
     {

@@ -58,4 +58,19 @@ public class PreallocPolicyTests
 
         Assert.Equal(5, bench.Creates(function).Count(at => at == 1000));
     }
+
+    // The last request was at 0.6 s: at 480.6 s all are released, and who comes then comes back.
+    [Fact]
+    public void A_request_at_the_very_end_of_the_silence_is_a_beginning()
+    {
+        var bench = new PolicyBench("prealloc:4");
+        var function = PolicyBench.Function();
+        bench.Run(function, 0.1);
+        bench.Run(function, 0.1);
+        bench.AdvanceTo(480.6);
+
+        bench.Run(function, 0.1);
+
+        Assert.Equal(4, bench.Creates(function).Count(at => at == 480.6));
+    }
 }

@@ -1,11 +1,13 @@
-namespace FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces;
+
+namespace FuncScaler.Tests.Traces;
 
 /// <summary>Quantiles of gaps, ms; within 0.8 % of the exact ones, and 0 where there was no gap.</summary>
 /// <param name="Count">How many gaps there were.</param>
 /// <param name="P50Ms">The median.</param>
 /// <param name="P95Ms">What 95 % do not exceed.</param>
 /// <param name="P99Ms">What 99 % do not exceed.</param>
-public readonly record struct GapQuantiles(long Count, double P50Ms, double P95Ms, double P99Ms);
+internal readonly record struct GapQuantiles(long Count, double P50Ms, double P95Ms, double P99Ms);
 
 /// <summary>What a trace holds of one function.</summary>
 /// <param name="Key">The function.</param>
@@ -14,7 +16,7 @@ public readonly record struct GapQuantiles(long Count, double P50Ms, double P95M
 /// <param name="GbSeconds">Memory times execution, GB·s.</param>
 /// <param name="InterArrival">From each start to the next.</param>
 /// <param name="IdleGap">The stretches in which none of its requests runs.</param>
-public sealed record TraceFunctionStatistics(
+internal sealed record TraceFunctionStatistics(
     MetaKey Key,
     long Requests,
     double ExecutionSeconds,
@@ -26,14 +28,8 @@ public sealed record TraceFunctionStatistics(
     public double MeanDurationMs => Requests == 0 ? 0 : ExecutionSeconds * 1000 / Requests;
 }
 
-/// <summary>A stretch of a trace.</summary>
-/// <param name="OffsetSeconds">Where it begins, s from the start of the first request; fits <see cref="TraceSlice"/>.</param>
-/// <param name="LengthSeconds">How long it is, s; its end does not belong to it.</param>
-/// <param name="Requests">The requests that start in it.</param>
-public readonly record struct TraceWindow(double OffsetSeconds, double LengthSeconds, long Requests);
-
 /// <summary>What a trace is made of, from one pass. Memory grows with the number of functions, not with the trace.</summary>
-public sealed record TraceStatistics
+internal sealed record TraceStatistics
 {
     /// <summary>The trace's name.</summary>
     public required string Name { get; init; }
@@ -85,7 +81,6 @@ public sealed record TraceStatistics
     /// <exception cref="TraceFormatException">The trace's source is malformed.</exception>
     public static TraceStatistics Measure(ITrace trace)
     {
-        ArgumentNullException.ThrowIfNull(trace);
         var tallies = trace.Functions.Select(_ => new Tally()).ToArray();
         var perSecond = new BinPeak(1_000_000);
         var perMinute = new BinPeak(60_000_000);
@@ -123,43 +118,6 @@ public sealed record TraceStatistics
             MemoryMaxMb = trace.Functions.Select(f => f.Meta.MemoryMb).DefaultIfEmpty().Max(),
             PerFunction = perFunction,
         };
-    }
-
-    /// <summary>
-    /// Finds the window of a length in which most requests start; the first of several. Exact, with constant memory: the trace is read
-    /// twice at once, for the window's two ends.
-    /// </summary>
-    /// <param name="trace">The trace.</param>
-    /// <param name="lengthSeconds">The window's length, s; more than 0.</param>
-    /// <returns>A window that begins with a request; empty at 0 when the trace is empty.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The length is not more than 0.</exception>
-    /// <exception cref="TraceFormatException">The trace's source is malformed.</exception>
-    public static TraceWindow BusiestWindow(ITrace trace, double lengthSeconds)
-    {
-        ArgumentNullException.ThrowIfNull(trace);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(lengthSeconds);
-        ArgumentOutOfRangeException.ThrowIfEqual(double.IsNaN(lengthSeconds), true, nameof(lengthSeconds));
-        var lengthUs = (long)Math.Min(Math.Round(lengthSeconds * 1e6), long.MaxValue / 4.0);
-        using var tail = trace.ReadRequests().GetEnumerator();
-        var any = tail.MoveNext();
-        var firstUs = any ? tail.Current.StartUs : 0;
-        long inside = 0, best = 0, bestStartUs = firstUs;
-        foreach (var request in trace.ReadRequests())
-        {
-            while (request.StartUs - tail.Current.StartUs >= lengthUs && tail.MoveNext())
-            {
-                inside--;
-            }
-
-            inside++;
-            if (inside > best)
-            {
-                best = inside;
-                bestStartUs = tail.Current.StartUs;
-            }
-        }
-
-        return new TraceWindow((bestStartUs - firstUs) / 1e6, lengthSeconds, best);
     }
 
     private static double NearestRank(double[] sorted, double p) =>

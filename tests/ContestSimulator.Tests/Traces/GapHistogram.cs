@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace FuncScaler.ContestSimulator.Traces;
+namespace FuncScaler.Tests.Traces;
 
 /// <summary>Counts of non-negative numbers in buckets of 1/64 of an octave, so that a quantile is within 0.8 % of the exact one.</summary>
 internal sealed class GapHistogram
