@@ -30,9 +30,6 @@ public static class PlatformChannel
             ConnectCallback = ConnectAsync,
         },
         DisposeHttpClient = true,
-
-        // The contract's messages are a few names long.
-        MaxReceiveMessageSize = 64 * 1024,
     });
 
     private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)

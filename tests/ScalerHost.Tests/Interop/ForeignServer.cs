@@ -53,7 +53,8 @@ public sealed class PythonServer : ForeignServer
 /// <summary>What is expected of any server. It tells by the memory of a slot how to behave, or by the request's id.</summary>
 internal static class PlatformCalls
 {
-    private const string Detail = "没有内存了: 100% 🚀\n";
+    // It sends a line end besides, which is no part of a message on one line.
+    private const string Detail = "没有内存了: 100% 🚀";
 
     public static async Task SlotAsync(Uri address)
     {

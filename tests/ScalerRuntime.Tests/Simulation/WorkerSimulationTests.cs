@@ -96,7 +96,7 @@ public sealed class WorkerSimulationTests
                 Settle();
             });
             Assert.True(
-                !_backend.Existing.Any() && !_ledgers.Slots.Any() && _callers.Waiting == 0,
+                _backend.Existing.Count == 0 && !_ledgers.Slots.Any() && _callers.Waiting == 0,
                 $"the workers do not come to rest: {string.Join(", ", _workers.SelectMany(w => w.GetInventory()))}, {_ledgers.Slots.Count()} in ledgers, "
                 + $"{_backend.Existing.Count} exist, {_callers.Waiting} wait, {_started.Count} to start\n{string.Join('\n', Log.TakeLast(60))}");
             Assert.All(_workers, worker => Assert.Empty(worker.GetInventory()));

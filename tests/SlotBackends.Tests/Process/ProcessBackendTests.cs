@@ -144,7 +144,7 @@ public class ProcessBackendTests : SlotBackendContract
     public void Settings_that_cannot_work_are_found_before_anything_is_started()
     {
         Assert.Contains("at least one", Assert.Single(new ProcessOptions().Check()), StringComparison.Ordinal);
-        Assert.Contains("has no command", Assert.Single(With(_ => new ProcessCommand()).Check()), StringComparison.Ordinal);
+        Assert.Contains("is no command", Assert.Single(With(_ => new ProcessCommand()).Check()), StringComparison.Ordinal);
         Assert.Contains("is no folder", Assert.Single(With(c => c with { Directory = "/no/such/folder" }).Check()), StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => new ProcessBackend(new ProcessOptions(), TimeProvider.System));
     }
