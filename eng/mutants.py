@@ -73,6 +73,13 @@ MUTANTS = [
     ("runtime: a list is compared with what was asked for after it", "_core.Reconcile(nowUs, askedUs,", "_core.Reconcile(nowUs, nowUs,", RUNTIME, EXECUTOR),
 ]
 
+# Faults that change nothing, and why: the same is guarded elsewhere.
+EQUIVALENT = {
+    "runtime: a caller beside others that wait takes a warm grant alone":
+        "the pool answers the repetition of a waiting request with nothing, so what it grants at once never waits",
+}
+
+
 def sources(root):
     for folder, _, files in os.walk(os.path.join(root, "src")):
         for name in files:
@@ -142,7 +149,9 @@ def main():
                 with open(path, "w", encoding="utf-8") as file:
                     file.write(original)
                 outcome += f"  ({time.monotonic() - begun:.0f} s)"
-            bad += not outcome.startswith(("killed", "src/"))
+            if outcome.startswith("SURVIVED") and name in EQUIVALENT:
+                outcome = f"survives rightly: {EQUIVALENT[name]}"
+            bad += not outcome.startswith(("killed", "src/", "survives rightly"))
             print(f"{name:64} {project:14} {outcome}", flush=True)
     print(f"{len(mutants)} mutants, {bad} of them not killed" if not check else f"{len(mutants)} mutants, {bad} not found")
     return 1 if bad else 0
