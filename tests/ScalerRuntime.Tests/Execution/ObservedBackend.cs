@@ -16,6 +16,9 @@ internal sealed class ObservedBackend(TimeProvider time) : ISlotBackend
     /// <summary>Nobody gets through.</summary>
     public bool Unreachable { get; set; }
 
+    /// <summary>Completes when lists, as they were when asked for, may arrive; null for at once.</summary>
+    public TaskCompletionSource? ListGate { get; set; }
+
     public string Name => "observed";
 
     /// <summary>Waits for the next call; its delay, if any, has begun by then.</summary>
@@ -39,7 +42,12 @@ internal sealed class ObservedBackend(TimeProvider time) : ISlotBackend
         Observe($"destroy {(slot == default ? "?" : slot.Value)}", () => Fake.DestroyAsync(ticket, slot, reason, cancellationToken));
 
     public Task<IReadOnlyList<ListedSlot>?> ListAsync(IReadOnlyCollection<SlotSnapshot> known, CancellationToken cancellationToken) =>
-        Observe("list", () => Fake.ListAsync(known, cancellationToken));
+        Observe("list", async () =>
+        {
+            var listed = await Fake.ListAsync(known, cancellationToken);
+            await (ListGate?.Task ?? Task.CompletedTask);
+            return listed;
+        });
 
     public ValueTask DisposeAsync() => Fake.DisposeAsync();
 

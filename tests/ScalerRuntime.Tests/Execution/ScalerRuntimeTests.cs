@@ -291,6 +291,22 @@ public class ScalerRuntimeTests
     }
 
     [Fact]
+    public async Task An_instance_that_was_made_while_a_list_was_under_way_is_kept()
+    {
+        await using var host = new Host();
+        host.Backend.ListGate = new TaskCompletionSource();
+        var reconciled = host.Runtime.ReconcileAsync(CancellationToken.None);
+        host.Time.Advance(Second);
+        await host.StartAndReleaseAsync("r1");
+        host.Time.Advance(Second);
+
+        host.Backend.ListGate.SetResult();
+
+        Assert.True(await reconciled);
+        Assert.Equal(1, host.Runtime.GetStats().Slots.Idle);
+    }
+
+    [Fact]
     public async Task A_backend_without_a_list_says_so()
     {
         await using var host = new Host();
