@@ -170,7 +170,8 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
         }
         catch (Exception e) when (e is ConnectionResetException || (e is IOException && aborted.IsCancellationRequested))
         {
-            // The reset may be read before it is told as an abortion.
+            // The reset may be read before it is told as an abortion; then the server would try to read the rest, and log that it cannot.
+            http.HttpContext.Abort();
             return Error(StatusCode.Cancelled, "the caller has gone away");
         }
         catch (BadHttpRequestException e)
