@@ -11,24 +11,19 @@ public class LedgerJsonTests
     public void A_ledger_of_format_1_is_read_and_goes_on()
     {
         var state = LeasingJson.ReadLedger(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Fixtures", "ledger-1.json")));
-        Assert.Equal(2, state.Format);
+        Assert.Equal(3, state.Format);
         Assert.Equal([1048577, 2097153, 2097154], state.Slots.Keys.Order());
         Assert.Equal(new WorkerId("worker-a"), state.Slots[1048577].Owner);
         Assert.Equal(3, state.Slots[1048577].Epoch);
         Assert.Equal(1_700_000_030_000_000, state.Workers["worker-a"].ExpiresUs);
 
-        // Its worker reports on as if nothing had happened, and what it returns is free.
+        // Its workers have no ledgers of their own: what they had is not used again, and destroyed when no request can hold it any more.
+        Assert.Equal(LedgerSlotState.Suspect, state.Slots[1048577].State);
         var stage = new Stage();
         var ledger = new PoolLedger(state, Policies.PolicyCatalog.Parse("ttl:60"), stage.Options);
-        ledger.Report(1_700_000_010_000_000, new WorkerReport
-        {
-            Worker = new WorkerId("worker-a"),
-            Sequence = 17,
-            Function = Stage.Function,
-            FirstOperation = 40,
-            Operations = [new WorkerOperation { Kind = WorkerOperationKind.Return, Ticket = new SlotTicket(1048577), Epoch = 3 }],
-        }, []);
-        Assert.Equal(LedgerSlotState.Idle, state.Slots[1048577].State);
+        var effects = new List<LedgerEffect>();
+        ledger.Wake(state.Slots[1048577].DueUs, effects);
+        Assert.Contains(effects, e => e.Kind == LedgerEffectKind.Destroy && e.Ticket.Value == 1048577);
     }
 
     [Fact]
@@ -99,7 +94,7 @@ public class LedgerJsonTests
     private static T Passed<T>(T message) => JsonSerializer.Deserialize<T>(JsonSerializer.Serialize(message))!;
 
     [Theory]
-    [InlineData("""{"format":3,"slots":{}}""", "format 3")]
+    [InlineData("""{"format":4,"slots":{}}""", "format 4")]
     [InlineData("""{"slots":{}}""", "number 'format'")]
     [InlineData("[]", "number 'format'")]
     [InlineData("nonsense", "must be JSON")]

@@ -50,6 +50,9 @@ public class LedgerLearningTests
         for (var i = 0; i < 30; i++)
         {
             Report(stage, i + 1);
+
+            // While a worker lives, creating ahead is the worker's.
+            stage.Bury("w");
             stage.Reload();
             var untilUs = stage.NowUs + (300 * Second);
             while (stage.Ledger.NextWakeUs < untilUs)

@@ -1,4 +1,5 @@
 using FuncScaler.Leasing;
+using FuncScaler.Leasing.Ledger;
 using static FuncScaler.Tests.Leasing.Stage;
 
 namespace FuncScaler.Tests.Leasing;
@@ -23,9 +24,9 @@ public class LocalPoolStories
             stage.Wait(4 * Ms);
         }
 
-        // All of it in one report, a second after the first of them.
+        // All of it in one report, ten seconds after the first of them.
         stage.Wait(200 * Ms);
-        Assert.Equal(stage.NowUs, pool.NextReportUs);
+        Assert.Equal(stage.NowUs + (9 * Second), pool.NextReportUs);
         var report = pool.TakeReport(stage.NowUs);
         Assert.Equal(200, Assert.Single(report.Operations).Activity!.WentUs.Count);
         Assert.True(pool.NextReportUs > stage.NowUs);
@@ -67,9 +68,24 @@ public class LocalPoolStories
     }
 
     [Fact]
-    public void A_miss_asks_at_once_and_creates_only_when_the_ledger_knows()
+    public void A_miss_creates_at_once_and_the_ledger_is_told_when_the_slot_is_there()
     {
         var stage = new Stage();
+        Assert.Equal("create 101", stage.Assign("w", "r1"));
+        stage.Report("w");
+        Assert.Equal("", stage.Slots);
+        stage.Created("w", 101);
+        stage.Report("w");
+        Assert.Equal("Creating w", stage.Slots);
+        stage.Ready("w", 101);
+        stage.Sync("w");
+        Assert.Equal("Leased w", stage.Slots);
+    }
+
+    [Fact]
+    public void Where_slots_are_limited_a_miss_asks_at_once_and_creates_only_when_the_ledger_knows()
+    {
+        var stage = new Stage(options: new LeasingOptions { Pool = new SlotPoolOptions { MaxSlots = 2 } });
         Assert.Equal("", stage.Assign("w", "r1"));
         Assert.Equal(stage.NowUs, stage.Worker("w").NextReportUs);
         Assert.Equal("", stage.Read("w"));
@@ -77,6 +93,57 @@ public class LocalPoolStories
         Assert.Equal("Creating w", stage.Slots);
         Assert.Equal("create 101", stage.Read("w"));
         Assert.Equal("", stage.Read("w"));
+    }
+
+    [Fact]
+    public void Beyond_its_tickets_or_its_longest_hold_a_worker_waits_for_its_own_ledger()
+    {
+        var stage = new Stage(options: new LeasingOptions { TicketsAhead = 2 });
+        Assert.Equal("create 101", stage.Assign("w", "r1"));
+        Assert.Equal("create 102", stage.Assign("w", "r2"));
+        Assert.Equal("", stage.Assign("w", "r3"));
+        Assert.Equal("create 103", stage.Beat("w"));
+        var patient = Function with { TimeoutSeconds = 900 };
+        Assert.Equal("", stage.Assign("w", "r4", function: patient));
+        Assert.Equal("create 104", stage.Beat("w"));
+        Assert.Equal(stage.Options.HoldUs(patient), stage.Life("w").State.HoldUs);
+    }
+
+    [Fact]
+    public void What_a_worker_holds_it_destroys_itself_and_tells_when_it_is_gone()
+    {
+        var stage = new Stage("ttl:5");
+        stage.ColdStart("w", "r1", 101);
+        stage.Release("w", "r1", "i-101");
+        stage.Wait(5 * Second);
+        Assert.Equal("destroy 101", stage.Tick("w"));
+        Assert.Equal("", stage.Sync("w"));
+        Assert.Equal("Leased w", stage.Slots);
+        stage.Destroyed("w", 101);
+        Assert.Equal("", stage.Report("w"));
+        Assert.Equal("", stage.Slots);
+    }
+
+    [Fact]
+    public void What_a_worker_cannot_destroy_the_ledger_destroys()
+    {
+        var stage = new Stage("direct");
+        stage.ColdStart("w", "r1", 101);
+        Assert.Equal("", stage.Release("w", "r1", "i-101", broken: true).Replace("destroy 101", "", StringComparison.Ordinal));
+        stage.Failed("w", 101, new SlotFailure(FailureKind.Transient, "busy"));
+        Assert.Equal("destroy 101 1", stage.Report("w"));
+    }
+
+    [Fact]
+    public void A_create_that_waits_for_the_backends_budget_waits_for_a_new_lease_where_that_is_over()
+    {
+        var stage = new Stage();
+        Assert.Equal("create 101", stage.Assign("w", "r1"));
+        Assert.True(stage.Worker("w").HoldCreate(new SlotTicket(101)));
+        Assert.Equal("True", stage.KeepHeld("w", 101));
+        stage.Wait(stage.Options.WorkerLease.ToUs());
+        Assert.Equal("False", stage.KeepHeld("w", 101));
+        Assert.Equal("create 101", stage.Beat("w"));
     }
 
     [Fact]
@@ -98,8 +165,8 @@ public class LocalPoolStories
     {
         var stage = new Stage(options: new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(2) });
         stage.ColdStart("w1", "r1", 101);
-        stage.Assign("w2", "r2");
-        Assert.Equal("create 201", stage.Sync("w2"));
+        Assert.Equal("create 201", stage.Assign("w2", "r2"));
+        stage.Sync("w2");
         stage.Release("w1", "r1", "i-101");
         stage.Wait(2 * Second);
         stage.Tick("w1");
@@ -148,6 +215,21 @@ public class LocalPoolStories
     }
 
     [Fact]
+    public void A_release_elsewhere_that_comes_before_its_slot_waits_for_it()
+    {
+        var stage = new Stage();
+        stage.Assign("w1", "r1");
+        stage.Created("w1", 101);
+        stage.Ready("w1", 101);
+        stage.Release("w2", "r1", "i-101", ReleaseOutcome.Forwarded);
+        stage.Report("w2");
+        stage.Reload();
+        Assert.Equal("", stage.Slots);
+        stage.Sync("w1");
+        Assert.Equal(1, stage.Worker("w1").Pool.IdleCount);
+    }
+
+    [Fact]
     public void A_release_of_nonsense_is_told_so()
     {
         var stage = new Stage();
@@ -178,27 +260,58 @@ public class LocalPoolStories
         stage.ColdStart("w1", "r1", 101);
         stage.Sync("w1");
         stage.Wait(stage.Options.Lease.ToUs());
-        stage.Wake();
+        stage.Bury("w1");
         Assert.Equal("Suspect w1", stage.Slots);
-        stage.Assign("w2", "r2");
-        Assert.Equal("create 201", stage.Sync("w2"));
+        Assert.Equal("create 201", stage.Assign("w2", "r2"));
+        stage.Sync("w2");
         stage.Wait(stage.Options.HoldUs(Function) + 1);
+        Assert.Equal("", stage.Wake());
+        stage.Wait(2 * stage.Options.ClockSkew.ToUs());
         Assert.Equal("destroy 101 1", stage.Wake());
     }
 
     [Fact]
-    public void A_worker_taken_for_dead_that_is_not_gets_its_slots_back()
+    public void What_a_dead_worker_tells_late_is_not_used_again()
     {
         var stage = new Stage();
         stage.ColdStart("w1", "r1", 101);
-        stage.Sync("w1");
-        stage.Wait(stage.Options.Lease.ToUs() + Second);
-        stage.Wake();
-        Assert.Equal("Suspect w1", stage.Slots);
+        Assert.Equal("create 102", stage.Assign("w1", "r2"));
+        stage.Created("w1", 102);
+        stage.Ready("w1", 102);
         stage.Release("w1", "r1", "i-101");
-        stage.Assign("w1", "r2");
-        Assert.Equal("r2 gets i-101 Waited", stage.Sync("w1"));
-        stage.Sync("w1");
-        Assert.Equal("Leased w1", stage.Slots);
+        stage.Bury("w1");
+        stage.Leave("w1");
+        stage.Report("w1");
+        Assert.Equal("Suspect w1, Suspect w1", stage.Slots);
+    }
+
+    [Fact]
+    public void A_life_that_is_over_stays_over()
+    {
+        var stage = new Stage();
+        stage.ColdStart("w", "r1", 101);
+        stage.Wait(stage.Options.Lease.ToUs());
+        var effects = new List<LedgerEffect>();
+        stage.Life("w").Wake(stage.NowUs, effects);
+        Assert.Single(effects, e => e.Kind == LedgerEffectKind.Look);
+        stage.Release("w", "r1", "i-101");
+        Assert.Equal("", stage.Assign("w", "r2"));
+        Assert.Equal("", stage.Beat("w"));
+        Assert.True(stage.Life("w").State.Expired);
+        Assert.True(stage.Worker("w").Pool.Suspended);
+    }
+
+    [Fact]
+    public void A_workers_ledger_that_is_late_itself_gives_another_lease_once()
+    {
+        var stage = new Stage();
+        stage.ColdStart("w", "r1", 101);
+        var lateUs = stage.Options.Lease.ToUs() + (10 * Second);
+        stage.Wait(lateUs);
+        stage.Life("w").Wake(stage.NowUs, []);
+        Assert.False(stage.Life("w").State.Expired);
+        stage.Wait(lateUs);
+        stage.Life("w").Wake(stage.NowUs, []);
+        Assert.True(stage.Life("w").State.Expired);
     }
 }

@@ -34,8 +34,11 @@ public class PoolLedgerStories
     {
         var stage = new Stage("direct");
         stage.ColdStart("w", "r1", 101);
-        stage.Release("w", "r1", "i-101");
-        Assert.Equal("destroy 101 1", stage.Report("w"));
+        stage.Leave("w");
+        stage.Report("w");
+        Assert.Equal("Entrusted", stage.Slots);
+        stage.Release("w2", "r1", "i-101", ReleaseOutcome.Forwarded);
+        Assert.Equal("destroy 101 1", stage.Report("w2"));
     }
 
     [Fact]
@@ -79,7 +82,8 @@ public class PoolLedgerStories
     public void The_limit_of_slots_holds_over_all_workers()
     {
         var stage = new Stage(options: new LeasingOptions { Pool = new SlotPoolOptions { MaxSlots = 1 } });
-        stage.ColdStart("w1", "r1", 101);
+        stage.Assign("w1", "r1");
+        Assert.Equal("create 101", stage.Sync("w1"));
         stage.Assign("w2", "r2", withinUs: 2 * Second);
         Assert.Equal("", stage.Sync("w2"));
         Assert.Equal("Creating w1", stage.Slots);
@@ -90,17 +94,19 @@ public class PoolLedgerStories
     [Fact]
     public void A_sweep_makes_up_for_a_lost_timer_and_for_what_the_backend_has_lost_or_found()
     {
-        var stage = new Stage("ttl:20");
-        stage.ColdStart("w", "r1", 101);
+        var stage = new Stage("ttl:20", new LeasingOptions { Pool = new SlotPoolOptions { MaxSlots = 5 } });
+        stage.Assign("w", "r1");
+        stage.Sync("w");
+        stage.Created("w", 101);
+        stage.Ready("w", 101);
         stage.Assign("w", "r2");
         stage.Sync("w");
         Assert.Equal("Creating w, Leased w", stage.Slots);
         stage.Wait(10 * Second);
-        stage.Tell((l, e) => l.Sweep(stage.NowUs, stage.NowUs, [new ListedSlot(new BackendSlotId("x"), new SlotTicket(102))], e));
+        stage.Tell((l, e) => l.Sweep(stage.NowUs, stage.NowUs, [new ListedSlot(new BackendSlotId("x"), new SlotTicket(102))], [], e));
         Assert.Equal("Creating w", stage.Slots);
         Assert.Equal(new BackendSlotId("x"), stage.Ledger.State.Slots[102].BackendSlot);
-        stage.Wait(stage.Options.Lease.ToUs() + stage.Options.HoldUs(Function) + (10 * Second));
-        stage.Tell((l, e) => l.Sweep(stage.NowUs, stage.NowUs, null, e));
+        stage.Bury("w");
         Assert.Equal("destroy 102 1", Later(stage, stage.Options.HoldUs(Function) + (10 * Second)));
     }
 
@@ -168,6 +174,7 @@ public class PoolLedgerStories
     {
         var stage = new Stage();
         stage.Assign("w1", "r1");
+        stage.Created("w1", 101);
         stage.Report("w1");
         Assert.Equal("Creating w1", stage.Slots);
         var slot = new SlotTicket(101);
@@ -197,10 +204,26 @@ public class PoolLedgerStories
             new(new BackendSlotId("unknown"), new SlotTicket(999)),
             new(new BackendSlotId("nameless")),
         ];
-        Assert.Equal(["twin", "unknown", "nameless"], Sweeper.Orphans(listed, [stage.Ledger.State]).Select(o => o.Id.Value));
-        stage.Assign("w", "r2");
-        stage.Report("w");
-        Assert.Equal(["twin", "unknown"], Sweeper.Orphans(listed, [stage.Ledger.State]).Select(o => o.Id.Value));
+        Assert.Equal(["twin", "unknown", "nameless"], Sweeper.Orphans(stage.NowUs, listed, [], [stage.Ledger.State], stage.Options).Select(o => o.Id.Value));
+
+        // A worker that lives may still tell of what it has created; one that is dead for long enough has no use for it.
+        var life = stage.Life("w").State;
+        life.FirstTicket = 900;
+        life.ReservedTo = 1000;
+        life.SettledTo = 998;
+        Assert.Equal(["twin"], Orphans(stage.NowUs));
+        life.SettledTo = 999;
+        Assert.Equal(["twin", "unknown"], Orphans(stage.NowUs));
+        life.SettledTo = 998;
+        life.Expired = true;
+        life.ExpiresUs = stage.NowUs;
+        var holdUs = life.HoldUs + (4 * stage.Options.ClockSkew.ToUs());
+        Assert.Equal(["twin"], Orphans(stage.NowUs + holdUs - 1));
+        Assert.Equal(["twin", "unknown", "nameless"], Orphans(stage.NowUs + holdUs));
+        var graceUs = stage.Options.DeathGraceUs(life.HoldUs) + (2 * stage.Options.ClockSkew.ToUs());
+        Assert.Equal([new SlotTicket(999), new SlotTicket(1000)], Sweeper.Untold(stage.NowUs + graceUs, [life], [stage.Ledger.State], stage.Options));
+
+        List<string> Orphans(long askedUs) => [.. Sweeper.Orphans(askedUs, listed, [life], [stage.Ledger.State], stage.Options).Select(o => o.Id.Value)];
     }
 
     /// <summary>A report of a worker, with the next number, that tells one thing.</summary>

@@ -18,7 +18,7 @@ internal sealed class Stage
 
     private readonly List<Effect> _effects = [];
     private readonly List<LedgerEffect> _ledgerEffects = [];
-    private readonly Dictionary<string, LocalPool> _workers = [];
+    private readonly Dictionary<string, (LocalPool Pool, WorkerLease Lease, WorkerLedger Life)> _workers = [];
     private readonly PolicyChoice _policy;
 
     public Stage(string policy = "ttl:60", LeasingOptions? options = null)
@@ -41,34 +41,60 @@ internal sealed class Stage
 
     public LocalPool Worker(string name)
     {
-        if (!_workers.TryGetValue(name, out var pool))
+        if (!_workers.TryGetValue(name, out var worker))
         {
-            pool = new LocalPool(
-                new WorkerId(name),
+            var firstTicket = (_workers.Count + 1) * 100L;
+            var lease = new WorkerLease(new WorkerId(name), firstTicket, Options);
+            var pool = new LocalPool(
+                lease,
                 Function,
                 _policy.Begin(null!)(Function),
                 Options,
-                new SlotRegistry((_workers.Count + 1) * 100L),
+                new SlotRegistry(firstTicket),
                 new ScoreLedger());
-            _workers.Add(name, pool);
+            worker = (pool, lease, new WorkerLedger(new WorkerState(), Options));
+            _workers.Add(name, worker);
+            lease.Want(NowUs, default, Options.HoldUs(Function));
+            Beat(name);
         }
 
-        return pool;
+        return worker.Pool;
     }
+
+    /// <summary>The worker's own ledger.</summary>
+    public WorkerLedger Life(string name) => _workers[name].Life;
+
+    /// <summary>The worker tells its own ledger that it lives, and reads the answer; returns what it does.</summary>
+    public string Beat(string name)
+    {
+        var (pool, lease, life) = _workers[name];
+        life.Beat(NowUs, LeasingJson.ReadBeat(LeasingJson.Write(lease.TakeBeat(NowUs, 0))), []);
+        lease.Receive(NowUs, LeasingJson.ReadWorker(LeasingJson.Write(life.State)));
+        return Do(e => pool.Resume(NowUs, e));
+    }
+
+    /// <summary>The sweep has found out that a worker is dead.</summary>
+    public string Bury(string name) => Tell((l, e) => l.Sweep(NowUs, NowUs, null, [new WorkerId(name)], e));
 
     public void Wait(long us) => NowUs += us;
 
-    public string Assign(string worker, string request, long withinUs = 60 * Second) =>
-        Do(e => Worker(worker).Assign(NowUs, Function, new RequestId(request), NowUs + withinUs, e));
+    public string Assign(string worker, string request, long withinUs = 60 * Second, FunctionMeta? function = null) =>
+        Do(e => Worker(worker).Assign(NowUs, function ?? Function, new RequestId(request), NowUs + withinUs, e));
 
-    public string Release(string worker, string request, string instance, ReleaseOutcome expected = ReleaseOutcome.Released) => Do(e =>
-        Assert.Equal(expected, Worker(worker).Release(NowUs, new RequestId(request), new InstanceId(instance), new ReleaseResult(5 * Ms, false), e)));
+    public string Release(string worker, string request, string instance, ReleaseOutcome expected = ReleaseOutcome.Released, bool broken = false) => Do(e =>
+        Assert.Equal(expected, Worker(worker).Release(NowUs, new RequestId(request), new InstanceId(instance), new ReleaseResult(5 * Ms, broken), e)));
 
     public string Created(string worker, long ticket) =>
         Do(e => Worker(worker).SlotCreated(NowUs, new SlotTicket(ticket), new BackendSlotId($"s{ticket}"), e));
 
     public string Ready(string worker, long ticket) =>
         Do(e => Worker(worker).SlotReady(NowUs, new SlotTicket(ticket), new Uri($"http://10.0.0.{ticket % 100}:8080"), e));
+
+    public string Destroyed(string worker, long ticket) => Do(_ => Worker(worker).SlotDestroyed(NowUs, new SlotTicket(ticket)));
+
+    public string Failed(string worker, long ticket, SlotFailure failure) => Do(e => Worker(worker).SlotFailed(NowUs, new SlotTicket(ticket), failure, e));
+
+    public string KeepHeld(string worker, long ticket) => $"{Worker(worker).KeepHeldCreate(NowUs, new SlotTicket(ticket), _effects)}";
 
     public string Leave(string worker) => Do(e => Worker(worker).Leave(NowUs, e));
 
@@ -85,14 +111,17 @@ internal sealed class Stage
     public string Read(string worker)
     {
         var view = LeasingJson.ReadView(LeasingJson.Write(Ledger.ViewFor(new WorkerId(worker))));
+        Worker(worker).ReadBegun(NowUs);
         return Do(e => Worker(worker).Receive(NowUs, view, e));
     }
 
-    /// <summary>Both; returns what the worker does.</summary>
+    /// <summary>A sign of life, a report and a look; returns what the worker does.</summary>
     public string Sync(string worker)
     {
+        Worker(worker);
+        var done = Beat(worker);
         Report(worker);
-        return Read(worker);
+        return string.Join(", ", new[] { done, Read(worker) }.Where(d => d.Length > 0));
     }
 
     public string Tell(Action<PoolLedger, List<LedgerEffect>> operation)
@@ -111,17 +140,17 @@ internal sealed class Stage
     /// <summary>A cold start at a worker, from Assign to Grant, that takes no time.</summary>
     public void ColdStart(string worker, string request, long ticket)
     {
-        Assert.Equal("", Assign(worker, request));
-        Assert.Equal($"create {ticket}", Sync(worker));
+        Assert.Equal($"create {ticket}", Assign(worker, request));
         Assert.Equal($"init {ticket}", Created(worker, ticket));
         Assert.StartsWith($"{request} gets i-{ticket} Cold", Ready(worker, ticket), StringComparison.Ordinal);
+        Sync(worker);
     }
 
     private string Do(Action<List<Effect>> act)
     {
         _effects.Clear();
         act(_effects);
-        foreach (var pool in _workers.Values)
+        foreach (var (pool, _, _) in _workers.Values)
         {
             pool.CheckInvariants();
         }
@@ -129,6 +158,7 @@ internal sealed class Stage
         return string.Join(", ", _effects.Select(e => e.Kind switch
         {
             EffectKind.CreateSlot => $"create {e.Ticket}",
+            EffectKind.DestroySlot => $"destroy {e.Ticket}",
             EffectKind.InitSlot => $"init {e.Ticket}",
             EffectKind.Grant => $"{e.Request} gets {e.Instance} {e.GrantKind}{(WithAddresses ? $" at {e.Address}" : "")}",
             EffectKind.Reject => $"{e.Request} rejected {e.RejectReason}",

@@ -13,6 +13,7 @@ public class WorkerCoreTests
     private static readonly PolicyChoice Policy = PolicyCatalog.Parse("ttl:60");
     private static readonly LeasingOptions Options = new();
     private readonly Dictionary<MetaKey, PoolLedger> _ledgers = [];
+    private readonly Dictionary<WorkerId, WorkerLedger> _lives = [];
     private readonly List<string> _granted = [];
     private long _nowUs = 5000 * Second;
     private int _reports;
@@ -124,10 +125,8 @@ public class WorkerCoreTests
         {
             _nowUs = Math.Max(_nowUs, worker.NextDueUs);
             var effects = new List<Effect>();
-            var reports = new List<DueReport>();
-            var reads = new List<MetaKey>();
-            worker.DoWhatIsDue(_nowUs, effects, reports, reads);
-            foreach (var due in reports)
+            worker.Tick(_nowUs, effects);
+            foreach (var due in worker.Outbox.Reports)
             {
                 _reports++;
                 if (!_ledgers.TryGetValue(due.Function, out var ledger))
@@ -138,11 +137,30 @@ public class WorkerCoreTests
                 ledger.Report(_nowUs, due.Report, []);
             }
 
-            foreach (var function in reads)
+            foreach (var function in worker.Outbox.Reads)
             {
-                worker.Receive(_nowUs, function, _ledgers[function].ViewFor(worker.Worker), effects);
+                if (_ledgers.TryGetValue(function, out var ledger))
+                {
+                    worker.Receive(_nowUs, function, ledger.ViewFor(worker.Worker), effects);
+                }
             }
 
+            if (worker.Outbox.Beat is { } beat)
+            {
+                if (!_lives.TryGetValue(beat.Worker, out var life))
+                {
+                    _lives.Add(beat.Worker, life = new WorkerLedger(new WorkerState(), Options));
+                }
+
+                life.Beat(_nowUs, beat, []);
+            }
+
+            if (worker.Outbox.ReadWorker && _lives.TryGetValue(worker.Worker, out var own))
+            {
+                worker.ReceiveWorker(_nowUs, LeasingJson.ReadWorker(LeasingJson.Write(own.State)), effects);
+            }
+
+            worker.Outbox.Clear();
             Run(worker, effects);
         }
 

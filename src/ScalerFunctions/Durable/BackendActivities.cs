@@ -24,6 +24,11 @@ public sealed class BackendActivities(ISlotBackend backend)
             return new BackendAnswer(request.BackendSlot, null);
         });
 
+    /// <summary>Destroys several slots; answers in their order.</summary>
+    [Function(nameof(DestroySlotsAsync))]
+    public Task<BackendAnswer[]> DestroySlotsAsync([ActivityTrigger] DestroyRequest[] requests, CancellationToken cancellationToken) =>
+        Task.WhenAll(requests.Select(request => DestroySlotAsync(request, cancellationToken)));
+
     private static async Task<BackendAnswer> AnswerAsync(Func<Task<BackendAnswer>> call)
     {
         try

@@ -1,3 +1,5 @@
+using FuncScaler.Leasing.Messages;
+
 namespace FuncScaler.ScalerFunctions.Durable;
 
 /// <summary>A provisioning that has failed.</summary>
@@ -22,12 +24,21 @@ public sealed record DestroyOutcome(SlotTicket Ticket, int Attempt, SlotFailure?
 /// <summary>What the sweep found about one function.</summary>
 /// <param name="AskedUs">When the backend was asked for its list, µs since 1970.</param>
 /// <param name="Listed">The function's slots in the list; null where the backend has none or did not answer.</param>
-public sealed record PoolSweep(long AskedUs, IReadOnlyList<ListedSlot>? Listed);
+/// <param name="Dead">Workers that the function's ledger takes for alive and that are not.</param>
+public sealed record PoolSweep(long AskedUs, IReadOnlyList<ListedSlot>? Listed, IReadOnlyList<WorkerId>? Dead = null);
 
 /// <summary>What the sweep found.</summary>
-/// <param name="Pools">By entity key.</param>
-/// <param name="Orphans">Slots that no ledger knows.</param>
-public sealed record SweepFindings(IReadOnlyDictionary<string, PoolSweep> Pools, IReadOnlyList<ListedSlot> Orphans);
+/// <param name="Pools">By entity key; those alone that have something to learn.</param>
+/// <param name="Orphans">Slots that are nobody's.</param>
+/// <param name="Untold">Tickets under which a dead worker may have created slots, where the backend has no list.</param>
+/// <param name="Swept">Dead workers that nothing is left of once that is destroyed.</param>
+/// <param name="Late">Workers whose ledgers have lost their wake-up.</param>
+public sealed record SweepFindings(
+    IReadOnlyDictionary<string, PoolSweep> Pools,
+    IReadOnlyList<ListedSlot> Orphans,
+    IReadOnlyList<SlotTicket> Untold,
+    IReadOnlyList<WorkerId> Swept,
+    IReadOnlyList<WorkerId> Late);
 
 /// <summary>An operator's wish for instances at all times.</summary>
 public sealed record ProvisionedWish(FunctionMeta Function, int Count);

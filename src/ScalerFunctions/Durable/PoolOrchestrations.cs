@@ -12,6 +12,8 @@ namespace FuncScaler.ScalerFunctions.Durable;
 /// </summary>
 public static class PoolOrchestrations
 {
+    private const int SlotsTogether = 32;
+
     /// <summary>Creates and initialises a slot and tells its ledger; whatever fails, nothing is left behind.</summary>
     [Function(nameof(ProvisionSlot))]
     public static async Task ProvisionSlot([OrchestrationTrigger] TaskOrchestrationContext context, ProvisionRequest request)
@@ -90,7 +92,9 @@ public static class PoolOrchestrations
             PoolNames.EntityOf(request.Function), nameof(SlotPoolEntity.Destroyed), new DestroyOutcome(request.Ticket, request.Attempt, answer.Failure));
     }
 
-    /// <summary>Compares all ledgers with the backend's list; wakes each, so that no lost timer stays lost.</summary>
+    /// <summary>
+    /// Compares all ledgers with the backend's list and with the workers' lives. Tells those that have something to learn or have lost a timer.
+    /// </summary>
     [Function(nameof(ReconcilePools))]
     public static async Task ReconcilePools([OrchestrationTrigger] TaskOrchestrationContext context)
     {
@@ -101,11 +105,32 @@ public static class PoolOrchestrations
                 new EntityInstanceId(nameof(SlotPoolEntity), key), nameof(SlotPoolEntity.Sweep), sweep);
         }
 
-        await Task.WhenAll(found.Orphans.Select(orphan => AskAsync(
-            context,
-            nameof(BackendActivities.DestroySlotAsync),
-            new DestroyRequest(default, orphan.Ticket, 0, orphan.Id, "no ledger knows it"),
-            outcomeUnknown: false)));
+        foreach (var worker in found.Late)
+        {
+            await context.Entities.SignalEntityAsync(PoolNames.EntityOf(worker), nameof(WorkerEntity.Wake));
+        }
+
+        var orphans = found.Orphans.Concat(found.Untold.Select(t => new ListedSlot(default, t))).ToList();
+        var failed = false;
+        foreach (var together in orphans.Chunk(SlotsTogether))
+        {
+            var requests = together.Select(o => new DestroyRequest(default, o.Ticket, 0, o.Id, "no ledger knows it")).ToArray();
+            try
+            {
+                var answers = await context.CallActivityAsync<BackendAnswer[]>(nameof(BackendActivities.DestroySlotsAsync), requests);
+                failed |= answers.Any(a => a.Failure is not null);
+            }
+            catch (TaskFailedException)
+            {
+                failed = true;
+            }
+        }
+
+        // What could not be destroyed the next sweep finds again.
+        foreach (var worker in failed ? [] : found.Swept)
+        {
+            await context.Entities.SignalEntityAsync(PoolNames.EntityOf(worker), nameof(WorkerEntity.Swept));
+        }
     }
 
     /// <summary>An activity that itself failed, for whatever reason, is a backend that did not answer.</summary>

@@ -46,7 +46,7 @@ public sealed partial class SlotPoolEntity(PolicyChoice policy, LeasingOptions o
     });
 
     /// <summary>The regular look at everything.</summary>
-    public void Sweep(PoolSweep sweep) => Run((ledger, nowUs, effects) => ledger.Sweep(nowUs, sweep.AskedUs, sweep.Listed, effects));
+    public void Sweep(PoolSweep sweep) => Run((ledger, nowUs, effects) => ledger.Sweep(nowUs, sweep.AskedUs, sweep.Listed, sweep.Dead ?? [], effects));
 
     /// <summary>An operator wishes instances to be there at all times.</summary>
     public void SetProvisioned(ProvisionedWish wish) =>
@@ -89,6 +89,8 @@ public sealed partial class SlotPoolEntity(PolicyChoice policy, LeasingOptions o
                     new StartOrchestrationOptions(PoolNames.DestroyOf(effect.Ticket, effect.Attempt)));
                 break;
             case LedgerEffectKind.WakeAt:
+            case LedgerEffectKind.Look:
+            case LedgerEffectKind.Forget:
             default:
                 Context.SignalEntity(Context.Id, nameof(Wake), null, new SignalEntityOptions { SignalTime = Clock.At(effect.AtUs) });
                 break;

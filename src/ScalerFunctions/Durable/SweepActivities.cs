@@ -1,5 +1,6 @@
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
+using FuncScaler.Leasing.Messages;
 using FuncScaler.Runtime.Telemetry;
 using FuncScaler.SlotBackends;
 using Microsoft.Azure.Functions.Worker;
@@ -11,7 +12,7 @@ using Microsoft.Extensions.Logging;
 namespace FuncScaler.ScalerFunctions.Durable;
 
 /// <summary>The periodic look at everything: the safety net under timers, leases and workers.</summary>
-public sealed partial class SweepActivities(ISlotBackend backend, TimeProvider time, ILogger<SweepActivities> logger)
+public sealed partial class SweepActivities(ISlotBackend backend, LeasingOptions options, TimeProvider time, ILogger<SweepActivities> logger)
 {
     /// <summary>Every minute; the Functions host runs a timer on one instance only.</summary>
     private const string Schedule = "0 * * * * *";
@@ -42,12 +43,44 @@ public sealed partial class SweepActivities(ISlotBackend backend, TimeProvider t
             LogNoList(e.Message);
         }
 
-        // Read again, after the list: what is in the list was in its ledger by now, unless it was given up.
+        // After the list the workers, and after those the ledgers: what is in the list was told by then, or may still be told, or is nobody's.
+        var workers = await WorkersAsync(client, cancellationToken);
         var ledgers = await LedgersAsync(client, cancellationToken);
-        var orphans = listed is null ? [] : Sweeper.Orphans(listed, ledgers.Values);
+        var orphans = listed is null ? [] : Sweeper.Orphans(askedUs, listed, workers.Values, ledgers.Values, options);
         ScalerTelemetry.CountFinding(ReconcileFinding.Leaked, orphans.Count);
         LogLooked(orchestration, ledgers.Count, listed?.Count ?? -1, orphans.Count);
-        return new SweepFindings(ledgers.ToDictionary(l => l.Key, l => new PoolSweep(askedUs, listed is null ? null : Own(l.Value, listed))), orphans);
+        var pools = new Dictionary<string, PoolSweep>();
+        foreach (var (key, ledger) in ledgers)
+        {
+            var own = listed is null ? null : Own(ledger, listed);
+            var dead = Sweeper.DeadOf(ledger, workers, askedUs);
+            if (Sweeper.Concerns(ledger, askedUs, own, dead, options))
+            {
+                pools.Add(key, new PoolSweep(askedUs, own, dead));
+            }
+        }
+
+        return new SweepFindings(
+            pools,
+            orphans,
+            listed is null ? Sweeper.Untold(askedUs, workers.Values, ledgers.Values, options) : [],
+            [.. Sweeper.Dead(askedUs, workers.Values, options).Select(w => w.Worker)],
+            [.. Sweeper.Late(askedUs, workers.Values, options).Select(w => w.Worker)]);
+    }
+
+    private static async Task<Dictionary<WorkerId, WorkerState>> WorkersAsync(DurableTaskClient client, CancellationToken cancellationToken)
+    {
+        var workers = new Dictionary<WorkerId, WorkerState>();
+        var query = new EntityQuery { InstanceIdStartsWith = nameof(WorkerEntity), IncludeState = true };
+        await foreach (var entity in client.Entities.GetAllEntitiesAsync<WorkerDocument>(query).WithCancellation(cancellationToken))
+        {
+            if (entity is { IncludesState: true, State.State: var state })
+            {
+                workers[state.Worker] = state;
+            }
+        }
+
+        return workers;
     }
 
     private static async Task<Dictionary<string, LedgerState>> LedgersAsync(DurableTaskClient client, CancellationToken cancellationToken)

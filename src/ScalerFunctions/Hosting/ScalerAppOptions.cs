@@ -37,14 +37,14 @@ public sealed class ScalerAppOptions
     /// <summary>How long a stopping worker waits for instances in use before it hands them over. Less than the host's own patience.</summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(3);
 
-    /// <summary>How long a worker's slots are held for it after its last report, s.</summary>
+    /// <summary>How long a worker's slots are held for it after its last sign of life, s.</summary>
     public double LeaseSeconds { get; set; } = 30;
 
     /// <summary>How often a worker reports what can wait, s.</summary>
     public double ReportSeconds { get; set; } = 1;
 
     /// <summary>After this long unused at a worker an instance goes back to its ledger, for all workers, s.</summary>
-    public double ParkSeconds { get; set; } = 10;
+    public double ParkSeconds { get; set; } = 60;
 
     /// <summary>The most slots of one function, over all workers; 0 for no limit.</summary>
     public int MaxSlotsPerFunction { get; set; }

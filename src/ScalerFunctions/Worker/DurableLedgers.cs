@@ -5,6 +5,7 @@ using FuncScaler.Leasing.Messages;
 using FuncScaler.Runtime.Leasing;
 using FuncScaler.ScalerFunctions.Durable;
 using Microsoft.DurableTask.Client;
+using Microsoft.DurableTask.Entities;
 
 namespace FuncScaler.ScalerFunctions.Worker;
 
@@ -36,15 +37,32 @@ public sealed class DurableLedgers : ILedgers
     }
 
     /// <inheritdoc />
-    public async Task ReportAsync(MetaKey function, WorkerReport report, CancellationToken cancellationToken)
+    public Task ReportAsync(MetaKey function, WorkerReport report, CancellationToken cancellationToken) =>
+        SignalAsync(PoolNames.EntityOf(function), nameof(SlotPoolEntity.Report), LeasingJson.Write(report), cancellationToken);
+
+    /// <inheritdoc />
+    public Task BeatAsync(WorkerBeat beat, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(beat);
+        return SignalAsync(PoolNames.EntityOf(beat.Worker), nameof(WorkerEntity.Beat), LeasingJson.Write(beat), cancellationToken);
+    }
+
+    /// <inheritdoc />
+    public async Task<WorkerState?> ReadWorkerAsync(WorkerId worker, CancellationToken cancellationToken)
     {
         var client = await _client.Task.WaitAsync(cancellationToken);
-        using var json = JsonDocument.Parse(LeasingJson.Write(report));
+        var entity = await client.Entities.GetEntityAsync<WorkerDocument>(PoolNames.EntityOf(worker), true, cancellationToken);
+        return entity is { IncludesState: true } ? entity.State.State : null;
+    }
+
+    private async Task SignalAsync(EntityInstanceId entity, string operation, string message, CancellationToken cancellationToken)
+    {
+        var client = await _client.Task.WaitAsync(cancellationToken);
+        using var json = JsonDocument.Parse(message);
         Interlocked.Increment(ref _begun);
         try
         {
-            await client.Entities.SignalEntityAsync(
-                PoolNames.EntityOf(function), nameof(SlotPoolEntity.Report), json.RootElement, null, cancellationToken);
+            await client.Entities.SignalEntityAsync(entity, operation, json.RootElement, null, cancellationToken);
             Interlocked.Increment(ref _sent);
         }
         catch
@@ -71,7 +89,7 @@ public sealed class DurableLedgers : ILedgers
     }
 }
 
-/// <summary>What has become of a worker's reports since its start; those before the first connection are not counted.</summary>
+/// <summary>What has become of a worker's reports and beats since its start; those before the first connection are not counted.</summary>
 /// <param name="Begun">Given to the client.</param>
 /// <param name="Sent">Taken by the host.</param>
 /// <param name="Failed">Not taken.</param>

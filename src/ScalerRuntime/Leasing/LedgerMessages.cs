@@ -16,6 +16,7 @@ internal sealed partial class LedgerMessages(
     private readonly ILogger _logger = logger;
     private readonly HashSet<MetaKey> _reading = [];
     private readonly HashSet<TaskCompletionSource> _sending = [];
+    private bool _readingWorker;
     private long _reportsSent;
     private long _ledgersRead;
 
@@ -31,6 +32,19 @@ internal sealed partial class LedgerMessages(
             var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _sending.Add(sent);
             scheduling.Start(() => ReportAsync(due, sent));
+        }
+
+        if (core.Outbox.Beat is { } beat)
+        {
+            var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _sending.Add(sent);
+            scheduling.Start(() => BeatAsync(beat, sent));
+        }
+
+        if (core.Outbox.ReadWorker && !_readingWorker)
+        {
+            _readingWorker = true;
+            scheduling.Start(ReadWorkerAsync);
         }
 
         foreach (var function in core.Outbox.Reads)
@@ -82,6 +96,57 @@ internal sealed partial class LedgerMessages(
         sent.TrySetResult();
     }
 
+    private async Task BeatAsync(WorkerBeat beat, TaskCompletionSource sent)
+    {
+        using var activity = LeasingTelemetry.Source.StartActivity("beat");
+        try
+        {
+            await ledgers.BeatAsync(beat, executor.Stopping).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            if (!executor.Stopping.IsCancellationRequested)
+            {
+                LogBeatFailed(e.Message);
+            }
+        }
+
+        executor.Look(_ => _sending.Remove(sent));
+        sent.TrySetResult();
+    }
+
+    private async Task ReadWorkerAsync()
+    {
+        WorkerState? state = null;
+        try
+        {
+            state = await ledgers.ReadWorkerAsync(executor.Look(_ => core.Worker), executor.Stopping).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            if (!executor.Stopping.IsCancellationRequested)
+            {
+                LogReadFailed("(the worker's own)", e.Message);
+            }
+        }
+
+        executor.Do((nowUs, effects) =>
+        {
+            _readingWorker = false;
+            if (state is null)
+            {
+                return;
+            }
+
+            var life = core.Worker;
+            core.ReceiveWorker(nowUs, state, effects);
+            if (core.Worker != life)
+            {
+                LogLifeOver(life.Value, core.Worker.Value);
+            }
+        });
+    }
+
     private async Task ReadAsync(MetaKey function)
     {
         using var activity = LeasingTelemetry.Source.StartActivity("read");
@@ -89,11 +154,11 @@ internal sealed partial class LedgerMessages(
         LedgerView? view = null;
         try
         {
-            if (await ledgers.ReadAsync(function, executor.Stopping).ConfigureAwait(false) is { } state)
-            {
-                view = PoolLedger.ViewFor(state, core.Worker);
-                Interlocked.Increment(ref _ledgersRead);
-            }
+            var worker = executor.Look(_ => core.Worker);
+            view = await ledgers.ReadAsync(function, executor.Stopping).ConfigureAwait(false) is { } state
+                ? PoolLedger.ViewFor(state, worker)
+                : new LedgerView { Worker = worker, Revision = -1 };
+            Interlocked.Increment(ref _ledgersRead);
         }
         catch (Exception e)
         {
@@ -118,6 +183,12 @@ internal sealed partial class LedgerMessages(
 
     [LoggerMessage(121, LogLevel.Warning, "The ledger of function {Function} could not be read; it is read again: {Reason}")]
     private partial void LogReadFailed(string function, string reason);
+
+    [LoggerMessage(124, LogLevel.Warning, "The worker's own ledger could not be told that it lives; it is told again: {Reason}")]
+    private partial void LogBeatFailed(string reason);
+
+    [LoggerMessage(125, LogLevel.Warning, "Worker {Worker} was silent for longer than its lease: its slots are lost, and it goes on as {Next}")]
+    private partial void LogLifeOver(string worker, string next);
 
     [LoggerMessage(123, LogLevel.Warning, "Stopping with {Count} reports unsent; leases expire by themselves")]
     private partial void LogUnsent(int count);

@@ -55,18 +55,20 @@ public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
         ILogger<WorkerRuntime> logger,
         Scheduling? scheduling)
     {
+        var held = HeldCalls.For(backend);
+        options = options with { Pool = HeldCalls.PriceCreates(options.Pool, backend, held) };
         _core = new WorkerCore(worker, policy, options);
         _options = options;
         _time = time;
         _logger = logger;
-        Executor = new CoreExecutor(_core, backend, held: null, runtime, time, logger, AfterEvent, scheduling);
+        Executor = new CoreExecutor(_core, backend, held, runtime, time, logger, AfterEvent, scheduling);
         Reports = new CoreReports(_core, Executor, policy, backend.Name);
         _metrics = new RuntimeMetrics(Reports.Read, time);
         _messages = new LedgerMessages(_core, Executor, ledgers, scheduling ?? Scheduling.ThreadPool, time, logger);
     }
 
     /// <summary>This worker, in this life.</summary>
-    public WorkerId Worker => _core.Worker;
+    public WorkerId Worker => Executor.Look(_ => _core.Worker);
 
     /// <summary>Reports sent to ledgers since the start.</summary>
     public long ReportsSent => _messages.ReportsSent;

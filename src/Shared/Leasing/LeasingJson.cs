@@ -37,6 +37,14 @@ public static class LeasingJson
 
     public static LedgerView ReadView(string json) => JsonSerializer.Deserialize(json, LeasingJsonContext.Default.LedgerView)!;
 
+    public static string Write(WorkerBeat beat) => JsonSerializer.Serialize(beat, LeasingJsonContext.Default.WorkerBeat);
+
+    public static WorkerBeat ReadBeat(string json) => JsonSerializer.Deserialize(json, LeasingJsonContext.Default.WorkerBeat)!;
+
+    public static string Write(WorkerState state) => JsonSerializer.Serialize(state, LeasingJsonContext.Default.WorkerState);
+
+    public static WorkerState ReadWorker(string json) => JsonSerializer.Deserialize(json, LeasingJsonContext.Default.WorkerState)!;
+
     internal static LedgerState ReadLedger(JsonNode? node)
     {
         if (node is not JsonObject ledger || ledger["format"] is not JsonValue value || !value.TryGetValue<int>(out var format))
@@ -55,6 +63,11 @@ public static class LeasingJson
             LedgerUpgrade.From1(ledger);
         }
 
+        if (format <= 2)
+        {
+            LedgerUpgrade.From2(ledger);
+        }
+
         return ledger.Deserialize(LeasingJsonContext.Default.LedgerState)!;
     }
 }
@@ -62,6 +75,19 @@ public static class LeasingJson
 /// <summary>A ledger as a serialiser's value: whichever serialiser writes and reads it uses <see cref="LeasingJson"/>.</summary>
 [JsonConverter(typeof(LedgerDocumentConverter))]
 public sealed record LedgerDocument(LedgerState State);
+
+/// <summary>A worker's ledger likewise.</summary>
+[JsonConverter(typeof(WorkerDocumentConverter))]
+public sealed record WorkerDocument(WorkerState State);
+
+internal sealed class WorkerDocumentConverter : JsonConverter<WorkerDocument>
+{
+    public override WorkerDocument Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        new(JsonSerializer.Deserialize(ref reader, LeasingJsonContext.Default.WorkerState)!);
+
+    public override void Write(Utf8JsonWriter writer, WorkerDocument value, JsonSerializerOptions options) =>
+        JsonSerializer.Serialize(writer, value.State, LeasingJsonContext.Default.WorkerState);
+}
 
 internal sealed class LedgerDocumentConverter : JsonConverter<LedgerDocument>
 {
@@ -101,6 +127,35 @@ internal static class LedgerUpgrade
         ledger["workers"] = workers;
         ledger["format"] = 2;
     }
+
+    /// <summary>
+    /// Up to format 2 a ledger itself held the leases of workers, and those workers have no ledgers of their own: their slots are not used
+    /// again, and destroyed when no request can hold them any more.
+    /// </summary>
+    public static void From2(JsonObject ledger)
+    {
+        const long marginUs = 60_000_000;
+        var holdUs = ledger["holdUs"]?.GetValue<long>() ?? 0;
+        var workers = ledger["workers"] as JsonObject ?? [];
+        foreach (var worker in workers.Select(w => w.Value).OfType<JsonObject>())
+        {
+            worker["expired"] = true;
+            worker["waiting"] = 0;
+            worker["active"] = 0;
+        }
+
+        foreach (var slot in (ledger["slots"] as JsonObject ?? []).Select(s => s.Value).OfType<JsonObject>())
+        {
+            var state = slot["state"]?.GetValue<string>();
+            if (slot["owner"]?.GetValue<string>() is { } owner && state is null or "Creating" or "Leased")
+            {
+                slot["state"] = state == "Leased" ? "Suspect" : "Creating";
+                slot["dueUs"] = ((workers[owner!] as JsonObject)?["expiresUs"]?.GetValue<long>() ?? 0) + holdUs + marginUs;
+            }
+        }
+
+        ledger["format"] = 3;
+    }
 }
 
 [JsonSourceGenerationOptions(
@@ -111,6 +166,8 @@ internal static class LedgerUpgrade
 [JsonSerializable(typeof(LedgerState))]
 [JsonSerializable(typeof(WorkerReport))]
 [JsonSerializable(typeof(LedgerView))]
+[JsonSerializable(typeof(WorkerBeat))]
+[JsonSerializable(typeof(WorkerState))]
 [JsonSerializable(typeof(ProvisionRequest))]
 [JsonSerializable(typeof(ProvisionedSlot))]
 [JsonSerializable(typeof(SlotFailure))]

@@ -10,7 +10,7 @@ public sealed record LeasingOptions
     public SlotPoolOptions Pool { get; init; } = new();
 
     /// <summary>
-    /// How long the ledger holds a worker's slots for it after it last heard from it. Default 30 s; leaves a worker at least four reports,
+    /// How long a worker's slots are held for it after its ledger last heard from it. Default 30 s; leaves a worker at least four reports,
     /// see <see cref="WorkerLease"/>.
     /// </summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(30);
@@ -26,23 +26,42 @@ public sealed record LeasingOptions
     /// <summary>At most this often a worker reports what can wait. Default 1 s; above 0.</summary>
     public TimeSpan ReportInterval { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>At most this often a worker reports requests that came and went, where there is nothing else to tell. Default 10 s; above 0.</summary>
+    public TimeSpan ActivityInterval { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>At most this often it reports what requests wait for. Default 20 ms; above 0.</summary>
     public TimeSpan UrgentInterval { get; init; } = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>How often a worker that waits for an answer looks into the ledger. Default 50 ms; above 0.</summary>
+    /// <summary>
+    /// After this long a worker that waits for an answer looks into the ledger; then after twice as long, up to <see cref="ReadInterval"/>.
+    /// Default 50 ms; above 0.
+    /// </summary>
     public TimeSpan AnswerInterval { get; init; } = TimeSpan.FromMilliseconds(50);
 
     /// <summary>
-    /// How often a worker with instances in use looks into the ledger for releases that landed elsewhere. Default 1 s; above 0. Less gives
-    /// such instances back sooner and costs storage transactions.
+    /// How often a worker looks into the ledger, for releases that landed elsewhere, while an instance has been in use for longer than this.
+    /// Default 1 s; above 0. Less gives such instances back sooner and costs storage transactions.
     /// </summary>
     public TimeSpan ReadInterval { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// An instance that a worker has not used for this long goes back to the ledger, where every worker can have it and where it survives
-    /// the worker. Default 10 s; from 0 on.
+    /// How long a miss waits for an instance that the ledger is known to have, before a slot is created for it. Default 250 ms; from 0 on.
     /// </summary>
-    public TimeSpan ParkAfter { get; init; } = TimeSpan.FromSeconds(10);
+    public TimeSpan AskPatience { get; init; } = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>
+    /// A worker without slots and requests lets its lease go after this. Default 1 min; above 0. Its next miss waits for a new lease.
+    /// </summary>
+    public TimeSpan RestAfter { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Tickets that a worker reserves beyond those it has used. Default 256; at least 2.</summary>
+    public int TicketsAhead { get; init; } = 256;
+
+    /// <summary>
+    /// An instance that a worker has not used for this long goes back to the ledger, where every worker can have it and where it survives
+    /// the worker. Default 1 min; from 0 on.
+    /// </summary>
+    public TimeSpan ParkAfter { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
     /// How long a provisioning may go without a word before its slot is destroyed. Default 15 min, above create and init together; above 0.
@@ -83,6 +102,12 @@ public sealed record LeasingOptions
     /// </summary>
     internal long HoldUs(FunctionMeta function) => (long)(Pool.AssignmentLimitUs(function)!.Value / (1 - ClockDrift));
 
+    /// <summary>
+    /// How long after the end of a worker's life its slots may be in use or come into being, µs. The life ends by one clock and the slots' end
+    /// is found by another.
+    /// </summary>
+    internal long DeathGraceUs(long holdUs) => Math.Max(holdUs, Pool.CreateTimeout.ToUs()) + (2 * ClockSkew.ToUs());
+
     /// <exception cref="ArgumentException">
     /// A setting is out of its range, or two contradict each other; the message says which, and how to mend it.
     /// </exception>
@@ -93,7 +118,7 @@ public sealed record LeasingOptions
         {
             (nameof(ReportInterval), ReportInterval), (nameof(UrgentInterval), UrgentInterval), (nameof(AnswerInterval), AnswerInterval),
             (nameof(ReadInterval), ReadInterval), (nameof(ProvisionTimeout), ProvisionTimeout),
-            (nameof(WakeGrid), WakeGrid),
+            (nameof(WakeGrid), WakeGrid), (nameof(ActivityInterval), ActivityInterval), (nameof(RestAfter), RestAfter),
         })
         {
             Check(time > TimeSpan.Zero, $"{name} is {time} and must be above 0.");
@@ -102,6 +127,8 @@ public sealed record LeasingOptions
         Check(ClockSkew >= TimeSpan.Zero, $"{nameof(ClockSkew)} is {ClockSkew} and must be 0 or more.");
         Check(ParkAfter >= TimeSpan.Zero, $"{nameof(ParkAfter)} is {ParkAfter} and must be 0 or more.");
         Check(ClockDrift is >= 0 and < 1, $"{nameof(ClockDrift)} is {ClockDrift} and must be from 0 to below 1.");
+        Check(AskPatience >= TimeSpan.Zero, $"{nameof(AskPatience)} is {AskPatience} and must be 0 or more.");
+        Check(TicketsAhead >= 2, $"{nameof(TicketsAhead)} is {TicketsAhead} and must be at least 2.");
         Check(MaxOperations >= 1, $"{nameof(MaxOperations)} is {MaxOperations} and must be at least 1.");
         Check(CreateBurst >= 1, $"{nameof(CreateBurst)} is {CreateBurst} and must be at least 1.");
         Check(CreatesPerMinute > 0, $"{nameof(CreatesPerMinute)} is {CreatesPerMinute} and must be above 0.");

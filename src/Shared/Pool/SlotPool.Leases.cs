@@ -36,6 +36,9 @@ public sealed partial class SlotPool
     /// <summary>The leased instances that requests hold.</summary>
     internal IReadOnlyCollection<Slot> LeasedInUse => _inventory.InUse;
 
+    /// <summary>The requests that wait, in their order.</summary>
+    internal IEnumerable<Waiter> Line => _line.All;
+
     /// <summary>A slot of the inventory; null for none.</summary>
     internal Slot? Find(SlotTicket ticket) => _inventory.Find(ticket);
 

@@ -16,6 +16,9 @@ public sealed class SlotRegistry(long lastTicket = 0)
     /// <summary>The slots known by their backend id.</summary>
     public int Count => _owners.Count;
 
+    /// <summary>The last ticket given.</summary>
+    public long LastTicket => _lastTicket;
+
     /// <summary>When the latest of the calls that the backend has carried out was asked for, µs; 0 before the first.</summary>
     internal long WorkedUs { get; private set; }
 

@@ -43,6 +43,9 @@ internal sealed class WaitingLine
     /// <summary>Those that a slot in flight is meant for.</summary>
     public IEnumerable<RequestId> Bound => _line.Where(w => w.Bound).Select(w => w.Request);
 
+    /// <summary>All of them, in the order in which they came.</summary>
+    public IEnumerable<Waiter> All => _line;
+
     /// <summary>The one that waits for the longest; null for none.</summary>
     public Waiter? First => _line.First?.Value;
 

@@ -76,14 +76,24 @@ internal sealed partial class LeasingWorld
 
     private void CreateFor(Worker worker, SlotTicket ticket) => Create(
         ticket,
-        id => On(worker, (pool, now) => pool.SlotCreated(now, ticket, id, _effects)),
-        failure => On(worker, (pool, now) => pool.SlotFailed(now, ticket, failure, _effects)));
+        id => On(worker, (core, now) => core.SlotCreated(now, Schedule.Function.Key, ticket, id, _effects)),
+        failure => On(worker, (core, now) => core.SlotFailed(now, Schedule.Function.Key, ticket, failure, _effects)));
 
     private void InitFor(Worker worker, SlotTicket ticket, BackendSlotId id, InstanceId instance) => Init(
         id,
         instance,
-        () => On(worker, (pool, now) => pool.SlotReady(now, ticket, null, _effects)),
-        failure => On(worker, (pool, now) => pool.SlotFailed(now, ticket, failure, _effects)));
+        () => On(worker, (core, now) => core.SlotReady(now, Schedule.Function.Key, ticket, null, _effects)),
+        failure => On(worker, (core, now) => core.SlotFailed(now, Schedule.Function.Key, ticket, failure, _effects)));
+
+    private void DestroyFor(Worker worker, SlotTicket ticket, BackendSlotId id)
+    {
+        _seen?.Add("a worker destroys");
+        Destroy(
+            ticket,
+            id,
+            () => On(worker, (core, now) => core.SlotDestroyed(now, Schedule.Function.Key, ticket, _effects)),
+            failure => On(worker, (core, now) => core.SlotFailed(now, Schedule.Function.Key, ticket, failure, _effects)));
+    }
 
     /// <summary>The orchestration that creates ahead: durable, so it goes on whatever happens, but its answers are signals like others.</summary>
     private void Orchestrate(LedgerEffect effect)
@@ -170,9 +180,9 @@ internal sealed partial class LeasingWorld
         }
     }
 
-    private (long AskedUs, List<ListedSlot>? Slots) List() => (_nowUs, _schedule.List == ListKind.None
+    private List<ListedSlot>? List() => _schedule.List == ListKind.None
         ? null
-        : [.. _backend.Values.Select(s => new ListedSlot(s.Id, _schedule.List == ListKind.Tickets ? s.Ticket : default))]);
+        : [.. _backend.Values.Select(s => new ListedSlot(s.Id, _schedule.List == ListKind.Tickets ? s.Ticket : default))];
 
     private sealed class BackendSlot(SlotTicket ticket, BackendSlotId id)
     {

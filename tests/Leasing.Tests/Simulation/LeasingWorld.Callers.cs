@@ -51,7 +51,7 @@ internal sealed partial class LeasingWorld
     {
         Note($"{worker.Id} assign {request.Id}");
         request.WaitsAt = worker;
-        On(worker, (pool, now) => pool.Assign(now, FunctionNow, request.Id, now + request.PatienceUs, _effects));
+        On(worker, (core, now) => core.Assign(now, FunctionNow, request.Id, now + request.PatienceUs, _effects));
     }
 
     /// <summary>The gateway repeats itself, perhaps at another worker, while the first may still be under way.</summary>
@@ -65,7 +65,7 @@ internal sealed partial class LeasingWorld
                 request.WaitsAt = worker;
             }
 
-            On(worker, (pool, now) => pool.Assign(now, FunctionNow, request.Id, now + request.PatienceUs, _effects));
+            On(worker, (core, now) => core.Assign(now, FunctionNow, request.Id, now + request.PatienceUs, _effects));
         }
     }
 
@@ -80,7 +80,7 @@ internal sealed partial class LeasingWorld
                 _uses.Remove(instance);
             }
 
-            On(worker, (pool, now) => pool.Abandon(now, request.Id, _effects));
+            On(worker, (core, now) => core.Abandon(now, Schedule.Function.Key, request.Id, _effects));
             request.WaitsAt = null;
         }
     }
@@ -108,7 +108,7 @@ internal sealed partial class LeasingWorld
             return;
         }
 
-        var use = new Use(request.Id, worker, _nowUs + LongestHoldUs(worker));
+        var use = new Use(request.Id, worker, _nowUs + LongestHoldUs(worker, effect.Function));
         _uses[instance] = use;
         request.Instance = instance;
         if (_dice.Percent(4))
@@ -116,12 +116,12 @@ internal sealed partial class LeasingWorld
             return;
         }
 
-        var longestUs = LongestHoldUs(worker);
-        var us = _dice.Percent(_schedule.LongPercent) ? _dice.Between(longestUs * 9 / 10, longestUs) : _dice.Between(1, 800) * Schedule.Ms;
+        var longestUs = LongestHoldUs(worker, effect.Function);
+        var us = _schedule.EarlyCutOffs && IsCutOff(worker) ? longestUs : _dice.Percent(_schedule.LongPercent) ? _dice.Between(longestUs * 9 / 10, longestUs) : _dice.Between(1, 800) * Schedule.Ms;
         After(Math.Min(us, longestUs) - 1, () => Finish(worker, request, instance, use));
     }
 
-    private long LongestHoldUs(Worker worker) => (long)(_schedule.LongestHoldUs / worker.Rate);
+    private long LongestHoldUs(Worker worker, FunctionMeta function) => (long)(_schedule.LongestHoldUs(function) / worker.Rate);
 
     private void Finish(Worker worker, Request request, InstanceId instance, Use use)
     {
@@ -149,10 +149,10 @@ internal sealed partial class LeasingWorld
         }
 
         Note($"{worker.Id} release {request.Id} {instance}");
-        On(worker, (pool, now) =>
+        On(worker, (core, now) =>
         {
-            var outcome = pool.Release(now, request.Id, instance, result, _effects);
-            _seen?.Add($"a release {outcome}{(pool.Pool.Suspended ? " without a lease" : "")}");
+            var outcome = core.Release(now, Schedule.Function.Key, request.Id, instance, result, _effects);
+            _seen?.Add($"a release {outcome}{(core.Lease.IsOver(now) ? " without a lease" : "")}");
         });
     }
 

@@ -7,17 +7,17 @@ namespace FuncScaler.Tests.Leasing.Simulation;
 internal sealed partial class LeasingWorld
 {
     /// <summary>
-    /// From a worker's death until none of its slots is its own any more: its last report arrives, the lease runs out, the last request it
-    /// may have served comes to its limit, and a sweep makes up for a lost timer.
+    /// From a worker's death until nothing is its own any more: its last beat arrives, the lease runs out, and once more because the ledger is
+    /// late; the sweep makes up for lost timers and tells; the last request it may have served comes to its limit.
     /// </summary>
     private long BoundUs
     {
         get
         {
             var options = _schedule.Options;
-            var graceUs = Math.Max(options.HoldUs(Schedule.Function), options.Pool.CreateTimeout.ToUs() + (2 * options.ClockSkew.ToUs()));
-            return Schedule.LongestDelayUs + options.Lease.ToUs() + (2 * options.ClockSkew.ToUs()) + SweepUs + graceUs + (2 * options.ClockSkew.ToUs()) + SweepUs
-                + Schedule.LongestDelayUs;
+            var skewUs = 2 * options.ClockSkew.ToUs();
+            var graceUs = options.DeathGraceUs(Math.Max(options.HoldUs(Schedule.Function), options.HoldUs(Schedule.Changed)));
+            return (6 * Schedule.LongestDelayUs) + (2 * options.Lease.ToUs()) + (6 * (SweepUs + Schedule.Second)) + graceUs + (3 * skewUs);
         }
     }
 
@@ -62,7 +62,10 @@ internal sealed partial class LeasingWorld
     {
         Require(_workers.Count == 0, "a worker is left");
         var known = _ledger.State.Slots;
-        foreach (var slot in _backend.Values)
+
+        // A list without tickets says nothing while a ledger waits for an id.
+        var mute = _schedule.List == ListKind.Ids && known.Values.Any(s => s.BackendSlot == default);
+        foreach (var slot in mute ? [] : _backend.Values.AsEnumerable())
         {
             Require(
                 known.TryGetValue(slot.Ticket.Value, out var own) && (own.BackendSlot == slot.Id || own.State == LedgerSlotState.Creating),

@@ -8,6 +8,7 @@ namespace FuncScaler.Tests.Leasing.Simulation;
 internal sealed partial class LeasingWorld
 {
     private readonly List<LedgerEffect> _ledgerEffects = [];
+    private readonly Dictionary<WorkerId, WorkerLedger> _lives = [];
     private PoolLedger _ledger;
 
     private bool Lost => !_fair && _dice.Percent(_schedule.LossPercent);
@@ -42,18 +43,56 @@ internal sealed partial class LeasingWorld
         }
     }
 
-    private void ReadLedger(Worker worker)
+    private void SendBeat(Worker worker, WorkerBeat beat)
     {
-        if (IsCutOff(worker))
+        Note($"{worker.Id} beats {beat}");
+        _seen?.Add(beat.Resting ? "a rest" : beat.Leaving ? "a leave" : "a beat");
+        if (_schedule.Serialised)
         {
-            return;
+            beat = LeasingJson.ReadBeat(LeasingJson.Write(beat));
         }
 
-        for (var copies = Copies; copies > 0; copies--)
+        for (var copies = IsCutOff(worker) ? 0 : Copies; copies > 0; copies--)
+        {
+            var late = copies == 2 && _dice.Percent(20);
+            After(
+                late ? _dice.Between(1, 20) * Schedule.Second : Delay,
+                () => WorkerLedger(beat.Worker, $"beat {beat.Sequence} of {beat.Worker}", (l, now, e) => _rules.Beat(l, now, beat, e)));
+        }
+    }
+
+    private void ReadWorker(Worker worker)
+    {
+        var life = worker.Core.Worker;
+        for (var copies = IsCutOff(worker) ? 0 : Copies; copies > 0; copies--)
         {
             After(Delay / 2, () =>
             {
-                var view = _ledger.ViewFor(worker.Id);
+                if (!_lives.TryGetValue(life, out var ledger))
+                {
+                    return;
+                }
+
+                var state = Copy(ledger.State);
+                After(Delay / 2, () =>
+                {
+                    if (!IsCutOff(worker))
+                    {
+                        On(worker, (core, now) => core.ReceiveWorker(now, state, _effects));
+                    }
+                });
+            });
+        }
+    }
+
+    private void ReadLedger(Worker worker)
+    {
+        var life = worker.Core.Worker;
+        for (var copies = IsCutOff(worker) ? 0 : Copies; copies > 0; copies--)
+        {
+            After(Delay / 2, () =>
+            {
+                var view = _ledger.ViewFor(life);
                 if (_schedule.Serialised)
                 {
                     view = LeasingJson.ReadView(LeasingJson.Write(view));
@@ -71,9 +110,59 @@ internal sealed partial class LeasingWorld
                         Note($"{worker.Id} reads {LeasingJson.Write(view)}");
                     }
 
-                    On(worker, (pool, now) => pool.Receive(now, view, _effects));
+                    On(worker, (core, now) => core.Receive(now, Schedule.Function.Key, view, _effects));
                 });
             });
+        }
+    }
+
+    /// <summary>The time by the clock of some host.</summary>
+    private long HostUs()
+    {
+        var skewUs = _schedule.Options.ClockSkew.ToUs();
+        return _nowUs + (!_schedule.EarlyCutOffs && _dice.Percent(50) ? _dice.Between(-skewUs, skewUs) : _dice.Pick([-skewUs, skewUs]));
+    }
+
+    private static WorkerState Copy(WorkerState state) => LeasingJson.ReadWorker(LeasingJson.Write(state));
+
+    /// <summary>An operation of a worker's ledger, on some host with a clock of its own.</summary>
+    private void WorkerLedger(WorkerId id, string name, Action<WorkerLedger, long, List<LedgerEffect>> operation)
+    {
+        if (!_lives.TryGetValue(id, out var ledger) || _dice.Percent(_schedule.ReloadPercent))
+        {
+            _lives[id] = ledger = new WorkerLedger(ledger is null ? new WorkerState() : Copy(ledger.State), _schedule.Options);
+        }
+
+        var effects = new List<LedgerEffect>();
+        var lived = !ledger.State.Expired;
+        operation(ledger, HostUs(), effects);
+        if (lived && ledger.State.Expired)
+        {
+            _seen?.Add("a life over");
+        }
+
+        Note($"worker's ledger: {name}: until {(ledger.State.ExpiresUs - StartUs) / 1e6}{(ledger.State.Expired ? ", over" : "")}");
+        foreach (var effect in effects)
+        {
+            switch (effect.Kind)
+            {
+                case LedgerEffectKind.WakeAt:
+                    if (_fair || !_dice.Percent(_schedule.LossPercent / 4))
+                    {
+                        At(effect.AtUs - _dice.Between(0, 100 * Schedule.Ms), () => WorkerLedger(id, "wake", (l, now, e) => l.Wake(now, e)));
+                    }
+
+                    break;
+                case LedgerEffectKind.Look:
+                    After(Delay, Look);
+                    break;
+                case LedgerEffectKind.Forget:
+                    _lives.Remove(id);
+                    _seen?.Add("a worker forgotten");
+                    break;
+                default:
+                    throw new ProtocolViolationException($"a worker's ledger asks for {effect.Kind}");
+            }
         }
     }
 
@@ -86,8 +175,7 @@ internal sealed partial class LeasingWorld
         }
 
         var before = _seen is null ? null : _ledger.State.Slots.ToDictionary(s => s.Key, s => (s.Value.State, s.Value.Owner));
-        var skewUs = _schedule.Options.ClockSkew.ToUs();
-        var hostUs = _nowUs + (_dice.Percent(50) ? _dice.Between(-skewUs, skewUs) : _dice.Pick([-skewUs, skewUs]));
+        var hostUs = HostUs();
         operation(_ledger, hostUs, _ledgerEffects);
         _ledger.CheckInvariants();
         if (_rules.Tamper(_ledger.State))
@@ -153,29 +241,79 @@ internal sealed partial class LeasingWorld
 
     private void SweepRegularly()
     {
-        if (!_rules.ListBeforeLedgers)
-        {
-            var state = LeasingJson.ReadLedger(LeasingJson.Write(_ledger.State));
-            After(_dice.Between(1, 500) * Schedule.Ms, () => Sweep(state, List()));
-        }
-        else
-        {
-            var listed = List();
-            After(_dice.Between(1, 500) * Schedule.Ms, () => Sweep(_ledger.State, listed));
-        }
-
+        Look();
         After(SweepUs, SweepRegularly);
     }
 
-    private void Sweep(LedgerState read, (long AskedUs, List<ListedSlot>? Slots) listed)
+    /// <summary>The backend's list, then the workers' ledgers, then the function's, with time in between.</summary>
+    private void Look()
     {
-        foreach (var orphan in listed.Slots is null ? [] : Sweeper.Orphans(listed.Slots, [read]))
+        var askedUs = HostUs();
+        var listed = List();
+        var workers = Lives();
+        var read = LeasingJson.ReadLedger(LeasingJson.Write(_ledger.State));
+        var ledgerFirst = !_rules.ListBeforeLedgers;
+        After(_dice.Between(1, _schedule.EarlyCutOffs ? 10 : 300) * Schedule.Ms, () =>
+        {
+            listed = ledgerFirst ? List() : listed;
+            if (!ledgerFirst && _rules.WorkersBeforeLedgers)
+            {
+                workers = Lives();
+            }
+            else if (!ledgerFirst)
+            {
+                read = LeasingJson.ReadLedger(LeasingJson.Write(_ledger.State));
+            }
+
+            After(_dice.Between(1, _schedule.EarlyCutOffs ? 10 : 300) * Schedule.Ms, () =>
+            {
+                if (!_rules.WorkersBeforeLedgers)
+                {
+                    workers = Lives();
+                }
+
+                Sweep(askedUs, listed, workers, ledgerFirst || !_rules.WorkersBeforeLedgers ? read : _ledger.State);
+            });
+        });
+    }
+
+    private Dictionary<WorkerId, WorkerState> Lives() =>
+        _lives.Values.Select(l => Copy(l.State)).Select(s => _rules.Read(s, _nowUs)).ToDictionary(s => s.Worker);
+
+    private void Sweep(long askedUs, List<ListedSlot>? listed, Dictionary<WorkerId, WorkerState> workers, LedgerState read)
+    {
+        var options = _schedule.Options;
+        foreach (var orphan in listed is null ? [] : Sweeper.Orphans(askedUs, listed, [.. workers.Values.Where(_rules.MayTell)], [read], options))
         {
             Note($"orphan {orphan}");
             _seen?.Add("an orphan");
             Kill(orphan.Id, "an orphan");
         }
 
-        After(Delay, () => Ledger("sweep", (l, now, e) => l.Sweep(now, listed.AskedUs, listed.Slots, e)));
+        foreach (var ticket in listed is null ? Sweeper.Untold(askedUs, workers.Values, [read], options) : [])
+        {
+            _seen?.Add("a ticket never told");
+            foreach (var slot in _backend.Values.Where(s => s.Ticket == ticket).ToList())
+            {
+                _seen?.Add("a slot never told");
+                Kill(slot.Id, "never told");
+            }
+        }
+
+        foreach (var worker in Sweeper.Dead(askedUs, workers.Values, options).ToList())
+        {
+            After(Delay, () => WorkerLedger(worker.Worker, "swept", (l, now, e) => l.Swept(now, e)));
+        }
+
+        foreach (var worker in Sweeper.Late(askedUs, workers.Values, options).ToList())
+        {
+            After(Delay, () => WorkerLedger(worker.Worker, "wake after all", (l, now, e) => l.Wake(now, e)));
+        }
+
+        var dead = Sweeper.DeadOf(read, workers, askedUs);
+        if (Sweeper.Concerns(read, askedUs, listed, dead, options))
+        {
+            After(Delay, () => Ledger("sweep", (l, now, e) => l.Sweep(now, askedUs, listed, dead, e)));
+        }
     }
 }

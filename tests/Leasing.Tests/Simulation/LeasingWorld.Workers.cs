@@ -18,13 +18,10 @@ internal sealed partial class LeasingWorld
             1 + drift,
             _dice.Between(0, 1000) * Schedule.Second,
             _nowUs,
-            _rules.NewWorker(
-                name,
-                _schedule.Policy.Begin(null!)(Schedule.Function),
-                _schedule.Options,
-                new SlotRegistry((long)_started << 20)));
+            _rules.NewWorker(name, _schedule.Policy, _schedule.Options));
         _workers.Add(worker);
         Note($"{name} starts, drift {drift}");
+        Arm(worker);
     }
 
     private Worker? AnyWorker() => _workers.Count == 0 ? null : _workers[_dice.Next(_workers.Count)];
@@ -50,7 +47,7 @@ internal sealed partial class LeasingWorld
         {
             Note($"{worker.Id} leaves while there is work");
             _workers.Remove(worker);
-            On(worker, (pool, now) => pool.Leave(now, _effects));
+            On(worker, (core, now) => core.Leave(now, _effects));
             After(_dice.Between(100, 3000) * Schedule.Ms, () => Die(worker));
             StartWorker();
         }
@@ -69,8 +66,16 @@ internal sealed partial class LeasingWorld
             }
         }
 
-        var id = worker.Id;
+        var id = worker.Core.Worker;
         After(BoundUs, () => CheckDeadOwner(id));
+    }
+
+    /// <summary>A worker has begun another life: of the former one nothing may be left after a while.</summary>
+    private void Over(Worker worker)
+    {
+        var former = worker.Life;
+        worker.Life = worker.Core.Worker;
+        After(BoundUs, () => CheckDeadOwner(former));
     }
 
     private void Partition()
@@ -79,10 +84,10 @@ internal sealed partial class LeasingWorld
         {
             worker.CutOffUntilUs = _nowUs + (_dice.Between(_schedule.EarlyCutOffs ? 5000 : 500, 6000) * Schedule.Ms);
             Note($"{worker.Id} is cut off until {(worker.CutOffUntilUs - StartUs) / 1e6}");
-            for (var i = worker.Pool.SlotCount == 0 ? 0 : _dice.Next(4); i > 0; i--)
+            for (var i = worker.Core.SlotCount == 0 ? 0 : _dice.Next(4); i > 0; i--)
             {
                 // About when its lease ends.
-                At(worker.TrueTime(worker.Pool.LeaseUntilUs) + (_dice.Between(-400, 100) * Schedule.Ms), () => ArriveAt(worker));
+                At(worker.TrueTime(worker.Core.Lease.UntilUs) + (_dice.Between(_dice.Pick([-400, -60]), 40) * Schedule.Ms), () => ArriveAt(worker));
             }
         }
     }
@@ -101,7 +106,7 @@ internal sealed partial class LeasingWorld
             else
             {
                 Note($"{worker.Id} leaves");
-                On(worker, (pool, now) => pool.Leave(now, _effects));
+                On(worker, (core, now) => core.Leave(now, _effects));
                 After(2 * Schedule.Second, () =>
                 {
                     worker.Alive = false;
@@ -112,29 +117,31 @@ internal sealed partial class LeasingWorld
     }
 
     /// <summary>Something happens to a worker; its effects follow, and it is woken when it next wishes.</summary>
-    private void On(Worker worker, Action<LocalPool, long> happens)
+    private void On(Worker worker, Action<WorkerCore, long> happens)
     {
         if (!worker.Alive)
         {
             return;
         }
 
-        happens(worker.Pool, worker.Now(_nowUs));
+        var life = worker.Core.Worker;
+        happens(worker.Core, worker.Now(_nowUs));
+        if (worker.Core.Worker != life)
+        {
+            Note($"{life} lives on as {worker.Core.Worker}");
+            _seen?.Add("another life");
+            Over(worker);
+        }
+
         Ran(worker);
         Arm(worker);
     }
 
     private void Ran(Worker worker)
     {
-        worker.Pool.CheckInvariants();
-        if (!_rules.IntentBeforeAction)
+        foreach (var pool in worker.Core.Pools)
         {
-            // What the pool only wishes for is created at once; it is not to be created again when the ledger has heard of it.
-            _effects.RemoveAll(e => e.Kind == EffectKind.CreateSlot && worker.Created.Contains(e.Ticket));
-            foreach (var slot in worker.Pool.Pool.Slots.Where(s => s.State == SlotState.Held && worker.Created.Add(s.Ticket)))
-            {
-                CreateFor(worker, slot.Ticket);
-            }
+            pool.CheckInvariants();
         }
 
         // Carrying one out leads to no other of the same worker at once: answers come by the calendar.
@@ -156,24 +163,47 @@ internal sealed partial class LeasingWorld
                 case EffectKind.InitSlot:
                     InitFor(worker, effect.Ticket, effect.BackendSlot, effect.Instance);
                     break;
+                case EffectKind.DestroySlot:
+                    DestroyFor(worker, effect.Ticket, effect.BackendSlot);
+                    break;
                 default:
                     throw new ProtocolViolationException($"a worker's pool asks for {effect.Kind}");
             }
         }
 
         _effects.Clear();
+        foreach (var due in worker.Core.Outbox.Reports)
+        {
+            SendReport(worker, due.Report);
+        }
+
+        if (worker.Core.Outbox.Beat is { } beat)
+        {
+            SendBeat(worker, beat);
+        }
+
+        if (worker.Core.Outbox.ReadWorker)
+        {
+            ReadWorker(worker);
+        }
+
+        foreach (var _ in worker.Core.Outbox.Reads)
+        {
+            ReadLedger(worker);
+        }
+
+        worker.Core.Outbox.Clear();
     }
 
     private void Arm(Worker worker)
     {
-        var pool = worker.Pool;
-        var dueUs = Math.Min(pool.NextWakeUs, Math.Min(pool.NextReportUs, pool.NextReadUs));
+        var dueUs = worker.Core.NextDueUs;
         if (dueUs == long.MaxValue)
         {
             return;
         }
 
-        var atUs = Math.Max(_nowUs + 1, worker.TrueTime(dueUs));
+        var atUs = Math.Max(_nowUs + 1, worker.TrueTime(Math.Max(dueUs, 0)));
         if (atUs < worker.ArmedUs || worker.ArmedUs <= _nowUs)
         {
             worker.ArmedUs = atUs;
@@ -183,46 +213,25 @@ internal sealed partial class LeasingWorld
 
     private void WakeWorker(Worker worker, long atUs)
     {
-        if (worker.ArmedUs != atUs || !worker.Alive)
+        if (worker.ArmedUs == atUs)
         {
-            return;
+            worker.ArmedUs = long.MaxValue;
+            On(worker, (core, now) => core.Tick(now, _effects));
         }
-
-        worker.ArmedUs = long.MaxValue;
-        var now = worker.Now(_nowUs);
-        var pool = worker.Pool;
-        if (pool.NextWakeUs <= now)
-        {
-            pool.Tick(now, _effects);
-            Ran(worker);
-        }
-
-        if (pool.NextReportUs <= now)
-        {
-            SendReport(worker, pool.TakeReport(now));
-        }
-
-        if (pool.NextReadUs <= now)
-        {
-            pool.ReadBegun(now);
-            ReadLedger(worker);
-        }
-
-        Arm(worker);
     }
 
-    private sealed class Worker(WorkerId id, double rate, long originUs, long startedUs, LocalPool pool)
+    private sealed class Worker(WorkerId id, double rate, long originUs, long startedUs, WorkerCore core)
     {
         public WorkerId Id { get; } = id;
 
         public double Rate { get; } = rate;
 
-        public LocalPool Pool { get; } = pool;
+        public WorkerCore Core { get; } = core;
+
+        /// <summary>The life that it is in.</summary>
+        public WorkerId Life { get; set; } = core.Worker;
 
         public bool Alive { get; set; } = true;
-
-        /// <summary>What was created although no ledger knew; empty unless that rule is left out.</summary>
-        public HashSet<SlotTicket> Created { get; } = [];
 
         public long ArmedUs { get; set; } = long.MaxValue;
 

@@ -18,18 +18,29 @@ internal class LeftOutRule
     /// <summary>Every rule, left out, by name.</summary>
     public static IReadOnlyDictionary<string, LeftOutRule> All { get; } = new LeftOutRule[]
     {
-        new EpochCheck(), new DriftMargin(), new LeaseFromSending(), new LeaseCheck(), new NoIntent(), new Deduplication(), new NewReportsRenew(),
-        new NoReuse(), new ForeignReleasesProveNothing(), new KeepUntilDestroyed(), new CreateGrace(), new LedgerFirst(),
+        new EpochCheck(), new DriftMargin(), new LeaseFromSending(), new LeaseCheck(), new Reservation(), new HoldKnown(), new Deduplication(),
+        new NewBeatsRenew(), new DeadForGood(), new DeadBeforeTold(), new NoReuse(), new ForeignReleasesProveNothing(), new KeepUntilDestroyed(),
+        new CreateGrace(), new DeathGrace(), new LivingMayTell(), new LedgerFirst(), new LedgersBeforeWorkers(),
     }.ToDictionary(r => r.GetType().Name);
-
-    /// <summary>Whether the backend is asked for a slot only once the ledger has its ticket.</summary>
-    public virtual bool IntentBeforeAction => true;
 
     /// <summary>Whether the sweep asks the backend for its list before it reads the ledgers.</summary>
     public virtual bool ListBeforeLedgers => true;
 
-    public virtual LocalPool NewWorker(WorkerId name, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry) =>
-        new(name, Schedule.Function, policy, options, registry, new ScoreLedger());
+    /// <summary>Whether the sweep reads the workers' ledgers before the functions'.</summary>
+    public virtual bool WorkersBeforeLedgers => true;
+
+    /// <summary>What a worker is made of.</summary>
+    internal virtual WorkerParts Parts => new();
+
+    public WorkerCore NewWorker(WorkerId name, PolicyChoice policy, LeasingOptions options) => new(name, policy, options, Parts);
+
+    public virtual void Beat(WorkerLedger ledger, long nowUs, WorkerBeat beat, List<LedgerEffect> effects) => ledger.Beat(nowUs, beat, effects);
+
+    /// <summary>What the sweep takes from a worker's ledger.</summary>
+    public virtual WorkerState Read(WorkerState state, long nowUs) => state;
+
+    /// <summary>Whether the sweep counts on what a worker may still tell.</summary>
+    public virtual bool MayTell(WorkerState worker) => true;
 
     public virtual void Report(PoolLedger ledger, long nowUs, WorkerReport report, List<LedgerEffect> effects) => ledger.Report(nowUs, report, effects);
 
@@ -55,53 +66,83 @@ internal class LeftOutRule
     /// <summary>A worker takes a lease that it has given back from a stale view.</summary>
     private sealed class EpochCheck : LeftOutRule
     {
-        public override LocalPool NewWorker(WorkerId name, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry) =>
-            new Worker(name, policy, options, registry);
+        internal override WorkerParts Parts { get; } = new Made();
 
-        private sealed class Worker(WorkerId name, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry)
-            : LocalPool(name, Schedule.Function, policy, options, registry, new ScoreLedger())
+        private sealed class Made : WorkerParts
+        {
+            public override LocalPool NewPool(
+                WorkerLease lease, FunctionMeta function, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger) =>
+                new Pool(lease, function, policy, options, registry, ledger);
+        }
+
+        private sealed class Pool(
+            WorkerLease lease, FunctionMeta function, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger)
+            : LocalPool(lease, function, policy, options, registry, ledger)
         {
             private protected override bool IsLaterLease(long epoch, long returnedEpoch) => true;
         }
     }
 
-    /// <summary>A worker uses its lease for as long, on its own clock, as the ledger does on its hosts' clocks.</summary>
+    /// <summary>A worker uses its lease for as long, on its own clock, as its ledger does on its hosts' clocks.</summary>
     private sealed class DriftMargin : LeftOutRule
     {
-        public override LocalPool NewWorker(WorkerId name, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry) =>
-            base.NewWorker(name, policy, options with { ClockSkew = TimeSpan.Zero, ClockDrift = 0 }, registry);
+        internal override WorkerParts Parts { get; } = new Made();
+
+        private sealed class Made : WorkerParts
+        {
+            public override WorkerLease NewLease(WorkerId worker, long firstTicket, LeasingOptions options) =>
+                base.NewLease(worker, firstTicket, options with { ClockSkew = TimeSpan.Zero, ClockDrift = 0 });
+        }
     }
 
-    /// <summary>A worker's lease begins when it reads the answer, not when it sent the report.</summary>
-    private sealed class LeaseFromSending : LeftOutRule
+    /// <summary>A rule of <see cref="WorkerLease"/>.</summary>
+    private abstract class LeaseRule(Func<WorkerId, long, LeasingOptions, WorkerLease> make) : LeftOutRule
     {
-        public override LocalPool NewWorker(WorkerId name, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry) =>
-            new Worker(name, policy, options, registry);
+        internal override WorkerParts Parts { get; } = new Made(make);
 
-        private sealed class Worker(WorkerId name, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry)
-            : LocalPool(name, Schedule.Function, policy, options, registry, new ScoreLedger())
+        private sealed class Made(Func<WorkerId, long, LeasingOptions, WorkerLease> make) : WorkerParts
         {
-            private protected override long LeaseBeginUs(long sentUs, long answeredUs) => answeredUs;
+            public override WorkerLease NewLease(WorkerId worker, long firstTicket, LeasingOptions options) => make(worker, firstTicket, options);
+        }
+    }
+
+    /// <summary>A worker's lease begins when it reads the answer, not when it sent the beat.</summary>
+    private sealed class LeaseFromSending() : LeaseRule((worker, first, options) => new Lease(worker, first, options))
+    {
+        private sealed class Lease(WorkerId worker, long first, LeasingOptions options) : WorkerLease(worker, first, options)
+        {
+            private protected override long BeginUs(long sentUs, long answeredUs) => answeredUs;
         }
     }
 
     /// <summary>A worker uses its slots whether it still has a lease or not.</summary>
-    private sealed class LeaseCheck : LeftOutRule
+    private sealed class LeaseCheck() : LeaseRule((worker, first, options) => new Lease(worker, first, options))
     {
-        public override LocalPool NewWorker(WorkerId name, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry) =>
-            new Worker(name, policy, options, registry);
-
-        private sealed class Worker(WorkerId name, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry)
-            : LocalPool(name, Schedule.Function, policy, options, registry, new ScoreLedger())
+        private sealed class Lease(WorkerId worker, long first, LeasingOptions options) : WorkerLease(worker, first, options)
         {
-            private protected override bool IsLeaseOver(long nowUs) => false;
+            public override bool IsOver(long nowUs) => false;
         }
     }
 
-    /// <summary>A worker's host asks the backend for a slot before the ledger knows.</summary>
-    private sealed class NoIntent : LeftOutRule
+    /// <summary>A worker creates slots under tickets that it has not reserved.</summary>
+    private sealed class Reservation() : LeaseRule((worker, first, options) => new Lease(worker, first, options))
     {
-        public override bool IntentBeforeAction => false;
+        private sealed class Lease(WorkerId worker, long first, LeasingOptions options) : WorkerLease(worker, first, options)
+        {
+            public override bool MayCreate(long nowUs, SlotTicket ticket, long holdUs) => !IsOver(nowUs) && holdUs <= HoldUs;
+        }
+    }
+
+    /// <summary>A worker creates slots although its ledger does not know for how long requests may hold them.</summary>
+    private sealed class HoldKnown() : LeaseRule((worker, first, options) => new Lease(worker, first, options))
+    {
+        public override void Beat(WorkerLedger ledger, long nowUs, WorkerBeat beat, List<LedgerEffect> effects) =>
+            base.Beat(ledger, nowUs, beat with { HoldUs = 0 }, effects);
+
+        private sealed class Lease(WorkerId worker, long first, LeasingOptions options) : WorkerLease(worker, first, options)
+        {
+            public override bool MayCreate(long nowUs, SlotTicket ticket, long holdUs) => !IsOver(nowUs) && ticket.Value <= ReservedTo;
+        }
     }
 
     /// <summary>The ledger applies repeated operations again.</summary>
@@ -124,33 +165,57 @@ internal class LeftOutRule
         }
     }
 
-    /// <summary>The ledger takes any report, however old, for a sign of life.</summary>
-    private sealed class NewReportsRenew : LeftOutRule
+    /// <summary>A worker's ledger takes any beat, however old, for a sign of life.</summary>
+    private sealed class NewBeatsRenew : LeftOutRule
     {
-        public override void Report(PoolLedger ledger, long nowUs, WorkerReport report, List<LedgerEffect> effects)
+        public override void Beat(WorkerLedger ledger, long nowUs, WorkerBeat beat, List<LedgerEffect> effects)
         {
-            if (!ledger.State.Workers.TryGetValue(report.Worker.Value, out var worker) || report.Sequence > worker.Sequence)
-            {
-                base.Report(ledger, nowUs, report, effects);
-                return;
-            }
-
-            // A new report that tells nothing does nothing but renew.
-            base.Report(
-                ledger,
-                nowUs,
-                report with
-                {
-                    Sequence = worker.Sequence + 1,
-                    FirstOperation = worker.Operation + 1,
-                    Operations = [],
-                    Waiting = worker.Waiting,
-                    LeasesSeen = worker.Granted,
-                    Leaving = false,
-                },
-                effects);
-            worker.Sequence--;
+            var newest = ledger.State.Sequence;
+            base.Beat(ledger, nowUs, beat with { Sequence = Math.Max(beat.Sequence, newest + 1) }, effects);
+            ledger.State.Sequence = Math.Max(beat.Sequence, newest);
         }
+    }
+
+    /// <summary>A worker's ledger lets a life that is over go on.</summary>
+    private sealed class DeadForGood : LeftOutRule
+    {
+        public override void Beat(WorkerLedger ledger, long nowUs, WorkerBeat beat, List<LedgerEffect> effects)
+        {
+            ledger.State.Expired &= beat.Leaving || beat.Sequence <= ledger.State.Sequence;
+            base.Beat(ledger, nowUs, beat, effects);
+        }
+    }
+
+    /// <summary>The sweep takes a worker for dead when its lease is about to end, whether its ledger has written that down or not.</summary>
+    private sealed class DeadBeforeTold : LeftOutRule
+    {
+        public override WorkerState Read(WorkerState state, long nowUs)
+        {
+            state.Expired |= state.ExpiresUs <= nowUs + Schedule.Second;
+            return state;
+        }
+    }
+
+    /// <summary>The sweep destroys what a dead worker has not told as soon as it is dead.</summary>
+    private sealed class DeathGrace : LeftOutRule
+    {
+        public override WorkerState Read(WorkerState state, long nowUs)
+        {
+            state.ExpiresUs = state.Expired ? 1 : state.ExpiresUs;
+            return state;
+        }
+    }
+
+    /// <summary>The sweep destroys what no function's ledger knows, although its worker lives and may still tell.</summary>
+    private sealed class LivingMayTell : LeftOutRule
+    {
+        public override bool MayTell(WorkerState worker) => worker.Expired;
+    }
+
+    /// <summary>The sweep reads the functions' ledgers before the workers'.</summary>
+    private sealed class LedgersBeforeWorkers : LeftOutRule
+    {
+        public override bool WorkersBeforeLedgers => false;
     }
 
     /// <summary>The ledger gives slots of a dead worker to others once the lease has expired.</summary>

@@ -40,7 +40,7 @@ internal sealed record Schedule
     /// <summary>When callers begin to ask for more memory, µs from the start; <see cref="long.MaxValue"/> for never.</summary>
     public required long ChangeUs { get; init; }
 
-    /// <summary>Whether workers that are cut off stay so until their lease ends.</summary>
+    /// <summary>Whether workers that are cut off stay so until their lease ends, which is found out at once.</summary>
     public bool EarlyCutOffs { get; init; }
 
     public required int BackendFaultPercent { get; init; }
@@ -64,13 +64,13 @@ internal sealed record Schedule
 
     public static FunctionMeta Function { get; } = new(new MetaKey("f"), "go", 1, 512);
 
-    public static FunctionMeta Changed { get; } = Function with { MemoryMb = 1024 };
+    public static FunctionMeta Changed { get; } = Function with { MemoryMb = 1024, TimeoutSeconds = 2 };
 
     /// <summary>No first copy of a message takes longer, µs; a second one may come at any time.</summary>
     public static long LongestDelayUs => 1500 * Ms;
 
     /// <summary>No request holds an instance for longer by the clock of the worker that granted it, µs.</summary>
-    public long LongestHoldUs => Options.Pool.AssignmentLimitUs(Function)!.Value - Ms;
+    public long LongestHoldUs(FunctionMeta function) => Options.Pool.AssignmentLimitUs(function)!.Value - Ms;
 
     /// <summary>A rule of the protocol that is broken on purpose, to see that the simulation notices; null for none.</summary>
     public LeftOutRule? LeftOut { get; init; }
@@ -113,7 +113,11 @@ internal sealed record Schedule
                 ReadInterval = TimeSpan.FromMilliseconds(400),
                 ParkAfter = TimeSpan.FromMilliseconds(dice.Pick([50, 500, 5000])),
                 ProvisionTimeout = TimeSpan.FromSeconds(6),
-                WakeGrid = TimeSpan.FromMilliseconds(1),
+                WakeGrid = TimeSpan.FromMilliseconds(10),
+                ActivityInterval = TimeSpan.FromMilliseconds(1200),
+                AskPatience = TimeSpan.FromMilliseconds(dice.Pick([0, 150, 600])),
+                RestAfter = TimeSpan.FromMilliseconds(dice.Pick([300, 1500, 60000])),
+                TicketsAhead = dice.Pick([2, 4, 64]),
                 ForgetWorkerAfter = TimeSpan.FromSeconds(60),
                 CreateBurst = 3,
                 CreatesPerMinute = 60,
@@ -138,6 +142,9 @@ internal sealed record Schedule
         Policy = Policies[2],
         Workers = 1 + (schedule.Workers % 2),
         Crashes = 0,
+
+        // A third of them with requests that may hold their instances for longer.
+        ChangeUs = schedule.Seed % 3 == 0 ? 0 : long.MaxValue,
         LengthUs = 8 * Second,
         Requests = Math.Min(10, schedule.Requests),
         Partitions = 2,
@@ -145,7 +152,7 @@ internal sealed record Schedule
         ElsewherePercent = 0,
         LongPercent = 80,
         EarlyCutOffs = true,
-        Options = schedule.Options with { ParkAfter = TimeSpan.FromSeconds(5) },
+        Options = schedule.Options with { ParkAfter = TimeSpan.FromSeconds(5), ClockSkew = TimeSpan.FromMilliseconds(20) },
     };
 
     private static PolicyChoice[] Policies { get; } =

@@ -152,7 +152,7 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
         using var wish = await http.PostAsync("api/pools/f/provisioned", JsonContent.Create(new { count = 1 }));
         wish.EnsureSuccessStatusCode();
         await Waiting.UntilAsync("it is written anew", App.Limit, async () =>
-            (int)JsonNode.Parse((await client.ReadJsonAsync(function))!)!["format"]! == 2, _log.ToString);
+            (int)JsonNode.Parse((await client.ReadJsonAsync(function))!)!["format"]! == 3, _log.ToString);
         Assert.Equal("f", (await client.ReadAsync(function))!.Function!.Key.Value);
     }
 

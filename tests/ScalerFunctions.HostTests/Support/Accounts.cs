@@ -7,13 +7,16 @@ namespace FuncScaler.Tests;
 /// <summary>Compares what exists at the platform with what the ledgers know.</summary>
 internal static class Accounts
 {
+    /// <summary>What a dead worker has created without telling is nobody's until its lease and the longest hold of a request are over.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
+
     /// <summary>Waits until every container group belongs to a ledger: nothing is lost, whoever died.</summary>
     public static async Task BalanceAsync(HttpClient http, FakeArmServer platform, int functions, Func<Task> sweep, Func<string> standing)
     {
         IReadOnlyList<string> strangers = [];
         await Waiting.UntilAsync(
             "every instance belongs to a ledger",
-            App.Limit,
+            Limit,
             async () =>
             {
                 await sweep();

@@ -11,13 +11,16 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace FuncScaler.Tests;
 
 /// <summary>
-/// Runs a pool entity's operations through the durable SDK's own dispatcher, with state and inputs as JSON in between, as in storage.
+/// Runs an entity's operations, a pool's where nothing else is said, through the durable SDK's own dispatcher, with state and inputs as JSON in between, as in storage.
 /// </summary>
-internal sealed class EntityDriver(string policy = "ttl:300", LeasingOptions? options = null)
+internal sealed class EntityDriver(string policy = "ttl:300", LeasingOptions? options = null, WorkerId? worker = null, ManualTimeProvider? time = null)
 {
     private string? _state;
 
-    public ManualTimeProvider Time { get; } = new();
+    public ManualTimeProvider Time { get; } = time ?? new();
+
+    /// <summary>The entity's id.</summary>
+    public EntityInstanceId Id { get; } = worker is { } life ? PoolNames.EntityOf(life) : PoolNames.EntityOf(new MetaKey("f"));
 
     /// <summary>Orchestrations started, in order: name, instance id, input as JSON.</summary>
     public List<(string Name, string Id, string Input)> Started { get; } = [];
@@ -36,10 +39,15 @@ internal sealed class EntityDriver(string policy = "ttl:300", LeasingOptions? op
 
     public async Task CallAsync(string operation, object? input = null)
     {
-        var entity = new SlotPoolEntity(
-            PolicyCatalog.Parse(policy), options ?? new LeasingOptions(), Time, NullLogger<SlotPoolEntity>.Instance);
+        var leasing = options ?? new LeasingOptions();
+        ITaskEntity entity = worker is null
+            ? new SlotPoolEntity(PolicyCatalog.Parse(policy), leasing, Time, NullLogger<SlotPoolEntity>.Instance)
+            : new WorkerEntity(leasing, Time, NullLogger<WorkerEntity>.Instance);
         await entity.RunAsync(new Operation(this, operation, input is null ? null : JsonSerializer.Serialize(input)));
     }
+
+    /// <summary>A beat, the way a worker sends it.</summary>
+    public Task BeatAsync(WorkerBeat beat) => CallAsync("Beat", JsonDocument.Parse(LeasingJson.Write(beat)).RootElement);
 
     /// <summary>A report, the way a worker sends it.</summary>
     public Task ReportAsync(WorkerReport report) => CallAsync("Report", JsonDocument.Parse(LeasingJson.Write(report)).RootElement);
@@ -68,7 +76,7 @@ internal sealed class EntityDriver(string policy = "ttl:300", LeasingOptions? op
 
     private sealed class EntityContext(EntityDriver driver) : TaskEntityContext
     {
-        public override EntityInstanceId Id { get; } = PoolNames.EntityOf(new MetaKey("f"));
+        public override EntityInstanceId Id => driver.Id;
 
         public override void SignalEntity(EntityInstanceId id, string operationName, object? input = null, SignalEntityOptions? options = null)
         {

@@ -13,16 +13,35 @@ public sealed class SlotPoolEntityTests
     private readonly EntityDriver _entity = new();
 
     [Fact]
-    public async Task A_worker_that_reports_gets_a_lease_and_its_ticket_is_entered_before_it_acts()
+    public async Task A_ticket_that_a_worker_intends_is_entered_and_its_lease_is_no_business_of_the_pool()
     {
         await _entity.ReportAsync(Report(1, new WorkerOperation { Kind = WorkerOperationKind.Intend, Ticket = new SlotTicket(7) }));
 
         var view = PoolLedger.ViewFor(_entity.State, W);
         Assert.Equal((1, 1), (view.Sequence, view.Operation));
         Assert.Equal(new SlotTicket(7), Assert.Single(view.Tickets));
-        var wake = Assert.Single(_entity.Signals);
+        Assert.Empty(_entity.Signals);
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_silent_for_its_lease_is_dead_and_everything_is_looked_at()
+    {
+        var life = new EntityDriver(worker: W);
+        await life.BeatAsync(new WorkerBeat { Worker = W, Sequence = 1, ReserveTo = 256 });
+        var wake = Assert.Single(life.Signals);
         Assert.Equal("Wake", wake.Operation);
-        Assert.Equal(_entity.Time.GetUtcNow() + TimeSpan.FromSeconds(30), wake.At);
+        life.Time.Advance(wake.At!.Value - life.Time.GetUtcNow());
+        await life.CallAsync("Wake");
+        Assert.Equal(("ReconcilePools", "reconcile-after-w1"), (life.Started.Single().Name, life.Started.Single().Id));
+        Assert.Contains("\"expired\":true", life.Json, StringComparison.Ordinal);
+
+        // It is remembered for a day, and refused.
+        await life.BeatAsync(new WorkerBeat { Worker = W, Sequence = 2, Renewal = true, ReserveTo = 256 });
+        Assert.Contains("\"expired\":true", life.Json, StringComparison.Ordinal);
+        await life.CallAsync("Swept");
+        life.Time.Advance(TimeSpan.FromHours(24) + TimeSpan.FromSeconds(1));
+        await life.CallAsync("Wake");
+        Assert.Null(life.Json);
     }
 
     [Fact]
@@ -103,6 +122,7 @@ public sealed class SlotPoolEntityTests
     {
         await HaveInstanceAsync();
         _entity.Signals.Clear();
+        _entity.Time.Advance(TimeSpan.FromMinutes(4));
 
         await _entity.CallAsync("Sweep", new PoolSweep(Us(_entity.Time.GetUtcNow()), null));
 
@@ -120,7 +140,7 @@ public sealed class SlotPoolEntityTests
 
         await _entity.CallAsync("Wake");
 
-        Assert.Contains("\"format\":2", _entity.Json, StringComparison.Ordinal);
+        Assert.Contains("\"format\":3", _entity.Json, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -13,6 +13,7 @@ public sealed class FunctionMetadataTests
         "CreateSlotAsync: activityTrigger",
         "DestroySlot: orchestrationTrigger",
         "DestroySlotAsync: activityTrigger",
+        "DestroySlotsAsync: activityTrigger",
         "GetPool: httpTrigger get api/pools/{metaKey} Function, durableClient, http",
         "GrpcWeb: httpTrigger post serverless.simulator.Scaler/{method} Function, durableClient, http",
         "InitSlotAsync: activityTrigger",
@@ -26,6 +27,7 @@ public sealed class FunctionMetadataTests
         "SlotPoolEntity: entityTrigger",
         "Stats: httpTrigger get api/stats Function, http",
         "Sweep: timerTrigger 0 * * * * *, durableClient",
+        "WorkerEntity: entityTrigger",
     ];
 
     [Fact]

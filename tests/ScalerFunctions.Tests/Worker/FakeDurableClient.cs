@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using FuncScaler.Leasing.Messages;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Client;
 using Microsoft.DurableTask.Client.Entities;
@@ -7,7 +8,7 @@ using Microsoft.DurableTask.Entities;
 
 namespace FuncScaler.Tests;
 
-/// <summary>A durable client whose one entity is driven in memory, which counts its calls, and whose orchestrations a test makes up.</summary>
+/// <summary>A durable client whose entities, one pool and any workers, are driven in memory, which counts its calls, and whose orchestrations a test makes up.</summary>
 internal sealed class FakeDurableClient(EntityDriver entity) : DurableTaskClient("fake")
 {
     private readonly CountingEntityClient _entities = new(entity);
@@ -83,6 +84,7 @@ internal sealed class FakeDurableClient(EntityDriver entity) : DurableTaskClient
 
     private sealed class CountingEntityClient(EntityDriver entity) : DurableEntityClient("fake")
     {
+        private readonly Dictionary<EntityInstanceId, EntityDriver> _workers = [];
         private readonly SemaphoreSlim _one = new(1);
         private int _calls;
 
@@ -98,7 +100,7 @@ internal sealed class FakeDurableClient(EntityDriver entity) : DurableTaskClient
             await _one.WaitAsync(cancellation);
             try
             {
-                await entity.CallAsync(operationName, input);
+                await Driver(id).CallAsync(operationName, input);
             }
             finally
             {
@@ -113,7 +115,7 @@ internal sealed class FakeDurableClient(EntityDriver entity) : DurableTaskClient
             await _one.WaitAsync(cancellation);
             try
             {
-                return entity.Json is null ? null : new EntityMetadata<T>(id, JsonSerializer.Deserialize<T>(entity.Json));
+                return Driver(id).Json is { } json ? new EntityMetadata<T>(id, JsonSerializer.Deserialize<T>(json)) : null;
             }
             finally
             {
@@ -126,13 +128,31 @@ internal sealed class FakeDurableClient(EntityDriver entity) : DurableTaskClient
 
         public override AsyncPageable<EntityMetadata> GetAllEntitiesAsync(EntityQuery? filter = null) => throw new NotSupportedException();
 
-        public override AsyncPageable<EntityMetadata<T>> GetAllEntitiesAsync<T>(EntityQuery? filter = null) => entity.Json is null
-            ? Pageable.Create<EntityMetadata<T>>((_, _) => Task.FromResult(new Page<EntityMetadata<T>>([])))
-            : Pageable.Create<EntityMetadata<T>>((_, _) => Task.FromResult(new Page<EntityMetadata<T>>(
-                [new EntityMetadata<T>(new EntityInstanceId("slotpoolentity", "f"), JsonSerializer.Deserialize<T>(entity.Json))])));
+        public override AsyncPageable<EntityMetadata<T>> GetAllEntitiesAsync<T>(EntityQuery? filter = null)
+        {
+            var found = _workers.Values.Append(entity).Where(e => e.Json is not null
+                && e.Id.ToString().StartsWith($"@{filter!.InstanceIdStartsWith!.TrimStart('@')}", StringComparison.OrdinalIgnoreCase));
+            return Pageable.Create<EntityMetadata<T>>((_, _) => Task.FromResult(new Page<EntityMetadata<T>>(
+                [.. found.Select(e => new EntityMetadata<T>(e.Id, JsonSerializer.Deserialize<T>(e.Json!)))])));
+        }
 
         public override Task<CleanEntityStorageResult> CleanEntityStorageAsync(
             CleanEntityStorageRequest? request = null, bool continueUntilComplete = true, CancellationToken cancellation = default) =>
             throw new NotSupportedException();
+
+        private EntityDriver Driver(EntityInstanceId id)
+        {
+            if (id == entity.Id)
+            {
+                return entity;
+            }
+
+            if (!_workers.TryGetValue(id, out var driver))
+            {
+                _workers.Add(id, driver = new EntityDriver(worker: new WorkerId(id.Key), time: entity.Time));
+            }
+
+            return driver;
+        }
     }
 }

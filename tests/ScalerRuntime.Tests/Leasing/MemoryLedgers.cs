@@ -11,6 +11,7 @@ namespace FuncScaler.Tests.Leasing;
 internal sealed class MemoryLedgers(ISlotBackend backend, TimeProvider time, LeasingOptions options) : ILedgers
 {
     private readonly Dictionary<MetaKey, LedgerState> _states = [];
+    private readonly Dictionary<WorkerId, WorkerLedger> _lives = [];
     private readonly PolicyChoice _policy = PolicyCatalog.Parse("ttl:300");
 
     public int Reports { get; private set; }
@@ -41,6 +42,49 @@ internal sealed class MemoryLedgers(ISlotBackend backend, TimeProvider time, Lea
 
             // Through JSON: a reader must not see what happens after.
             return Task.FromResult(_states.TryGetValue(function, out var state) ? LeasingJson.ReadLedger(LeasingJson.Write(state)) : null);
+        }
+    }
+
+    public Task BeatAsync(WorkerBeat beat, CancellationToken cancellationToken)
+    {
+        lock (_states)
+        {
+            ThrowIfBroken();
+            if (!_lives.TryGetValue(beat.Worker, out var life))
+            {
+                _lives[beat.Worker] = life = new WorkerLedger(new WorkerState(), options);
+            }
+
+            life.Beat(NowUs, beat, []);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task<WorkerState?> ReadWorkerAsync(WorkerId worker, CancellationToken cancellationToken)
+    {
+        lock (_states)
+        {
+            ThrowIfBroken();
+            return Task.FromResult(_lives.TryGetValue(worker, out var life) ? LeasingJson.ReadWorker(LeasingJson.Write(life.State)) : null);
+        }
+    }
+
+    /// <summary>Does what is due in all ledgers, and tells those of functions whose worker is dead.</summary>
+    public void Sweep()
+    {
+        lock (_states)
+        {
+            foreach (var life in _lives.Values)
+            {
+                life.Wake(NowUs, []);
+            }
+
+            var lives = _lives.ToDictionary(l => l.Key, l => l.Value.State);
+            foreach (var (function, state) in _states.ToList())
+            {
+                Run(function, (ledger, nowUs, effects) => ledger.Sweep(nowUs, nowUs, null, Sweeper.DeadOf(state, lives, nowUs), effects));
+            }
         }
     }
 

@@ -4,7 +4,9 @@ using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Leasing;
+using FuncScaler.SlotBackends.Budget;
 using FuncScaler.SlotBackends.Fake;
+using FuncScaler.Tests.Budget;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FuncScaler.Tests.Leasing;
@@ -14,7 +16,7 @@ public sealed class WorkerRuntimeTests
     private static readonly FunctionMeta F = new(new MetaKey("f"), "go", 60, 128);
 
     [Fact]
-    public async Task A_cold_assign_enters_its_intent_before_the_backend_is_asked()
+    public async Task A_worker_that_its_ledger_does_not_know_asks_the_backend_for_nothing()
     {
         await using var world = new World();
         world.Ledgers.Broken = true;
@@ -28,7 +30,7 @@ public sealed class WorkerRuntimeTests
         await world.UntilAsync(() => assign.IsCompleted);
         Assert.Equal(GrantKind.Cold, (await assign).Kind);
         Assert.Equal(1, world.Backend.CreatedCount);
-        await world.UntilAsync(() => world.Ledgers.State(F.Key).Slots.Values.Single().State == LedgerSlotState.Leased);
+        await world.UntilAsync(() => world.Ledgers.State(F.Key).Slots.Values.Any(s => s.State == LedgerSlotState.Leased));
     }
 
     [Fact]
@@ -64,7 +66,7 @@ public sealed class WorkerRuntimeTests
             world.Workers[0].Release(F.Key, new RequestId($"w{i}"), assigned.Instance, default);
         }
 
-        await world.PassAsync(TimeSpan.FromSeconds(2));
+        await world.PassAsync(TimeSpan.FromSeconds(11));
         Assert.InRange(world.Ledgers.Reports - reports, 1, 5);
     }
 
@@ -74,8 +76,9 @@ public sealed class WorkerRuntimeTests
         await using var world = new World();
         var first = await world.WarmUpAsync(0);
 
-        // Parked after 10 s, told to the ledger within a second.
+        // Parked after 10 s, told to the ledger within a second. To create one takes longer than to ask for that one.
         await world.PassAsync(TimeSpan.FromSeconds(15));
+        world.Backend.OnCreate = new FakeAnswer { Delay = TimeSpan.FromSeconds(3) };
         var assign = world.AssignAsync(1, "r2");
         await world.UntilAsync(() => assign.IsCompleted);
 
@@ -138,6 +141,51 @@ public sealed class WorkerRuntimeTests
     }
 
     [Fact]
+    public async Task A_worker_that_was_taken_for_dead_goes_on_under_another_name_and_serves_those_who_wait()
+    {
+        await using var world = new World();
+        await world.WarmUpAsync(0);
+        var former = world.Workers[0].Worker;
+        var warm = await world.AssignAsync(0, "held");
+        world.Ledgers.Broken = true;
+        for (var i = 0; i < 45; i++)
+        {
+            await world.PassAsync(TimeSpan.FromSeconds(1));
+            world.Ledgers.Sweep();
+        }
+
+        var assign = world.AssignAsync(0, "r2");
+        world.Ledgers.Broken = false;
+
+        await world.UntilAsync(() => assign.IsCompleted);
+
+        Assert.NotEqual(warm.Instance, (await assign).Instance);
+        Assert.NotEqual(former, world.Workers[0].Worker);
+        world.Ledgers.Sweep();
+        Assert.Equal(LedgerSlotState.Suspect, world.Ledgers.State(F.Key).Slots.Values.Single(s => s.Instance == warm.Instance).State);
+    }
+
+    [Fact]
+    public async Task What_the_policy_keeps_no_longer_the_worker_destroys_itself()
+    {
+        await using var world = new World("ttl:4");
+        await world.WarmUpAsync(0);
+        await world.UntilAsync(() => world.Backend.Existing.Count == 0);
+        await world.UntilAsync(() => world.Ledgers.State(F.Key).Slots.Count == 0);
+    }
+
+    [Fact]
+    public async Task A_backend_that_rations_creations_holds_a_workers_back_and_serves_them_in_turn()
+    {
+        await using var world = new World(creates: new RateLimit(1, TimeSpan.FromSeconds(5)));
+        var assigns = Enumerable.Range(0, 3).Select(i => world.AssignAsync(0, $"r{i}")).ToList();
+        await world.UntilAsync(() => assigns.Count(a => a.IsCompleted) == 1);
+        Assert.Equal(1, world.Backend.CreatedCount);
+        await world.UntilAsync(() => assigns.All(a => a.IsCompleted));
+        Assert.Equal(3, world.Backend.CreatedCount);
+    }
+
+    [Fact]
     public async Task A_request_that_cannot_be_served_in_its_time_is_told_so()
     {
         await using var world = new World();
@@ -177,10 +225,10 @@ public sealed class WorkerRuntimeTests
     {
         private int _requests;
 
-        public World()
+        public World(string policy = "ttl:300", RateLimit? creates = null)
         {
-            var options = new LeasingOptions();
-            Backend = new FakeBackend(Time);
+            var options = new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(10) };
+            Backend = new FakeBackend(Time) { Budget = creates is { } limit ? new TestBudget(Time, limit) : null };
             Ledgers = new MemoryLedgers(Backend, Time, options);
             Workers =
             [
@@ -188,7 +236,7 @@ public sealed class WorkerRuntimeTests
                     new WorkerId(id),
                     Ledgers,
                     Backend,
-                    PolicyCatalog.Parse("ttl:300"),
+                    PolicyCatalog.Parse(policy),
                     options,
                     new ScalerRuntimeOptions(),
                     Time,

@@ -13,12 +13,16 @@ internal sealed class SimulatedLedgers(
     ISlotBackend backend, PolicyChoice policy, LeasingOptions options, TimeProvider time, Dice dice, List<string> log, Action<Func<Task>> start) : ILedgers
 {
     private readonly Dictionary<MetaKey, LedgerState> _states = [];
+    private readonly Dictionary<WorkerId, WorkerState> _lives = [];
     private readonly List<Message> _messages = [];
 
     public int PendingCount => _messages.Count;
 
     /// <summary>Slots that some ledger knows.</summary>
     public IEnumerable<LedgerSlot> Slots => _states.Values.SelectMany(s => s.Slots.Values);
+
+    /// <summary>Those of them that are not a dead worker's.</summary>
+    public IReadOnlyList<LedgerSlot> Living => [.. _states.Values.SelectMany(s => s.Slots.Values.Where(l => l.Owner is not { } owner || !s.Workers[owner.Value].Expired))];
 
     private long NowUs => (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
 
@@ -32,6 +36,19 @@ internal sealed class SimulatedLedgers(
             return true;
         });
     }
+
+    public Task BeatAsync(WorkerBeat beat, CancellationToken cancellationToken)
+    {
+        var sent = LeasingJson.Write(beat);
+        return Send($"beat {beat.Sequence} of {beat.Worker}", () =>
+        {
+            Run(beat.Worker, (ledger, nowUs, effects) => ledger.Beat(nowUs, LeasingJson.ReadBeat(sent), effects));
+            return true;
+        });
+    }
+
+    public Task<WorkerState?> ReadWorkerAsync(WorkerId worker, CancellationToken cancellationToken) =>
+        Send($"read {worker}", () => _lives.TryGetValue(worker, out var state) ? LeasingJson.ReadWorker(LeasingJson.Write(state)) : null);
 
     public Task<LedgerState?> ReadAsync(MetaKey function, CancellationToken cancellationToken) =>
         Send($"read {function}", () => _states.TryGetValue(function, out var state) ? LeasingJson.ReadLedger(LeasingJson.Write(state)) : null);
@@ -54,6 +71,14 @@ internal sealed class SimulatedLedgers(
     /// <summary>Does what is due in the ledgers.</summary>
     public void Wake()
     {
+        foreach (var (worker, state) in _lives.ToList())
+        {
+            if (state.WakeAtUs <= NowUs)
+            {
+                Run(worker, (ledger, nowUs, effects) => ledger.Wake(nowUs, effects));
+            }
+        }
+
         foreach (var (function, state) in _states)
         {
             if (state.WakeAtUs <= NowUs)
@@ -66,14 +91,38 @@ internal sealed class SimulatedLedgers(
     /// <summary>Compares the ledgers with the backend's list, as the app's timer does, and destroys what none of them knows.</summary>
     public void Sweep(IReadOnlyCollection<ListedSlot> listed)
     {
-        foreach (var orphan in Sweeper.Orphans(listed, _states.Values))
+        foreach (var orphan in Sweeper.Orphans(NowUs, listed, _lives.Values, _states.Values, options))
         {
             start(() => backend.DestroyAsync(orphan.Ticket, orphan.Id, "no ledger knows it", CancellationToken.None));
         }
 
         foreach (var function in _states.Keys.ToList())
         {
-            Run(function, (ledger, nowUs, effects) => ledger.Sweep(nowUs, nowUs, listed, effects));
+            Run(function, (ledger, nowUs, effects) => ledger.Sweep(nowUs, nowUs, listed, Sweeper.DeadOf(ledger.State, _lives, nowUs), effects));
+        }
+    }
+
+    private void Run(WorkerId worker, Action<WorkerLedger, long, List<LedgerEffect>> operation)
+    {
+        if (!_lives.TryGetValue(worker, out var state))
+        {
+            _lives[worker] = state = new WorkerState();
+        }
+
+        var effects = new List<LedgerEffect>();
+        operation(new WorkerLedger(state, options), NowUs, effects);
+        if (effects.Exists(e => e.Kind == LedgerEffectKind.Forget))
+        {
+            _lives.Remove(worker);
+        }
+
+        if (effects.Exists(e => e.Kind == LedgerEffectKind.Look))
+        {
+            log.Add($"{worker} is dead");
+            foreach (var function in _states.Keys.ToList())
+            {
+                Run(function, (ledger, nowUs, told) => ledger.Sweep(nowUs, nowUs, null, Sweeper.DeadOf(ledger.State, _lives, nowUs), told));
+            }
         }
     }
 

@@ -11,6 +11,12 @@ public enum LedgerEffectKind
 
     /// <summary>Call Wake at <see cref="LedgerEffect.AtUs"/> or as soon after as can be. Calls that come early or often do no harm.</summary>
     WakeAt,
+
+    /// <summary>A worker's life is over: look at all ledgers, as the sweep does, and tell those that have slots of it.</summary>
+    Look,
+
+    /// <summary>Forget this ledger: nothing refers to it any more.</summary>
+    Forget,
 }
 
 /// <summary>One thing a ledger asks of its host. Which members are set depends on <see cref="Kind"/>.</summary>

@@ -9,7 +9,7 @@ namespace FuncScaler.Leasing.Ledger;
 public sealed class LedgerState
 {
     /// <summary>The format this code writes.</summary>
-    public const int CurrentFormat = 2;
+    public const int CurrentFormat = 3;
 
     public int Format { get; set; } = CurrentFormat;
 
@@ -53,9 +53,18 @@ public sealed class LedgerState
 
     public Dictionary<string, LedgerWorker> Workers { get; set; } = [];
 
+    /// <summary>Releases of slots that the ledger has not heard of yet: their worker is about to tell. Oldest first; few, and not for long.</summary>
+    public List<EarlyRelease> Early { get; set; } = [];
+
     /// <summary>Past requests, from which the policy learns again whenever the ledger is loaded.</summary>
     public ActivityHistory History { get; set; } = new();
 }
+
+/// <summary>A release that came before its slot.</summary>
+/// <param name="AtUs">When it came, µs.</param>
+/// <param name="Ticket">The slot.</param>
+/// <param name="Release">The release; it has no number yet.</param>
+public sealed record EarlyRelease(long AtUs, long Ticket, ForwardedRelease Release);
 
 /// <summary>The states of a slot in a ledger.</summary>
 public enum LedgerSlotState
@@ -136,10 +145,10 @@ public sealed class LedgerWorker
     /// <summary>Its last operation that was applied.</summary>
     public long Operation { get; set; }
 
-    /// <summary>When its lease ends, µs.</summary>
+    /// <summary>Until when it is given slots without another report, or when its life ended, µs.</summary>
     public long ExpiresUs { get; set; }
 
-    /// <summary>Its slots have been taken from it because the lease ended.</summary>
+    /// <summary>Its life is over, and its slots have been taken from it.</summary>
     public bool Expired { get; set; }
 
     /// <summary>Slots it still waits for.</summary>

@@ -1,3 +1,5 @@
+using FuncScaler.Leasing.Messages;
+
 namespace FuncScaler.Leasing.Ledger;
 
 /// <summary>What provisionings, destroys and the sweep answer.</summary>
@@ -89,15 +91,23 @@ public sealed partial class PoolLedger
     }
 
     /// <summary>
-    /// The regular look at everything: does what is due, whatever timer was lost, and compares with what the backend lists.
+    /// The regular look at everything: does what is due, whatever timer was lost, compares with what the backend lists, and takes slots from
+    /// workers that are dead.
     /// </summary>
     /// <param name="nowUs">The time.</param>
     /// <param name="askedUs">When the backend was asked for its list, µs.</param>
     /// <param name="listed">Its list; null where it has none or did not answer. Slots of other functions do no harm.</param>
+    /// <param name="dead">Workers whose own ledgers say that their lives are over.</param>
     /// <param name="effects">Where effects are added.</param>
-    public void Sweep(long nowUs, long askedUs, IReadOnlyCollection<ListedSlot>? listed, List<LedgerEffect> effects)
+    public void Sweep(long nowUs, long askedUs, IReadOnlyCollection<ListedSlot>? listed, IReadOnlyCollection<WorkerId> dead, List<LedgerEffect> effects)
     {
+        ArgumentNullException.ThrowIfNull(dead);
         Advance(nowUs);
+        foreach (var worker in dead)
+        {
+            End(worker);
+        }
+
         if (listed is not null)
         {
             var ids = listed.Select(l => l.Id).ToHashSet();
@@ -109,9 +119,7 @@ public sealed partial class PoolLedger
                 }
             }
 
-            // Gone without our doing. What became known only lately may be missing from the list.
-            foreach (var (number, slot) in State.Slots.Where(s => s.Value.BackendSlot != default
-                && s.Value.SinceUs + (2 * SkewUs) < askedUs && !ids.Contains(s.Value.BackendSlot)).ToList())
+            foreach (var (number, slot) in Sweeper.Missing(State, askedUs, ids, _options).ToList())
             {
                 Remove(new SlotTicket(number), slot);
             }

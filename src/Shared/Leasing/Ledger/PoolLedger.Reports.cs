@@ -5,9 +5,12 @@ namespace FuncScaler.Leasing.Ledger;
 /// <summary>What workers tell.</summary>
 public sealed partial class PoolLedger
 {
+    /// <summary>The most releases that are kept for slots not heard of yet.</summary>
+    private const int MaxEarly = 64;
+
     /// <summary>
-    /// A worker reports: its lease is renewed, its operations are applied, its waiting requests get what is idle. A report that is not
-    /// newer than the last one changes nothing.
+    /// A worker reports: its operations are applied, its waiting requests get what is idle. A report that is not newer than the last one
+    /// changes nothing. One of a worker whose life is over tells what happened before; what it has goes the way of its other slots.
     /// </summary>
     public void Report(long nowUs, WorkerReport report, List<LedgerEffect> effects)
     {
@@ -32,7 +35,16 @@ public sealed partial class PoolLedger
             Learn(report.Function);
         }
 
-        Renew(report.Worker, worker);
+        if (!worker.Expired)
+        {
+            worker.ExpiresUs = NowUs + _options.Lease.ToUs();
+        }
+
+        if (report.Over)
+        {
+            End(report.Worker);
+        }
+
         worker.Waiting = Math.Max(0, report.Waiting - (int)(worker.Granted - report.LeasesSeen));
         worker.Releases.RemoveAll(r => r.Number <= report.ReleasesSeen);
         for (var i = 0; i < report.Operations.Count; i++)
@@ -61,37 +73,17 @@ public sealed partial class PoolLedger
             }
         }
 
-        if (report.Leaving)
+        if (worker.Expired)
+        {
+            TakeFrom(report.Worker, worker);
+        }
+        else if (report.Leaving)
         {
             // It gives nothing out any more; what it has not returned by now may be held by a request.
-            worker.ExpiresUs = NowUs;
-            worker.Waiting = 0;
+            End(report.Worker);
         }
 
         Settle(effects);
-    }
-
-    private void Renew(WorkerId id, LedgerWorker worker)
-    {
-        worker.ExpiresUs = NowUs + _options.Lease.ToUs();
-        if (!worker.Expired)
-        {
-            return;
-        }
-
-        // Alive after all, with all it knew: nobody else has had its slots since, so they are its own again.
-        worker.Expired = false;
-        foreach (var slot in State.Slots.Values)
-        {
-            if (slot.Owner == id && slot.State is LedgerSlotState.Suspect)
-            {
-                Become(slot, LedgerSlotState.Leased, long.MaxValue);
-            }
-            else if (slot.Owner == id && slot.State is LedgerSlotState.Creating)
-            {
-                slot.DueUs = long.MaxValue;
-            }
-        }
     }
 
     private void Apply(WorkerReport report, LedgerWorker worker, WorkerOperation operation, List<LedgerEffect> effects)
@@ -104,7 +96,7 @@ public sealed partial class PoolLedger
             case WorkerOperationKind.Created:
                 Statistics.Create.Add(operation.TimeUs);
                 State.History.Create = (Statistics.Create.Count, Statistics.Create.MeanUs);
-                Found(operation.Ticket, operation.BackendSlot, effects);
+                Create(report, operation, effects);
                 break;
             case WorkerOperationKind.Found:
                 Found(operation.Ticket, operation.BackendSlot, effects);
@@ -130,7 +122,7 @@ public sealed partial class PoolLedger
     /// <summary>A worker wants to create a slot: it gets an idle one instead where there is one, else the ticket is entered.</summary>
     private void Intend(WorkerReport report, LedgerWorker worker, SlotTicket ticket)
     {
-        if (report.Function is null || State.Slots.ContainsKey(ticket.Value))
+        if (report.Function is null || worker.Expired || State.Slots.ContainsKey(ticket.Value))
         {
             return;
         }
@@ -144,6 +136,28 @@ public sealed partial class PoolLedger
             Add(ticket, LedgerSlotState.Creating, report.Worker, report.Function);
             State.Budget = State.Budget.Take(NowUs, _options.CreateBurst, _options.CreatesPerMinute, out _);
         }
+    }
+
+    /// <summary>A worker has created a slot, under a ticket that it had reserved or intended.</summary>
+    private void Create(WorkerReport report, WorkerOperation operation, List<LedgerEffect> effects)
+    {
+        if (State.Function is { } function && operation.BackendSlot != default && !State.Slots.ContainsKey(operation.Ticket.Value))
+        {
+            var slot = Add(operation.Ticket, LedgerSlotState.Creating, report.Worker, function);
+            slot.BackendSlot = operation.BackendSlot;
+            slot.MemoryMb = operation.MemoryMb > 0 ? operation.MemoryMb : slot.MemoryMb;
+            slot.Runtime = operation.Runtime ?? slot.Runtime;
+            State.Budget = State.Budget.Take(NowUs, _options.CreateBurst, _options.CreatesPerMinute, out _);
+            foreach (var early in State.Early.Where(e => e.Ticket == operation.Ticket.Value))
+            {
+                Forward(report.Worker, early.Release);
+            }
+
+            State.Early.RemoveAll(e => e.Ticket == operation.Ticket.Value);
+            return;
+        }
+
+        Found(operation.Ticket, operation.BackendSlot, effects);
     }
 
     /// <summary>The backend has a slot of this ticket.</summary>
@@ -189,7 +203,19 @@ public sealed partial class PoolLedger
     private void Return(WorkerId id, LedgerWorker worker, WorkerOperation operation, List<LedgerEffect> effects)
     {
         var ticket = operation.Ticket;
-        if (!State.Slots.TryGetValue(ticket.Value, out var slot) || slot.Owner != id || slot.Epoch != operation.Epoch)
+        if (!State.Slots.TryGetValue(ticket.Value, out var slot))
+        {
+            if (operation is { Return: ReturnKind.Unknown, Epoch: 0 } && State.Function is { } function)
+            {
+                slot = Add(ticket, LedgerSlotState.Destroying, null, function);
+                slot.Reason = operation.Reason;
+                slot.DueUs = NowUs + CreateGraceUs;
+            }
+
+            return;
+        }
+
+        if (slot.Owner != id || slot.Epoch != operation.Epoch)
         {
             return;
         }
@@ -197,10 +223,14 @@ public sealed partial class PoolLedger
         slot.Uses = Math.Max(slot.Uses, operation.Uses);
         switch (operation.Return)
         {
+            case ReturnKind.Idle or ReturnKind.Entrusted when worker.Expired:
+                // What has been taken from it is not used again.
+                break;
             case ReturnKind.Idle:
                 BecomeIdle(slot, NowUs - operation.TimeUs);
                 break;
             case ReturnKind.Absent:
+            case ReturnKind.Gone:
                 Remove(ticket, slot);
                 break;
             case ReturnKind.Unknown when slot.BackendSlot == default:
@@ -233,8 +263,16 @@ public sealed partial class PoolLedger
     /// <summary>A release landed at a worker that has not the instance: its owner is told, who alone knows what it is worth.</summary>
     private void Forward(WorkerOperation release, List<LedgerEffect> effects)
     {
+        var forwarded = new ForwardedRelease(0, release.Request, release.Instance, release.DurationUs, release.NeedDestroy);
         if (!State.Slots.TryGetValue(release.Ticket.Value, out var slot))
         {
+            // Of a slot that is gone, or that its worker is about to tell of.
+            State.Early.RemoveAll(e => e.AtUs + LookAgainUs < NowUs);
+            if (State.Early.Count < MaxEarly)
+            {
+                State.Early.Add(new EarlyRelease(NowUs, release.Ticket.Value, forwarded));
+            }
+
             return;
         }
 
@@ -250,11 +288,18 @@ public sealed partial class PoolLedger
                 BecomeIdle(slot, NowUs);
             }
         }
-        else if (slot.Owner is { } owner && State.Workers.TryGetValue(owner.Value, out var worker)
+        else if (slot.Owner is { } owner)
+        {
+            Forward(owner, forwarded);
+        }
+    }
+
+    private void Forward(WorkerId owner, ForwardedRelease release)
+    {
+        if (State.Workers.TryGetValue(owner.Value, out var worker)
             && worker.Releases.All(r => r.Request != release.Request || r.Instance != release.Instance))
         {
-            worker.Releases.Add(new ForwardedRelease(
-                ++worker.LastRelease, release.Request, release.Instance, release.DurationUs, release.NeedDestroy));
+            worker.Releases.Add(release with { Number = ++worker.LastRelease });
         }
     }
 }

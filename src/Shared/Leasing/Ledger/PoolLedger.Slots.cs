@@ -3,46 +3,30 @@ using FuncScaler.Policies;
 
 namespace FuncScaler.Leasing.Ledger;
 
-/// <summary>What follows every event: leases end, slots are given to who waits, kept, destroyed, or created ahead.</summary>
+/// <summary>What follows every event: slots are given to who waits, kept, destroyed, or created ahead.</summary>
 public sealed partial class PoolLedger
 {
     private const long LookAgainUs = 60_000_000;
 
-    /// <summary>A wake-up that is this late is lost.</summary>
-    private const long LostWakeUs = 10_000_000;
+    /// <summary>An idle slot is looked at again after so many times the grid of wake-ups, whatever the policy says: each look is a message.</summary>
+    private const int ReviewGrids = 5;
 
     private void Settle(List<LedgerEffect> effects)
     {
         State.Revision++;
-        ExpireLeases(effects);
+        ForgetWorkers();
         DoWhatIsDue(effects);
         Supply();
         CreateAhead(effects);
         Announce(effects);
     }
 
-    private void ExpireLeases(List<LedgerEffect> effects)
+    private void ForgetWorkers()
     {
         List<string>? forgotten = null;
         foreach (var (name, worker) in State.Workers)
         {
-            if (worker.ExpiresUs > NowUs)
-            {
-                continue;
-            }
-
-            if (!worker.Expired)
-            {
-                worker.Expired = true;
-                worker.Waiting = 0;
-                for (; worker.Active > 0; worker.Active--)
-                {
-                    Remember(NowUs, 0);
-                }
-
-                Suspect(new WorkerId(name));
-            }
-            else if (worker.ExpiresUs + _options.ForgetWorkerAfter.ToUs() <= NowUs && State.Slots.Values.All(s => s.Owner?.Value != name))
+            if (worker.Expired && worker.ExpiresUs + _options.ForgetWorkerAfter.ToUs() <= NowUs && State.Slots.Values.All(s => s.Owner?.Value != name))
             {
                 (forgotten ??= []).Add(name);
             }
@@ -54,9 +38,33 @@ public sealed partial class PoolLedger
         }
     }
 
+    /// <summary>A worker's life is over, as its own ledger has written down.</summary>
+    private void End(WorkerId id)
+    {
+        if (!State.Workers.TryGetValue(id.Value, out var worker) || worker.Expired)
+        {
+            return;
+        }
+
+        worker.Expired = true;
+        worker.ExpiresUs = NowUs;
+        TakeFrom(id, worker);
+    }
+
+    private void TakeFrom(WorkerId id, LedgerWorker worker)
+    {
+        worker.Waiting = 0;
+        for (; worker.Active > 0; worker.Active--)
+        {
+            Remember(NowUs, 0);
+        }
+
+        Suspect(id);
+    }
+
     /// <summary>
-    /// A worker's slots when its lease has ended: it may have given any of them to a request a moment before, and only it knew. So they
-    /// wait until no request can hold them any more, and are not used again unless the worker comes back.
+    /// A worker's slots when its life has ended: it may have given any of them to a request a moment before, and only it knew. So they wait
+    /// until no request can hold them any more, and are not used again.
     /// </summary>
     private void Suspect(WorkerId owner)
     {
@@ -64,12 +72,12 @@ public sealed partial class PoolLedger
         {
             if (slot.State == LedgerSlotState.Leased)
             {
-                Become(slot, LedgerSlotState.Suspect, NowUs + State.HoldUs);
+                Become(slot, LedgerSlotState.Suspect, NowUs + State.HoldUs + (2 * SkewUs));
             }
-            else if (slot.State == LedgerSlotState.Creating)
+            else if (slot.State == LedgerSlotState.Creating && slot.DueUs == long.MaxValue)
             {
                 // It may be ready and in use already; and a create that was asked for may still take effect.
-                slot.DueUs = NowUs + Math.Max(State.HoldUs, CreateGraceUs);
+                slot.DueUs = NowUs + (slot.BackendSlot == default ? _options.DeathGraceUs(State.HoldUs) : State.HoldUs + (2 * SkewUs));
             }
         }
     }
@@ -129,7 +137,8 @@ public sealed partial class PoolLedger
     private void Keep(LedgerSlot slot)
     {
         var depth = 1 + State.Slots.Values.Count(s => s.State == LedgerSlotState.Idle && s.SinceUs > slot.SinceUs);
-        slot.DueUs = Math.Max(NowUs, _policy!.Keep(View(NowUs), new IdleSlot(default, _leased + depth, slot.SinceUs, slot.Uses)).UntilUs);
+        var untilUs = _policy!.Keep(View(NowUs), new IdleSlot(default, _leased + depth, slot.SinceUs, slot.Uses)).UntilUs;
+        slot.DueUs = untilUs <= NowUs ? NowUs : Math.Max(untilUs, NowUs + (ReviewGrids * _options.WakeGrid.ToUs()));
     }
 
     private void Review(SlotTicket ticket, LedgerSlot slot, List<LedgerEffect> effects)
@@ -226,8 +235,9 @@ public sealed partial class PoolLedger
         }
 
         var wanted = Math.Max(0, State.Provisioned - (_idle + _leased + _creating));
-        if (_policy.HasStandby)
+        if (_policy.HasStandby && State.Workers.Values.All(w => w.Expired))
         {
+            // While a worker serves the function, creating ahead is the worker's.
             var plan = _policy.Standby(View(NowUs));
             wanted = Math.Max(wanted, plan.CreateNow);
             State.ReviewAtUs = Math.Max(plan.ReviewAtUs, NowUs + 1);
@@ -262,25 +272,9 @@ public sealed partial class PoolLedger
 
         foreach (var worker in State.Workers.Values)
         {
-            nextUs = Math.Min(nextUs, worker.Expired ? worker.ExpiresUs + _options.ForgetWorkerAfter.ToUs() : worker.ExpiresUs);
+            nextUs = Math.Min(nextUs, worker.Expired ? Math.Max(worker.ExpiresUs + _options.ForgetWorkerAfter.ToUs(), NowUs + LookAgainUs) : long.MaxValue);
         }
 
-        // One wake-up under way is enough, unless it would be too late: when it comes it asks for the next.
-        nextUs = WakeTime(nextUs);
-        if (nextUs < State.WakeAtUs || State.WakeAtUs + LostWakeUs <= NowUs)
-        {
-            State.WakeAtUs = nextUs;
-            if (nextUs != long.MaxValue)
-            {
-                effects.Add(new LedgerEffect(LedgerEffectKind.WakeAt) { Function = State.Function, AtUs = nextUs });
-            }
-        }
-    }
-
-    /// <summary>When to wake for something that is due at a time.</summary>
-    private long WakeTime(long dueUs)
-    {
-        var gridUs = _options.WakeGrid.ToUs();
-        return dueUs > long.MaxValue - gridUs ? long.MaxValue : (dueUs + gridUs - 1) / gridUs * gridUs;
+        State.WakeAtUs = LedgerTimers.Announce(State.WakeAtUs, nextUs, NowUs, _options, State.Function, effects);
     }
 }

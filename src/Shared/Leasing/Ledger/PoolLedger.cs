@@ -16,9 +16,6 @@ namespace FuncScaler.Leasing.Ledger;
 /// </remarks>
 public sealed partial class PoolLedger : IPoolState
 {
-    /// <summary>So much too early a wake-up may come.</summary>
-    private const long EarlyWakeUs = 500_000;
-
     private readonly LeasingOptions _options;
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly FunctionStatistics _statistics = new();
@@ -92,13 +89,20 @@ public sealed partial class PoolLedger : IPoolState
         ArgumentNullException.ThrowIfNull(state);
         if (worker.Value is null || !state.Workers.TryGetValue(worker.Value, out var known))
         {
-            return new LedgerView { Worker = worker, Revision = state.Revision };
+            return new LedgerView
+            {
+                Worker = worker,
+                Revision = state.Revision,
+                Idle = state.Slots.Values.Count(s => s.State == LedgerSlotState.Idle),
+            };
         }
 
         List<LeaseGrant>? leases = null;
         List<SlotTicket>? tickets = null;
+        var idle = 0;
         foreach (var (ticket, slot) in state.Slots)
         {
+            idle += slot.State == LedgerSlotState.Idle ? 1 : 0;
             if (slot.Owner != worker)
             {
                 continue;
@@ -117,9 +121,8 @@ public sealed partial class PoolLedger : IPoolState
                     slot.Runtime,
                     slot.Uses));
             }
-            else if (slot.State is LedgerSlotState.Creating or LedgerSlotState.Suspect)
+            else if (slot.State == LedgerSlotState.Creating)
             {
-                // Suspect: not to be used, but the worker may still come back to it.
                 (tickets ??= []).Add(new SlotTicket(ticket));
             }
         }
@@ -133,6 +136,7 @@ public sealed partial class PoolLedger : IPoolState
             Leases = leases ?? (IReadOnlyList<LeaseGrant>)[],
             Tickets = tickets ?? (IReadOnlyList<SlotTicket>)[],
             Releases = known.Releases.Count == 0 ? [] : [.. known.Releases],
+            Idle = idle,
         };
     }
 
@@ -142,7 +146,7 @@ public sealed partial class PoolLedger : IPoolState
         Advance(nowUs);
 
         // The wake-up that was asked for is used up, even where it came a little early; one that was asked for before it is not it.
-        if (State.WakeAtUs <= NowUs + EarlyWakeUs)
+        if (State.WakeAtUs <= NowUs + LedgerTimers.EarlyUs)
         {
             State.WakeAtUs = long.MaxValue;
         }
@@ -180,7 +184,7 @@ public sealed partial class PoolLedger : IPoolState
             Invariant.Holds(slot.State != LedgerSlotState.Idle || slot.Instance != default, "an idle slot is an instance");
             Invariant.Holds(slot.State != LedgerSlotState.Entrusted || slot.Holder != default, "an entrusted slot is held by a known request");
             Invariant.Holds(slot.Owner is not { } owner || State.Workers.ContainsKey(owner.Value), "an owner is a known worker");
-            Invariant.Holds(State.WakeAtUs <= WakeTime(slot.DueUs), "the ledger wakes when the next slot is due");
+            Invariant.Holds(State.WakeAtUs <= LedgerTimers.WakeTime(slot.DueUs, _options), "the ledger wakes when the next slot is due");
         }
 
         Invariant.Holds((idle, leased, creating) == (_idle, _leased, _creating), "counts follow from states");

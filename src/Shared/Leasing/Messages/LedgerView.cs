@@ -25,6 +25,9 @@ public sealed record LedgerView
 
     /// <summary>Releases of this worker's slots that landed elsewhere.</summary>
     public IReadOnlyList<ForwardedRelease> Releases { get; init; } = [];
+
+    /// <summary>Slots that nobody uses: a worker whose requests wait may have them.</summary>
+    public int Idle { get; init; }
 }
 
 /// <summary>A slot leased to a worker.</summary>

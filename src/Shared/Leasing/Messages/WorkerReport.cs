@@ -1,8 +1,7 @@
 namespace FuncScaler.Leasing.Messages;
 
 /// <summary>
-/// What a worker tells a function's ledger: everything that the ledger has not acknowledged, once per second or so. Renews the worker's
-/// lease. May be lost, late, repeated or overtaken: the ledger takes only reports newer than the last, and of their operations those that
+/// What a worker tells a function's ledger: everything that the ledger has not acknowledged, within a second or so. May be lost, late, repeated or overtaken: the ledger takes only reports newer than the last, and of their operations those that
 /// it has not applied.
 /// </summary>
 public sealed record WorkerReport
@@ -35,6 +34,9 @@ public sealed record WorkerReport
 
     /// <summary>The worker's last report: it gives out no slot of this function any more.</summary>
     public bool Leaving { get; init; }
+
+    /// <summary>The worker's lease was over when it sent this: what it tells may have been swept away already, so none of it is used again.</summary>
+    public bool Over { get; init; }
 }
 
 /// <summary>A slot and the request that holds it.</summary>
@@ -43,10 +45,10 @@ public readonly record struct HeldSlot(SlotTicket Ticket, RequestId Request);
 /// <summary>The kinds of <see cref="WorkerOperation"/>.</summary>
 public enum WorkerOperationKind
 {
-    /// <summary>Wants to create a slot for waiting requests; done only once the ledger lists the ticket.</summary>
+    /// <summary>Wants to create a slot where their number is limited; done only once the ledger lists the ticket.</summary>
     Intend,
 
-    /// <summary>The backend has created the slot.</summary>
+    /// <summary>The backend has created the slot, whose ticket the worker had reserved or intended.</summary>
     Created,
 
     /// <summary>The slot is an instance and serves at this worker.</summary>
@@ -82,6 +84,9 @@ public enum ReturnKind
 
     /// <summary>The worker stops while a request holds it; that request's release frees it.</summary>
     Entrusted,
+
+    /// <summary>The worker has destroyed it, and the backend has confirmed.</summary>
+    Gone,
 }
 
 /// <summary>One thing a worker tells. Which members are set depends on <see cref="Kind"/>.</summary>
@@ -97,6 +102,12 @@ public sealed record WorkerOperation
     public BackendSlotId BackendSlot { get; init; }
 
     public InstanceId Instance { get; init; }
+
+    /// <summary>Of a created slot, its memory, MB.</summary>
+    public int MemoryMb { get; init; }
+
+    /// <summary>Of a created slot, the runtime it is meant for.</summary>
+    public string? Runtime { get; init; }
 
     /// <summary>Of a ready instance, where it is reached; null where the platform has no addresses.</summary>
     public Uri? Address { get; init; }

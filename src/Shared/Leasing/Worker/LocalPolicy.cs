@@ -4,14 +4,17 @@ using FuncScaler.Statistics;
 namespace FuncScaler.Leasing.Worker;
 
 /// <summary>
-/// A policy as a worker applies it: the wait rule in full, keeping only until the instance goes back to the ledger, and nothing ahead of
-/// requests; keeping for longer and creating ahead are the ledger's, which sees all workers.
+/// A policy as a worker applies it: in full, except that an instance that it would keep for longer without a use goes back to the ledger,
+/// where every worker can have it.
 /// </summary>
 internal sealed class LocalPolicy(IKeepAlivePolicy policy, TimeSpan parkAfter) : IKeepAlivePolicy, IPolicyMetrics
 {
     public bool Waits => policy.Waits;
 
     public bool HasStandby => policy.HasStandby;
+
+    /// <summary>Whether the policy itself would have kept the instance it was asked about last.</summary>
+    public bool WouldKeep { get; private set; }
 
     public void RequestArrived(in PoolView pool) => policy.RequestArrived(pool);
 
@@ -21,21 +24,18 @@ internal sealed class LocalPolicy(IKeepAlivePolicy policy, TimeSpan parkAfter) :
 
     public bool KeepSurplus(in PoolView pool) => policy.KeepSurplus(pool);
 
-    public KeepDecision Keep(in PoolView pool, in IdleSlot slot) =>
-        KeepDecision.HoldUntil(Math.Min(policy.Keep(pool, slot).UntilUs, slot.SinceUs + parkAfter.ToUs()));
-
-    public StandbyPlan Standby(in PoolView pool)
+    public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
-        if (pool.Waiters == 0)
-        {
-            return StandbyPlan.None;
-        }
-
-        var plan = policy.Standby(pool);
-        return new StandbyPlan(Math.Clamp(plan.CreateNow, 0, Math.Max(0, pool.Waiters - pool.InFlight)), plan.ReviewAtUs);
+        var untilUs = policy.Keep(pool, slot).UntilUs;
+        WouldKeep = untilUs > pool.NowUs;
+        return KeepDecision.HoldUntil(Math.Min(untilUs, slot.SinceUs + parkAfter.ToUs()));
     }
 
     public void Forgotten() => policy.Forgotten();
+
+    /// <summary>Nothing for a function of which only the key is known.</summary>
+    public StandbyPlan Standby(in PoolView pool) =>
+        pool.Function.Runtime == LocalPool.UnknownRuntime ? StandbyPlan.None : policy.Standby(pool);
 
     public double? PredictArrivalsPerSecond(in PoolView pool) => (policy as IPolicyMetrics)?.PredictArrivalsPerSecond(pool);
 

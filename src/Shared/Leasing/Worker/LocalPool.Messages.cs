@@ -6,25 +6,33 @@ namespace FuncScaler.Leasing.Worker;
 public partial class LocalPool
 {
     private const int MaxHeld = 64;
-    private const int MaxSent = 128;
+    private const int UnansweredReports = 4;
 
     private readonly long _reportIntervalUs;
-    private readonly long _workerLeaseUs;
     private readonly Outbox _outbox = new();
-    private readonly List<(long Sequence, long SentUs)> _sent = [];
     private readonly Dictionary<SlotTicket, (long Epoch, long Operation)> _returned = [];
     private long _sequence;
     private long _revision = -1;
     private long _acknowledged;
+    private long _acknowledgedOperation;
     private long _leasesSeen;
     private long _releasesSeen;
     private int _waitingReported;
+    private int _idleAtLedger;
+    private long _askUntilUs = long.MinValue;
+    private long _lookedUs = long.MinValue / 2;
+    private long _lookUs = long.MaxValue;
     private long _lastReportUs = long.MinValue / 2;
     private long _lastReadUs = long.MinValue / 2;
+    private long _readPauseUs;
     private long _urgentUs = long.MaxValue;
     private long _pendingUs = long.MaxValue;
+    private long _activeUs = long.MaxValue;
 
-    /// <summary>When a report is to be sent next, µs; <see cref="long.MaxValue"/> when there is nothing to tell and no lease to keep.</summary>
+    /// <summary>Whether a report may be sent: by a worker whose own ledger takes it for alive, or one that leaves.</summary>
+    public bool MayReport(long nowUs) => _leaving || (_lease.IsKnown && !_lease.IsOver(nowUs));
+
+    /// <summary>When a report is to be sent next, µs; <see cref="long.MaxValue"/> when there is nothing to tell.</summary>
     public long NextReportUs
     {
         get
@@ -40,15 +48,15 @@ public partial class LocalPool
                 nextUs = Math.Min(nextUs, _pendingUs + _reportIntervalUs);
             }
 
-            // What was sent and is not acknowledged may be lost.
-            if (_acknowledged < _sequence && (_outbox.Count > 0 || _leases.Count > 0 || _waitingReported > 0))
+            if (_activeUs != long.MaxValue)
             {
-                nextUs = Math.Min(nextUs, _lastReportUs + _reportIntervalUs);
+                nextUs = Math.Min(nextUs, _activeUs + _options.ActivityInterval.ToUs());
             }
 
-            if (_leases.Count > 0 && _sequence > 0)
+            // What was sent and is not acknowledged may be lost.
+            if (_acknowledged < _sequence && (_outbox.Count > 0 || _waitingReported > 0))
             {
-                nextUs = Math.Min(nextUs, _lastReportUs + Math.Max(_reportIntervalUs, _workerLeaseUs / 3));
+                nextUs = Math.Min(nextUs, _lastReportUs + (UnansweredReports * _reportIntervalUs));
             }
 
             return nextUs;
@@ -60,19 +68,43 @@ public partial class LocalPool
     {
         get
         {
+            var nextUs = _lookUs;
             if (_sequence == 0)
             {
-                return long.MaxValue;
+                return nextUs;
             }
 
-            if (_pool.WaiterCount > 0 || _pool.InFlightCount > _pool.InitializingCount)
+            if (_acknowledged < _sequence || (_waitingReported > 0 && _pool.WaiterCount > 0))
             {
-                return Math.Max(_lastReadUs, _lastReportUs) + _options.AnswerInterval.ToUs();
+                nextUs = Math.Min(nextUs, Math.Max(_lastReadUs, _lastReportUs) + _readPauseUs);
             }
 
-            return _acknowledged < _sequence || _outbox.Count > 0 || _pool.BusyCount > 0
-                ? _lastReadUs + _options.ReadInterval.ToUs()
-                : long.MaxValue;
+            if (_pool.BusyCount > 0)
+            {
+                // An instance that is in use for long may have been released elsewhere.
+                var readUs = _options.ReadInterval.ToUs();
+                nextUs = Math.Min(nextUs, Math.Max(_lastReadUs, _pool.LeasedInUse.Min(s => s.SinceUs)) + readUs);
+            }
+
+            return nextUs;
+        }
+    }
+
+    /// <summary>The first ticket of this worker's that the ledger may not know of although a slot may exist; <see cref="long.MaxValue"/> for none.</summary>
+    public long FirstUnsettled
+    {
+        get
+        {
+            var first = _outbox.FirstTicket(_lease);
+            foreach (var (ticket, lease) in _leases)
+            {
+                if (lease.Told > _acknowledgedOperation)
+                {
+                    first = Math.Min(first, ticket.Value);
+                }
+            }
+
+            return first;
         }
     }
 
@@ -81,7 +113,7 @@ public partial class LocalPool
     {
         var report = new WorkerReport
         {
-            Worker = _worker,
+            Worker = _lease.Worker,
             Sequence = ++_sequence,
             Function = Function.Runtime == UnknownRuntime ? null : Function,
             FirstOperation = _outbox.First,
@@ -91,57 +123,51 @@ public partial class LocalPool
             ReleasesSeen = _releasesSeen,
             Held = [.. _pool.LeasedInUse.Take(MaxHeld).Select(s => new HeldSlot(s.Ticket, s.Request))],
             Leaving = _leaving,
+            Over = _lease.IsOver(nowUs),
         };
-        if (_sent.Count == MaxSent)
-        {
-            _sent.RemoveAt(0);
-        }
-
-        _sent.Add((_sequence, nowUs));
+        var urgent = _urgentUs != long.MaxValue;
         _lastReportUs = nowUs;
         _urgentUs = long.MaxValue;
+        _activeUs = long.MaxValue;
         _pendingUs = _outbox.Count > _options.MaxOperations ? nowUs : long.MaxValue;
         _waitingReported = report.Waiting;
+        _readPauseUs = urgent ? _options.AnswerInterval.ToUs() : _options.ReadInterval.ToUs();
         return report;
     }
 
     /// <summary>The ledger is being read now; <see cref="NextReadUs"/> moves on.</summary>
-    public void ReadBegun(long nowUs) => _lastReadUs = nowUs;
+    public void ReadBegun(long nowUs)
+    {
+        _lastReadUs = nowUs;
+        _lookUs = long.MaxValue;
+        _readPauseUs = Math.Min(2 * Math.Max(_readPauseUs, _options.AnswerInterval.ToUs()), _options.ReadInterval.ToUs());
+    }
 
     /// <summary>What the ledger says. Views older than the last one change nothing.</summary>
     public void Receive(long nowUs, LedgerView view, List<Effect> effects)
     {
         ArgumentNullException.ThrowIfNull(view);
-        if (view.Revision <= _revision || view.Worker != _worker)
+        if (view.Revision <= _revision || view.Worker != _lease.Worker)
         {
+            _lookedUs = nowUs;
             return;
         }
 
         _revision = view.Revision;
-        Acknowledge(nowUs, view);
+        _lookedUs = nowUs;
+        _idleAtLedger = view.Idle;
+        Acknowledge(view);
         var mine = new HashSet<SlotTicket>(view.Tickets);
         mine.UnionWith(view.Leases.Select(l => l.Ticket));
         CheckLease(nowUs);
 
-        // First what is not ours any more: it may have been idle all the time that the lease was over.
-        foreach (var slot in Known(view).Where(s => s.State != SlotState.Held).ToList())
+        // First what is not ours any more.
+        foreach (var slot in Known(view).Where(s => !AwaitsLedger(s)).ToList())
         {
             if (!mine.Contains(slot.Ticket))
             {
                 Lose(nowUs, slot.Ticket, effects);
             }
-            else if (slot.State == SlotState.Creating && nowUs - slot.AskedUs > 2 * _options.Pool.CreateTimeout.ToUs())
-            {
-                // The pool counts on it no more, and even a very late answer would have come.
-                GiveBack(nowUs, slot, ReturnKind.Unknown, "the backend does not answer CreateSlot");
-                Lose(nowUs, slot.Ticket, effects);
-            }
-        }
-
-        var resumed = nowUs < _leaseUntilUs && _pool.Suspended;
-        if (resumed)
-        {
-            _pool.Resume(nowUs, effects);
         }
 
         var joined = false;
@@ -160,59 +186,87 @@ public partial class LocalPool
             }
         }
 
-        foreach (var slot in Known(view).Where(s => s.State == SlotState.Held).ToList())
+        foreach (var slot in Known(view).Where(AwaitsLedger).ToList())
         {
             if (!mine.Contains(slot.Ticket))
             {
                 Refused(nowUs, slot.Ticket, joined, effects);
             }
-            else if (resumed && _pool.WaiterCount == 0)
+            else if (_pool.WaiterCount == 0 && !slot.Standby)
             {
-                // Wanted only because there was no lease.
                 GiveBack(nowUs, slot, ReturnKind.Absent, null);
                 Lose(nowUs, slot.Ticket, effects);
             }
-            else if (nowUs < _leaseUntilUs && !_leaving)
+            else if (!_leaving && !_wanted.Contains(slot.Ticket))
             {
-                _pool.BeginCreate(nowUs, slot.Ticket);
-                effects.Add(Effect.CreateSlot(Function, slot.Ticket, slot.MemoryMb));
+                _askUntilUs = long.MinValue;
+                _wanted.Add(slot.Ticket);
             }
         }
 
-        TellOfWaiting(nowUs);
+        if (_idleAtLedger == 0 || joined)
+        {
+            // There is nothing (more) to wait for.
+            _askUntilUs = _idleAtLedger == 0 ? long.MinValue : _askUntilUs;
+            DropSurplus(nowUs, effects);
+        }
+        else if (_pool.WaiterCount > 0 && _waitingReported == 0)
+        {
+            Urgent(nowUs);
+        }
+
+        Follow(nowUs, effects);
+    }
+
+    /// <summary>Whether a slot waits for the ledger's word, as the number of slots is limited.</summary>
+    private bool AwaitsLedger(Slot slot) =>
+        slot.State == SlotState.Held && _leases[slot.Ticket] is { Allowed: false, Told: not Untold } && !_wanted.Contains(slot.Ticket);
+
+    /// <summary>What was to be created and is not needed any more, as instances have come from elsewhere.</summary>
+    private void DropSurplus(long nowUs, List<Effect> effects)
+    {
+        foreach (var ticket in _wanted.ToList())
+        {
+            if (!_pool.KeepHeldCreate(nowUs, ticket, effects))
+            {
+                _wanted.Remove(ticket);
+            }
+        }
+    }
+
+    /// <summary>Whether a miss does well to ask the ledger before it creates: it is known to have idle instances.</summary>
+    private bool MayAsk(long nowUs)
+    {
+        if (_lookedUs + _options.RestAfter.ToUs() <= nowUs)
+        {
+            // Not looked for long: looked now, and created meanwhile.
+            _lookUs = Math.Min(_lookUs, nowUs);
+            return false;
+        }
+
+        return _idleAtLedger > 0;
     }
 
     /// <summary>The slots of which the ledger had heard when it made a view.</summary>
-    private IEnumerable<Slot> Known(LedgerView view) => _pool.Leased.Where(s => _leases[s.Ticket].Intent <= view.Operation);
+    private IEnumerable<Slot> Known(LedgerView view) => _pool.Leased.Where(s => _leases[s.Ticket].Told <= view.Operation);
 
-    private void Acknowledge(long nowUs, LedgerView view)
+    private void Acknowledge(LedgerView view)
     {
         _outbox.Acknowledge(view.Operation);
+        _acknowledgedOperation = Math.Max(_acknowledgedOperation, view.Operation);
         foreach (var (ticket, _) in _returned.Where(r => r.Value.Operation <= view.Operation).ToList())
         {
             _returned.Remove(ticket);
         }
 
-        if (view.Sequence > _acknowledged)
-        {
-            _acknowledged = view.Sequence;
-            foreach (var (sequence, sentUs) in _sent)
-            {
-                if (sequence == view.Sequence)
-                {
-                    _leaseUntilUs = Math.Max(_leaseUntilUs, LeaseBeginUs(sentUs, nowUs) + _workerLeaseUs);
-                }
-            }
-
-            _sent.RemoveAll(s => s.Sequence <= view.Sequence);
-        }
+        _acknowledged = Math.Max(_acknowledged, view.Sequence);
     }
 
     /// <summary>A slot leased to this worker, unless it is known already or has been given back since.</summary>
     private bool Join(long nowUs, LeaseGrant lease, List<Effect> effects)
     {
         _leasesSeen = Math.Max(_leasesSeen, lease.Ordinal);
-        if (_leases.ContainsKey(lease.Ticket)
+        if (_leases.ContainsKey(lease.Ticket) || _dying.ContainsKey(lease.Ticket)
             || (_returned.TryGetValue(lease.Ticket, out var returned) && !IsLaterLease(lease.Epoch, returned.Epoch)))
         {
             return false;
@@ -262,14 +316,14 @@ public partial class LocalPool
         return _outbox.Add(operation, atUs);
     }
 
-    /// <summary>More requests that wait than were reported are told at once, fewer with the next report.</summary>
+    /// <summary>Requests that wait are told at once where the ledger may have something for them, else with the next report; fewer likewise.</summary>
     private void TellOfWaiting(long nowUs)
     {
-        if (_pool.WaiterCount > _waitingReported)
+        if (_pool.WaiterCount > _waitingReported && (_idleAtLedger > 0 || _options.Pool.MaxSlots > 0))
         {
             Urgent(nowUs);
         }
-        else if (_pool.WaiterCount < _waitingReported)
+        else if (_pool.WaiterCount != _waitingReported)
         {
             Pending(nowUs);
         }

@@ -6,47 +6,60 @@ using FuncScaler.Scoring;
 namespace FuncScaler.Leasing.Worker;
 
 /// <summary>
-/// One function's slots at one worker, leased from the function's <see cref="PoolLedger"/>: a <see cref="SlotPool"/> that gets its slots
-/// from there and gives them back there. A warm Assign and its Release are answered from memory. Deterministic, without I/O, clock or
-/// tasks; not safe for concurrent use.
+/// One function's slots at one worker: a <see cref="SlotPool"/> that creates and destroys slots under the worker's lease and tells the
+/// function's <see cref="PoolLedger"/>, gets idle ones from there and gives them back there. A warm Assign and its Release are answered from
+/// memory. Deterministic, without I/O, clock or tasks; not safe for concurrent use.
 /// </summary>
 /// <remarks>
-/// Times are µs on the worker's monotonic clock. The host carries out Grant, Reject, CreateSlot and InitSlot effects, sends
-/// <see cref="TakeReport"/> when <see cref="NextReportUs"/> has come, reads the ledger and hands its view to <see cref="Receive"/> when
-/// <see cref="NextReadUs"/> has come, and calls <see cref="Tick"/> at <see cref="NextWakeUs"/>. What a slot is doing the pool alone knows;
-/// here stands only what the lease adds.
+/// Times are µs on the worker's monotonic clock. The host carries out the effects, sends <see cref="TakeReport"/> when
+/// <see cref="NextReportUs"/> has come, reads the ledger and hands its view to <see cref="Receive"/> when <see cref="NextReadUs"/> has come,
+/// and calls <see cref="Tick"/> at <see cref="NextWakeUs"/>. What a slot is doing the pool alone knows; here stands only what the lease adds.
 /// </remarks>
 public partial class LocalPool : ISlotLessor, IWakeable
 {
-    private const string UnknownRuntime = "?";
+    internal const string UnknownRuntime = "?";
 
-    /// <summary>Of a slot that the ledger is not asked for, as the worker is leaving: no operation has this number.</summary>
-    private const long NeverAsked = long.MaxValue;
+    /// <summary>Of a slot that the ledger was not told of: no operation has this number.</summary>
+    private const long Untold = long.MaxValue;
 
-    private readonly WorkerId _worker;
+    private readonly WorkerLease _lease;
     private readonly LeasingOptions _options;
+    private readonly LocalPolicy _policy;
     private readonly SlotPool _pool;
     private readonly Dictionary<SlotTicket, Lease> _leases = [];
-    private long _leaseUntilUs = long.MinValue;
+
+    /// <summary>Slots whose creation waits for the lease, for a ticket, or for what the ledger has; in the order of asking.</summary>
+    private readonly List<SlotTicket> _wanted = [];
+
+    /// <summary>Slots that this worker is destroying, with the lease they were used under.</summary>
+    private readonly Dictionary<SlotTicket, (long Epoch, int Uses)> _dying = [];
+
+    private readonly List<Effect> _destroys = [];
+    private long _holdUs;
+    private long _giveUpUs = long.MaxValue;
+    private bool _absent;
+    private bool _stopping;
     private bool _leaving;
 
-    /// <param name="worker">This worker, in this life.</param>
+    /// <param name="lease">The worker's lease, shared by its pools.</param>
     /// <param name="function">The function.</param>
     /// <param name="policy">How it is served; used by this pool alone.</param>
     /// <param name="options">Settings, the same as the ledger's.</param>
     /// <param name="registry">Tickets in a space of this worker's own, see <see cref="TicketSpace"/>; shared by its pools.</param>
     /// <param name="ledger">What the worker's slots have cost, shared likewise.</param>
     public LocalPool(
-        WorkerId worker, FunctionMeta function, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger)
+        WorkerLease lease, FunctionMeta function, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger)
     {
+        ArgumentNullException.ThrowIfNull(lease);
         ArgumentNullException.ThrowIfNull(options);
-        _worker = worker;
+        _lease = lease;
         _options = options;
+        _policy = new LocalPolicy(policy, options.ParkAfter);
         _reportIntervalUs = options.ReportInterval.ToUs();
-        _workerLeaseUs = options.WorkerLease.ToUs();
 
         // The ledger counts all workers' slots, so the limit is kept there.
-        _pool = new SlotPool(function, new LocalPolicy(policy, options.ParkAfter), options.Pool with { MaxSlots = 0 }, registry, ledger, this);
+        _pool = new SlotPool(function, _policy, options.Pool with { MaxSlots = 0 }, registry, ledger, this);
+        _holdUs = function.Runtime == UnknownRuntime ? 0 : options.HoldUs(function);
         _pool.Suspend();
     }
 
@@ -55,17 +68,20 @@ public partial class LocalPool : ISlotLessor, IWakeable
 
     public FunctionMeta Function => _pool.Function;
 
-    /// <summary>Until when this worker may give out instances, µs.</summary>
-    public long LeaseUntilUs => _leaseUntilUs;
+    /// <summary>Slots this worker has or wants, those included that it is destroying.</summary>
+    public int SlotCount => _leases.Count + _dying.Count;
 
-    /// <summary>Slots this worker has or wants.</summary>
-    public int SlotCount => _leases.Count;
+    /// <summary>Whether it needs the worker's lease: it has slots, or requests that wait, or something to tell.</summary>
+    internal bool IsAtWork => SlotCount > 0 || _pool.WaiterCount > 0 || _outbox.Count > 0 || _activeUs != long.MaxValue;
 
     /// <summary>When <see cref="Tick"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
-    public long NextWakeUs => _pool.NextWakeUs;
+    public long NextWakeUs => Math.Min(_pool.NextWakeUs, Math.Min(_giveUpUs, _wanted.Count > 0 && _askUntilUs != long.MinValue ? _askUntilUs : long.MaxValue));
 
     /// <summary>When it is to be ticked, to report or to read next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
     internal long NextDueUs => Math.Min(NextWakeUs, Math.Min(NextReportUs, NextReadUs));
+
+    /// <summary>The same, where what may not be sent now is not due.</summary>
+    internal long NextDueFromUs(long nowUs) => Math.Min(NextWakeUs, Math.Min(MayReport(nowUs) ? NextReportUs : long.MaxValue, NextReadUs));
 
     long IWakeable.ArmedForUs { get; set; } = long.MaxValue;
 
@@ -79,11 +95,12 @@ public partial class LocalPool : ISlotLessor, IWakeable
         CheckLease(nowUs);
         if (!ReferenceEquals(function, _pool.Function) && function != _pool.Function)
         {
+            _holdUs = Math.Max(_holdUs, _options.HoldUs(function));
             _pool.UpdateFunction(nowUs, function, effects);
         }
 
         _pool.Assign(nowUs, request, deadlineUs, effects);
-        TellOfWaiting(nowUs);
+        Follow(nowUs, effects);
     }
 
     /// <summary>A request is done with its instance, wherever that is.</summary>
@@ -110,6 +127,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
             NeedDestroy = result.NeedDestroy,
         });
         Urgent(nowUs);
+        _lease.Use(nowUs);
         return ReleaseOutcome.Forwarded;
     }
 
@@ -118,7 +136,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
     {
         CheckLease(nowUs);
         _pool.Abandon(nowUs, request, effects);
-        TellOfWaiting(nowUs);
+        Follow(nowUs, effects);
     }
 
     /// <inheritdoc cref="SlotPool.SlotCreated"/>
@@ -135,16 +153,19 @@ public partial class LocalPool : ISlotLessor, IWakeable
             return;
         }
 
-        Enqueue(nowUs, new WorkerOperation
+        var operation = Enqueue(nowUs, new WorkerOperation
         {
             Kind = WorkerOperationKind.Created,
             Ticket = ticket,
             BackendSlot = backendId,
+            MemoryMb = slot.MemoryMb,
+            Runtime = _leases[ticket].Runtime,
             TimeUs = nowUs - slot.AskedUs,
         });
+        _leases[ticket].Told = Math.Min(_leases[ticket].Told, operation);
         CheckLease(nowUs);
         _pool.SlotCreated(nowUs, ticket, backendId, effects);
-        TellOfWaiting(nowUs);
+        Follow(nowUs, effects);
     }
 
     /// <inheritdoc cref="SlotPool.SlotReady"/>
@@ -167,30 +188,90 @@ public partial class LocalPool : ISlotLessor, IWakeable
         });
         CheckLease(nowUs);
         _pool.SlotReady(nowUs, ticket, effects, address);
-        TellOfWaiting(nowUs);
+        Follow(nowUs, effects);
     }
 
     /// <inheritdoc cref="SlotPool.SlotFailed"/>
     public void SlotFailed(long nowUs, SlotTicket ticket, SlotFailure failure, List<Effect> effects)
     {
+        ArgumentNullException.ThrowIfNull(failure);
+        if (_dying.Remove(ticket, out var dying))
+        {
+            // It was this worker's to try; the ledger goes on until the backend confirms.
+            GiveBack(nowUs, ticket, dying.Epoch, ReturnKind.Broken, dying.Uses, failure.Message);
+            return;
+        }
+
         CheckLease(nowUs);
+        _absent = !failure.OutcomeUnknown;
         _pool.SlotFailed(nowUs, ticket, failure, effects);
-        TellOfWaiting(nowUs);
+        _absent = false;
+        Follow(nowUs, effects);
+    }
+
+    /// <summary>The backend confirms that a slot is gone that this worker has destroyed.</summary>
+    public void SlotDestroyed(long nowUs, SlotTicket ticket)
+    {
+        if (_dying.Remove(ticket, out var dying))
+        {
+            GiveBack(nowUs, ticket, dying.Epoch, ReturnKind.Gone, dying.Uses);
+        }
+    }
+
+    /// <inheritdoc cref="SlotPool.HoldCreate"/>
+    public bool HoldCreate(SlotTicket ticket) => _pool.HoldCreate(ticket);
+
+    /// <inheritdoc cref="SlotPool.KeepHeldCreate"/>
+    public bool KeepHeldCreate(long nowUs, SlotTicket ticket, List<Effect> effects)
+    {
+        if (_leases.TryGetValue(ticket, out var lease) && lease.Allowed && !_lease.MayCreate(nowUs, ticket, _holdUs))
+        {
+            // Held back for the backend's sake for longer than the lease: now it waits for a new one.
+            lease.Allowed = false;
+            _pool.HoldCreate(ticket);
+            _wanted.Add(ticket);
+            return false;
+        }
+
+        var keep = _pool.KeepHeldCreate(nowUs, ticket, effects);
+        Follow(nowUs, effects);
+        return keep;
+    }
+
+    /// <inheritdoc cref="SlotPool.BeginCreate"/>
+    public void BeginCreate(long nowUs, SlotTicket ticket)
+    {
+        _pool.BeginCreate(nowUs, ticket);
+        _giveUpUs = Math.Min(_giveUpUs, nowUs + (2 * _options.Pool.CreateTimeout.ToUs()) + 1);
     }
 
     /// <summary>Does what is due.</summary>
     public void Tick(long nowUs, List<Effect> effects)
     {
         CheckLease(nowUs);
+        GiveUpOnCreates(nowUs, effects);
         _pool.Tick(nowUs, effects);
-        TellOfWaiting(nowUs);
+        Follow(nowUs, effects);
+    }
+
+    /// <summary>The worker's lease was renewed, or covers more: what has waited for it goes on.</summary>
+    public void Resume(long nowUs, List<Effect> effects)
+    {
+        if (_pool.Suspended && !_lease.IsOver(nowUs))
+        {
+            _pool.Resume(nowUs, effects);
+        }
+
+        Follow(nowUs, effects);
     }
 
     /// <summary>The worker is about to stop: new requests are rejected, waiting ones still served, unused instances go back.</summary>
     public void Drain(long nowUs, List<Effect> effects)
     {
+        _stopping = true;
         CheckLease(nowUs);
         _pool.Drain(nowUs, effects);
+        Follow(nowUs, effects);
         Urgent(nowUs);
     }
 
@@ -208,6 +289,33 @@ public partial class LocalPool : ISlotLessor, IWakeable
             GiveBack(nowUs, slot, kind, "its worker stops");
             _pool.Withdraw(nowUs, slot.Ticket, effects);
         }
+
+        foreach (var (ticket, dying) in _dying)
+        {
+            GiveBack(nowUs, ticket, dying.Epoch, ReturnKind.Broken, dying.Uses, "its worker stops");
+        }
+
+        _dying.Clear();
+        _destroys.Clear();
+    }
+
+    /// <summary>
+    /// The worker's life is over, so this pool is: its slots are its no more. What it has not told is told once more, so that what was created
+    /// is found.
+    /// </summary>
+    /// <returns>The last report; null where there is nothing to tell.</returns>
+    public WorkerReport? End(long nowUs)
+    {
+        var untold = _outbox.Count > 0 ? TakeReport(nowUs) : null;
+        var nothing = new List<Effect>();
+        _leaving = true;
+        _pool.RejectWaiting(nowUs, nothing);
+        foreach (var slot in _pool.Leased.ToList())
+        {
+            _pool.Withdraw(nowUs, slot.Ticket, nothing);
+        }
+
+        return untold;
     }
 
     /// <exception cref="InvalidOperationException">The pool and what is known of its leases contradict each other; says how.</exception>
@@ -217,39 +325,56 @@ public partial class LocalPool : ISlotLessor, IWakeable
         Invariant.Holds(_leases.Count == _pool.SlotCount && _leases.Keys.All(t => _pool.Find(t) is not null), "each slot of the pool is leased or asked for");
         Invariant.Holds(
             _pool.Leased.All(s => _leases[s.Ticket].Epoch > 0 == s.State is SlotState.Idle or SlotState.Busy), "an instance has a lease, others have none yet");
+        Invariant.Holds(_destroys.Count == 0, "what is to be destroyed was handed out");
     }
 
     void ISlotLessor.RequestCame(long nowUs)
     {
         _outbox.Came(nowUs);
-        Pending(nowUs);
+        _activeUs = Math.Min(_activeUs, nowUs);
     }
 
     void ISlotLessor.RequestWent(long nowUs, long executedUs)
     {
         _outbox.Went(nowUs, executedUs);
-        Pending(nowUs);
+        _activeUs = Math.Min(_activeUs, nowUs);
     }
 
     void ISlotLessor.SlotWanted(long nowUs, SlotTicket ticket)
     {
+        var lease = new Lease { Told = Untold, Runtime = Function.Runtime };
+        _leases.Add(ticket, lease);
         if (_leaving)
         {
-            _leases.Add(ticket, new Lease { Intent = NeverAsked });
             return;
         }
 
-        _leases.Add(ticket, new Lease { Intent = Enqueue(nowUs, new WorkerOperation { Kind = WorkerOperationKind.Intend, Ticket = ticket }) });
-        Urgent(nowUs);
+        if (_options.Pool.MaxSlots > 0)
+        {
+            // All workers share the limit, so the ledger is asked first.
+            lease.Told = Enqueue(nowUs, new WorkerOperation { Kind = WorkerOperationKind.Intend, Ticket = ticket });
+            Urgent(nowUs);
+            return;
+        }
+
+        _askUntilUs = _wanted.Count > 0 ? _askUntilUs : MayAsk(nowUs) ? nowUs + _options.AskPatience.ToUs() : long.MinValue;
+        _wanted.Add(ticket);
     }
 
-    void ISlotLessor.SlotReturned(long nowUs, Slot slot, string? reason) => GiveBack(nowUs, slot, KindOf(slot.Condition), reason);
+    void ISlotLessor.SlotReturned(long nowUs, Slot slot, string? reason)
+    {
+        var kind = _absent && slot.State == SlotState.Creating && slot.BackendId == default ? ReturnKind.Absent : KindOf(slot.Condition);
+        var unwanted = kind is ReturnKind.Broken or ReturnKind.Unknown || (kind == ReturnKind.Idle && !_stopping && !_policy.WouldKeep);
+        if (slot.BackendId == default || !unwanted || _leaving || !_leases.Remove(slot.Ticket, out var lease))
+        {
+            GiveBack(nowUs, slot, kind, reason);
+            return;
+        }
 
-    /// <summary>Whether the worker may not use its slots any more: only while the ledger is certain to hold them for it.</summary>
-    private protected virtual bool IsLeaseOver(long nowUs) => nowUs >= _leaseUntilUs;
-
-    /// <summary>When a lease begins, µs: the ledger's counts from when the report came, so the worker's does from before it was sent.</summary>
-    private protected virtual long LeaseBeginUs(long sentUs, long answeredUs) => sentUs;
+        // What a worker holds it destroys itself, and tells the ledger when it is gone.
+        _dying[slot.Ticket] = (lease.Epoch, slot.Uses);
+        _destroys.Add(Effect.DestroySlot(Function, slot.Ticket, slot.BackendId, reason ?? ""));
+    }
 
     /// <summary>Whether a lease is later than one of the same slot that was given back: else it comes from a stale view.</summary>
     private protected virtual bool IsLaterLease(long epoch, long returnedEpoch) => epoch > returnedEpoch;
@@ -258,15 +383,86 @@ public partial class LocalPool : ISlotLessor, IWakeable
     {
         CheckLease(nowUs);
         var outcome = _pool.Release(nowUs, request, instance, result, effects);
-        TellOfWaiting(nowUs);
+        Follow(nowUs, effects);
         return outcome;
     }
 
     private void CheckLease(long nowUs)
     {
-        if (!_pool.Suspended && IsLeaseOver(nowUs))
+        if (!_pool.Suspended && _lease.IsOver(nowUs))
         {
             _pool.Suspend();
+        }
+    }
+
+    /// <summary>What follows every event of the pool: what it wants is begun as far as it may be, and the ledger learns of those who wait.</summary>
+    private void Follow(long nowUs, List<Effect> effects)
+    {
+        if (_wanted.Count > 0)
+        {
+            BeginWanted(nowUs, effects);
+        }
+
+        if (_pool.WaiterCount > 0)
+        {
+            _lease.Use(nowUs);
+        }
+
+        effects.AddRange(_destroys);
+        _destroys.Clear();
+        TellOfWaiting(nowUs);
+    }
+
+    private void BeginWanted(long nowUs, List<Effect> effects)
+    {
+        _askUntilUs = nowUs < _askUntilUs ? _askUntilUs : long.MinValue;
+        foreach (var ticket in _wanted.ToList())
+        {
+            if (_pool.Find(ticket) is not { State: SlotState.Held } slot)
+            {
+                _wanted.Remove(ticket);
+                continue;
+            }
+
+            _lease.Want(nowUs, ticket, _holdUs);
+            var lease = _leases[ticket];
+            if (nowUs < _askUntilUs || !_lease.MayCreate(nowUs, ticket, _holdUs))
+            {
+                lease.Waited = true;
+                continue;
+            }
+
+            _wanted.Remove(ticket);
+            if (!lease.Waited || lease.Told != Untold || _pool.KeepHeldCreate(nowUs, ticket, effects))
+            {
+                lease.Allowed = true;
+                BeginCreate(nowUs, ticket);
+                effects.Add(Effect.CreateSlot(Function, ticket, slot.MemoryMb));
+            }
+        }
+    }
+
+    /// <summary>The pool has long stopped counting on them, and even a very late answer would have come.</summary>
+    private void GiveUpOnCreates(long nowUs, List<Effect> effects)
+    {
+        if (nowUs < _giveUpUs)
+        {
+            return;
+        }
+
+        var patienceUs = 2 * _options.Pool.CreateTimeout.ToUs();
+        _giveUpUs = long.MaxValue;
+        foreach (var slot in _pool.Leased.Where(s => s.State == SlotState.Creating).ToList())
+        {
+            if (nowUs - slot.AskedUs > patienceUs)
+            {
+                GiveBack(nowUs, slot, ReturnKind.Unknown, "the backend does not answer CreateSlot");
+                Lose(nowUs, slot.Ticket, effects);
+            }
+            else
+            {
+                _giveUpUs = Math.Min(_giveUpUs, slot.AskedUs + patienceUs + 1);
+            }
         }
     }
 
@@ -280,8 +476,8 @@ public partial class LocalPool : ISlotLessor, IWakeable
 
     private void GiveBack(long nowUs, Slot slot, ReturnKind kind, string? reason)
     {
-        // Where it is not known any more, the ledger was the first to say so.
-        if (_leases.Remove(slot.Ticket, out var lease))
+        // Where it is not known any more, the ledger was the first to say so. What it was never told of and does not exist it need not know.
+        if (_leases.Remove(slot.Ticket, out var lease) && !(lease.Told == Untold && kind == ReturnKind.Absent))
         {
             GiveBack(nowUs, slot.Ticket, lease.Epoch, kind, slot.Uses, reason, slot.Request, slot.SinceUs);
         }
@@ -299,20 +495,34 @@ public partial class LocalPool : ISlotLessor, IWakeable
                 Epoch = epoch,
                 Return = kind,
                 Uses = uses,
-                Reason = kind is ReturnKind.Idle or ReturnKind.Absent ? null : reason,
+                Reason = kind is ReturnKind.Idle or ReturnKind.Absent or ReturnKind.Gone ? null : reason,
                 Request = kind == ReturnKind.Entrusted ? request : default,
             },
             kind == ReturnKind.Idle ? sinceUs : nowUs);
         _returned[ticket] = (epoch, operation);
+        if (kind == ReturnKind.Idle)
+        {
+            _idleAtLedger++;
+            _lookedUs = Math.Max(_lookedUs, nowUs);
+        }
     }
 
     /// <summary>What the lease adds to a slot of the pool.</summary>
     private sealed class Lease
     {
-        /// <summary>The operation that asked for it; 0 when it was leased.</summary>
-        public long Intent { get; init; }
+        /// <summary>The operation that told the ledger of it, or asked; 0 when it came from there.</summary>
+        public long Told { get; set; }
 
         /// <summary>Counts its leases; 0 until it was ready for the first time.</summary>
         public long Epoch { get; set; }
+
+        /// <summary>It may be created as far as the ledgers are concerned: where it is held nevertheless, the host holds it.</summary>
+        public bool Allowed { get; set; }
+
+        /// <summary>It has waited for the lease or the ledger: it may be needed no more.</summary>
+        public bool Waited { get; set; }
+
+        /// <summary>What it is meant for.</summary>
+        public string? Runtime { get; init; }
     }
 }

@@ -30,6 +30,21 @@ internal sealed class Outbox
         return First + _operations.Count - 1;
     }
 
+    /// <summary>The first ticket of a worker's own that operations tell of; <see cref="long.MaxValue"/> for none.</summary>
+    public long FirstTicket(WorkerLease lease)
+    {
+        var first = long.MaxValue;
+        foreach (var (operation, _) in _operations)
+        {
+            if (lease.Has(operation.Ticket))
+            {
+                first = Math.Min(first, operation.Ticket.Value);
+            }
+        }
+
+        return first;
+    }
+
     /// <summary>A request came.</summary>
     public void Came(long nowUs)
     {

@@ -1,3 +1,4 @@
+using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.Scoring;
@@ -5,33 +6,51 @@ using FuncScaler.Scoring;
 namespace FuncScaler.Leasing.Worker;
 
 /// <summary>
-/// A worker's pools of all functions: routes events to the function's <see cref="LocalPool"/>, and says what is due when. Deterministic,
-/// without I/O; not safe for concurrent use; times are µs on the worker's monotonic clock.
+/// A worker's pools of all functions under one lease: routes events to the function's <see cref="LocalPool"/>, and says what is due when.
+/// Deterministic, without I/O; not safe for concurrent use; times are µs on the worker's monotonic clock.
 /// </summary>
+/// <remarks>
+/// A life that is over, as the worker's own ledger says, is not taken up again: all slots are lost, and the worker begins another life under
+/// another name, with the requests that wait.
+/// </remarks>
 public sealed class WorkerCore : IScalerCore
 {
+    private readonly string _name;
     private readonly LeasingOptions _options;
-    private readonly SlotRegistry _registry;
+    private readonly WorkerParts _parts;
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly Dictionary<MetaKey, LocalPool> _pools = [];
-    private readonly WakeQueue<LocalPool> _due = new();
+    private WakeQueue<LocalPool> _due = new();
+    private SlotRegistry _registry;
+    private int _lives;
     private bool _draining;
+    private bool _leaving;
 
-    /// <param name="worker">This worker, in this life.</param>
+    /// <param name="worker">This worker, in its first life.</param>
     /// <param name="policy">How functions are served, the same as the ledgers'.</param>
     /// <param name="options">Settings, the same as the ledgers'.</param>
     public WorkerCore(WorkerId worker, PolicyChoice policy, LeasingOptions options)
+        : this(worker, policy, options, new WorkerParts())
+    {
+    }
+
+    internal WorkerCore(WorkerId worker, PolicyChoice policy, LeasingOptions options, WorkerParts parts)
     {
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        Worker = worker;
+        _name = worker.Value;
         _options = options;
-        _registry = new SlotRegistry(TicketSpace.For(worker.Value));
+        _parts = parts;
         _makePolicy = policy.Begin(new ReviewLater());
+        (_registry, Lease) = Begin(worker);
     }
 
-    public WorkerId Worker { get; }
+    /// <summary>The lease of this life.</summary>
+    public WorkerLease Lease { get; private set; }
+
+    /// <summary>This worker, in this life.</summary>
+    public WorkerId Worker => Lease.Worker;
 
     /// <summary>What this worker's slots have cost.</summary>
     public ScoreLedger Ledger { get; } = new();
@@ -41,8 +60,8 @@ public sealed class WorkerCore : IScalerCore
     /// <summary>Slots of this worker, those under way included.</summary>
     public int SlotCount => _pools.Values.Sum(p => p.SlotCount);
 
-    /// <summary>When <see cref="DoWhatIsDue"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
-    public long NextDueUs => _due.NextUs;
+    /// <summary>When <see cref="Tick"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
+    public long NextDueUs => Math.Min(_due.NextUs, Math.Min(Lease.NextBeatUs, Lease.NextReadUs));
 
     long IScalerCore.NextWakeUs => NextDueUs;
 
@@ -57,13 +76,78 @@ public sealed class WorkerCore : IScalerCore
     public WorkerOutbox Outbox { get; } = new();
 
     /// <summary>Does what is due in all pools; what ledgers are to be told or asked goes into <see cref="Outbox"/>.</summary>
-    public void Tick(long nowUs, List<Effect> effects) => DoWhatIsDue(nowUs, effects, Outbox.Reports, Outbox.Reads);
+    public void Tick(long nowUs, List<Effect> effects)
+    {
+        while (_due.TryTake(nowUs, out var pool))
+        {
+            if (pool.NextWakeUs <= nowUs)
+            {
+                pool.Tick(nowUs, effects);
+            }
 
-    bool IScalerCore.HoldCreate(MetaKey function, SlotTicket ticket) => throw HoldsNothing();
+            if (pool.NextReportUs <= nowUs && pool.MayReport(nowUs))
+            {
+                Outbox.Reports.Add(new DueReport(pool.Function.Key, pool.TakeReport(nowUs)));
+            }
 
-    bool IScalerCore.KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) => throw HoldsNothing();
+            if (pool.NextReadUs <= nowUs)
+            {
+                pool.ReadBegun(nowUs);
+                Outbox.Reads.Add(pool.Function.Key);
+            }
 
-    void IScalerCore.BeginCreate(long nowUs, MetaKey function, SlotTicket ticket) => throw HoldsNothing();
+            _due.Arm(pool, Math.Max(nowUs + 1, pool.NextDueFromUs(nowUs)));
+        }
+
+        if (Lease.NextBeatUs <= nowUs)
+        {
+            Outbox.Beat = TakeBeat(nowUs);
+        }
+
+        if (Lease.NextReadUs <= nowUs)
+        {
+            Lease.ReadBegun(nowUs);
+            Outbox.ReadWorker = true;
+        }
+    }
+
+    /// <inheritdoc />
+    public bool HoldCreate(MetaKey function, SlotTicket ticket) => Find(function)?.HoldCreate(ticket) ?? false;
+
+    /// <inheritdoc />
+    public bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
+    {
+        var keep = false;
+        Route(function, pool => keep = pool.KeepHeldCreate(nowUs, ticket, effects));
+        return keep;
+    }
+
+    /// <inheritdoc />
+    public void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket) => Route(function, pool => pool.BeginCreate(nowUs, ticket));
+
+    /// <summary>What to tell the worker's own ledger now.</summary>
+    public WorkerBeat TakeBeat(long nowUs)
+    {
+        var settledTo = _pools.Values.Aggregate(_registry.LastTicket, (last, pool) => Math.Min(last, pool.FirstUnsettled - 1));
+        Lease.Holding = settledTo < _registry.LastTicket || _pools.Values.Any(p => p.IsAtWork);
+        return Lease.TakeBeat(nowUs, settledTo);
+    }
+
+    /// <summary>What the worker's own ledger says.</summary>
+    public void ReceiveWorker(long nowUs, WorkerState state, List<Effect> effects)
+    {
+        if (!Lease.Receive(nowUs, state))
+        {
+            BeginAnew(nowUs, effects);
+            return;
+        }
+
+        foreach (var pool in _pools.Values)
+        {
+            pool.Resume(nowUs, effects);
+            _due.Arm(pool, pool.NextDueUs);
+        }
+    }
 
     /// <summary>The function's pool; null when it was never asked for.</summary>
     public LocalPool? Find(MetaKey function) => _pools.GetValueOrDefault(function);
@@ -108,45 +192,13 @@ public sealed class WorkerCore : IScalerCore
     public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
         Route(function, pool => pool.SlotFailed(nowUs, ticket, failure, effects));
 
-    /// <summary>Workers destroy nothing: they give slots back, and the ledger has them destroyed.</summary>
-    void IScalerCore.SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
-    {
-    }
+    /// <inheritdoc cref="LocalPool.SlotDestroyed"/>
+    public void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        Route(function, pool => pool.SlotDestroyed(nowUs, ticket));
 
-    /// <summary>What a ledger says of this worker.</summary>
+    /// <summary>What a function's ledger says of this worker.</summary>
     public void Receive(long nowUs, MetaKey function, LedgerView view, List<Effect> effects) =>
         Route(function, pool => pool.Receive(nowUs, view, effects));
-
-    /// <summary>Does what is due in all pools.</summary>
-    /// <param name="nowUs">The time.</param>
-    /// <param name="effects">Where effects are added.</param>
-    /// <param name="reports">Where reports are added, to be sent to their function's ledger.</param>
-    /// <param name="reads">Where functions are added whose ledger is to be read, for <see cref="Receive"/>.</param>
-    public void DoWhatIsDue(long nowUs, List<Effect> effects, List<DueReport> reports, List<MetaKey> reads)
-    {
-        ArgumentNullException.ThrowIfNull(reports);
-        ArgumentNullException.ThrowIfNull(reads);
-        while (_due.TryTake(nowUs, out var pool))
-        {
-            if (pool.NextWakeUs <= nowUs)
-            {
-                pool.Tick(nowUs, effects);
-            }
-
-            if (pool.NextReportUs <= nowUs)
-            {
-                reports.Add(new DueReport(pool.Function.Key, pool.TakeReport(nowUs)));
-            }
-
-            if (pool.NextReadUs <= nowUs)
-            {
-                pool.ReadBegun(nowUs);
-                reads.Add(pool.Function.Key);
-            }
-
-            _due.Arm(pool, Math.Max(nowUs + 1, pool.NextDueUs));
-        }
-    }
 
     /// <inheritdoc cref="LocalPool.Drain"/>
     public void Drain(long nowUs, List<Effect> effects)
@@ -162,11 +214,53 @@ public sealed class WorkerCore : IScalerCore
     /// <inheritdoc cref="LocalPool.Leave"/>
     public void Leave(long nowUs, List<Effect> effects)
     {
-        _draining = true;
+        _draining = _leaving = true;
         foreach (var pool in _pools.Values)
         {
             pool.Leave(nowUs, effects);
             _due.Arm(pool, pool.NextDueUs);
+        }
+
+        Lease.Leave();
+    }
+
+    private (SlotRegistry Registry, WorkerLease Lease) Begin(WorkerId worker)
+    {
+        _lives++;
+        var firstTicket = TicketSpace.For(worker.Value);
+        return (new SlotRegistry(firstTicket), _parts.NewLease(worker, firstTicket, _options));
+    }
+
+    /// <summary>This life is over: what it had is lost, and nobody else uses it. The requests that wait are taken into the next life.</summary>
+    private void BeginAnew(long nowUs, List<Effect> effects)
+    {
+        if (_leaving)
+        {
+            return;
+        }
+
+        (_registry, Lease) = Begin(new WorkerId($"{_name}~{_lives}"));
+        _due = new WakeQueue<LocalPool>();
+        var former = _pools.Values.ToList();
+        _pools.Clear();
+        foreach (var pool in former)
+        {
+            var waiting = pool.Pool.Line.ToList();
+            if (pool.End(nowUs) is { } lastWords)
+            {
+                Outbox.Reports.Add(new DueReport(pool.Function.Key, lastWords));
+            }
+
+            var next = PoolOf(nowUs, pool.Function, effects);
+            foreach (var waiter in waiting)
+            {
+                for (var callers = waiter.Callers; callers > 0; callers--)
+                {
+                    next.Assign(nowUs, pool.Function, waiter.Request, waiter.DeadlineUs, effects);
+                }
+            }
+
+            _due.Arm(next, next.NextDueUs);
         }
     }
 
@@ -174,7 +268,7 @@ public sealed class WorkerCore : IScalerCore
     {
         if (!_pools.TryGetValue(function.Key, out var pool))
         {
-            pool = new LocalPool(Worker, function, _makePolicy(function), _options, _registry, Ledger);
+            pool = _parts.NewPool(Lease, function, _makePolicy(function), _options, _registry, Ledger);
             _pools.Add(function.Key, pool);
             if (_draining)
             {
@@ -194,9 +288,6 @@ public sealed class WorkerCore : IScalerCore
         }
     }
 
-    /// <summary>A slot is held in a worker while its ledger has not answered; a second reason to hold it would need a state of its own.</summary>
-    private static NotSupportedException HoldsNothing() => new("Workers hold no creations back for a backend's budget.");
-
     /// <summary>Policies that look beyond one function are reviewed with their function's next event.</summary>
     private sealed class ReviewLater : IPolicyHost
     {
@@ -204,6 +295,16 @@ public sealed class WorkerCore : IScalerCore
         {
         }
     }
+}
+
+/// <summary>What a worker's core is made of; tests replace a part to leave out a rule.</summary>
+internal class WorkerParts
+{
+    public virtual WorkerLease NewLease(WorkerId worker, long firstTicket, LeasingOptions options) => new(worker, firstTicket, options);
+
+    public virtual LocalPool NewPool(
+        WorkerLease lease, FunctionMeta function, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger) =>
+        new(lease, function, policy, options, registry, ledger);
 }
 
 /// <summary>Messages of a worker's core on their way out.</summary>
@@ -215,9 +316,17 @@ public sealed class WorkerOutbox
     /// <summary>Functions whose ledger is to be read, for <see cref="WorkerCore.Receive"/>.</summary>
     public List<MetaKey> Reads { get; } = [];
 
+    /// <summary>A beat to be sent to the worker's own ledger; null for none.</summary>
+    public WorkerBeat? Beat { get; set; }
+
+    /// <summary>Whether the worker's own ledger is to be read, for <see cref="WorkerCore.ReceiveWorker"/>.</summary>
+    public bool ReadWorker { get; set; }
+
     /// <summary>All of it is on its way.</summary>
     public void Clear()
     {
+        Beat = null;
+        ReadWorker = false;
         Reports.Clear();
         Reads.Clear();
     }
