@@ -32,6 +32,16 @@ public class WorkerCoreTests
     }
 
     [Fact]
+    public void A_function_that_is_new_to_a_worker_with_a_lease_is_served_at_once()
+    {
+        var worker = NewWorker("w1");
+        Assign(worker, "f", "r1");
+        RunFor(worker, Second);
+        Assign(worker, "g", "r2");
+        Assert.Equal(["f r1", "g r2"], _granted);
+    }
+
+    [Fact]
     public void A_release_of_a_function_never_seen_here_finds_its_way()
     {
         var w1 = NewWorker("w1");

@@ -270,6 +270,9 @@ public sealed class WorkerCore : IScalerCore
         {
             pool = _parts.NewPool(Lease, function, _makePolicy(function), _options, _registry, Ledger);
             _pools.Add(function.Key, pool);
+
+            // A pool begins without a lease; the worker may have had one for long.
+            pool.Resume(nowUs, effects);
             if (_draining)
             {
                 pool.Drain(nowUs, effects);
