@@ -29,16 +29,12 @@ internal sealed partial class LedgerMessages(
     {
         foreach (var due in core.Outbox.Reports)
         {
-            var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _sending.Add(sent);
-            scheduling.Start(() => ReportAsync(due, sent));
+            Start(() => ReportAsync(due));
         }
 
         if (core.Outbox.Beat is { } beat)
         {
-            var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _sending.Add(sent);
-            scheduling.Start(() => BeatAsync(beat, sent));
+            Start(() => BeatAsync(beat));
         }
 
         if (core.Outbox.ReadWorker && !_readingWorker)
@@ -73,7 +69,21 @@ internal sealed partial class LedgerMessages(
         }
     }
 
-    private async Task ReportAsync(DueReport due, TaskCompletionSource sent)
+    /// <summary>Starts a message that a stop waits for. Called with the executor's lock held.</summary>
+    /// <param name="send">Sends it; throws nothing.</param>
+    private void Start(Func<Task> send)
+    {
+        var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _sending.Add(sent);
+        scheduling.Start(async () =>
+        {
+            await send().ConfigureAwait(false);
+            executor.Look(_ => _sending.Remove(sent));
+            sent.TrySetResult();
+        });
+    }
+
+    private async Task ReportAsync(DueReport due)
     {
         using var activity = LeasingTelemetry.Source.StartActivity("report");
         activity?.SetTag("funcscaler.function", due.Function.Value);
@@ -91,12 +101,9 @@ internal sealed partial class LedgerMessages(
                 LogReportFailed(due.Function.Value, e.Message);
             }
         }
-
-        executor.Look(_ => _sending.Remove(sent));
-        sent.TrySetResult();
     }
 
-    private async Task BeatAsync(WorkerBeat beat, TaskCompletionSource sent)
+    private async Task BeatAsync(WorkerBeat beat)
     {
         using var activity = LeasingTelemetry.Source.StartActivity("beat");
         try
@@ -110,9 +117,6 @@ internal sealed partial class LedgerMessages(
                 LogBeatFailed(e.Message);
             }
         }
-
-        executor.Look(_ => _sending.Remove(sent));
-        sent.TrySetResult();
     }
 
     private async Task ReadWorkerAsync()
