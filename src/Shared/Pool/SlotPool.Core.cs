@@ -6,7 +6,7 @@ public sealed partial class SlotPool
     /// <summary>Whether the last request of the function came with other settings: what is here serves those who hold it or wait, and goes.</summary>
     internal bool IsFormer { get; private set; }
 
-    /// <summary>Whether the pool has neither slots nor requests, and nothing that it has learned the hard way.</summary>
+    /// <summary>Whether the pool has neither slots nor requests.</summary>
     internal bool IsEmpty => _inventory.Count == 0 && _line.Count == 0;
 
     /// <summary>

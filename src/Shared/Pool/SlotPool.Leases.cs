@@ -64,8 +64,7 @@ public sealed partial class SlotPool
         if (!_shares && !Suspended && _line.UnboundCount == 0 && _line.First is { } waiter)
         {
             // It comes in place of the slot that the request was to get: to keep it for others would be to send it back and forth for ever.
-            _line.Remove(waiter);
-            Grant(slot, waiter.Request, GrantKind.Waited, _nowUs - waiter.ArrivedUs, waiter.Callers, effects);
+            Serve(waiter, slot, GrantKind.Waited, effects);
         }
         else
         {
@@ -108,8 +107,7 @@ public sealed partial class SlotPool
         Suspended = false;
         while (_inventory.LastFreed is { } slot && _line.First is { } waiter)
         {
-            _line.Remove(waiter);
-            Grant(slot, waiter.Request, GrantKind.Waited, _nowUs - waiter.ArrivedUs, waiter.Callers, effects);
+            Serve(waiter, slot, GrantKind.Waited, effects);
         }
 
         Settle(effects);

@@ -676,8 +676,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     {
         if (!Suspended && NextFor(slot) is { } waiter)
         {
-            _line.Remove(waiter);
-            Grant(slot, waiter.Request, kind, _nowUs - waiter.ArrivedUs, waiter.Callers, effects);
+            Serve(waiter, slot, kind, effects);
             return;
         }
 
@@ -687,6 +686,12 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     /// <summary>Who may have a slot: where requests share what is new the first in line, else the one it was created for.</summary>
     private Waiter? NextFor(Slot slot) => _shares ? _line.First : _line.Unbind(slot) ?? _line.FirstUnbound();
+
+    private void Serve(Waiter waiter, Slot slot, GrantKind kind, List<Effect> effects)
+    {
+        _line.Remove(waiter);
+        Grant(slot, waiter.Request, kind, _nowUs - waiter.ArrivedUs, waiter.Callers, effects);
+    }
 
     private void Grant(Slot slot, RequestId request, GrantKind kind, long waitedUs, int callers, List<Effect> effects)
     {
