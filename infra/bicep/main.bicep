@@ -116,7 +116,8 @@ param leasing leasingSettings = {
   drainTimeout: '00:00:03'
   leaseSeconds: 30
   reportSeconds: 1
-  parkSeconds: 10
+  parkSeconds: 60
+  holdAheadSeconds: 3660
   maxSlotsPerFunction: 0
   createBurst: 20
   createsPerMinute: 20
@@ -171,6 +172,7 @@ type leasingSettings = {
   @minValue(0)
   @maxValue(86400)
   parkSeconds: int
+  holdAheadSeconds: int
 
   @description('The most slots of one function; 0 for no limit.')
   @minValue(0)

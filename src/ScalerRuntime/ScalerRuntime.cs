@@ -15,7 +15,7 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ScalerCore _core;
-    private readonly RuntimeMetrics _metrics;
+    private readonly RuntimeMetrics? _metrics;
     private readonly Reconciler _reconciler;
     private TaskCompletionSource? _quiet;
     private int _disposed;
@@ -41,7 +41,7 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
         _core = new ScalerCore(policy, HeldCalls.PriceCreates(options.Pool, backend, held));
         Executor = new CoreExecutor(_core, backend, held, options, time, logger, AfterEvent, scheduling);
         Reports = new CoreReports(_core, Executor, policy, backend.Name);
-        _metrics = new RuntimeMetrics(Reports.Read, time);
+        _metrics = options.Measured ? new RuntimeMetrics(Reports.Read, time) : null;
         _reconciler = new Reconciler(_core, Executor, backend, options, time, logger);
     }
 
@@ -97,7 +97,7 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
             return;
         }
 
-        _metrics.Dispose();
+        _metrics?.Dispose();
         await _reconciler.DisposeAsync().ConfigureAwait(false);
         await Executor.DisposeAsync().ConfigureAwait(false);
         await _backend.DisposeAsync().ConfigureAwait(false);

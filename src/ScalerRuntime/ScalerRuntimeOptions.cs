@@ -23,6 +23,9 @@ public sealed record ScalerRuntimeOptions
 
     /// <summary>The pause before the backend is asked for its list again when that failed. Default 500 ms.</summary>
     public TimeSpan ReconcileRetryDelay { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Whether its requests and slots count in the metrics. Not so for a rehearsal.</summary>
+    internal bool Measured { get; init; } = true;
 }
 
 /// <summary>An instance given to a request.</summary>

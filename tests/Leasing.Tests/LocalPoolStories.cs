@@ -98,7 +98,7 @@ public class LocalPoolStories
     [Fact]
     public void Beyond_its_tickets_or_its_longest_hold_a_worker_waits_for_its_own_ledger()
     {
-        var stage = new Stage(options: new LeasingOptions { TicketsAhead = 2 });
+        var stage = new Stage(options: new LeasingOptions { TicketsAhead = 2, HoldAhead = TimeSpan.Zero });
         Assert.Equal("create 101", stage.Assign("w", "r1"));
         Assert.Equal("create 102", stage.Assign("w", "r2"));
         Assert.Equal("", stage.Assign("w", "r3"));
@@ -107,6 +107,16 @@ public class LocalPoolStories
         Assert.Equal("", stage.Assign("w", "r4", function: patient));
         Assert.Equal("create 104", stage.Beat("w"));
         Assert.Equal(stage.Options.HoldUs(patient), stage.Life("w").State.HoldUs);
+    }
+
+    [Fact]
+    public void The_first_create_for_a_function_waits_for_nothing_where_its_hold_was_told_ahead()
+    {
+        var patient = Function with { TimeoutSeconds = 400 };
+        var stage = new Stage(options: new LeasingOptions { HoldAhead = TimeSpan.FromSeconds(1000) });
+        Assert.Equal("create 101", stage.Assign("w", "r1", function: patient));
+        Assert.Equal(1000 * Second, stage.Life("w").State.HoldUs);
+        Assert.Equal("", stage.Assign("w", "r2", function: patient with { TimeoutSeconds = 500 }));
     }
 
     [Fact]

@@ -129,6 +129,7 @@ var scalerSettings = [
   { name: 'Scaler__LeaseSeconds', value: string(leasing.leaseSeconds) }
   { name: 'Scaler__ReportSeconds', value: string(leasing.reportSeconds) }
   { name: 'Scaler__ParkSeconds', value: string(leasing.parkSeconds) }
+  { name: 'Scaler__HoldAheadSeconds', value: string(leasing.holdAheadSeconds) }
   { name: 'Scaler__MaxSlotsPerFunction', value: string(leasing.maxSlotsPerFunction) }
   { name: 'Scaler__CreateBurst', value: string(leasing.createBurst) }
   { name: 'Scaler__CreatesPerMinute', value: string(leasing.createsPerMinute) }

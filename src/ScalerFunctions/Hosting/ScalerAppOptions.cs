@@ -46,6 +46,9 @@ public sealed class ScalerAppOptions
     /// <summary>After this long unused at a worker an instance goes back to its ledger, for all workers, s.</summary>
     public double ParkSeconds { get; set; } = 60;
 
+    /// <summary>How long a request may hold an instance that a worker creates before it has told anybody of the function's time-out, s.</summary>
+    public double HoldAheadSeconds { get; set; } = 3660;
+
     /// <summary>The most slots of one function, over all workers; 0 for no limit.</summary>
     public int MaxSlotsPerFunction { get; set; }
 
@@ -75,6 +78,7 @@ public sealed class ScalerAppOptions
         Lease = TimeSpan.FromSeconds(LeaseSeconds),
         ReportInterval = TimeSpan.FromSeconds(ReportSeconds),
         ParkAfter = TimeSpan.FromSeconds(ParkSeconds),
+        HoldAhead = TimeSpan.FromSeconds(HoldAheadSeconds),
         CreateBurst = CreateBurst,
         CreatesPerMinute = CreatesPerMinute,
     };

@@ -45,6 +45,7 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
         errors.Range("Scaler:LeaseSeconds", options.LeaseSeconds, 1, 3600);
         errors.Range("Scaler:ReportSeconds", options.ReportSeconds, 0.05, 60);
         errors.Range("Scaler:ParkSeconds", options.ParkSeconds, 0, 86_400);
+        errors.Range("Scaler:HoldAheadSeconds", options.HoldAheadSeconds, 0, 86_400);
         errors.Require(
             options.LatencyPrice is null or (> 0 and <= 1e6),
             "Scaler:LatencyPrice",

@@ -37,6 +37,7 @@ internal static class ScalerAppServices
             new ScalerRuntimeOptions(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<WorkerRuntime>>()));
+        services.AddSingleton<WorkerReadiness>();
         services.AddSingleton<IScaler>(provider => provider.GetRequiredService<WorkerRuntime>());
         services.AddSingleton<ScalerService>();
         services.AddSingleton<ScalerJsonApi>();

@@ -13,20 +13,30 @@ using Microsoft.DurableTask.Client;
 namespace FuncScaler.ScalerFunctions.Http;
 
 /// <summary>Pools as their ledgers know them, for operators.</summary>
-public sealed class PoolFunctions(DurableLedgers ledgers)
+public sealed class PoolFunctions(DurableLedgers ledgers, WorkerReadiness readiness)
 {
     /// <summary>The most instances that can be wished for.</summary>
     private const int MostProvisioned = 1000;
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = false };
 
-    /// <summary>Says whether this worker can serve: open to anybody, it tells nothing else and changes nothing.</summary>
+    /// <summary>
+    /// Says whether this worker has its lease and has rehearsed, so that cold starts wait for the backend only: open to anybody, it tells nothing else.
+    /// </summary>
     [Function("Ready")]
     public IActionResult Ready(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "api/ready")] HttpRequest request, [DurableClient] DurableTaskClient client)
     {
         ledgers.Connect(client);
-        return new ContentResult { StatusCode = StatusCodes.Status200OK, Content = "ok", ContentType = "text/plain" };
+        if (readiness.IsReady)
+        {
+            return new ContentResult { StatusCode = StatusCodes.Status200OK, Content = "ok", ContentType = "text/plain" };
+        }
+
+        // Whoever waits for readiness may send nothing before it: the lease is asked for now.
+        readiness.Begin();
+        request.HttpContext.Response.Headers.RetryAfter = "1";
+        return HttpAnswer.Error(StatusCodes.Status503ServiceUnavailable, "Unavailable", "this worker is not ready yet: ask again in a second");
     }
 
     /// <summary>The durable state of a function's pool.</summary>

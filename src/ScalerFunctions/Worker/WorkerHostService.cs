@@ -1,4 +1,7 @@
+using FuncScaler.Leasing;
+using FuncScaler.Policies;
 using FuncScaler.Runtime.Leasing;
+using FuncScaler.Runtime.Rehearsing;
 using FuncScaler.ScalerFunctions.Hosting;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -6,12 +9,28 @@ using Microsoft.Extensions.Options;
 
 namespace FuncScaler.ScalerFunctions.Worker;
 
+/// <summary>Whether a worker's first requests wait for nothing but the backend.</summary>
+public sealed class WorkerReadiness(WorkerRuntime runtime)
+{
+    /// <summary>The rehearsal before the first request; done where there is none.</summary>
+    internal Task Rehearsal { get; set; } = Task.CompletedTask;
+
+    /// <summary>Whether the worker has its lease, and has rehearsed.</summary>
+    public bool IsReady => runtime.IsReady && Rehearsal.IsCompleted;
+
+    /// <inheritdoc cref="WorkerRuntime.Begin"/>
+    public void Begin() => runtime.Begin();
+}
+
 /// <summary>
 /// Connects a worker that serves native gRPC to the ledgers before the first invocation does, and hands its slots back when it stops.
 /// </summary>
 internal sealed partial class WorkerHostService(
     WorkerRuntime runtime,
+    WorkerReadiness readiness,
     DurableLedgers ledgers,
+    PolicyChoice policy,
+    LeasingOptions leasing,
     IOptions<ScalerAppOptions> options,
     IHostApplicationLifetime lifetime,
     TimeProvider time,
@@ -28,6 +47,9 @@ internal sealed partial class WorkerHostService(
         LogStarted(runtime.Worker.Value);
         if (options.Value.Grpc.Port is not null)
         {
+            // Such a worker stays, so that a second of work before the first request is well spent.
+            readiness.Rehearsal = Task.Run(() => Rehearsal.RunAsync(policy, leasing, time, _stopping.Token), cancellationToken);
+
             // Not before the worker has started: only then does the host pass invocations on.
             lifetime.ApplicationStarted.Register(() => _knocking = KnockAsync(new Uri(new Uri(options.Value.HostUrl), "api/ready"), _stopping.Token));
         }
@@ -39,6 +61,7 @@ internal sealed partial class WorkerHostService(
     {
         await _stopping.CancelAsync();
         await _knocking;
+        await readiness.Rehearsal.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(options.Value.DrainTimeout);
         await runtime.StopAsync(patience.Token);
@@ -78,6 +101,7 @@ internal sealed partial class WorkerHostService(
             }
 
             LogConnected();
+            readiness.Begin();
         }
         catch (OperationCanceledException)
         {

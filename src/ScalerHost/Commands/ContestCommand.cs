@@ -68,11 +68,7 @@ internal static class ContestCommand
                 (progress, token) => scalerAddress is null
                     ? RunOwnScalerAsync(run, choice, !parsed.GetValue(noWait), tailSeconds, progress, token)
                     : RunPlatformAsync(run, scalerAddress, parsed.GetValue(port), tailSeconds, progress, token))).ToList();
-            if (scalerAddress is null)
-            {
-                await WarmUpAsync(choice, cancellationToken).ConfigureAwait(false);
-            }
-
+            await WarmUpAsync(choice, cancellationToken).ConfigureAwait(false);
             var reports = await ContestProgress.RunAsync(jobs, cancellationToken).ConfigureAwait(false);
             if (folder is not null)
             {
@@ -122,7 +118,7 @@ internal static class ContestCommand
     /// A second of requests against a scaler and a platform of their own, not counted: the first calls of a process run code that is not
     /// compiled yet, and a contest is about scalers, not about compilers.
     /// </summary>
-    private static async Task WarmUpAsync(PolicyChoice policy, CancellationToken cancellationToken)
+    internal static async Task WarmUpAsync(PolicyChoice policy, CancellationToken cancellationToken)
     {
         var trace = new WarmUpTrace();
         await RunOwnScalerAsync(new ContestRun(trace.Name, trace), policy, waiting: true, tailSeconds: 0, new Progress<RunProgress>(), cancellationToken)

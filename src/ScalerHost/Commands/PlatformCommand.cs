@@ -1,5 +1,6 @@
 using System.CommandLine;
 using FuncScaler.ContestSimulator.Platform;
+using FuncScaler.Policies;
 using FuncScaler.ContestSimulator.Traces;
 
 namespace FuncScaler.ScalerHost.Commands;
@@ -44,6 +45,7 @@ internal static class PlatformCommand
             });
             await using (server.ConfigureAwait(false))
             {
+                await ContestCommand.WarmUpAsync(PolicyCatalog.Parse(PolicyCatalog.Default), cancellationToken).ConfigureAwait(false);
                 await server.StartAsync(cancellationToken).ConfigureAwait(false);
                 if (parsed.GetValue(start))
                 {

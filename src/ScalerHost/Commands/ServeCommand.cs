@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using FuncScaler.Runtime;
+using FuncScaler.Runtime.Rehearsing;
 using FuncScaler.Runtime.Telemetry;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Settings;
@@ -101,7 +102,9 @@ internal static class ServeCommand
             await server.StartAsync(cancellationToken).ConfigureAwait(false);
             try
             {
+                var rehearsal = Rehearsal.RunAsync(options.Policy, options.Runtime.Pool, TimeProvider.System, cancellationToken);
                 await prepareAsync(server, cancellationToken).ConfigureAwait(false);
+                await rehearsal.ConfigureAwait(false);
                 server.SetServing(true);
                 Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {opened.Description}");
                 await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);

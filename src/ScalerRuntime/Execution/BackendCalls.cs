@@ -152,7 +152,7 @@ internal sealed partial class BackendCalls : IAsyncDisposable
 
     private async Task CallAsync(Effect effect)
     {
-        using var activity = ScalerTelemetry.StartActivity(NameOf(effect.Kind), effect.Function);
+        using var activity = _executor.Measured ? ScalerTelemetry.StartActivity(NameOf(effect.Kind), effect.Function) : null;
         try
         {
             switch (effect.Kind)

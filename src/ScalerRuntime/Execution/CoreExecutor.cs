@@ -59,6 +59,9 @@ internal sealed class CoreExecutor : IAsyncDisposable
     /// <summary>What was counted so far; read it within <see cref="Look{T}"/>.</summary>
     public RequestCounters Counters { get; } = new();
 
+    /// <inheritdoc cref="ScalerRuntimeOptions.Measured"/>
+    public bool Measured => _options.Measured;
+
     /// <summary>The calls to the backend.</summary>
     public BackendCalls Calls { get; }
 
@@ -87,7 +90,10 @@ internal sealed class CoreExecutor : IAsyncDisposable
                 Counters.Granted(only.GrantKind);
                 Rearm();
                 _afterEvent?.Invoke();
-                ScalerTelemetry.RecordWarmAssign(this, nowUs, only.GrantKind);
+                if (Measured)
+                {
+                    ScalerTelemetry.RecordWarmAssign(this, nowUs, only.GrantKind);
+                }
                 return new ValueTask<AssignedInstance>(new AssignedInstance(only.Instance, only.GrantKind, only.Address));
             }
 
@@ -222,17 +228,25 @@ internal sealed class CoreExecutor : IAsyncDisposable
     private async ValueTask<AssignedInstance> WaitAsync(
         FunctionMeta function, RequestId request, Task<AssignedInstance> pending, long askedUs, CancellationToken cancellationToken)
     {
-        using var activity = ScalerTelemetry.StartActivity("wait", function);
+        using var activity = Measured ? ScalerTelemetry.StartActivity("wait", function) : null;
         try
         {
             var assigned = await pending.WaitAsync(cancellationToken).ConfigureAwait(false);
-            ScalerTelemetry.RecordAssign(NowUs - askedUs, assigned.Kind);
+            if (Measured)
+            {
+                ScalerTelemetry.RecordAssign(NowUs - askedUs, assigned.Kind);
+            }
+
             activity?.SetTag("funcscaler.outcome", ScalerService.StartName(assigned.Kind));
             return assigned;
         }
         catch (AssignRejectedException e)
         {
-            ScalerTelemetry.RecordRejected(NowUs - askedUs);
+            if (Measured)
+            {
+                ScalerTelemetry.RecordRejected(NowUs - askedUs);
+            }
+
             activity?.SetStatus(ActivityStatusCode.Error, e.Message);
             throw;
         }

@@ -19,7 +19,7 @@ public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
     private readonly LeasingOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly RuntimeMetrics _metrics;
+    private readonly RuntimeMetrics? _metrics;
     private readonly LedgerMessages _messages;
     private TaskCompletionSource? _quiet;
 
@@ -63,12 +63,15 @@ public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
         _logger = logger;
         Executor = new CoreExecutor(_core, backend, held, runtime, time, logger, AfterEvent, scheduling);
         Reports = new CoreReports(_core, Executor, policy, backend.Name);
-        _metrics = new RuntimeMetrics(Reports.Read, time);
+        _metrics = runtime.Measured ? new RuntimeMetrics(Reports.Read, time) : null;
         _messages = new LedgerMessages(_core, Executor, ledgers, scheduling ?? Scheduling.ThreadPool, time, logger);
     }
 
     /// <summary>This worker, in this life.</summary>
     public WorkerId Worker => Executor.Look(_ => _core.Worker);
+
+    /// <summary>Whether cold starts wait for nothing but the backend: this worker's ledger has answered. Not yet so in its first second.</summary>
+    public bool IsReady => Executor.Look(_ => _core.Lease.HasBegun);
 
     /// <summary>Reports sent to ledgers since the start.</summary>
     public long ReportsSent => _messages.ReportsSent;
@@ -79,6 +82,9 @@ public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
     private protected override CoreExecutor Executor { get; }
 
     private protected override CoreReports Reports { get; }
+
+    /// <summary>Asks for the lease before the first request does: otherwise that one waits for it.</summary>
+    public void Begin() => DoAndSend(static (_, _) => { });
 
     /// <summary>
     /// Stops: unused instances go back at once, those in use when their requests end or when <paramref name="cancellationToken"/> ends the
@@ -108,7 +114,7 @@ public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _metrics.Dispose();
+        _metrics?.Dispose();
         await Executor.DisposeAsync().ConfigureAwait(false);
     }
 

@@ -50,12 +50,19 @@ public sealed record LeasingOptions
     public TimeSpan AskPatience { get; init; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
-    /// A worker without slots and requests lets its lease go after this. Default 1 min; above 0. Its next miss waits for a new lease.
+    /// A worker without slots and requests lets its lease go after this. Default 10 min; above 0. Its next miss waits for a new lease.
     /// </summary>
-    public TimeSpan RestAfter { get; init; } = TimeSpan.FromMinutes(1);
+    public TimeSpan RestAfter { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>Tickets that a worker reserves beyond those it has used. Default 256; at least 2.</summary>
     public int TicketsAhead { get; init; } = 256;
+
+    /// <summary>
+    /// How long requests may hold an instance that a worker creates before it has told its ledger of the function. Default 61 min, enough for
+    /// timeouts up to 29 min and for functions without one; from 0 on. The first create for a function that may hold one for longer waits for
+    /// a beat. What a worker had created and not told when it died is kept for this long.
+    /// </summary>
+    public TimeSpan HoldAhead { get; init; } = TimeSpan.FromMinutes(61);
 
     /// <summary>
     /// An instance that a worker has not used for this long goes back to the ledger, where every worker can have it and where it survives
@@ -127,6 +134,7 @@ public sealed record LeasingOptions
         Check(ClockSkew >= TimeSpan.Zero, $"{nameof(ClockSkew)} is {ClockSkew} and must be 0 or more.");
         Check(ParkAfter >= TimeSpan.Zero, $"{nameof(ParkAfter)} is {ParkAfter} and must be 0 or more.");
         Check(ClockDrift is >= 0 and < 1, $"{nameof(ClockDrift)} is {ClockDrift} and must be from 0 to below 1.");
+        Check(HoldAhead >= TimeSpan.Zero, $"{nameof(HoldAhead)} is {HoldAhead} and must be 0 or more.");
         Check(AskPatience >= TimeSpan.Zero, $"{nameof(AskPatience)} is {AskPatience} and must be 0 or more.");
         Check(TicketsAhead >= 2, $"{nameof(TicketsAhead)} is {TicketsAhead} and must be at least 2.");
         Check(MaxOperations >= 1, $"{nameof(MaxOperations)} is {MaxOperations} and must be at least 1.");

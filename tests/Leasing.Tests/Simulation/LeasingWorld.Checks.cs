@@ -16,7 +16,8 @@ internal sealed partial class LeasingWorld
         {
             var options = _schedule.Options;
             var skewUs = 2 * options.ClockSkew.ToUs();
-            var graceUs = options.DeathGraceUs(Math.Max(options.HoldUs(Schedule.Function), options.HoldUs(Schedule.Changed)));
+            var holdUs = Math.Max(options.HoldUs(Schedule.Function), options.HoldUs(Schedule.Changed));
+            var graceUs = options.DeathGraceUs(Math.Max(holdUs, options.HoldAhead.ToUs()));
             return (6 * Schedule.LongestDelayUs) + (2 * options.Lease.ToUs()) + (6 * (SweepUs + Schedule.Second)) + graceUs + (3 * skewUs);
         }
     }

@@ -118,6 +118,7 @@ internal sealed record Schedule
                 AskPatience = TimeSpan.FromMilliseconds(dice.Pick([0, 150, 600])),
                 RestAfter = TimeSpan.FromMilliseconds(dice.Pick([300, 1500, 60000])),
                 TicketsAhead = dice.Pick([2, 4, 64]),
+                HoldAhead = TimeSpan.Zero,
                 ForgetWorkerAfter = TimeSpan.FromSeconds(60),
                 CreateBurst = 3,
                 CreatesPerMinute = 60,
@@ -133,6 +134,12 @@ internal sealed record Schedule
                 },
             },
         };
+        if (dice.Percent(20))
+        {
+            // Enough for the function as it is at first, or for both its forms.
+            schedule = schedule with { Options = schedule.Options with { HoldAhead = TimeSpan.FromSeconds(dice.Pick([3, 8])) } };
+        }
+
         return dice.Percent(8) ? AtTheEdgeOfTheLease(schedule) : schedule;
     }
 

@@ -31,6 +31,11 @@ public sealed class ContestTests(StorageFixture storage, ITestOutputHelper outpu
                 ["Scaler__Grpc__Port"] = $"{grpc.Number}",
             },
         });
+        using (var http = new HttpClient { BaseAddress = host.Url })
+        {
+            await App.UntilReadyAsync(http);
+        }
+
         meter.Reset();
 
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };

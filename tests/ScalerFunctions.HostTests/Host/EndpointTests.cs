@@ -62,7 +62,11 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
     }
 
     [HostFact]
-    public async Task Whether_the_worker_is_ready_may_be_asked_by_anybody() => Assert.Equal("ok", await Http.GetStringAsync("api/ready"));
+    public async Task Whether_the_worker_is_ready_may_be_asked_by_anybody()
+    {
+        await App.UntilReadyAsync(Http);
+        Assert.Equal("ok", await Http.GetStringAsync("api/ready"));
+    }
 
     [HostFact]
     public async Task An_instance_is_assigned_released_and_given_again_in_json()

@@ -36,6 +36,10 @@ internal static class App
         }
     }
 
+    /// <summary>Waits until a worker has its lease.</summary>
+    public static Task UntilReadyAsync(HttpClient http) => Waiting.UntilAsync(
+        "the worker has its lease", Limit, async () => (await http.GetAsync(new Uri("api/ready", UriKind.Relative))).IsSuccessStatusCode);
+
     /// <summary>Settings with container instances on a Resource Manager of our own.</summary>
     public static Dictionary<string, string> OnContainerInstances(FakeArmServer platform) => new()
     {
@@ -43,6 +47,7 @@ internal static class App
         ["Scaler__Policy"] = "ttl:5",
         ["Scaler__ParkSeconds"] = "2",
         ["Scaler__LeaseSeconds"] = "10",
+        ["Scaler__HoldAheadSeconds"] = "0",
         ["Scaler__BackendSettings"] = new JsonObject
         {
             ["armEndpoint"] = platform.Address.AbsoluteUri,

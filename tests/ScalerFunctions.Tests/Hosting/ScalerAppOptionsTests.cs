@@ -22,6 +22,7 @@ public sealed class ScalerAppOptionsTests
         { new ScalerAppOptions { LeaseSeconds = 0 }, "Scaler:LeaseSeconds 0 is out of range" },
         { new ScalerAppOptions { LeaseSeconds = 6 }, "Scaler:LeaseSeconds and Scaler:ReportSeconds do not go together" },
         { new ScalerAppOptions { ReportSeconds = 0 }, "Scaler:ReportSeconds 0 is out of range" },
+        { new ScalerAppOptions { HoldAheadSeconds = -1 }, "Scaler:HoldAheadSeconds -1 is out of range" },
         { new ScalerAppOptions { ParkSeconds = -1 }, "Scaler:ParkSeconds -1 is out of range" },
         { new ScalerAppOptions { LatencyPrice = 0 }, "Scaler:LatencyPrice 0 is no price: give GBs per second of waiting" },
         { new ScalerAppOptions { MaxSlotsPerFunction = -1 }, "or 0, which means no limit" },

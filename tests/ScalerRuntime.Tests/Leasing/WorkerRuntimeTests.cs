@@ -34,6 +34,22 @@ public sealed class WorkerRuntimeTests
     }
 
     [Fact]
+    public async Task A_worker_that_begins_has_its_lease_before_the_first_request()
+    {
+        await using var world = new World();
+        await world.PassAsync(TimeSpan.FromSeconds(3));
+        Assert.False(world.Workers[0].IsReady);
+
+        world.Workers[0].Begin();
+        await world.UntilAsync(() => world.Workers[0].IsReady);
+
+        var assign = world.AssignAsync(0, "r1");
+        await world.UntilAsync(() => world.Backend.CreatedCount == 1);
+        await world.UntilAsync(() => assign.IsCompleted);
+        Assert.Equal(GrantKind.Cold, (await assign).Kind);
+    }
+
+    [Fact]
     public async Task Warm_assigns_and_their_releases_call_no_ledger()
     {
         await using var world = new World();

@@ -25,7 +25,7 @@ public class WorkerLease(WorkerId worker, long firstTicket, LeasingOptions optio
     private long _usedUs = long.MinValue / 2;
     private long _validFrom = 1;
     private long _ticketWanted = firstTicket;
-    private long _holdWanted;
+    private long _holdWanted = options.HoldAhead.ToUs();
     private bool _resting;
     private bool _leaving;
     private long _leftAt;
@@ -46,6 +46,9 @@ public class WorkerLease(WorkerId worker, long firstTicket, LeasingOptions optio
     /// Its ledger takes it for a worker that may have slots: others may be told of it. Not before its first beat is acknowledged, nor at rest.
     /// </summary>
     public bool IsKnown => _acknowledged >= _validFrom;
+
+    /// <summary>Whether its ledger has answered this life at all: before that a miss waits for the answer.</summary>
+    public bool HasBegun => _acknowledged > 0;
 
     /// <summary>When a beat is to be sent next, µs; <see cref="long.MaxValue"/> for never.</summary>
     public long NextBeatUs
