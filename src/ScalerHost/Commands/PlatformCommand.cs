@@ -1,7 +1,7 @@
 using System.CommandLine;
 using FuncScaler.ContestSimulator.Platform;
-using FuncScaler.Policies;
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.Policies;
 
 namespace FuncScaler.ScalerHost.Commands;
 
