@@ -54,6 +54,15 @@ internal static class CommonOptions
         "is no number of seconds that can be used",
         string.Create(CultureInfo.InvariantCulture, $"give {least:0.###} to {most:0}, as a number alone"));
 
+    /// <summary>A price, or another amount of 0 to 10⁹.</summary>
+    public static Option<double?> Amount(string name, string description, string help) => Read<double?>(
+        name,
+        description,
+        help,
+        static (string text, out double? amount) => IsNumber(text, 0, 1e9, out amount),
+        "is no amount that can be used",
+        "give 0 to 1000000000, as a number alone");
+
     /// <summary>A whole number.</summary>
     public static Option<int> Whole(string name, string description, int otherwise, int least, int most, string wrong, string mend) => Default(
         Read(

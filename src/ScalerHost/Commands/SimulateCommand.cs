@@ -1,4 +1,5 @@
 using System.CommandLine;
+using FuncScaler.ContestSimulator.Reports;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
 
@@ -22,12 +23,13 @@ internal static class SimulateCommand
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance, as the papers' originals do" };
         var price = CommonOptions.LatencyPrice("; a price also sorts by cost");
+        var measures = new MeasureOptions();
         var threads = CommonOptions.Whole("--threads", "Processors to use", Math.Min(Environment.ProcessorCount, MostThreads), 1, MostThreads, "is no number of processors", $"give 1 to {MostThreads}");
         var output = CommonOptions.Path("--out", "Write report.html and result.json into this folder; runs the two keep-alive sweeps of the report besides", "DIR");
         var json = new Option<bool>("--json") { Description = "Print one JSON document, and nothing else, on standard output" };
         var command = new Command("simulate", "Compare policies on a trace in virtual time, next to what perfect knowledge could reach");
         trace.AddTo(command);
-        foreach (var option in new Option[] { policies, rpc, tail, noWait, price, threads, output, json })
+        foreach (var option in (Option[])[policies, rpc, tail, noWait, price, .. measures.All, threads, output, json])
         {
             command.Options.Add(option);
         }
@@ -39,6 +41,7 @@ internal static class SimulateCommand
             var choices = ParsePolicies(parsed.GetValue(policies)!);
             var options = CommonOptions.ReadRpcMs(parsed, rpc, new VirtualOptions());
             var latencyPrice = parsed.GetValue(price);
+            var (prices, sortBy) = measures.Read(parsed, latencyPrice);
             var folder = parsed.GetValue(output);
             if (folder is not null)
             {
@@ -50,20 +53,21 @@ internal static class SimulateCommand
                 TailUs = (long)((parsed.GetValue(tail) ?? 300) * 1e6),
                 Pool = new SlotPoolOptions { Waiting = !parsed.GetValue(noWait), LatencyPriceGbs = latencyPrice },
                 RecordSeries = folder is not null,
+                CreateCostGbs = prices.CreateCostGbs,
             };
-            var comparison = Compare(chosen, choices, sweep: folder is not null, options, parsed.GetValue(threads), cancellationToken);
+            var comparison = Compare(chosen, choices, sweep: folder is not null, options, parsed.GetValue(threads), prices, sortBy, cancellationToken);
             if (folder is not null)
             {
-                SimulateOutput.Save(comparison, latencyPrice, TypedOptions(parsed), folder);
+                SimulateOutput.Save(comparison, TypedOptions(parsed), folder);
             }
 
             if (parsed.GetValue(json))
             {
-                Console.WriteLine(SimulateOutput.Json(comparison, latencyPrice, forFile: false));
+                Console.WriteLine(SimulateOutput.Json(comparison, forFile: false));
             }
             else
             {
-                SimulateOutput.Print(comparison, latencyPrice);
+                SimulateOutput.Print(comparison);
             }
 
             return Task.FromResult(0);
@@ -89,6 +93,8 @@ internal static class SimulateCommand
         bool sweep,
         VirtualOptions options,
         int threads,
+        MeasurePrices prices,
+        Measure sortBy,
         CancellationToken cancellationToken)
     {
         var swept = sweep ? SimulateOutput.Sweep : [];
@@ -116,6 +122,8 @@ internal static class SimulateCommand
             chosen.Name,
             results[..choices.Count],
             [.. swept.Zip(results[choices.Count..], (s, r) => (s.Family, s.Label, r))],
-            bound!);
+            bound!,
+            prices,
+            sortBy);
     }
 }
