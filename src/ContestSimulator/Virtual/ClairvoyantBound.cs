@@ -105,7 +105,7 @@ public sealed class ClairvoyantBound
             var function = trace.Functions[request.Function];
             var pairing = functions[request.Function] ??= new FunctionPairing(
                 function.Meta.MemoryGb,
-                (options.CreateUs + (2 * options.PlatformRpcUs) + function.InitDurationUs) / 1e6,
+                ((function.CreateUs ?? options.CreateUs) + (2 * options.PlatformRpcUs) + function.InitDurationUs) / 1e6,
                 options.CreateCostGbs,
                 prices);
             pairing.Arrive(request.StartUs / 1e6, request.DurationUs / 1e6, usable: request.StatusCode == 200);

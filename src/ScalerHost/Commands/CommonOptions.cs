@@ -93,6 +93,23 @@ internal static class CommonOptions
         "is no path",
         "write where the file or folder is");
 
+    /// <summary>The same for an option that may be given more than once.</summary>
+    public static Option<string[]> Paths(string name, string description, string help) => new(name)
+    {
+        Description = description,
+        HelpName = help,
+        CustomParser = result =>
+        {
+            string[] paths = [.. result.Tokens.Select(t => t.Value)];
+            foreach (var path in paths.Where(p => string.IsNullOrWhiteSpace(p) || p.Contains('\0', StringComparison.Ordinal)))
+            {
+                result.AddError(SettingErrors.Sentence(name, path, "is no path", "write where the file or folder is"));
+            }
+
+            return paths;
+        },
+    };
+
     /// <summary>"host:port" or an http(s) address.</summary>
     public static Option<Uri> Address(string name, string description, string help = "ADDR") => Read<Uri>(
         name,

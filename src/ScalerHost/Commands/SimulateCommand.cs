@@ -12,7 +12,7 @@ internal static class SimulateCommand
 
     public static Command Create()
     {
-        var trace = new TraceOptions(azure: true);
+        var trace = new TraceOptions(tables: true);
         var policies = new Option<string>("--policy")
         {
             Description = "Policies, separated by commas, or all: " + string.Join("; ", PolicyCatalog.All.Select(p => $"{p.Usage}, {p.Summary}")),
@@ -37,7 +37,7 @@ internal static class SimulateCommand
         command.SetAction((parsed, cancellationToken) =>
         {
             var chosen = trace.Choose(parsed)
-                ?? throw new CommandException(CommandException.BadUsage, "Name a trace: give --data, --preset, --azure2019 or --azure2021.");
+                ?? throw new CommandException(CommandException.BadUsage, $"Name a trace: give {trace.Names}.");
             var choices = ParsePolicies(parsed.GetValue(policies)!);
             var options = CommonOptions.ReadRpcMs(parsed, rpc, new VirtualOptions());
             var latencyPrice = parsed.GetValue(price);
