@@ -6,7 +6,7 @@ namespace FuncScaler.Tests;
 /// <summary>Policies side by side in virtual time, as users run it.</summary>
 public class SimulateCommandTests
 {
-    private static readonly string[] DocumentFields = ["trace", "requests", "results", "bestBy", "cheapest"];
+    private static readonly string[] DocumentFields = ["trace", "requests", "results", "bestBy", "cheapest", "boundHolds"];
 
     private static readonly string[] ResultFields =
     [
@@ -155,7 +155,7 @@ public class SimulateCommandTests
         var result = await FuncScalerProcess.RunAsync("simulate", "--data", folder.Path, "--policy", "ttl:9,capped", "--json", "--out", output);
 
         Assert.Equal((0, ""), (result.ExitCode, result.Errors));
-        Assert.Equal(["report.html", "result.json"], Directory.GetFiles(output).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
+        Assert.Equal(["report.html", "result.json", "results.csv", "results.json", "results.parquet"], Directory.GetFiles(output).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
         var page = await File.ReadAllTextAsync(Path.Combine(output, "report.html"));
         Assert.Contains("ttl:9", page, StringComparison.Ordinal);
         Assert.Contains("120 min", page, StringComparison.Ordinal);
@@ -187,6 +187,47 @@ public class SimulateCommandTests
             (double)r["money"]!,
             0.002 * ((double)r["slotGbSeconds"]! + (3 * (double)r["creates"]!)),
             (0.002 * ((double)r["slotGbSeconds"]! + (3 * (double)r["creates"]!))) + (0.01 * ((double)r["waitSeconds"]! + 0.0601))));
+    }
+
+    [Fact]
+    public async Task Traces_seeds_and_ranges_of_policies_make_an_experiment_that_a_file_describes()
+    {
+        using var folder = new TemporaryFolder();
+        WriteDataSet(folder);
+        var output = Path.Combine(folder.Path, "out");
+        var file = folder.File("experiment.json", """
+            // One data set, one preset with three seeds.
+            { "data": "${DESK_TEST_DATA}", "preset": ["smoke"], "seeds": "1..2,5", "length": 20, "policy": "ttl:1..5,direct", "sort-by": "rum", "json": true }
+            """);
+        Environment.SetEnvironmentVariable("DESK_TEST_DATA", folder.Path);
+
+        var result = await FuncScalerProcess.RunAsync("simulate", "--experiment", file, "--out", output);
+        var again = await FuncScalerProcess.RunAsync("simulate", "--experiment", file, "--out", output);
+
+        Assert.Equal((0, ""), (result.ExitCode, result.Errors));
+        Assert.Equal(result.Output, again.Output);
+        var document = JsonNode.Parse(result.Output)!;
+        var runs = document["runs"]!.AsArray();
+        Assert.Equal(4 * 5, runs.Count);
+        Assert.Equal(["ttl:1", "ttl:2", "ttl:5", "direct", "clairvoyant"], runs.Take(5).Select(r => (string)r!["policy"]!));
+        Assert.Equal([null, 1L, 2L, 5L], runs.Select(r => (long?)r!["seed"]).Distinct());
+        var smoke = document["summary"]!.AsArray().Where(s => (string)s!["trace"]! == "smoke").ToList();
+        Assert.All(smoke, s => Assert.Equal(3, (int)s!["seeds"]!));
+        AssertSorted(smoke.SkipLast(1).Select(s => (double)s!["means"]!["rum"]!));
+        Assert.NotNull(smoke[0]!["standardErrors"]!["rum"]);
+        Assert.Equal(["results.csv", "results.json", "results.parquet", "runs.jsonl"], Directory.GetFiles(output).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_bound_can_be_had_alone_and_says_for_which_scalers_it_holds()
+    {
+        var table = await FuncScalerProcess.RunAsync("simulate", "--preset", "smoke", "--length", "60", "--bound-only");
+        var markdown = await FuncScalerProcess.RunAsync("simulate", "--preset", "smoke", "--length", "60", "--bound-only", "--markdown");
+
+        Assert.Equal((0, ""), (table.ExitCode, table.Errors));
+        Assert.Contains("clairvoyant (bound)", table.Output, StringComparison.Ordinal);
+        Assert.Contains("serve each function's requests in order of arrival", table.Output, StringComparison.Ordinal);
+        Assert.Contains("| `clairvoyant` (bound) | ", markdown.Output, StringComparison.Ordinal);
     }
 
     private static List<JsonNode> Policies(JsonNode document) => [.. document["results"]!.AsArray().Where(r => !(bool)r!["isBound"]!).Select(r => r!)];

@@ -26,6 +26,10 @@ namespace FuncScaler.ContestSimulator.Virtual;
 /// </remarks>
 public sealed class ClairvoyantBound
 {
+    /// <summary>For which scalers the bound holds: which request may wait for which.</summary>
+    public const string Holds =
+        "The bound holds for scalers that serve each function's requests in order of arrival, one request an instance at a time: a request may wait for the release of any earlier request of its own function, and for no other.";
+
     private const int ScoreSteps = 20_000;
 
     private readonly double[] _prices;

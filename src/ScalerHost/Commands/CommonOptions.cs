@@ -150,11 +150,14 @@ internal static class CommonOptions
     }
 
     /// <exception cref="CommandException">There is no such policy.</exception>
-    public static PolicyChoice ParsePolicy(string text)
+    public static PolicyChoice ParsePolicy(string text) => ParsePolicy(text, PolicyCatalog.All);
+
+    /// <exception cref="CommandException">There is no such policy among these.</exception>
+    public static PolicyChoice ParsePolicy(string text, IReadOnlyList<PolicyEntry> among)
     {
         try
         {
-            return PolicyCatalog.Parse(text);
+            return PolicyCatalog.Parse(text, among);
         }
         catch (FormatException e)
         {

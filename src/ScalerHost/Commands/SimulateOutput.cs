@@ -98,6 +98,7 @@ internal static class SimulateOutput
             [
                 .. verdict.Cheapest.Select(c => new JsonObject { ["policy"] = c.Policy, ["fromPriceGbs"] = c.FromPriceGbs, ["toPriceGbs"] = c.ToPriceGbs }),
             ]),
+            ["boundHolds"] = ClairvoyantBound.Holds,
         };
         if (forFile)
         {
@@ -157,6 +158,8 @@ internal static class SimulateOutput
                 Console.WriteLine(sentence);
             }
         }
+
+        Console.WriteLine(ClairvoyantBound.Holds);
     }
 
     private static IReadOnlyList<SweepPoint> Points(

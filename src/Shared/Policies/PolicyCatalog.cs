@@ -69,14 +69,19 @@ public static class PolicyCatalog
 
     /// <summary>Reads a choice such as <c>capped</c> or <c>ttl:9</c>.</summary>
     /// <exception cref="FormatException">No such policy, or an option it does not take; the message says what there is.</exception>
-    public static PolicyChoice Parse(string text)
+    public static PolicyChoice Parse(string text) => Parse(text, Entries);
+
+    /// <summary>Reads a choice of the policies given.</summary>
+    /// <inheritdoc cref="Parse(string)" path="/exception"/>
+    public static PolicyChoice Parse(string text, IReadOnlyList<PolicyEntry> among)
     {
         ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(among);
         var colon = text.IndexOf(':', StringComparison.Ordinal);
         var name = (colon < 0 ? text : text[..colon]).Trim();
         var option = colon < 0 ? null : text[(colon + 1)..].Trim();
-        var entry = Array.Find(Entries, e => e.Name == name)
-            ?? throw new FormatException($"There is no policy '{name}'. Choose one of: {string.Join(", ", Entries.Select(e => e.Usage))}.");
+        var entry = among.FirstOrDefault(e => e.Name == name)
+            ?? throw new FormatException($"There is no policy '{name}'. Choose one of: {string.Join(", ", among.Select(e => e.Usage))}.");
         var reader = new PolicyOptionReader(entry, option);
         var choice = entry.Make(reader);
         reader.Finish();
