@@ -6,12 +6,13 @@ namespace FuncScaler.Tests;
 /// <summary>Policies side by side in virtual time, as users run it.</summary>
 public class SimulateCommandTests
 {
-    private static readonly string[] DocumentFields = ["trace", "requests", "results"];
+    private static readonly string[] DocumentFields = ["trace", "requests", "results", "bestBy", "cheapest", "boundHolds"];
 
     private static readonly string[] ResultFields =
     [
-        "policy", "score", "resourceScore", "latencyScore", "coldStartShare", "scheduleP50Ms", "scheduleP95Ms", "scheduleP99Ms",
-        "slotGbSeconds", "executionGbSeconds", "peakInstances", "elapsedSeconds",
+        "policy", "isBound", "score", "resourceScore", "latencyScore", "rum", "rumWait4", "rumMemory4", "coldStartShare", "waitedShare",
+        "scheduleMeanMs", "scheduleP50Ms", "scheduleP95Ms", "scheduleP99Ms", "waitSeconds", "slotGbSeconds", "executionGbSeconds",
+        "wastedGbSeconds", "creates", "peakInstances", "elapsedSeconds",
     ];
 
     [Fact]
@@ -27,8 +28,12 @@ public class SimulateCommandTests
         Assert.Equal(DocumentFields, document.Select(p => p.Key));
         Assert.Equal(Path.GetFileName(folder.Path), (string?)document["trace"]);
         Assert.Equal(200, (long)document["requests"]!);
-        var results = document["results"]!.AsArray();
-        Assert.Equal(["burst:extra=1,trim=5", "direct", "ttl:9"], results.Select(r => (string)r!["policy"]!).Order(StringComparer.Ordinal));
+        var bound = document["results"]!.AsArray()[^1]!;
+        Assert.Equal(("clairvoyant", true), ((string?)bound["policy"], (bool)bound["isBound"]!));
+        Assert.Equal(ResultFields, bound.AsObject().Select(p => p.Key));
+        var results = Policies(document);
+        Assert.All(results, r => Assert.True((double)r["score"]! <= (double)bound["score"]!));
+        Assert.Equal(["burst:extra=1,trim=5", "direct", "ttl:9"], results.Select(r => (string)r["policy"]!).Order(StringComparer.Ordinal));
         Assert.All(results, r => Assert.Equal(ResultFields, r!.AsObject().Select(p => p.Key)));
         AssertSorted(results.Select(r => -(double)r!["score"]!));
         foreach (var r in results)
@@ -50,10 +55,11 @@ public class SimulateCommandTests
 
         Assert.Equal((0, ""), (all.ExitCode, all.Errors));
         Assert.Equal(all.Output, unnamed.Output);
+        Assert.Contains(" is best by ", all.Output, StringComparison.Ordinal);
         var rows = all.Output.Split('\n').Where(l => l.StartsWith('│')).Select(l => l.Split('│')[1].Trim()).ToList();
         Assert.Equal("policy", rows[0]);
         Assert.Equal("clairvoyant (bound)", rows[^1]);
-        Assert.Equal(Policies.PolicyCatalog.All.Select(p => p.Name).Order(StringComparer.Ordinal), rows[1..^1].Order(StringComparer.Ordinal));
+        Assert.Equal(FuncScaler.Policies.PolicyCatalog.All.Select(p => p.Name).Order(StringComparer.Ordinal), rows[1..^1].Order(StringComparer.Ordinal));
     }
 
     /// <summary>In two processes, whose strings have other hash codes, and on other numbers of threads.</summary>
@@ -102,7 +108,7 @@ public class SimulateCommandTests
         async Task<JsonNode> OnlyResultAsync(params string[] options)
         {
             var result = await FuncScalerProcess.RunAsync(["simulate", "--data", folder.Path, "--policy", "ttl:5000", "--json", .. options]);
-            return Assert.Single(JsonNode.Parse(result.Output)!["results"]!.AsArray())!;
+            return Assert.Single(Policies(JsonNode.Parse(result.Output)!));
         }
     }
 
@@ -113,11 +119,11 @@ public class SimulateCommandTests
         WriteDataSet(folder);
         string[] command = ["simulate", "--data", folder.Path, "--policy", "direct,ttl:9,ttl:300", "--rpc-ms", "0"];
 
-        var cheap = JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "--json", "--latency-price", "0"])).Output)!["results"]!.AsArray();
-        var dear = JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "--json", "--latency-price", "1e6"])).Output)!["results"]!.AsArray();
+        var cheap = Policies(JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "--json", "--latency-price", "0"])).Output)!);
+        var dear = Policies(JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "--json", "--latency-price", "1e6"])).Output)!);
         var table = await FuncScalerProcess.RunAsync([.. command, "--latency-price", "2.5"]);
 
-        Assert.All(cheap, r => Assert.Equal([.. ResultFields, "cost"], r!.AsObject().Select(p => p.Key)));
+        Assert.All(cheap, r => Assert.Equal([.. ResultFields[..3], "cost", .. ResultFields[3..]], r!.AsObject().Select(p => p.Key)));
         Assert.All(cheap, r => Assert.Equal((double)r!["slotGbSeconds"]!, (double)r["cost"]!));
         Assert.All(dear, r => Assert.True((double)r!["cost"]! > (double)r["slotGbSeconds"]!));
         AssertSorted(cheap.Select(r => (double)r!["cost"]!));
@@ -130,13 +136,13 @@ public class SimulateCommandTests
     public async Task A_price_of_waiting_reaches_the_policies_that_weigh_it()
     {
         string[] command = ["simulate", "--preset", "faas", "--length", "600", "--policy", "adaptive,ttl:9", "--json", "--latency-price"];
-        var cheap = JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "0.01"])).Output)!["results"]!.AsArray();
-        var dear = JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "100"])).Output)!["results"]!.AsArray();
+        var cheap = Policies(JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "0.01"])).Output)!);
+        var dear = Policies(JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "100"])).Output)!);
 
         Assert.True(Of("adaptive", dear) > Of("adaptive", cheap), "where waiting is dear, more memory is held");
         Assert.Equal(Of("ttl:9", cheap), Of("ttl:9", dear));
 
-        static double Of(string policy, JsonArray results) => (double)results.Single(r => (string)r!["policy"]! == policy)!["slotGbSeconds"]!;
+        static double Of(string policy, IEnumerable<JsonNode> results) => (double)results.Single(r => (string)r["policy"]! == policy)["slotGbSeconds"]!;
     }
 
     [Fact]
@@ -149,21 +155,82 @@ public class SimulateCommandTests
         var result = await FuncScalerProcess.RunAsync("simulate", "--data", folder.Path, "--policy", "ttl:9,capped", "--json", "--out", output);
 
         Assert.Equal((0, ""), (result.ExitCode, result.Errors));
-        Assert.Equal(["report.html", "result.json"], Directory.GetFiles(output).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
+        Assert.Equal(["report.html", "result.json", "results.csv", "results.json", "results.parquet"], Directory.GetFiles(output).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
         var page = await File.ReadAllTextAsync(Path.Combine(output, "report.html"));
         Assert.Contains("ttl:9", page, StringComparison.Ordinal);
         Assert.Contains("120 min", page, StringComparison.Ordinal);
         Assert.Contains("4 h", page, StringComparison.Ordinal);
         var printed = JsonNode.Parse(result.Output)!.AsObject();
         var written = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(output, "result.json")))!.AsObject();
-        Assert.Equal([.. DocumentFields, "bound", "sweep"], written.Select(p => p.Key));
-        Assert.All(written["results"]!.AsArray(), r => Assert.True((double)r!["score"]! <= (double)written["bound"]!["score"]!));
+        Assert.Equal([.. DocumentFields, "sweep"], written.Select(p => p.Key));
         Assert.Equal(12, written["sweep"]!.AsArray().Count);
         Assert.Equal(1, (double)written["sweep"]!.AsArray().Single(p => (string)p!["policy"]! == "ttl:600")!["wastedMemoryRelative"]!);
-        written.Remove("bound");
         written.Remove("sweep");
         Assert.True(JsonNode.DeepEquals(printed, written));
     }
+
+    [Fact]
+    public async Task Any_measure_can_be_sorted_by_and_prices_add_money()
+    {
+        using var folder = new TemporaryFolder();
+        WriteDataSet(folder);
+        string[] command = ["simulate", "--data", folder.Path, "--policy", "direct,ttl:9,ttl:300", "--gb-second", "0.002", "--waiting-second", "0.01", "--create-cost", "3"];
+
+        var byMoney = Policies(JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "--json", "--sort-by", "money"])).Output)!);
+        var byWait = Policies(JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "--json", "--sort-by", "waitSeconds"])).Output)!);
+        var table = await FuncScalerProcess.RunAsync([.. command, "--sort-by", "rumWait4"]);
+
+        AssertSorted(byMoney.Select(r => (double)r["money"]!));
+        AssertSorted(byWait.Select(r => (double)r["waitSeconds"]!));
+        Assert.Contains("RUM s, waits x 4", table.Output, StringComparison.Ordinal);
+        Assert.All(byMoney, r => Assert.InRange(
+            (double)r["money"]!,
+            0.002 * ((double)r["slotGbSeconds"]! + (3 * (double)r["creates"]!)),
+            (0.002 * ((double)r["slotGbSeconds"]! + (3 * (double)r["creates"]!))) + (0.01 * ((double)r["waitSeconds"]! + 0.0601))));
+    }
+
+    [Fact]
+    public async Task Traces_seeds_and_ranges_of_policies_make_an_experiment_that_a_file_describes()
+    {
+        using var folder = new TemporaryFolder();
+        WriteDataSet(folder);
+        var output = Path.Combine(folder.Path, "out");
+        var file = folder.File("experiment.json", """
+            // One data set, one preset with three seeds.
+            { "data": "${DESK_TEST_DATA}", "preset": ["smoke"], "seeds": "1..2,5", "length": 20, "policy": "ttl:1..5,direct", "sort-by": "rum", "json": true }
+            """);
+        Environment.SetEnvironmentVariable("DESK_TEST_DATA", folder.Path);
+
+        var result = await FuncScalerProcess.RunAsync("simulate", "--experiment", file, "--out", output);
+        var again = await FuncScalerProcess.RunAsync("simulate", "--experiment", file, "--out", output);
+
+        Assert.Equal((0, ""), (result.ExitCode, result.Errors));
+        Assert.Equal(result.Output, again.Output);
+        var document = JsonNode.Parse(result.Output)!;
+        var runs = document["runs"]!.AsArray();
+        Assert.Equal(4 * 5, runs.Count);
+        Assert.Equal(["ttl:1", "ttl:2", "ttl:5", "direct", "clairvoyant"], runs.Take(5).Select(r => (string)r!["policy"]!));
+        Assert.Equal([null, 1L, 2L, 5L], runs.Select(r => (long?)r!["seed"]).Distinct());
+        var smoke = document["summary"]!.AsArray().Where(s => (string)s!["trace"]! == "smoke").ToList();
+        Assert.All(smoke, s => Assert.Equal(3, (int)s!["seeds"]!));
+        AssertSorted(smoke.SkipLast(1).Select(s => (double)s!["means"]!["rum"]!));
+        Assert.NotNull(smoke[0]!["standardErrors"]!["rum"]);
+        Assert.Equal(["results.csv", "results.json", "results.parquet", "runs.jsonl"], Directory.GetFiles(output).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_bound_can_be_had_alone_and_says_for_which_scalers_it_holds()
+    {
+        var table = await FuncScalerProcess.RunAsync("simulate", "--preset", "smoke", "--length", "60", "--bound-only");
+        var markdown = await FuncScalerProcess.RunAsync("simulate", "--preset", "smoke", "--length", "60", "--bound-only", "--markdown");
+
+        Assert.Equal((0, ""), (table.ExitCode, table.Errors));
+        Assert.Contains("clairvoyant (bound)", table.Output, StringComparison.Ordinal);
+        Assert.Contains("serve each function's requests in order of arrival", table.Output, StringComparison.Ordinal);
+        Assert.Contains("| `clairvoyant` (bound) | ", markdown.Output, StringComparison.Ordinal);
+    }
+
+    private static List<JsonNode> Policies(JsonNode document) => [.. document["results"]!.AsArray().Where(r => !(bool)r!["isBound"]!).Select(r => r!)];
 
     private static void AssertSorted(IEnumerable<double> values) => Assert.Equal(values.Order(), values);
 

@@ -33,6 +33,8 @@ public static class HtmlReportWriter
         html.Raw("</script>\n</body>\n</html>\n");
     }
 
+    private const string BoundName = "clairvoyant";
+
     private static string Style { get; } = Resource("report.css");
 
     private static string Script { get; } = Resource("report.js");
@@ -129,7 +131,7 @@ public static class HtmlReportWriter
         html.Raw("</p>\n<ol class=\"bars\">\n");
         if (report.Bound is { } bound)
         {
-            WriteBar(html, report.Bound, bound.Name, bound.Score, bound.ResourceScore, bound.LatencyScore, "bound-row");
+            WriteBar(html, report.Bound, BoundName, bound.Score, bound.ResourceScore, bound.LatencyScore, "bound-row");
         }
 
         foreach (var result in ranked)
@@ -147,7 +149,7 @@ public static class HtmlReportWriter
     }
 
     private static void WriteBar(
-        HtmlWriter html, ScoreBound? bound, string name, double score, double resource, double latency, string? rowClass)
+        HtmlWriter html, ClairvoyantBound? bound, string name, double score, double resource, double latency, string? rowClass)
     {
         html.Write(
             $"""
@@ -174,28 +176,50 @@ public static class HtmlReportWriter
     {
         html.Raw(
             """
-            <p class="caption" id="figures">Figures of the policies. Scheduling is what a caller waits for Assign and Idle together.</p>
+            <p class="caption" id="figures">Figures of the policies. The times in ms are what a caller waits for Assign and Idle together.</p>
             <div class="scroll" role="region" aria-labelledby="figures" tabindex="0"><table class="sortable" aria-labelledby="figures">
-            <thead><tr><th scope="col">Policy</th><th scope="col">Score</th><th scope="col">Resource</th><th scope="col">Latency</th><th scope="col">Cold starts, %</th><th scope="col">Waited, %</th><th scope="col">Scheduling mean, ms</th><th scope="col">p50, ms</th><th scope="col">p99, ms</th><th scope="col">Slots created</th><th scope="col">Peak slots</th><th scope="col">Paid, GBs</th><th scope="col">Wasted, GBs</th></tr></thead>
-            <tbody>
-
+            <thead><tr><th scope="col">policy</th>
             """);
+        var measures = Measures.All(report.Prices);
+        foreach (var measure in measures)
+        {
+            html.Write($"""<th scope="col">{measure.Title}</th>""");
+        }
+
+        html.Raw("</tr></thead>\n<tbody>\n\n");
         if (report.Bound is { } bound)
         {
-            html.Write($"""<tr class="bound-row"><th scope="row"><bdi>{bound.Name}</bdi></th><td>{bound.Score:0.0}</td><td>{bound.ResourceScore:0.0}</td><td>{bound.LatencyScore:0.0}</td>""");
-            html.Raw(string.Concat(Enumerable.Repeat("<td>–</td>", 9)));
+            html.Write($"""<tr class="bound-row"><th scope="row"><bdi>{BoundName}</bdi></th>""");
+            foreach (var measure in measures)
+            {
+                html.Write($"""<td>{(measure.OfBound(bound) is { } value ? measure.Write(value) : "–")}</td>""");
+            }
+
             html.Raw("</tr>\n");
         }
 
         foreach (var result in ranked)
         {
-            var score = result.Score;
-            var waited = score.Requests == 0 ? 0 : (double)result.Waited / score.Requests;
-            html.Write($"""<tr><th scope="row"><bdi>{result.Policy}</bdi></th><td>{score.Total:0.0}</td><td>{score.ResourceScore:0.0}</td><td>{score.LatencyScore:0.0}</td><td>{result.ColdStartShare * 100:0.00}</td><td>{waited * 100:0.00}</td><td>{result.ScheduleTimes.MeanMs:#,0.00}</td><td>{result.ScheduleTimes.PercentileMs(0.5):#,0.00}</td><td>{result.ScheduleTimes.PercentileMs(0.99):#,0.00}</td><td>{result.SlotsCreated:#,0}</td><td>{result.PeakInstances:#,0}</td><td>{score.SlotGbSeconds:#,0.0}</td><td>{result.WastedGbSeconds:#,0.0}</td></tr>""");
-            html.Raw("\n");
+            html.Write($"""<tr><th scope="row"><bdi>{result.Policy}</bdi></th>""");
+            foreach (var measure in measures)
+            {
+                html.Write($"""<td>{measure.Write(measure.Of(result))}</td>""");
+            }
+
+            html.Raw("</tr>\n");
         }
 
-        html.Raw("</tbody></table></div>\n</section>\n");
+        html.Raw("</tbody></table></div>\n");
+        if (report.Bound is not null && ranked.Length > 1)
+        {
+            foreach (var sentence in Verdict.Of(ranked, report.Bound, report.Prices).Sentences())
+            {
+                html.Write($"""<p>{sentence}</p>""");
+                html.Raw("\n");
+            }
+        }
+
+        html.Raw("</section>\n");
     }
 
     private static void WritePareto(HtmlWriter html, IReadOnlyList<SweepPoint> points)

@@ -20,8 +20,11 @@ public sealed record SimulationReport
     /// <summary>One result per policy, of the same trace.</summary>
     public required IReadOnlyList<VirtualResult> Results { get; init; }
 
-    /// <summary>An upper bound on the score; null when none is known.</summary>
-    public ScoreBound? Bound { get; init; }
+    /// <summary>What no scaler betters on the trace; null when that is not known.</summary>
+    public ClairvoyantBound? Bound { get; init; }
+
+    /// <summary>What the measures of memory against waiting take for prices.</summary>
+    public MeasurePrices Prices { get; init; } = new();
 
     /// <summary>The points of the plot of cold starts against wasted memory; without any there is no plot.</summary>
     public IReadOnlyList<SweepPoint> Sweep { get; init; } = [];
@@ -29,13 +32,6 @@ public sealed record SimulationReport
     /// <summary>How many functions the tables name, the busiest; the others share a row. At least 1.</summary>
     public int MaxFunctionRows { get; init; } = 200;
 }
-
-/// <summary>An upper bound on the score that a policy can reach on the trace.</summary>
-/// <param name="Name">What the bound is called.</param>
-/// <param name="Score">Its score, 0 to 100.</param>
-/// <param name="ResourceScore">Its resource half, 0 to 50.</param>
-/// <param name="LatencyScore">Its cold-start half, 0 to 50.</param>
-public sealed record ScoreBound(string Name, double Score, double ResourceScore, double LatencyScore);
 
 /// <summary>Which sweep a point belongs to.</summary>
 public enum SweepFamily

@@ -3,7 +3,11 @@ namespace FuncScaler.ContestSimulator.Traces;
 /// <summary>A function of a trace: what a scaler is told of it, and how long its initialisation takes, which a scaler must learn.</summary>
 /// <param name="Meta">What a scaler is told.</param>
 /// <param name="InitDurationUs">The duration of Init, µs.</param>
-public sealed record TraceFunction(FunctionMeta Meta, long InitDurationUs);
+public sealed record TraceFunction(FunctionMeta Meta, long InitDurationUs)
+{
+    /// <summary>What its creates take, µs, where the trace tells; null for the platform's own time.</summary>
+    public long? CreateUs { get; init; }
+}
 
 /// <summary>One request of a trace.</summary>
 /// <param name="Function">The index of its function in <see cref="ITrace.Functions"/>.</param>

@@ -26,6 +26,10 @@ namespace FuncScaler.ContestSimulator.Virtual;
 /// </remarks>
 public sealed class ClairvoyantBound
 {
+    /// <summary>For which scalers the bound holds: which request may wait for which.</summary>
+    public const string Holds =
+        "The bound holds for scalers that serve each function's requests in order of arrival, one request an instance at a time: a request may wait for the release of any earlier request of its own function, and for no other.";
+
     private const int ScoreSteps = 20_000;
 
     private readonly double[] _prices;
@@ -64,21 +68,26 @@ public sealed class ClairvoyantBound
     public double WireSeconds { get; private init; }
 
     /// <summary>
-    /// A bound from below on slot memory time plus waits at a price, GB·s: between two prices used, on the line between their bounds, as the
-    /// least cost is concave in the price.
+    /// A bound from below on slot memory time, creates at their price, and waits at a price, GB·s: between two prices used, on the line between
+    /// their bounds, as the least cost is concave in the price.
     /// </summary>
-    public double LeastCost(double priceGbs)
+    public double LeastCost(double priceGbs) => ExecutionGbSeconds + LeastOverhead(priceGbs) + (priceGbs * WireSeconds);
+
+    /// <summary>
+    /// A bound from below on slot memory time beyond execution plus waits at a price, the wire's part of the waits left out, GB·s. Creates
+    /// count as <see cref="VirtualOptions.CreateCostGbs"/> says.
+    /// </summary>
+    public double LeastOverhead(double priceGbs)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(priceGbs);
         var above = Array.FindIndex(_prices, p => p >= priceGbs);
-        var overhead = above switch
+        return above switch
         {
             < 0 => _overheads[^1],
             0 => _overheads[0],
             _ => _overheads[above - 1]
                 + ((_overheads[above] - _overheads[above - 1]) * (priceGbs - _prices[above - 1]) / (_prices[above] - _prices[above - 1])),
         };
-        return ExecutionGbSeconds + overhead + (priceGbs * WireSeconds);
     }
 
     /// <summary>Computes the bound in one pass over the trace.</summary>
@@ -100,7 +109,8 @@ public sealed class ClairvoyantBound
             var function = trace.Functions[request.Function];
             var pairing = functions[request.Function] ??= new FunctionPairing(
                 function.Meta.MemoryGb,
-                (options.CreateUs + (2 * options.PlatformRpcUs) + function.InitDurationUs) / 1e6,
+                ((function.CreateUs ?? options.CreateUs) + (2 * options.PlatformRpcUs) + function.InitDurationUs) / 1e6,
+                options.CreateCostGbs,
                 prices);
             pairing.Arrive(request.StartUs / 1e6, request.DurationUs / 1e6, usable: request.StatusCode == 200);
             executionSeconds += request.DurationUs / 1e6;
@@ -108,14 +118,15 @@ public sealed class ClairvoyantBound
         }
 
         var overheads = new double[prices.Length];
+        var withCreates = options.CreateCostGbs > 0 ? new double[prices.Length] : overheads;
         foreach (var pairing in functions)
         {
-            pairing?.AddTo(overheads);
+            pairing?.AddTo(overheads, withCreates);
         }
 
         var wireSeconds = requests * (options.AssignRpcUs + options.IdleRpcUs) / 1e6;
         var (score, slot, wait) = Maximise(prices, overheads, executionGbSeconds, executionSeconds, wireSeconds);
-        return new ClairvoyantBound(prices, overheads)
+        return new ClairvoyantBound(prices, withCreates)
         {
             Score = score,
             ResourceScore = slot > 0 ? 50 * executionGbSeconds / slot : 0,
@@ -177,10 +188,13 @@ public sealed class ClairvoyantBound
         private readonly PriceState[] _states;
         private readonly PriorityQueue<byte, double> _ends = new();
 
-        public FunctionPairing(double memoryGb, double coldSeconds, double[] prices)
+        /// <summary>With a cost per create there are two states for each price: the score's, which knows no such cost, then the cost's.</summary>
+        public FunctionPairing(double memoryGb, double coldSeconds, double createCostGbs, double[] prices)
         {
             var createCost = memoryGb * coldSeconds;
-            _states = [.. prices.Select(p => new PriceState(Math.Max(0, p - memoryGb), Math.Min(p, memoryGb), createCost))];
+            _states = [.. States(createCost), .. createCostGbs > 0 ? States(createCost + createCostGbs) : []];
+
+            IEnumerable<PriceState> States(double cost) => prices.Select(p => new PriceState(Math.Max(0, p - memoryGb), Math.Min(p, memoryGb), cost));
         }
 
         public void Arrive(double atSeconds, double durationSeconds, bool usable)
@@ -205,7 +219,7 @@ public sealed class ClairvoyantBound
             }
         }
 
-        public void AddTo(double[] overheads)
+        public void AddTo(double[] overheads, double[] withCreates)
         {
             while (_ends.TryDequeue(out _, out var end))
             {
@@ -217,7 +231,7 @@ public sealed class ClairvoyantBound
 
             for (var i = 0; i < _states.Length; i++)
             {
-                overheads[i] += _states[i].Cost;
+                (i < overheads.Length ? overheads : withCreates)[i % overheads.Length] += _states[i].Cost;
             }
         }
     }

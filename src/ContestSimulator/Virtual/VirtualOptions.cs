@@ -23,6 +23,9 @@ public sealed record VirtualOptions
     /// <summary>How long live slots go on costing after the last request. (observed: 300 s)</summary>
     public long TailUs { get; init; } = 300_000_000;
 
+    /// <summary>What each create costs beyond its memory, GB·s, from 0: part of the bound's least cost, not of the score. Default 0.</summary>
+    public double CreateCostGbs { get; init; }
+
     /// <summary>Limits of each pool.</summary>
     public SlotPoolOptions Pool { get; init; } = new();
 

@@ -44,6 +44,12 @@ public sealed record VirtualResult
     /// <summary>The share of requests with a cold start, 0 to 1.</summary>
     public double ColdStartShare => Score.Requests == 0 ? 0 : (double)ColdStarts / Score.Requests;
 
+    /// <summary>The share of requests that waited at all, for a new instance or for another's release, 0 to 1.</summary>
+    public double WaitedShare => Score.Requests == 0 ? 0 : (double)(ColdStarts + Waited) / Score.Requests;
+
+    /// <summary>What requests waited for instances, the wire left out, s.</summary>
+    public double WaitSeconds => Functions.Sum(f => f.WaitSeconds);
+
     /// <summary>Memory paid for and not used for execution, GB·s.</summary>
     public double WastedGbSeconds => Score.SlotGbSeconds - Score.ExecutionGbSeconds;
 }

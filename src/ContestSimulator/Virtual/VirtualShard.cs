@@ -284,7 +284,7 @@ internal sealed class VirtualShard
         ref var totals = ref _totals[slot.Function];
         totals.LiveSlots++;
         totals.PeakSlots = Math.Max(totals.PeakSlots, totals.LiveSlots);
-        Schedule(nowUs + _options.CreateUs + _options.PlatformRpcUs, new Happening(HappeningKind.Created, null, slot));
+        Schedule(nowUs + (_functions[slot.Function].CreateUs ?? _options.CreateUs) + _options.PlatformRpcUs, new Happening(HappeningKind.Created, null, slot));
     }
 
     private void Destroy(in Effect effect, long nowUs)

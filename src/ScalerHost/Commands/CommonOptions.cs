@@ -54,6 +54,15 @@ internal static class CommonOptions
         "is no number of seconds that can be used",
         string.Create(CultureInfo.InvariantCulture, $"give {least:0.###} to {most:0}, as a number alone"));
 
+    /// <summary>A price, or another amount of 0 to 10⁹.</summary>
+    public static Option<double?> Amount(string name, string description, string help) => Read<double?>(
+        name,
+        description,
+        help,
+        static (string text, out double? amount) => IsNumber(text, 0, 1e9, out amount),
+        "is no amount that can be used",
+        "give 0 to 1000000000, as a number alone");
+
     /// <summary>A whole number.</summary>
     public static Option<int> Whole(string name, string description, int otherwise, int least, int most, string wrong, string mend) => Default(
         Read(
@@ -83,6 +92,23 @@ internal static class CommonOptions
         static (string text, out string? path) => !string.IsNullOrWhiteSpace(path = text) && !text.Contains('\0', StringComparison.Ordinal),
         "is no path",
         "write where the file or folder is");
+
+    /// <summary>The same for an option that may be given more than once.</summary>
+    public static Option<string[]> Paths(string name, string description, string help) => new(name)
+    {
+        Description = description,
+        HelpName = help,
+        CustomParser = result =>
+        {
+            string[] paths = [.. result.Tokens.Select(t => t.Value)];
+            foreach (var path in paths.Where(p => string.IsNullOrWhiteSpace(p) || p.Contains('\0', StringComparison.Ordinal)))
+            {
+                result.AddError(SettingErrors.Sentence(name, path, "is no path", "write where the file or folder is"));
+            }
+
+            return paths;
+        },
+    };
 
     /// <summary>"host:port" or an http(s) address.</summary>
     public static Option<Uri> Address(string name, string description, string help = "ADDR") => Read<Uri>(
@@ -124,11 +150,14 @@ internal static class CommonOptions
     }
 
     /// <exception cref="CommandException">There is no such policy.</exception>
-    public static PolicyChoice ParsePolicy(string text)
+    public static PolicyChoice ParsePolicy(string text) => ParsePolicy(text, PolicyCatalog.All);
+
+    /// <exception cref="CommandException">There is no such policy among these.</exception>
+    public static PolicyChoice ParsePolicy(string text, IReadOnlyList<PolicyEntry> among)
     {
         try
         {
-            return PolicyCatalog.Parse(text);
+            return PolicyCatalog.Parse(text, among);
         }
         catch (FormatException e)
         {

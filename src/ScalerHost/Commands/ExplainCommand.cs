@@ -12,7 +12,7 @@ internal static class ExplainCommand
 
     public static Command Create()
     {
-        var trace = new TraceOptions(azure: true);
+        var trace = new TraceOptions(tables: true);
         var function = new Option<string?>("--function") { Description = "The function's key", HelpName = "KEY" };
         var at = CommonOptions.Seconds("--at", "When to look, s since the first request [default: when the last request has ended]");
         var policy = CommonOptions.Policy();
@@ -28,7 +28,7 @@ internal static class ExplainCommand
         command.SetAction((parsed, cancellationToken) =>
         {
             var chosen = trace.Choose(parsed)
-                ?? throw new CommandException(CommandException.BadUsage, "Name a trace: give --data, --preset, --azure2019 or --azure2021.");
+                ?? throw new CommandException(CommandException.BadUsage, $"Name a trace: give {trace.Names}.");
             var choice = CommonOptions.ParsePolicy(parsed.GetValue(policy)!);
             if (!choice.Explains)
             {

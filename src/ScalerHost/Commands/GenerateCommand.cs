@@ -1,26 +1,49 @@
 using System.CommandLine;
 using System.Globalization;
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.ScalerHost.Commands;
 
-/// <summary><c>funcscaler generate</c>: writes a preset as a contest data set.</summary>
+/// <summary><c>funcscaler generate</c>: writes a preset, or any trace that can be read, as a contest data set or as the vHive loader's files.</summary>
 internal static class GenerateCommand
 {
+    private static readonly string[] Formats = ["contest", "vhive"];
+
     public static Command Create()
     {
-        var trace = new TraceOptions();
-        var output = CommonOptions.Path("--out", "The folder to write metas and requests into", "DIR");
+        var trace = new TraceOptions(tables: true);
+        var output = CommonOptions.Path("--out", "The folder to write into", "DIR");
         output.Required = true;
-        var gzip = new Option<bool>("--gzip") { Description = "Compress both files" };
-        var force = new Option<bool>("--force") { Description = "Overwrite a data set that is there" };
-        trace.Preset.Required = true;
-        var command = new Command("generate", "Write a generated trace as a contest data set") { trace.Preset, trace.Seed, trace.Length, output, gzip, force };
+        var format = new Option<string>("--format")
+        {
+            Description = "contest: the files metas and requests; vhive: invocations.csv, durations.csv and memory.csv, as the vHive loader reads them",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => Formats[0],
+        };
+        var gzip = new Option<bool>("--gzip") { Description = "Compress both files of a contest data set" };
+        var force = new Option<bool>("--force") { Description = "Overwrite what is there" };
+        var command = new Command("generate", "Write a generated trace, or another that can be read, as a contest data set or for the vHive loader");
+        trace.AddTo(command);
+        foreach (var option in (Option[])[output, format, gzip, force])
+        {
+            command.Options.Add(option);
+        }
+
         command.SetAction(parsed =>
         {
-            var chosen = trace.Choose(parsed)!.Trace;
+            var name = parsed.GetValue(format)!;
+            if (!Formats.Contains(name))
+            {
+                throw new CommandException(
+                    CommandException.BadUsage, SettingErrors.Sentence("--format", name, "is no format", $"choose one of {string.Join(", ", Formats)}"));
+            }
+
+            var chosen = trace.Choose(parsed)?.Trace ?? throw new CommandException(CommandException.BadUsage, $"Name a trace: give {trace.Names}.");
             var folder = parsed.GetValue(output)!;
-            var requests = ContestTraceWriter.Write(chosen, folder, parsed.GetValue(gzip), parsed.GetValue(force));
+            var requests = name == "vhive"
+                ? VHiveTraceWriter.Write(chosen, folder, parsed.GetValue(force))
+                : ContestTraceWriter.Write(chosen, folder, parsed.GetValue(gzip), parsed.GetValue(force));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{folder}: {chosen.Functions.Count} functions, {requests:N0} requests"));
             return 0;
         });

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using FuncScaler.ContestSimulator.Experiments;
+using FuncScaler.ContestSimulator.Reports;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
 
@@ -11,10 +13,10 @@ internal static class SimulateCommand
 
     public static Command Create()
     {
-        var trace = new TraceOptions(azure: true);
+        var trace = new TraceOptions(tables: true, several: true);
         var policies = new Option<string>("--policy")
         {
-            Description = "Policies, separated by commas, or all: " + string.Join("; ", PolicyCatalog.All.Select(p => $"{p.Usage}, {p.Summary}")),
+            Description = "Policies, separated by commas; all for every one, A..B in an option for several values: " + string.Join("; ", PolicyCatalog.All.Select(p => $"{p.Usage}, {p.Summary}")),
             HelpName = "P,P",
             DefaultValueFactory = _ => "all",
         };
@@ -22,51 +24,96 @@ internal static class SimulateCommand
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance, as the papers' originals do" };
         var price = CommonOptions.LatencyPrice("; a price also sorts by cost");
+        var measures = new MeasureOptions();
         var threads = CommonOptions.Whole("--threads", "Processors to use", Math.Min(Environment.ProcessorCount, MostThreads), 1, MostThreads, "is no number of processors", $"give 1 to {MostThreads}");
         var output = CommonOptions.Path("--out", "Write report.html and result.json into this folder; runs the two keep-alive sweeps of the report besides", "DIR");
         var json = new Option<bool>("--json") { Description = "Print one JSON document, and nothing else, on standard output" };
+        var seeds = new Option<string?>("--seeds") { Description = "Seeds of presets and of placements, for means over them: 1..20, or 1,3,7", HelpName = "N..M" };
+        var boundOnly = new Option<bool>("--bound-only") { Description = "Work out the bound alone, without any policy" };
+        var assembly = CommonOptions.Path("--policy-assembly", "Offer the policies of this file too: an assembly with a public IPolicySource", "DLL");
+        var markdown = new Option<bool>("--markdown") { Description = "Print the tables as Markdown" };
+        var experiment = CommonOptions.Path("--experiment", "Take options from this file, a JSON object of them by name; what is typed besides is added", "FILE");
         var command = new Command("simulate", "Compare policies on a trace in virtual time, next to what perfect knowledge could reach");
         trace.AddTo(command);
-        foreach (var option in new Option[] { policies, rpc, tail, noWait, price, threads, output, json })
+        foreach (var option in (Option[])[policies, assembly, rpc, tail, noWait, price, .. measures.All, seeds, boundOnly, threads, output, json, markdown, experiment])
         {
             command.Options.Add(option);
         }
 
-        command.SetAction((parsed, cancellationToken) =>
+        command.SetAction(async (parsed, cancellationToken) =>
         {
-            var chosen = trace.Choose(parsed)
-                ?? throw new CommandException(CommandException.BadUsage, "Name a trace: give --data, --preset, --azure2019 or --azure2021.");
-            var choices = ParsePolicies(parsed.GetValue(policies)!);
-            var options = CommonOptions.ReadRpcMs(parsed, rpc, new VirtualOptions());
+            parsed = WithFile(command, parsed, parsed.GetValue(experiment));
+            var sources = trace.Sources(parsed);
+            if (sources.Count == 0)
+            {
+                throw new CommandException(CommandException.BadUsage, $"Name a trace: give {trace.Names}.");
+            }
+
+            var choices = parsed.GetValue(boundOnly) ? [] : PolicyRanges.Parse(
+                parsed.GetValue(policies)!, parsed.GetValue(assembly) is { } dll ? [.. PolicyCatalog.All, .. PolicyAssembly.Load(dll)] : PolicyCatalog.All);
             var latencyPrice = parsed.GetValue(price);
+            var (prices, sortBy) = measures.Read(parsed, latencyPrice);
             var folder = parsed.GetValue(output);
+            var options = CommonOptions.ReadRpcMs(parsed, rpc, new VirtualOptions()) with
+            {
+                TailUs = (long)((parsed.GetValue(tail) ?? 300) * 1e6),
+                Pool = new SlotPoolOptions { Waiting = !parsed.GetValue(noWait), LatencyPriceGbs = latencyPrice },
+                CreateCostGbs = prices.CreateCostGbs,
+            };
+            var seedList = parsed.GetValue(seeds) is { } list ? SeedList.Parse(list) : null;
             if (folder is not null)
             {
                 Directory.CreateDirectory(folder);
             }
 
-            options = options with
+            if (sources.Count > 1 || seedList is not null || choices.Count == 0 || parsed.GetValue(markdown))
             {
-                TailUs = (long)((parsed.GetValue(tail) ?? 300) * 1e6),
-                Pool = new SlotPoolOptions { Waiting = !parsed.GetValue(noWait), LatencyPriceGbs = latencyPrice },
-                RecordSeries = folder is not null,
-            };
-            var comparison = Compare(chosen, choices, sweep: folder is not null, options, parsed.GetValue(threads), cancellationToken);
+                List<ExperimentTrace> traces =
+                [
+                    .. sources.SelectMany(source => (source.Seeded ? seedList ?? [parsed.GetValue(trace.Seed)] : [parsed.GetValue(trace.Seed)])
+                        .Select(seed => (Seed: seed, Chosen: trace.Open(parsed, source, seed)))
+                        .Select(t => new ExperimentTrace(t.Chosen.Name, source.Seeded ? t.Seed : null, () => t.Chosen.Trace))),
+                ];
+                var runs = Experiment(traces, choices, options, prices, parsed.GetValue(threads), folder, cancellationToken);
+                var summaries = TraceSummary.Of(runs, sortBy);
+                if (folder is not null)
+                {
+                    await ResultFiles.WriteAsync(runs, folder, cancellationToken).ConfigureAwait(false);
+                }
+
+                if (parsed.GetValue(json))
+                {
+                    Console.WriteLine(ExperimentOutput.Json(runs, summaries, sortBy));
+                }
+                else
+                {
+                    ExperimentOutput.Print(summaries, prices, sortBy, parsed.GetValue(markdown));
+                }
+
+                return 0;
+            }
+
+            var chosen = trace.Open(parsed, sources[0], parsed.GetValue(trace.Seed));
+            options = options with { RecordSeries = folder is not null };
+            var comparison = Compare(chosen, choices, sweep: folder is not null, options, parsed.GetValue(threads), prices, sortBy, cancellationToken);
             if (folder is not null)
             {
-                SimulateOutput.Save(comparison, latencyPrice, TypedOptions(parsed), folder);
+                SimulateOutput.Save(comparison, TypedOptions(parsed), folder);
+                var runs = ExperimentRunner.Of(
+                    new ExperimentTrace(chosen.Name, sources[0].Seeded ? parsed.GetValue(trace.Seed) : null, () => chosen.Trace), comparison.Ranked, comparison.Bound, options, prices, ExperimentOutput.Build());
+                await ResultFiles.WriteAsync(runs, folder, cancellationToken).ConfigureAwait(false);
             }
 
             if (parsed.GetValue(json))
             {
-                Console.WriteLine(SimulateOutput.Json(comparison, latencyPrice, forFile: false));
+                Console.WriteLine(SimulateOutput.Json(comparison, forFile: false));
             }
             else
             {
-                SimulateOutput.Print(comparison, latencyPrice);
+                SimulateOutput.Print(comparison);
             }
 
-            return Task.FromResult(0);
+            return 0;
         });
         return command;
     }
@@ -78,9 +125,49 @@ internal static class SimulateCommand
         ? word
         : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 
-    private static List<PolicyChoice> ParsePolicies(string text) => text == "all"
-        ? [.. PolicyCatalog.All.Select(p => PolicyCatalog.Parse(p.Name))]
-        : [.. PolicyCatalog.SplitList(text).Select(CommonOptions.ParsePolicy)];
+    /// <summary>The options of an experiment's file with those that were typed behind them.</summary>
+    private static ParseResult WithFile(Command command, ParseResult parsed, string? file)
+    {
+        if (file is null)
+        {
+            return parsed;
+        }
+
+        var typed = parsed.Tokens.Select(t => t.Value).ToList();
+        var at = typed.IndexOf("--experiment");
+        if (at >= 0)
+        {
+            typed.RemoveRange(at, 2);
+        }
+
+        typed.Remove(command.Name);
+        var whole = command.Parse([.. ExperimentFile.Read(file), .. typed]);
+        return whole.Errors.Count == 0
+            ? whole
+            : throw new CommandException(CommandException.BadUsage, $"--experiment \"{file}\": {string.Join(" ", whole.Errors.Select(e => e.Message))}");
+    }
+
+    /// <summary>Runs an experiment, told on standard error where that is a terminal.</summary>
+    private static IReadOnlyList<ExperimentRun> Experiment(
+        List<ExperimentTrace> traces,
+        List<PolicyChoice> choices,
+        VirtualOptions options,
+        MeasurePrices prices,
+        int threads,
+        string? folder,
+        CancellationToken cancellationToken)
+    {
+        using var log = new ExperimentLog(folder);
+        var runner = new ExperimentRunner(options, prices, ExperimentOutput.Build());
+        var told = !Console.IsErrorRedirected;
+        var runs = runner.Run(traces, choices, threads, log, told ? (ended, all) => Console.Error.Write($"\r{ended} of {all} runs") : null, cancellationToken);
+        if (told)
+        {
+            Console.Error.WriteLine();
+        }
+
+        return runs;
+    }
 
     /// <summary>Every policy and the bound, as many at a time as there are processors; each reads the trace for itself.</summary>
     private static Comparison Compare(
@@ -89,6 +176,8 @@ internal static class SimulateCommand
         bool sweep,
         VirtualOptions options,
         int threads,
+        MeasurePrices prices,
+        Measure sortBy,
         CancellationToken cancellationToken)
     {
         var swept = sweep ? SimulateOutput.Sweep : [];
@@ -116,6 +205,8 @@ internal static class SimulateCommand
             chosen.Name,
             results[..choices.Count],
             [.. swept.Zip(results[choices.Count..], (s, r) => (s.Family, s.Label, r))],
-            bound!);
+            bound!,
+            prices,
+            sortBy);
     }
 }

@@ -13,28 +13,31 @@ namespace FuncScaler.ScalerHost.Commands;
 /// <param name="Results">One result per policy that was asked for.</param>
 /// <param name="SweepResults">The runs of <see cref="SimulateOutput.Sweep"/>; empty where no report is written.</param>
 /// <param name="Bound">What no policy can exceed.</param>
+/// <param name="Prices">What the measures take for prices.</param>
+/// <param name="SortBy">The measure to sort by.</param>
 internal sealed record Comparison(
     string TraceName,
     IReadOnlyList<VirtualResult> Results,
     IReadOnlyList<(SweepFamily Family, string Label, VirtualResult Result)> SweepResults,
-    ClairvoyantBound Bound)
+    ClairvoyantBound Bound,
+    MeasurePrices Prices,
+    Measure SortBy)
 {
-    /// <summary>The results, the best first: by score, or by cost where waiting has a price.</summary>
-    public IReadOnlyList<VirtualResult> Ranked(double? latencyPriceGbs) =>
+    /// <summary>The results, the best first.</summary>
+    public IReadOnlyList<VirtualResult> Ranked { get; } =
     [
-        .. Results
-            .OrderBy(r => latencyPriceGbs is { } price ? Cost(r, price) : -r.Score.Total)
-            .ThenBy(r => r.Policy, StringComparer.Ordinal),
+        .. Results.OrderBy(r => SortBy.MoreIsBetter ? -SortBy.Of(r) : SortBy.Of(r)).ThenBy(r => r.Policy, StringComparer.Ordinal),
     ];
 
-    /// <summary>Memory paid for and waits at their price, GB·s.</summary>
-    public static double Cost(VirtualResult result, double priceGbs) =>
-        result.Score.SlotGbSeconds + (priceGbs * (result.Score.AssignSeconds + result.Score.IdleSeconds));
+    public Verdict Verdict => Verdict.Of(Ranked, Bound, Prices);
 }
 
 /// <summary>What <c>simulate</c> prints and writes.</summary>
 internal static class SimulateOutput
 {
+    /// <summary>What the bound's row is called in documents and tables.</summary>
+    public const string BoundName = "clairvoyant";
+
     // The document is read by people and programs, and never embedded in HTML: quotes stay quotes.
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -46,7 +49,7 @@ internal static class SimulateOutput
     ];
 
     /// <summary>Writes report.html, and result.json beside it.</summary>
-    public static void Save(Comparison comparison, double? latencyPriceGbs, string typedOptions, string folder)
+    public static void Save(Comparison comparison, string typedOptions, string folder)
     {
         var report = new SimulationReport
         {
@@ -54,68 +57,51 @@ internal static class SimulateOutput
             Requests = comparison.Bound.Requests,
             Options = typedOptions,
             GeneratedAt = TimeProvider.System.GetLocalNow(),
-            Results = comparison.Ranked(latencyPriceGbs),
-            Bound = new ScoreBound("clairvoyant", comparison.Bound.Score, comparison.Bound.ResourceScore, comparison.Bound.LatencyScore),
-            Sweep = Points(comparison, [.. comparison.SweepResults, .. comparison.Ranked(latencyPriceGbs).Select(r => (SweepFamily.Policy, r.Policy, r))]),
+            Results = comparison.Ranked,
+            Bound = comparison.Bound,
+            Prices = comparison.Prices,
+            Sweep = Points(comparison, [.. comparison.SweepResults, .. comparison.Ranked.Select(r => (SweepFamily.Policy, r.Policy, r))]),
         };
         using (var page = new StreamWriter(Path.Combine(folder, "report.html"), append: false, new UTF8Encoding(false)))
         {
             HtmlReportWriter.Write(report, page);
         }
 
-        File.WriteAllText(Path.Combine(folder, "result.json"), Json(comparison, latencyPriceGbs, forFile: true) + "\n");
+        File.WriteAllText(Path.Combine(folder, "result.json"), Json(comparison, forFile: true) + "\n");
     }
 
-    /// <summary>The document of <c>--json</c>; the file's has the bound and the sweeps besides.</summary>
-    public static string Json(Comparison comparison, double? latencyPriceGbs, bool forFile)
+    /// <summary>The document of <c>--json</c>; the file's has the sweeps besides. The bound is the last of its results.</summary>
+    public static string Json(Comparison comparison, bool forFile)
     {
-        var results = comparison.Ranked(latencyPriceGbs).Select(r =>
-        {
-            var result = new JsonObject
-            {
-                ["policy"] = r.Policy,
-                ["score"] = r.Score.Total,
-                ["resourceScore"] = r.Score.ResourceScore,
-                ["latencyScore"] = r.Score.LatencyScore,
-                ["coldStartShare"] = r.ColdStartShare,
-                ["scheduleP50Ms"] = r.ScheduleTimes.PercentileMs(0.5),
-                ["scheduleP95Ms"] = r.ScheduleTimes.PercentileMs(0.95),
-                ["scheduleP99Ms"] = r.ScheduleTimes.PercentileMs(0.99),
-                ["slotGbSeconds"] = r.Score.SlotGbSeconds,
-                ["executionGbSeconds"] = r.Score.ExecutionGbSeconds,
-                ["peakInstances"] = r.PeakInstances,
-                ["elapsedSeconds"] = r.Elapsed.TotalSeconds,
-            };
-            if (latencyPriceGbs is { } price)
-            {
-                result["cost"] = Comparison.Cost(r, price);
-            }
-
-            return result;
-        });
+        var measures = Measures.All(comparison.Prices);
+        var verdict = comparison.Verdict;
         var document = new JsonObject
         {
             ["trace"] = comparison.TraceName,
             ["requests"] = comparison.Bound.Requests,
-            ["results"] = new JsonArray([.. results]),
+            ["results"] = new JsonArray(
+            [
+                .. comparison.Ranked.Select(r => Row(r.Policy, isBound: false, m => m.Of(r), r.Elapsed.TotalSeconds)),
+                Row(BoundName, isBound: true, m => m.OfBound(comparison.Bound), elapsedSeconds: null),
+            ]),
+            ["bestBy"] = new JsonArray(
+            [
+                .. verdict.BestBy.Select(b => new JsonObject
+                {
+                    ["measure"] = b.Measure.Name,
+                    ["policy"] = b.Result.Policy,
+                    ["value"] = b.Measure.Of(b.Result),
+                    ["bound"] = b.Bound,
+                }),
+            ]),
+            ["cheapest"] = new JsonArray(
+            [
+                .. verdict.Cheapest.Select(c => new JsonObject { ["policy"] = c.Policy, ["fromPriceGbs"] = c.FromPriceGbs, ["toPriceGbs"] = c.ToPriceGbs }),
+            ]),
+            ["boundHolds"] = ClairvoyantBound.Holds,
         };
         if (forFile)
         {
-            var bound = comparison.Bound;
-            document["bound"] = new JsonObject
-            {
-                ["policy"] = "clairvoyant",
-                ["score"] = bound.Score,
-                ["resourceScore"] = bound.ResourceScore,
-                ["latencyScore"] = bound.LatencyScore,
-                ["slotGbSeconds"] = bound.SlotGbSeconds,
-                ["executionGbSeconds"] = bound.ExecutionGbSeconds,
-            };
-            if (latencyPriceGbs is { } price)
-            {
-                document["bound"]!["cost"] = bound.LeastCost(price);
-            }
-
             var sweep = comparison.SweepResults.Zip(Points(comparison, comparison.SweepResults), (run, point) => new JsonObject
             {
                 ["policy"] = run.Result.Policy,
@@ -128,10 +114,22 @@ internal static class SimulateOutput
         }
 
         return document.ToJsonString(Indented);
+
+        JsonObject Row(string policy, bool isBound, Func<Measure, double?> valueOf, double? elapsedSeconds)
+        {
+            var row = new JsonObject { ["policy"] = policy, ["isBound"] = isBound };
+            foreach (var measure in measures)
+            {
+                row[measure.Name] = valueOf(measure);
+            }
+
+            row["elapsedSeconds"] = elapsedSeconds;
+            return row;
+        }
     }
 
-    /// <summary>The table on standard output, the bound as its last row.</summary>
-    public static void Print(Comparison comparison, double? latencyPriceGbs)
+    /// <summary>The table on standard output, the bound as its last row, and what follows from it in sentences.</summary>
+    public static void Print(Comparison comparison)
     {
         var bound = comparison.Bound;
         var table = new Table
@@ -140,47 +138,28 @@ internal static class SimulateOutput
             Border = TableBorder.Rounded,
         };
         table.AddColumn("policy");
-        var cost = latencyPriceGbs is null ? Array.Empty<string>() : ["cost GBs"];
-        foreach (var column in (string[])["score", .. cost, "resource part", "cold-start part", "cold starts", "p50 ms", "p95 ms", "p99 ms", "wasted GBs", "peak"])
+        var measures = Measures.Shown(comparison.Prices, comparison.SortBy);
+        foreach (var measure in measures)
         {
-            table.AddColumn(new TableColumn(column).RightAligned());
+            table.AddColumn(new TableColumn(measure.Title).RightAligned());
         }
 
-        foreach (var r in comparison.Ranked(latencyPriceGbs))
+        foreach (var r in comparison.Ranked)
         {
-            table.AddRow(
-            [
-                Markup.Escape(r.Policy),
-                Tables.Number(r.Score.Total, "0.00"),
-                .. CostCell(price => Comparison.Cost(r, price)),
-                Tables.Number(r.Score.ResourceScore, "0.00"),
-                Tables.Number(r.Score.LatencyScore, "0.00"),
-                Tables.Number(100 * r.ColdStartShare, "0.00") + " %",
-                Tables.Number(r.ScheduleTimes.PercentileMs(0.5), "0.0"),
-                Tables.Number(r.ScheduleTimes.PercentileMs(0.95), "0.0"),
-                Tables.Number(r.ScheduleTimes.PercentileMs(0.99), "0.0"),
-                Tables.Number(r.WastedGbSeconds, "N0"),
-                Tables.Number(r.PeakInstances, "N0"),
-            ]);
+            table.AddRow([Markup.Escape(r.Policy), .. measures.Select(m => m.Write(m.Of(r)))]);
         }
 
-        table.AddRow(
-        [
-            "clairvoyant (bound)",
-            Tables.Number(bound.Score, "0.00"),
-            .. CostCell(bound.LeastCost),
-            Tables.Number(bound.ResourceScore, "0.00"),
-            Tables.Number(bound.LatencyScore, "0.00"),
-            "",
-            "",
-            "",
-            "",
-            Tables.Number(bound.SlotGbSeconds - bound.ExecutionGbSeconds, "N0"),
-            "",
-        ]);
+        table.AddRow([$"{BoundName} (bound)", .. measures.Select(m => m.OfBound(bound) is { } value ? m.Write(value) : "")]);
         Tables.Write(table);
+        if (comparison.Results.Count > 1)
+        {
+            foreach (var sentence in comparison.Verdict.Sentences())
+            {
+                Console.WriteLine(sentence);
+            }
+        }
 
-        string[] CostCell(Func<double, double> costAt) => latencyPriceGbs is { } price ? [Tables.Number(costAt(price), "N0")] : [];
+        Console.WriteLine(ClairvoyantBound.Holds);
     }
 
     private static IReadOnlyList<SweepPoint> Points(

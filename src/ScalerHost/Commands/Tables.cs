@@ -6,7 +6,7 @@ namespace FuncScaler.ScalerHost.Commands;
 /// <summary>Tables on standard output, plain and wide where it is not a terminal.</summary>
 internal static class Tables
 {
-    private const int RedirectedWidth = 160;
+    private const int RedirectedWidth = 200;
 
     public static void Write(Table table)
     {

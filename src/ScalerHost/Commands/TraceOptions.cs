@@ -2,45 +2,105 @@ using System.CommandLine;
 using System.Globalization;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Traces.Azure;
+using FuncScaler.ContestSimulator.Traces.Huawei;
 using FuncScaler.ContestSimulator.Traces.Presets;
+using FuncScaler.ContestSimulator.Traces.Tables;
 using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.ScalerHost.Commands;
 
-/// <summary>The options that choose a trace and a slice of it.</summary>
-/// <param name="azure">Whether Azure's public traces can be chosen too.</param>
-internal sealed class TraceOptions(bool azure = false)
+/// <summary>The options that choose traces and a slice of each.</summary>
+/// <param name="tables">Whether tables and public traces can be chosen, besides the contest's format and presets.</param>
+/// <param name="several">Whether more than one trace can be chosen.</param>
+internal sealed class TraceOptions(bool tables = false, bool several = false)
 {
-    public Option<string> Data { get; } = CommonOptions.Path(
-        "--data", "A contest data set: a folder with the files metas and requests, each plain or .gz", "DIR");
+    private const int LastDay = 999;
 
-    public Option<string?> Preset { get; } = new("--preset")
-    {
-        Description = "A generated trace: " + string.Join(", ", PresetCatalog.Names),
-        HelpName = "NAME",
-    };
+    public Option<string[]> Preset { get; } = Many(
+        new Option<string[]>("--preset")
+        {
+            Description = "A generated trace: " + string.Join(", ", PresetCatalog.Names) + (several ? "; several with commas between them" : ""),
+            HelpName = "NAME",
+            CustomParser = result => [.. result.Tokens.Select(t => t.Value)],
+        },
+        several);
 
-    public Option<string> Azure2019 { get; } = CommonOptions.Path(
-        "--azure2019",
-        "Azure Functions 2019, per minute: the common path of its files, before _inv.csv, _run.csv and _mem.csv, or a folder of the originals",
-        "PREFIX");
-
-    public Option<string> Azure2021 { get; } = CommonOptions.Path("--azure2021", "Azure Functions 2021, per invocation: the file", "FILE");
-
-    public Option<long> Seed { get; } = CommonOptions.Seed("Which of a preset's traces, or of the placements within an Azure trace's minutes");
+    public Option<long> Seed { get; } = CommonOptions.Seed("Which of a preset's traces, or of the placements within a trace's minutes");
 
     public Option<double?> From { get; } = CommonOptions.Seconds("--from", "Skip this much of the trace's beginning, s");
 
     public Option<double?> Length { get; } = CommonOptions.Seconds("--length", "Take this much of the trace, s", least: 0.001);
 
+    private readonly Option<string[]> _data = Many(
+        CommonOptions.Paths("--data", "A contest data set: a folder with the files metas and requests, each plain or .gz", "DIR"), several);
+
+    private readonly Option<string[]> _azure2019 = Many(
+        CommonOptions.Paths(
+            "--azure2019",
+            "Azure Functions 2019, per minute: the common path of its files, before _inv.csv, _run.csv and _mem.csv, or a folder of the originals or of a vHive sample",
+            "PREFIX"),
+        several);
+
+    private readonly Option<string[]> _azure2021 = Many(CommonOptions.Paths("--azure2021", "Azure Functions 2021, per invocation: the file", "FILE"), several);
+
+    private readonly Option<string[]> _azureLlm = Many(CommonOptions.Paths("--azure-llm", "Azure LLM inference 2023: the file", "FILE"), several);
+
+    private readonly Option<string[]> _huawei2023 = Many(
+        CommonOptions.Paths("--huawei2023", "Huawei 2023, per minute: the folder that has requests_minute in it; see --day", "DIR"), several);
+
+    private readonly Option<string[]> _huawei2025 = Many(
+        CommonOptions.Paths("--huawei2025", "Huawei 2025, per request: a file of requests, or a folder of them; see --cold-starts", "PATH"), several);
+
+    private readonly Option<string[]> _csv = Many(
+        CommonOptions.Paths("--csv", "Any CSV file with a row for each request, plain or .gz; needs --map", "FILE"), several);
+
+    private readonly Option<string[]> _parquet = Many(
+        CommonOptions.Paths("--parquet", "Any Parquet file with a row for each request; needs --map", "FILE"), several);
+
+    private readonly Option<string?> _map = new("--map")
+    {
+        Description = "Columns of --csv and --parquet: key=COL[+COL], and two of start=COL, duration=COL, end=COL; also memory=COL (MB), init=COL, status=COL",
+        HelpName = "FIELD=COL,...",
+    };
+
+    private readonly Option<string?> _unit = new("--unit")
+    {
+        Description = "The unit of their times: s, ms, us or ns, and start=, duration= or init= before it for these alone; of --huawei2023: that of its delays, ms if not given [default: s]",
+        HelpName = "UNIT,...",
+    };
+
+    private readonly Option<string?> _defaults = new("--defaults")
+    {
+        Description = "What is taken where a trace does not tell: memory=MB, init=MS, duration=MS [default: memory=256,init=500]",
+        HelpName = "NAME=N,...",
+    };
+
+    private readonly Option<string?> _llm = new("--llm")
+    {
+        Description = "The execution of --azure-llm: base=MS + generated=MS per generated token + context=MS per token of the prompt [default: base=100,generated=30,context=0.1]",
+        HelpName = "NAME=MS,...",
+    };
+
+    private readonly Option<string> _coldStarts = CommonOptions.Path("--cold-starts", "The cold starts of --huawei2025: a file, or a folder of them", "PATH");
+
+    private readonly Option<int> _day = CommonOptions.Whole(
+        "--day", "The day of --azure2019 (1 to 14) or --huawei2023 (from 0), where a folder has several", 1, 0, LastDay, "is no day", $"give 0 to {LastDay}");
+
+    /// <summary>The options by which traces are named, as sentences list them.</summary>
+    public string Names => tables
+        ? "--data, --preset, --csv, --parquet, --azure2019, --azure2021, --azure-llm, --huawei2023 or --huawei2025"
+        : "--data or --preset";
+
     public void AddTo(Command command)
     {
-        command.Options.Add(Data);
+        command.Options.Add(_data);
         command.Options.Add(Preset);
-        if (azure)
+        if (tables)
         {
-            command.Options.Add(Azure2019);
-            command.Options.Add(Azure2021);
+            foreach (var option in (Option[])[_csv, _parquet, _map, _unit, _defaults, _azure2019, _azure2021, _azureLlm, _llm, _huawei2023, _huawei2025, _coldStarts, _day])
+            {
+                command.Options.Add(option);
+            }
         }
 
         command.Options.Add(Seed);
@@ -55,48 +115,188 @@ internal sealed class TraceOptions(bool azure = false)
     /// <exception cref="TraceFormatException">The trace cannot be read.</exception>
     public ChosenTrace? Choose(ParseResult parsed, double? presetLengthSeconds = null)
     {
-        var data = parsed.GetValue(Data);
-        var preset = parsed.GetValue(Preset);
+        var sources = Sources(parsed);
+        if (sources.Count > 1)
+        {
+            throw new CommandException(
+                CommandException.BadUsage, tables ? $"Give one of {Names.Replace(" or ", " and ", StringComparison.Ordinal)}." : "Give either --data or --preset, not both.");
+        }
+
+        return sources.Count == 0 ? null : Open(parsed, sources[0], parsed.GetValue(Seed), presetLengthSeconds);
+    }
+
+    /// <summary>The traces that were named, each not yet opened.</summary>
+    /// <exception cref="CommandException">One is no preset, or an option that a trace needs is missing.</exception>
+    public List<TraceSource> Sources(ParseResult parsed)
+    {
+        var sources = new List<TraceSource>();
+        foreach (var folder in Values(_data))
+        {
+            sources.Add(new TraceSource(folder, Seeded: false, _ => ContestTrace.Open(folder)));
+        }
+
+        // An empty name is no preset either.
+        foreach (var preset in (parsed.GetValue(Preset) ?? []).SelectMany(v => several && v.Length > 0 ? v.Split(',', StringSplitOptions.TrimEntries) : [v]))
+        {
+            if (!PresetCatalog.Names.Contains(preset))
+            {
+                throw new CommandException(
+                    CommandException.BadUsage, SettingErrors.Sentence("--preset", preset, "is no preset", $"choose one of {string.Join(", ", PresetCatalog.Names)}"));
+            }
+
+            sources.Add(new TraceSource(null, Seeded: true, seed => PresetCatalog.Create(preset, seed)) { Preset = preset });
+        }
+
+        if (!tables)
+        {
+            return sources;
+        }
+
+        foreach (var path in Values(_azure2019))
+        {
+            sources.Add(new TraceSource(path, Seeded: true, seed => AzureFunctions2019Trace.Open(path, Azure(seed) with { Day = AzureDay() })));
+        }
+
+        foreach (var path in Values(_azure2021))
+        {
+            sources.Add(new TraceSource(path, Seeded: true, seed => AzureFunctions2021Trace.Open(path, Azure(seed))));
+        }
+
+        foreach (var path in Values(_azureLlm))
+        {
+            sources.Add(new TraceSource(path, Seeded: false, _ => AzureLlm2023Trace.Open(path, Llm(), Defaults())));
+        }
+
+        foreach (var path in Values(_huawei2023))
+        {
+            sources.Add(new TraceSource(path, Seeded: true, seed => HuaweiMinutes2023Trace.Open(path, parsed.GetValue(_day), DelayUnit(), Defaults(), seed)));
+        }
+
+        foreach (var path in Values(_huawei2025))
+        {
+            sources.Add(new TraceSource(path, Seeded: false, _ => HuaweiRequests2025Trace.Open(path, parsed.GetValue(_coldStarts), Defaults())));
+        }
+
+        foreach (var path in Values(_csv))
+        {
+            sources.Add(new TraceSource(path, Seeded: false, _ => CsvTrace.Open(path, Map("--csv"), Defaults())));
+        }
+
+        foreach (var path in Values(_parquet))
+        {
+            sources.Add(new TraceSource(path, Seeded: false, _ => ParquetTrace.Open(path, Map("--parquet"), Defaults())));
+        }
+
+        return sources;
+
+        string[] Values(Option<string[]> option) => parsed.GetValue(option) ?? [];
+
+        ColumnMap Map(string option) => parsed.GetValue(_map) is { } map
+            ? Read("--map", map, () => ColumnMap.Parse(map, parsed.GetValue(_unit), Defaults().DurationMs is not null))
+            : throw new CommandException(CommandException.BadUsage, $"{option} needs --map: write for example --map key=function,start=timestamp,duration=ms.");
+
+        TableTimeUnit DelayUnit() => parsed.GetValue(_unit) is { } unit
+            ? Read("--unit", unit, () => ColumnMap.Parse("key=k,start=s,duration=d", unit, hasDefaultDuration: false).DurationUnit)
+            : TableTimeUnit.Ms;
+
+        TableDefaults Defaults()
+        {
+            var numbers = Numbers("--defaults", parsed.GetValue(_defaults), "memory", "init", "duration");
+            var otherwise = new TableDefaults();
+            if (numbers.TryGetValue("memory", out var mb) && (mb < 1 || mb > 1 << 20 || mb != Math.Floor(mb)))
+            {
+                throw new CommandException(
+                    CommandException.BadUsage, SettingErrors.Sentence("--defaults memory", mb, "is no memory size", "give a whole number of MB, 1 to 1048576"));
+            }
+
+            return new TableDefaults
+            {
+                MemoryMb = (int)numbers.GetValueOrDefault("memory", otherwise.MemoryMb),
+                InitMs = numbers.GetValueOrDefault("init", otherwise.InitMs),
+                DurationMs = numbers.TryGetValue("duration", out var ms) ? ms : null,
+            };
+        }
+
+        LlmDurations Llm()
+        {
+            var numbers = Numbers("--llm", parsed.GetValue(_llm), "base", "generated", "context");
+            var otherwise = new LlmDurations();
+            return new LlmDurations
+            {
+                BaseMs = numbers.GetValueOrDefault("base", otherwise.BaseMs),
+                PerGeneratedTokenMs = numbers.GetValueOrDefault("generated", otherwise.PerGeneratedTokenMs),
+                PerContextTokenMs = numbers.GetValueOrDefault("context", otherwise.PerContextTokenMs),
+            };
+        }
+
+        AzureTraceOptions Azure(long seed)
+        {
+            var options = new AzureTraceOptions { Seed = seed };
+            if (parsed.GetValue(_defaults) is null)
+            {
+                return options;
+            }
+
+            var defaults = Defaults();
+            return options with { MemoryMb = defaults.MemoryMb, DurationMs = defaults.DurationMs ?? options.DurationMs };
+        }
+
+        int AzureDay() => parsed.GetValue(_day) is >= 1 and <= 14
+            ? parsed.GetValue(_day)
+            : throw new CommandException(CommandException.BadUsage, SettingErrors.Sentence("--day", parsed.GetValue(_day), "is no day of that trace", "give 1 to 14"));
+    }
+
+    /// <summary>Opens a trace and cuts what was asked for.</summary>
+    public ChosenTrace Open(ParseResult parsed, TraceSource source, long seed, double? presetLengthSeconds = null)
+    {
         var from = parsed.GetValue(From) ?? 0;
         var length = parsed.GetValue(Length);
-        var azure2019 = azure ? parsed.GetValue(Azure2019) : null;
-        var azure2021 = azure ? parsed.GetValue(Azure2021) : null;
-        if (new[] { data, preset, azure2019, azure2021 }.Count(source => source is not null) > 1)
+        if (source.Preset is not { } preset)
         {
-            throw new CommandException(
-                CommandException.BadUsage,
-                azure ? "Give one of --data, --preset, --azure2019 and --azure2021." : "Give either --data or --preset, not both.");
+            var whole = source.Open(seed);
+            return new ChosenTrace(whole.Name, Slice(whole, from, length), source.Path);
         }
-
-        if ((azure2019 ?? azure2021) is { } path)
-        {
-            var options = new AzureTraceOptions { Seed = parsed.GetValue(Seed) };
-            ITrace opened = azure2019 is not null ? AzureFunctions2019Trace.Open(path, options) : AzureFunctions2021Trace.Open(path, options);
-            return new ChosenTrace(opened.Name, Slice(opened, from, length), path);
-        }
-
-        if (data is not null)
-        {
-            var whole = ContestTrace.Open(data);
-            return new ChosenTrace(whole.Name, Slice(whole, from, length), data);
-        }
-
-        if (preset is null)
-        {
-            return null;
-        }
-
-        if (!PresetCatalog.Names.Contains(preset))
-        {
-            throw new CommandException(
-                CommandException.BadUsage, SettingErrors.Sentence("--preset", preset, "is no preset", $"choose one of {string.Join(", ", PresetCatalog.Names)}"));
-        }
-
-        length ??= presetLengthSeconds;
-        ITrace trace = PresetCatalog.Create(preset, parsed.GetValue(Seed), from + length);
 
         // A preset is made as long as it is asked for: then no --from is beyond its end.
+        length ??= presetLengthSeconds;
+        ITrace trace = PresetCatalog.Create(preset, seed, from + length);
         return new ChosenTrace(preset, NotEmpty(from > 0 ? new TraceSlice(trace, from, length) : trace, length is null ? trace : null, from, length), null);
+    }
+
+    private static Option<string[]> Many(Option<string[]> option, bool several)
+    {
+        option.Arity = several ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne;
+        option.AllowMultipleArgumentsPerToken = false;
+        return option;
+    }
+
+    private static Dictionary<string, double> Numbers(string option, string? text, params string[] names)
+    {
+        var numbers = new Dictionary<string, double>();
+        foreach (var part in (text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            var equals = part.IndexOf('=', StringComparison.Ordinal);
+            var isNumber = double.TryParse(part[(equals + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number is >= 0 and <= 1e9;
+            if (equals < 0 || !isNumber || !names.Contains(part[..equals]) || !numbers.TryAdd(part[..equals], number))
+            {
+                throw new CommandException(CommandException.BadUsage, SettingErrors.Sentence(
+                    option, part, "cannot be read", $"write NAME=NUMBER, each once, where NAME is one of {string.Join(", ", names)} and NUMBER is 0 to 1000000000"));
+            }
+        }
+
+        return numbers;
+    }
+
+    private static T Read<T>(string option, string text, Func<T> parse)
+    {
+        try
+        {
+            return parse();
+        }
+        catch (FormatException e)
+        {
+            throw new CommandException(CommandException.BadUsage, $"{option} '{RemoteWords.Clean(text)}': {e.Message}", e);
+        }
     }
 
     private static ITrace Slice(ITrace trace, double from, double? length) =>
@@ -133,3 +333,13 @@ internal sealed class TraceOptions(bool azure = false)
 /// <param name="Trace">The trace, or the slice of it.</param>
 /// <param name="Folder">Where it was read from; null when it was generated.</param>
 internal sealed record ChosenTrace(string Name, ITrace Trace, string? Folder);
+
+/// <summary>A trace that was named and is not open yet.</summary>
+/// <param name="Path">Where it is read from; null when it is generated.</param>
+/// <param name="Seeded">Whether a seed makes another trace of it.</param>
+/// <param name="Open">Opens it for a seed.</param>
+internal sealed record TraceSource(string? Path, bool Seeded, Func<long, ITrace> Open)
+{
+    /// <summary>The preset; null where it is none.</summary>
+    public string? Preset { get; init; }
+}

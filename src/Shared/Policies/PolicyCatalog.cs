@@ -33,6 +33,18 @@ public static class PolicyCatalog
             r => GreedyDualPolicy.Choose(GreedyDualPolicyOptions.Read(r))),
         new("fft", "interval=S,window=N,harmonics=N,trend=0|1|2", "as many instances as trend and harmonics of past concurrency forecast",
             With(FftPolicyOptions.Read, o => new FftPolicy(o))),
+        new("huawei", "S", "keeps idle instances a minute",
+            With(HuaweiPolicyOptions.Read, o => new HuaweiPolicy(o))),
+        new("kpa", "window=S,tick=S,panic=X,threshold=X,target=X,up=X,down=X,grace=S", "Knative's autoscaler: as many instances as concurrency asks for, every 2 s; requests queue",
+            With(KpaPolicyOptions.Read, o => new KpaPolicy(o))),
+        new("slo", "MS,keep=S", "creates only where a request would be answered later than MS ms (1000)",
+            With(SloPolicyOptions.Read, o => new SloPolicy(o))),
+        new("cidre", "GB", "greedy-dual that shares a function's worth among its instances, and creates beside busy ones only while that pays",
+            r => CidrePolicy.Choose(CidrePolicyOptions.Read(r))),
+        new("femux", "block=N,cold=S", "as many instances as the forecaster says that cost least over the function's last block of minutes, by RUM",
+            With(FemuxPolicyOptions.Read, o => new FemuxPolicy(o))),
+        new("spes", "ahead=S,keep=S,long=S,always=N", "sorts functions by their idle minutes, and loads each kind before the minutes it predicts",
+            With(SpesPolicyOptions.Read, o => new SpesPolicy(o))),
         new("adaptive", "price=X,prior=N,tail=X,pile=F,expect=F,wait=F,evidence=F,share=F,memory=S,warmup=F,reluctance=F", "learns per function what holding and waiting cost, and knows nothing in advance", r => Adaptive(AdaptivePolicyOptions.Read(r))),
     ];
 
@@ -57,14 +69,19 @@ public static class PolicyCatalog
 
     /// <summary>Reads a choice such as <c>capped</c> or <c>ttl:9</c>.</summary>
     /// <exception cref="FormatException">No such policy, or an option it does not take; the message says what there is.</exception>
-    public static PolicyChoice Parse(string text)
+    public static PolicyChoice Parse(string text) => Parse(text, Entries);
+
+    /// <summary>Reads a choice of the policies given.</summary>
+    /// <inheritdoc cref="Parse(string)" path="/exception"/>
+    public static PolicyChoice Parse(string text, IReadOnlyList<PolicyEntry> among)
     {
         ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(among);
         var colon = text.IndexOf(':', StringComparison.Ordinal);
         var name = (colon < 0 ? text : text[..colon]).Trim();
         var option = colon < 0 ? null : text[(colon + 1)..].Trim();
-        var entry = Array.Find(Entries, e => e.Name == name)
-            ?? throw new FormatException($"There is no policy '{name}'. Choose one of: {string.Join(", ", Entries.Select(e => e.Usage))}.");
+        var entry = among.FirstOrDefault(e => e.Name == name)
+            ?? throw new FormatException($"There is no policy '{name}'. Choose one of: {string.Join(", ", among.Select(e => e.Usage))}.");
         var reader = new PolicyOptionReader(entry, option);
         var choice = entry.Make(reader);
         reader.Finish();

@@ -82,7 +82,21 @@ public sealed partial class HtmlReportWriterTests
             ["clairvoyant", .. Report.Results.OrderByDescending(r => r.Score.Total).Select(r => r.Policy)],
             bars.Select(li => li.Element("span")!.Value));
         Assert.Equal("bound-row", bars[0].Attribute("class")!.Value);
-        Assert.All(bars, li => Assert.Equal("83.25%", li.Descendants("line").Single(l => (string?)l.Attribute("class") == "bound").Attribute("x1")!.Value));
+        var bound = FormattableString.Invariant($"{Report.Bound!.Score:0.##}%");
+        Assert.All(bars, li => Assert.Equal(bound, li.Descendants("line").Single(l => (string?)l.Attribute("class") == "bound").Attribute("x1")!.Value));
+    }
+
+    [Fact]
+    public void The_table_has_every_measure_under_the_title_that_the_terminal_has_too()
+    {
+        var table = Page.Descendants("table").Single(t => (string?)t.Attribute("aria-labelledby") == "figures");
+        Assert.Equal(["policy", .. Measures.All(Report.Prices).Select(m => m.Title)], table.Element("thead")!.Descendants("th").Select(th => th.Value));
+        var first = table.Element("tbody")!.Elements("tr").ElementAt(1);
+        var best = Report.Results.MaxBy(r => r.Score.Total)!;
+        Assert.Equal(
+            [best.Policy, .. Measures.All(Report.Prices).Select(m => m.Write(m.Of(best)))],
+            first.Elements().Select(cell => cell.Value));
+        Assert.Contains(Page.Descendants("p"), p => p.Value.Contains(" is best by ", StringComparison.Ordinal));
     }
 
     [Fact]

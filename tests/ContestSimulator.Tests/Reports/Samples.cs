@@ -51,7 +51,7 @@ internal static class Samples
             Options = "simulate --trace 'a<b>' --policies all",
             GeneratedAt = new DateTimeOffset(2026, 1, 2, 5, 4, 0, TimeSpan.FromHours(2)),
             Results = results,
-            Bound = new ScoreBound("clairvoyant", 83.25, 40, 43.25),
+            Bound = ClairvoyantBound.Of(trace, Recording),
             Sweep =
             [
                 .. ParetoSweep.Points(reference, results.Select(r => (SweepFamily.Policy, r.Policy, r))),

@@ -1,3 +1,4 @@
+using System.Globalization;
 using FuncScaler.ContestSimulator.Traces.Presets;
 
 namespace FuncScaler.ContestSimulator.Traces.Azure;
@@ -59,12 +60,14 @@ public sealed class AzureFunctions2019Trace : ITrace
         _functions =
         [
             .. rows.Select(r => options.ToFunction(
-                r.Function, memories.TryGetValue(r.App, out var mb) ? RoundUpMemoryMb(mb) : options.MemoryMb, random)),
+                r.Function,
+                memories.TryGetValue(r.Function, out var mb) || memories.TryGetValue(r.App, out mb) ? RoundUpMemoryMb(mb) : options.MemoryMb,
+                random)),
         ];
     }
 
     /// <inheritdoc/>
-    public string Name { get; }
+    public string Name { get; private set; }
 
     /// <inheritdoc/>
     public IReadOnlyList<TraceFunction> Functions => _functions;
@@ -73,7 +76,9 @@ public sealed class AzureFunctions2019Trace : ITrace
     /// <param name="location">
     /// A folder, or what the names of three files begin with: PREFIX for PREFIX_inv.csv, PREFIX_run.csv and PREFIX_mem.csv. In a folder the
     /// published names are looked for (invocations_per_function_md.anon.dXX.csv, function_durations_percentiles.anon.dXX.csv,
-    /// app_memory_percentiles.anon.dXX.csv, where XX is the options' day), then one set with a prefix. Each may have <c>.gz</c>.
+    /// app_memory_percentiles.anon.dXX.csv, where XX is the options' day), then those of the vHive loader's samples (invocations.csv,
+    /// durations.csv, memory.csv), then one set with a prefix. Each may have <c>.gz</c>. Only with a prefix must there be a file of memory: days 13
+    /// and 14 have none.
     /// </param>
     /// <param name="options">What the data do not tell; the defaults when null.</param>
     /// <exception cref="TraceFormatException">A file is missing or malformed.</exception>
@@ -93,8 +98,19 @@ public sealed class AzureFunctions2019Trace : ITrace
             return Open(
                 TraceFile.Find(location, "invocations_per_function_md" + day),
                 TraceFile.Find(location, "function_durations_percentiles" + day),
-                TraceFile.Find(location, "app_memory_percentiles" + day),
+                FindOrNull(location, "app_memory_percentiles" + day),
                 options);
+        }
+
+        if (Exists(Path.Combine(location, VHiveTraceWriter.InvocationsFile)))
+        {
+            var opened = Open(
+                TraceFile.Find(location, VHiveTraceWriter.InvocationsFile),
+                TraceFile.Find(location, VHiveTraceWriter.DurationsFile),
+                FindOrNull(location, VHiveTraceWriter.MemoryFile),
+                options);
+            opened.Name = "azure2019-" + Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(location)));
+            return opened;
         }
 
         const string ending = "_inv.csv";
@@ -103,8 +119,8 @@ public sealed class AzureFunctions2019Trace : ITrace
         return found.Length == 1
             ? OpenPrefix(found[0][..^ending.Length], options)
             : throw new TraceFormatException(
-                $"The folder \"{location}\" has neither \"invocations_per_function_md{day}\" nor exactly one file \"*{ending}\" (found "
-                + $"{found.Length}); name the files' common prefix, or choose another day.");
+                $"The folder \"{location}\" has neither \"invocations_per_function_md{day}\" nor \"{VHiveTraceWriter.InvocationsFile}\" nor exactly one "
+                + $"file \"*{ending}\" (found {found.Length}); name the files' common prefix, or choose another day.");
     }
 
     /// <summary>Opens files wherever they are.</summary>
@@ -142,7 +158,12 @@ public sealed class AzureFunctions2019Trace : ITrace
         {
             if (_invocations[i].Length > 0)
             {
-                sources.Add(new MinuteSource(i, _invocations[i], _durationsMs[i], _options));
+                var percentiles = _durationsMs[i];
+                sources.Add(new MinuteRequests(
+                    i,
+                    _invocations[i],
+                    (_, random) => percentiles is null ? _options.DurationMs : SampleDuration(percentiles, random.Next()),
+                    new TraceRandom(_options.Seed, "azure2019/requests", i)));
             }
         }
 
@@ -170,6 +191,9 @@ public sealed class AzureFunctions2019Trace : ITrace
             options);
     }
 
+    /// <summary>A file that not every day has.</summary>
+    private static string? FindOrNull(string folder, string name) => Exists(Path.Combine(folder, name)) ? TraceFile.Find(folder, name) : null;
+
     private static bool Exists(string path) => File.Exists(path) || File.Exists(path + ".gz");
 
     private static int RoundUpMemoryMb(double memoryMb)
@@ -190,24 +214,19 @@ public sealed class AzureFunctions2019Trace : ITrace
         using var csv = new Utf8CsvReader(path);
         var function = csv.Column("HashFunction");
         var app = csv.Column("HashApp");
-        var minutes = new int[MinutesPerDay];
-        for (var i = 0; i < MinutesPerDay; i++)
-        {
-            minutes[i] = csv.Column(FormattableString.Invariant($"minute_{i + 1}"), FormattableString.Invariant($"{i + 1}"));
-        }
-
+        var minutes = MinuteColumns(csv);
         var rows = new List<(string Function, string App, MinuteCount[] Counts)>();
         var indexes = new Dictionary<string, int>();
         var counts = new List<MinuteCount>(MinutesPerDay);
         while (csv.TryReadRow())
         {
             counts.Clear();
-            for (var i = 0; i < MinutesPerDay; i++)
+            foreach (var (minute, column) in minutes)
             {
-                var count = csv.Bytes(minutes[i]) is [(byte)'0'] ? 0 : csv.Number(minutes[i], 0, MostPerMinute);
+                var count = csv.Bytes(column) is [(byte)'0'] ? 0 : csv.Number(column, 0, MostPerMinute);
                 if (count > 0)
                 {
-                    counts.Add(new MinuteCount((short)i, (int)count));
+                    counts.Add(new MinuteCount(minute, (int)count));
                 }
             }
 
@@ -224,6 +243,28 @@ public sealed class AzureFunctions2019Trace : ITrace
         }
 
         return rows.Count > 0 ? rows : throw TraceFile.FileError(path, "there is no function in it", "one row per function is needed");
+    }
+
+    /// <summary>
+    /// The columns of minutes, in order: the numbers 1 to 1440, a part of them, or minute_1 to minute_1440. A slice may begin anywhere.
+    /// </summary>
+    private static List<(int Minute, int Column)> MinuteColumns(Utf8CsvReader csv)
+    {
+        var minutes = new List<(int Minute, int Column)>();
+        for (var column = 0; column < csv.Names.Count; column++)
+        {
+            var name = csv.Names[column].AsSpan();
+            name = name.StartsWith("minute_", StringComparison.Ordinal) ? name["minute_".Length..] : name;
+            if (int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= MinutesPerDay)
+            {
+                minutes.Add((number - 1, column));
+            }
+        }
+
+        minutes.Sort();
+        return minutes.Count > 0
+            ? minutes
+            : throw TraceFile.LineError(csv.Path, csv.LineNumber, "there is no column of a minute (\"1\" to \"1440\", or \"minute_1\")", "check that this is the file meant");
     }
 
     private static Dictionary<string, double[]> ReadDurations(string path)
@@ -253,13 +294,15 @@ public sealed class AzureFunctions2019Trace : ITrace
     private static Dictionary<string, double> ReadMemories(string path)
     {
         using var csv = new Utf8CsvReader(path);
-        var app = csv.Column("HashApp");
+        var function = csv.FindColumn("HashFunction");
+        var app = function >= 0 ? function : csv.Column("HashApp");
         var memory = csv.FindColumn("AverageAllocatedMb_pct99");
         memory = memory >= 0 ? memory : csv.Column("AverageAllocatedMb");
         var memories = new Dictionary<string, double>();
         while (csv.TryReadRow())
         {
-            // An application may stand under several owners: the larger memory counts.
+            // Samples of the vHive loader tell it per function, the originals per application. An application may stand under several owners: the
+            // larger memory counts.
             var mb = csv.Number(memory, 0, LargestMemoryMb);
             var key = csv.Text(app);
             memories[key] = Math.Max(mb, memories.GetValueOrDefault(key));
@@ -282,62 +325,15 @@ public sealed class AzureFunctions2019Trace : ITrace
             .Select(g => new MinuteCount(g.Key, g.Sum(c => c.Count))),
     ];
 
-    /// <param name="Minute">The minute of the day, 0 to 1439.</param>
-    /// <param name="Count">The invocations in it, more than 0.</param>
-    private readonly record struct MinuteCount(short Minute, int Count);
-
-    /// <summary>The invocations of one function. Its times in a minute are drawn in order, so that none has to be kept.</summary>
-    private sealed class MinuteSource : RequestSource
+    private static double SampleDuration(double[] percentiles, double share)
     {
-        private readonly MinuteCount[] _counts;
-        private readonly double[]? _durationsMs;
-        private readonly double _fallbackMs;
-        private readonly TraceRandom _random;
-        private int _at = -1;
-        private int _left;
-        private double _nowMs;
-
-        public MinuteSource(int function, MinuteCount[] counts, double[]? durationsMs, AzureTraceOptions options)
+        var i = 1;
+        while (share > DurationPercentiles[i].Share)
         {
-            Function = function;
-            _counts = counts;
-            _durationsMs = durationsMs;
-            _fallbackMs = options.DurationMs;
-            _random = new TraceRandom(options.Seed, "azure2019/requests", function);
+            i++;
         }
 
-        public override void Advance()
-        {
-            if (_left == 0)
-            {
-                if (++_at >= _counts.Length)
-                {
-                    StartMs = long.MaxValue;
-                    return;
-                }
-
-                _left = _counts[_at].Count;
-                _nowMs = _counts[_at].Minute * MinuteMs;
-            }
-
-            // The least of n uniform times in what is left of the minute; then the same for the others.
-            var endMs = (_counts[_at].Minute + 1.0) * MinuteMs;
-            _nowMs += (endMs - _nowMs) * (1 - Math.Pow(1 - _random.Next(), 1.0 / _left));
-            _left--;
-            StartMs = Math.Min((long)_nowMs, (long)endMs - 1);
-            DurationMs = (long)Math.Round(_durationsMs is null ? _fallbackMs : SampleDuration(_durationsMs, _random.Next()));
-        }
-
-        private static double SampleDuration(double[] percentiles, double share)
-        {
-            var i = 1;
-            while (share > DurationPercentiles[i].Share)
-            {
-                i++;
-            }
-
-            var (from, to) = (DurationPercentiles[i - 1].Share, DurationPercentiles[i].Share);
-            return percentiles[i - 1] + ((percentiles[i] - percentiles[i - 1]) * (share - from) / (to - from));
-        }
+        var (from, to) = (DurationPercentiles[i - 1].Share, DurationPercentiles[i].Share);
+        return percentiles[i - 1] + ((percentiles[i] - percentiles[i - 1]) * (share - from) / (to - from));
     }
 }

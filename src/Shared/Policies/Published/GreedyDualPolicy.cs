@@ -14,7 +14,7 @@ namespace FuncScaler.Policies.Published;
 /// busy: no request is refused, where the paper drops it. Memory counts from the wish to create until the wish to destroy, so that an
 /// instance begins to go when its successor begins to come. The lowest priority is found by looking at every function.
 /// </remarks>
-public sealed class GreedyDualPolicy : IKeepAlivePolicy
+public class GreedyDualPolicy : IKeepAlivePolicy
 {
     private readonly InstanceCache _cache;
     private readonly MetaKey _function;
@@ -39,7 +39,13 @@ public sealed class GreedyDualPolicy : IKeepAlivePolicy
 
     public bool HasStandby => true;
 
-    private double Priority => _clock + (_uses * _costSeconds / (_memoryMb / 1024));
+    /// <summary>Slots not yet given back.</summary>
+    private protected int Held => _held;
+
+    /// <summary>Among how many the worth of a function's uses is divided.</summary>
+    private protected virtual double Shares => 1;
+
+    private double Priority => _clock + (_uses * _costSeconds / (_memoryMb / 1024) / Shares);
 
     private double MemoryMb => (_held - _condemned) * _memoryMb;
 
@@ -55,7 +61,7 @@ public sealed class GreedyDualPolicy : IKeepAlivePolicy
         { SharesState = true };
     }
 
-    public void RequestArrived(in PoolView pool)
+    public virtual void RequestArrived(in PoolView pool)
     {
         if (pool.Busy + pool.Idle + pool.InFlight + pool.Waiters == 0)
         {
@@ -66,7 +72,10 @@ public sealed class GreedyDualPolicy : IKeepAlivePolicy
         _used = true;
     }
 
-    public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
+    /// <inheritdoc cref="IKeepAlivePolicy.CreateOnMiss"/>
+    public virtual int CreateOnMiss(in PoolView pool) => pool.Waiters > pool.InFlight ? 1 : 0;
+
+    public virtual KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
         // The least recently used are at the end of the ranks.
         if (slot.Rank - pool.Busy <= pool.Idle - _condemned)
@@ -80,7 +89,7 @@ public sealed class GreedyDualPolicy : IKeepAlivePolicy
         return KeepDecision.LetGoNow;
     }
 
-    public StandbyPlan Standby(in PoolView pool)
+    public virtual StandbyPlan Standby(in PoolView pool)
     {
         var before = MemoryMb;
         _memoryMb = pool.Function.MemoryMb;

@@ -1,9 +1,12 @@
 using System.Buffers.Text;
 using System.Text;
 
-namespace FuncScaler.ContestSimulator.Traces.Azure;
+namespace FuncScaler.ContestSimulator.Traces;
 
-/// <summary>Reads a CSV file with a header, without quoting: row by row as UTF-8, numbers without allocating.</summary>
+/// <summary>
+/// Reads a CSV file with a header: row by row as UTF-8, numbers without allocating. A field may stand in double quotes, a quote in it doubled;
+/// a line end may not stand in a field.
+/// </summary>
 internal sealed class Utf8CsvReader : IDisposable
 {
     private readonly Utf8LineReader _lines;
@@ -23,7 +26,7 @@ internal sealed class Utf8CsvReader : IDisposable
                 throw TraceFile.FileError(path, "it is empty", "a header and rows are needed");
             }
 
-            _columns = Encoding.UTF8.GetString(header).Split(',', StringSplitOptions.TrimEntries);
+            _columns = Columns(header);
             for (var i = 0; i < _columns.Length; i++)
             {
                 _indexes.TryAdd(_columns[i], i);
@@ -80,6 +83,15 @@ internal sealed class Utf8CsvReader : IDisposable
             _row = new byte[Math.Max(line.Length, 2 * _row.Length)];
         }
 
+        var fields = line.Contains((byte)'"') ? CopyQuoted(line) : CopyPlain(line);
+        return fields == _columns.Length
+            ? true
+            : throw TraceFile.LineError(
+                Path, LineNumber, $"{fields} fields under a header of {_columns.Length}", "every row needs as many as the header");
+    }
+
+    private int CopyPlain(ReadOnlySpan<byte> line)
+    {
         line.CopyTo(_row);
         var fields = 0;
         for (var begin = 0; begin <= line.Length; fields++)
@@ -94,10 +106,55 @@ internal sealed class Utf8CsvReader : IDisposable
             begin = end + 1;
         }
 
-        return fields == _columns.Length
-            ? true
-            : throw TraceFile.LineError(
-                Path, LineNumber, $"{fields} fields under a header of {_columns.Length}", "every row needs as many as the header");
+        return fields;
+    }
+
+    /// <summary>The same where there are quotes: they are taken away, and a comma between them is no end of a field.</summary>
+    private int CopyQuoted(ReadOnlySpan<byte> line)
+    {
+        int fields = 0, written = 0;
+        var quoted = false;
+        for (var i = 0; i < line.Length; i++)
+        {
+            var c = line[i];
+            if (c == '"')
+            {
+                if (quoted && i + 1 < line.Length && line[i + 1] == '"')
+                {
+                    _row[written++] = c;
+                    i++;
+                }
+                else
+                {
+                    quoted = !quoted;
+                }
+            }
+            else
+            {
+                if (c == ',' && !quoted)
+                {
+                    EndField(fields++, written);
+                }
+
+                _row[written++] = c;
+            }
+        }
+
+        if (quoted)
+        {
+            throw TraceFile.LineError(Path, LineNumber, "a quote is not closed", "close it; a field may not go on in the next line");
+        }
+
+        EndField(fields++, written);
+        return fields;
+    }
+
+    private void EndField(int field, int end)
+    {
+        if (field < _ends.Length)
+        {
+            _ends[field] = end;
+        }
     }
 
     /// <summary>A field's bytes; valid until the next row.</summary>
@@ -127,5 +184,11 @@ internal sealed class Utf8CsvReader : IDisposable
     public TraceFormatException Error(int column, string problem, string remedy) =>
         TraceFile.FieldError(Path, LineNumber, _columns[column], problem, remedy);
 
+    /// <summary>The columns by name, in order.</summary>
+    public IReadOnlyList<string> Names => _columns;
+
     public void Dispose() => _lines.Dispose();
+
+    private static string[] Columns(ReadOnlySpan<byte> header) =>
+        [.. Encoding.UTF8.GetString(header).Split(',', StringSplitOptions.TrimEntries).Select(c => c.Length > 1 && c[0] == '"' && c[^1] == '"' ? c[1..^1] : c)];
 }

@@ -1,0 +1,132 @@
+using System.Reflection;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using FuncScaler.ContestSimulator.Experiments;
+using FuncScaler.ContestSimulator.Reports;
+using FuncScaler.ContestSimulator.Virtual;
+using Spectre.Console;
+
+namespace FuncScaler.ScalerHost.Commands;
+
+/// <summary>What <c>simulate</c> prints of several traces or seeds.</summary>
+internal static class ExperimentOutput
+{
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>The version and the commit of this build.</summary>
+    public static (string Version, string Commit) Build()
+    {
+        var full = typeof(ExperimentOutput).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
+        var plus = full.IndexOf('+', StringComparison.Ordinal);
+        return plus < 0 ? (full, "unknown") : (full[..plus], full[(plus + 1)..]);
+    }
+
+    /// <summary>All runs as one JSON document, and their summary.</summary>
+    public static string Json(IReadOnlyList<ExperimentRun> runs, IReadOnlyList<TraceSummary> summaries, Measure sortBy) => new JsonObject
+    {
+        ["runs"] = new JsonArray([.. runs.Select(r => r.ToJson())]),
+        ["summary"] = new JsonArray(
+        [
+            .. summaries.SelectMany(s => s.Policies.Select(p => new JsonObject
+            {
+                ["trace"] = s.Trace,
+                ["seeds"] = s.Seeds,
+                ["policy"] = p.Policy,
+                ["isBound"] = p.IsBound,
+                ["means"] = new JsonObject(p.Measures.Select(m => KeyValuePair.Create(m.Key, (JsonNode?)m.Value?.Mean))),
+                ["standardErrors"] = new JsonObject(p.Measures.Select(m => KeyValuePair.Create(m.Key, (JsonNode?)m.Value?.StandardError))),
+                ["comparedBy"] = sortBy.Name,
+                ["differenceToBest"] = p.ToBest?.Mean,
+                ["differenceStandardError"] = p.ToBest?.StandardError,
+            })),
+        ]),
+        ["boundHolds"] = ClairvoyantBound.Holds,
+    }.ToJsonString(Indented);
+
+    /// <summary>A table for each trace, and one over all where there are several.</summary>
+    public static void Print(IReadOnlyList<TraceSummary> summaries, MeasurePrices prices, Measure sortBy, bool markdown)
+    {
+        var shown = Measures.Shown(prices, sortBy);
+        foreach (var summary in summaries)
+        {
+            var several = summary.Seeds > 1;
+            Write(
+                FormattableString.Invariant($"{summary.Trace}: {summary.Requests:N0} requests{(several ? $", mean of {summary.Seeds} seeds" : "")}"),
+                ["policy", .. shown.Select(m => m.Title), .. several ? (string[])[$"{sortBy.Title} beside the best"] : []],
+                summary.Policies.Select(p => (string[])
+                [
+                    Name(p),
+                    .. shown.Select(m => p.Measures.GetValueOrDefault(m.Name) is { } value ? Text(m, value, m.Name == sortBy.Name) : ""),
+                    .. several ? (string[])[p.ToBest is { } difference ? Difference(sortBy, difference) : ""] : [],
+                ]),
+                markdown);
+        }
+
+        if (summaries.Count > 1)
+        {
+            PrintAcross(summaries, sortBy, markdown);
+        }
+
+        Console.WriteLine(ClairvoyantBound.Holds);
+    }
+
+    /// <summary>The measure that is sorted by, a column for each trace.</summary>
+    private static void PrintAcross(IReadOnlyList<TraceSummary> summaries, Measure sortBy, bool markdown)
+    {
+        var policies = summaries.SelectMany(s => s.Policies).GroupBy(p => (p.IsBound, p.Policy))
+            .Select(g => (g.Key.IsBound, Summaries: g.ToArray(), Mean: g.Select(p => p.Measures.GetValueOrDefault(sortBy.Name)?.Mean).Average()))
+            .OrderBy(p => p.IsBound)
+            .ThenBy(p => sortBy.MoreIsBetter ? -p.Mean : p.Mean);
+        Write(
+            $"{sortBy.Title} on each trace",
+            ["policy", "mean", .. summaries.Select(s => s.Trace)],
+            policies.Select(p => (string[])
+            [
+                Name(p.Summaries[0]),
+                p.Mean is { } mean ? sortBy.Write(mean) : "",
+                .. summaries.Select(s =>
+                    s.Policies.FirstOrDefault(o => o.Policy == p.Summaries[0].Policy)?.Measures.GetValueOrDefault(sortBy.Name) is { } value ? sortBy.Write(value.Mean) : ""),
+            ]),
+            markdown);
+    }
+
+    private static string Name(PolicySummary policy) => policy.IsBound ? $"{policy.Policy} (bound)" : policy.Policy;
+
+    private static string Text(Measure measure, Estimate value, bool withError) =>
+        measure.Write(value.Mean) + (withError && value.StandardError is { } error ? " ± " + measure.Write(error) : "");
+
+    private static string Difference(Measure measure, Estimate value) =>
+        (value.Mean >= 0 ? "+" : "-") + measure.Write(Math.Abs(value.Mean)) + (value.StandardError is { } error ? " ± " + measure.Write(error) : "");
+
+    private static void Write(string title, string[] columns, IEnumerable<string[]> rows, bool markdown)
+    {
+        if (markdown)
+        {
+            Console.WriteLine($"**{title}**\n");
+            Console.WriteLine($"| {string.Join(" | ", columns)} |");
+            Console.WriteLine($"|---|{string.Concat(columns.Skip(1).Select(_ => "---:|"))}");
+            foreach (var row in rows)
+            {
+                Console.WriteLine($"| `{row[0].Replace(" (bound)", "` (bound)", StringComparison.Ordinal)}{(row[0].EndsWith(')') ? "" : "`")} | {string.Join(" | ", row.Skip(1))} |");
+            }
+
+            Console.WriteLine();
+            return;
+        }
+
+        var table = new Table { Title = new TableTitle(Markup.Escape(title)), Border = TableBorder.Rounded };
+        table.AddColumn(columns[0]);
+        foreach (var column in columns.Skip(1))
+        {
+            table.AddColumn(new TableColumn(Markup.Escape(column)).RightAligned());
+        }
+
+        foreach (var row in rows)
+        {
+            table.AddRow([.. row.Select(Markup.Escape)]);
+        }
+
+        Tables.Write(table);
+    }
+}
