@@ -4,6 +4,7 @@ using FuncScaler.Policies;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
+using FuncScaler.ScalerHost.Security;
 using FuncScaler.SlotBackends;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -39,6 +40,9 @@ public sealed record ScalerServerOptions
 
     public LogLevel LogLevel { get; init; } = LogLevel.Warning;
 
+    /// <summary>Who may call; null for everybody who reaches the ports. Disposed with the server.</summary>
+    public SecurityWatch? Security { get; init; }
+
     /// <summary>The OpenTelemetry collector; null for the one that <see cref="TelemetryExport.OtlpVariable"/> names, if any.</summary>
     public Uri? Otlp { get; init; }
 
@@ -69,14 +73,20 @@ public sealed class ScalerServer : IAsyncDisposable
 
         // A start that fails ends in an exception, which the command reports in a sentence of its own.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+        if (options.LogLevel != LogLevel.None)
+        {
+            builder.Logging.AddFilter(typeof(AuditLog).FullName, LogLevel.Information);
+        }
+
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.Limits.MaxRequestBodySize = 1 << 20;
-            kestrel.ListenGrpc(options.Address, options.GrpcPort);
+            var secure = options.Security.SecurePort();
+            kestrel.ListenGrpc(options.Address, options.GrpcPort, secure);
             if (options.HttpPort is { } httpPort)
             {
-                kestrel.Listen(options.Address, httpPort);
+                kestrel.Listen(options.Address, httpPort, listen => secure?.Invoke(listen));
             }
         });
         try
@@ -94,6 +104,11 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Services.AddSingleton<ScalerJsonApi>();
         _app = builder.Build();
         Runtime = new ScalerRuntime(backend, options.Policy, options.Runtime, time, _app.Services.GetRequiredService<ILogger<ScalerRuntime>>());
+        if (options.Security is { } security)
+        {
+            _app.UseGuard(security, time);
+        }
+
         _app.MapScalerGrpc();
         SetServing(false);
         _app.MapScalerJson(loopbackOnly: IPAddress.IsLoopback(options.Address));
@@ -160,6 +175,7 @@ public sealed class ScalerServer : IAsyncDisposable
     {
         await StopAsync(CancellationToken.None).ConfigureAwait(false);
         await Runtime.DisposeAsync().ConfigureAwait(false);
+        _options.Security?.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);
     }
 }

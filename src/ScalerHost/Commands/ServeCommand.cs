@@ -1,8 +1,10 @@
 using System.CommandLine;
+using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Telemetry;
+using FuncScaler.ScalerHost.Security;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.Logging;
@@ -26,7 +28,9 @@ internal static class ServeCommand
         var platform = CommonOptions.Default(
             CommonOptions.Address("--platform", "For --backend simulator: the contest platform's address"), new Uri("http://127.0.0.1:50051"));
         var wait = CommonOptions.Seconds("--platform-timeout", "How long to wait at the start for the platform to answer, s [default: 10]", most: CommonOptions.LongestRealSeconds);
-        var listen = CommonOptions.Listen();
+        var listen = CommonOptions.Listen("The IP address to listen on; beyond loopback, --security or --insecure is needed");
+        var security = CommonOptions.Path("--security", "Who may call, what and how often, and the certificate for TLS: a JSON file, read anew when it changes", "FILE");
+        var insecure = new Option<bool>("--insecure") { Description = "Listen beyond loopback although anybody there may call, or tokens are sent in clear" };
         var grpcPort = CommonOptions.Port("--grpc-port", "The port of the gRPC Scaler service; 0 for any free one", 9001);
         var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API; 0 for any free one", 8080);
         var policy = CommonOptions.Policy();
@@ -40,7 +44,7 @@ internal static class ServeCommand
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, JSON POST /api/assign and /api/release, GET /api/stats and /api/slots")
         {
-            backend, platform, wait, listen, grpcPort, httpPort, policy, price, noWait, keep, otlp, verbose,
+            backend, platform, wait, listen, security, insecure, grpcPort, httpPort, policy, price, noWait, keep, otlp, verbose,
         };
         foreach (var file in files.Values)
         {
@@ -55,6 +59,8 @@ internal static class ServeCommand
             var file = files.GetValueOrDefault(name) is { } option
                 ? parsed.GetValue(option) ?? throw new CommandException(CommandException.BadUsage, $"--backend {name} needs {option.Name} FILE.")
                 : null;
+            var watch = parsed.GetValue(security) is { } securityFile ? SecurityWatch.Open(securityFile, TimeProvider.System) : null;
+            ListenRule.Check(address, watch, parsed.GetValue(insecure));
             var opened = BackendFile.Open(name, file, platformAddress);
             var options = new ScalerServerOptions
             {
@@ -67,6 +73,7 @@ internal static class ServeCommand
                     Pool = opened.Limits.Apply(MakePoolOptions(waiting: !parsed.GetValue(noWait)) with { LatencyPriceGbs = parsed.GetValue(price) }),
                     ReconcileInterval = opened.Limits.ReconcileInterval,
                 },
+                Security = watch,
                 KeepInstances = parsed.GetValue(keep),
                 Otlp = parsed.GetValue(otlp),
                 LogLevel = parsed.GetValue(verbose) ? LogLevel.Information : LogLevel.Warning,
@@ -92,6 +99,10 @@ internal static class ServeCommand
         InstancePrefix = ScalerRuntimeOptions.NewInstancePrefix(),
     };
 
+    private static string DescribeCallers(ScalerServerOptions options) => options.Security is { } security
+        ? security.HasTls ? "TLS, for known callers" : "for known callers"
+        : IPAddress.IsLoopback(options.Address) ? "for this machine" : "for anybody";
+
     private static async Task ServeAsync(
         OpenBackend opened, Func<ScalerServer, CancellationToken, Task> prepareAsync, ScalerServerOptions options, CancellationToken cancellationToken)
     {
@@ -103,7 +114,7 @@ internal static class ServeCommand
             {
                 await prepareAsync(server, cancellationToken).ConfigureAwait(false);
                 server.SetServing(true);
-                Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {opened.Description}");
+                Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {DescribeCallers(options)}, {opened.Description}");
                 await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

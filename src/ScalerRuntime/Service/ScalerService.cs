@@ -36,6 +36,7 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
 
     public override async Task<AssignReply> Assign(AssignRequest request, ServerCallContext context)
     {
+        CallerScope.Check(context.GetHttpContext(), request.MetaData?.Key);
         var (reply, instance) = await AssignInstanceAsync(request, TimeRemaining(context), context.CancellationToken).ConfigureAwait(false);
         TakeBackIfUndelivered(context.GetHttpContext(), reply.Assigment);
         if (instance.Address is { } address)
@@ -65,7 +66,11 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         return Task.CompletedTask;
     });
 
-    public override Task<IdleReply> Idle(IdleRequest request, ServerCallContext context) => Task.FromResult(Idle(request));
+    public override Task<IdleReply> Idle(IdleRequest request, ServerCallContext context)
+    {
+        CallerScope.Check(context.GetHttpContext(), request.Assigment?.MetaKey);
+        return Task.FromResult(Idle(request));
+    }
 
     /// <summary>Gives a request an instance.</summary>
     /// <param name="request">The contract's request.</param>
