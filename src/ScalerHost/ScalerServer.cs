@@ -40,6 +40,9 @@ public sealed record ScalerServerOptions
 
     public LogLevel LogLevel { get; init; } = LogLevel.Warning;
 
+    /// <summary>When assigns are let in; null for always.</summary>
+    public AdmissionOptions? Admission { get; init; }
+
     /// <summary>Who may call; null for everybody who reaches the ports. Disposed with the server.</summary>
     public SecurityWatch? Security { get; init; }
 
@@ -57,6 +60,7 @@ public sealed class ScalerServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly ScalerServerOptions _options;
+    private readonly Admission? _admission;
     private bool _stopped;
 
     /// <param name="backend">Where slots come from; disposed with the server.</param>
@@ -104,6 +108,13 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Services.AddSingleton<ScalerJsonApi>();
         _app = builder.Build();
         Runtime = new ScalerRuntime(backend, options.Policy, options.Runtime, time, _app.Services.GetRequiredService<ILogger<ScalerRuntime>>());
+        if (options.Admission is { } limits)
+        {
+            // First of all: to find out who calls costs more than to refuse.
+            _admission = new Admission(limits, time, Runtime.HoldCreates);
+            _app.Use(_admission.InvokeAsync);
+        }
+
         if (options.Security is { } security)
         {
             _app.UseGuard(security, time);
@@ -174,6 +185,7 @@ public sealed class ScalerServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        _admission?.Dispose();
         await Runtime.DisposeAsync().ConfigureAwait(false);
         _options.Security?.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);

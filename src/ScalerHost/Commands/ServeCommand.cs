@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using FuncScaler.Runtime;
+using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
 using FuncScaler.ScalerHost.Security;
 using FuncScaler.SlotBackends;
@@ -35,6 +36,12 @@ internal static class ServeCommand
         var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API; 0 for any free one", 8080);
         var policy = CommonOptions.Policy();
         var price = CommonOptions.LatencyPrice("");
+        var maxWaiting = CommonOptions.Whole(
+            "--max-waiting", "How many requests wait at a time, half of them of one function; further ones are told to come again", 20_000, 2, 1_000_000, "is no number of requests", "give 2 to 1000000");
+        var maxDelay = CommonOptions.Whole(
+            "--max-delay", "For how many ms requests may stand in the process's own queue before assigns are refused; 0 for ever", 250, 0, 60_000, "is no number of milliseconds", "give 0, which means for ever, to 60000");
+        var maxMemory = CommonOptions.Whole(
+            "--max-memory", "Beyond how many MB of managed memory assigns are refused; 0 for three quarters of what the process may have", 0, 0, 1 << 24, "is no number of MB", "give 0 to 16777216");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
         var keep = new Option<bool>("--keep") { Description = "Leave instances alive when stopping; processes end all the same" };
         var otlp = CommonOptions.Address(
@@ -44,7 +51,7 @@ internal static class ServeCommand
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, JSON POST /api/assign and /api/release, GET /api/stats and /api/slots")
         {
-            backend, platform, wait, listen, security, insecure, grpcPort, httpPort, policy, price, noWait, keep, otlp, verbose,
+            backend, platform, wait, listen, security, insecure, grpcPort, httpPort, policy, price, maxWaiting, maxDelay, maxMemory, noWait, keep, otlp, verbose,
         };
         foreach (var file in files.Values)
         {
@@ -70,10 +77,16 @@ internal static class ServeCommand
                 Policy = CommonOptions.ParsePolicy(parsed.GetValue(policy)!),
                 Runtime = new ScalerRuntimeOptions
                 {
-                    Pool = opened.Limits.Apply(MakePoolOptions(waiting: !parsed.GetValue(noWait)) with { LatencyPriceGbs = parsed.GetValue(price) }),
+                    Pool = opened.Limits.Apply(MakePoolOptions(waiting: !parsed.GetValue(noWait)) with
+                    {
+                        LatencyPriceGbs = parsed.GetValue(price),
+                        MaxWaiting = parsed.GetValue(maxWaiting) / 2,
+                        MaxWaitingInTotal = parsed.GetValue(maxWaiting),
+                    }),
                     ReconcileInterval = opened.Limits.ReconcileInterval,
                 },
                 Security = watch,
+                Admission = AdmissionOf(parsed.GetValue(maxDelay), parsed.GetValue(maxMemory)),
                 KeepInstances = parsed.GetValue(keep),
                 Otlp = parsed.GetValue(otlp),
                 LogLevel = parsed.GetValue(verbose) ? LogLevel.Information : LogLevel.Warning,
@@ -98,6 +111,12 @@ internal static class ServeCommand
         Waiting = waiting,
         InstancePrefix = ScalerRuntimeOptions.NewInstancePrefix(),
     };
+
+    private static AdmissionOptions AdmissionOf(int maxDelayMs, int maxMemoryMb)
+    {
+        var options = new AdmissionOptions { MaxDelay = maxDelayMs == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromMilliseconds(maxDelayMs) };
+        return maxMemoryMb == 0 ? options : options with { MaxMemoryBytes = (long)maxMemoryMb << 20 };
+    }
 
     private static string DescribeCallers(ScalerServerOptions options) => options.Security is { } security
         ? security.HasTls ? "TLS, for known callers" : "for known callers"

@@ -179,7 +179,7 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
         }
         catch (RpcException e)
         {
-            return Error(e.StatusCode, e.Status.Detail);
+            return Error(e.StatusCode, e.Status.Detail) with { RetryAfter = ScalerRefusal.RetryAfterOf(e) };
         }
         catch (OperationCanceledException) when (aborted.IsCancellationRequested)
         {

@@ -36,6 +36,10 @@ public static class ScalerRefusal
         return Task.CompletedTask;
     }
 
+    /// <summary>When a refused caller may come again; null where the refusal does not say.</summary>
+    internal static TimeSpan? RetryAfterOf(RpcException refusal) =>
+        long.TryParse(refusal.Trailers.GetValue(PushbackTrailer), NumberStyles.None, CultureInfo.InvariantCulture, out var ms) ? TimeSpan.FromMilliseconds(ms) : null;
+
     /// <summary>A time as the trailer has it.</summary>
     internal static string Milliseconds(TimeSpan wait) => ((long)Math.Ceiling(wait.TotalMilliseconds)).ToString(CultureInfo.InvariantCulture);
 }

@@ -106,12 +106,14 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         }
         catch (AssignRejectedException e)
         {
-            throw Error(
+            throw Rejected(
+                e.RetryAfter,
                 e.Reason switch
                 {
                     RejectReason.DeadlineExceeded => StatusCode.DeadlineExceeded,
                     RejectReason.Cancelled => StatusCode.Cancelled,
                     RejectReason.BackendRefused => StatusCode.FailedPrecondition,
+                    RejectReason.Overloaded => StatusCode.ResourceExhausted,
                     _ => StatusCode.Unavailable,
                 },
                 $"no instance of function {function.Key} for request {request.RequestId}: {e.Message}");
@@ -209,6 +211,10 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     }
 
     private static RpcException Invalid(string detail) => Error(StatusCode.InvalidArgument, detail);
+
+    private static RpcException Rejected(TimeSpan? retryAfter, StatusCode code, string detail) => retryAfter is { } wait
+        ? new RpcException(new Grpc.Core.Status(code, detail), new Metadata { { ScalerRefusal.PushbackTrailer, ScalerRefusal.Milliseconds(wait) } })
+        : Error(code, detail);
 
     private static RpcException Error(StatusCode code, string detail) => new(new Grpc.Core.Status(code, detail));
 }
