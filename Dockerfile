@@ -1,5 +1,5 @@
 # The self-host. Two images of one build:
-#   docker build -t funcscaler .                           a service: no shell, not root
+#   docker build -t funcscaler .                           a service: no shell, not root; who may call stands in /settings/security.json
 #   docker build -t funcscaler-contest --target contest .  as the contest starts scalers, by ./run.sh
 FROM mcr.microsoft.com/dotnet/sdk:10.0-noble AS build
 WORKDIR /source
@@ -32,4 +32,5 @@ EXPOSE 9001 8080
 # There is no shell and no curl: the program asks itself.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["./funcscaler", "health"]
 ENTRYPOINT ["./funcscaler"]
-CMD ["serve", "--listen", "0.0.0.0"]
+# It refuses to start without this file, which is to be mounted; docs/explanation/security.md says what stands in it.
+CMD ["serve", "--listen", "0.0.0.0", "--security", "/settings/security.json"]

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # What the contest starts in a scaler's container: the scaler on 9001, and its end when the simulator's control port, 9000, closes.
+# It listens on every address and asks nobody, as the contest's simulator calls it: run it in the contest's own network only.
+# There a refused request has failed, so that none is refused for a delay.
 # The platform is at 127.0.0.1:50051, in the same pod. Further arguments go to `funcscaler serve`.
 set -u
 cd "$(dirname "$0")"
@@ -10,7 +12,7 @@ scaler_port=${SCALER_PORT:-9001} control_port=${CONTROL_PORT:-9000} platform=${P
 # bash opens the connection itself: images need no further tool.
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-"${FUNCSCALER:-./funcscaler}" serve --listen 0.0.0.0 --grpc-port "$scaler_port" --http-port "${HTTP_PORT:-8080}" --platform "$platform" --keep --platform-timeout "${PLATFORM_TIMEOUT:-600}" "$@" &
+"${FUNCSCALER:-./funcscaler}" serve --listen 0.0.0.0 --insecure --max-delay 0 --grpc-port "$scaler_port" --http-port "${HTTP_PORT:-8080}" --platform "$platform" --keep --platform-timeout "${PLATFORM_TIMEOUT:-600}" "$@" &
 scaler=$!
 trap 'kill $scaler 2>/dev/null; wait $scaler; exit' TERM INT
 

@@ -36,6 +36,9 @@ case $host in functions | containerApp) ;; *) fail "--host is functions or conta
 case $durable in storage | scheduler) ;; *) fail "--durable is storage or scheduler" ;; esac
 name=${name:-$env}
 [[ $name =~ ^[a-z][a-z0-9]{1,11}$ ]] || fail "--name $name: 2 to 12 of a-z and 0-9, beginning with a letter"
+if [ "$host" = containerApp ] && [ -z "${SCALER_TOKEN:-}" ]; then
+  fail "the self-host asks who calls: export SCALER_TOKEN, for example a token that 'funcscaler token' prints"
+fi
 missing=()
 for tool in az curl $([ "$host" = functions ] && echo dotnet zip); do
   command -v "$tool" >/dev/null || missing+=("$tool")
@@ -43,6 +46,8 @@ done
 [ ${#missing[@]} -eq 0 ] || fail "missing on this machine: ${missing[*]}"
 az account show --query name -o tsv || fail "sign in first: az login"
 
+# What is deployed is the token's hash.
+export SCALER_TOKEN_SHA256=$([ -z "${SCALER_TOKEN:-}" ] || printf %s "$SCALER_TOKEN" | sha256sum | cut -d' ' -f1)
 export AZURE_ENV_NAME=$name AZURE_LOCATION=$location SCALER_HOST=$host DURABLE_PROVIDER=$durable SCALER_IMAGE=${SCALER_IMAGE:-}
 deployment=funcscaler-$name
 

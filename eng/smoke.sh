@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Assigns an instance through a scaler's endpoint and releases it, and fails if either does not work. For a deployed scaler and for a local
-# `funcscaler serve` alike. Needs curl.
+# `funcscaler serve` alike. A function key is given by --key or SCALER_KEY, a bearer token by SCALER_TOKEN. Needs curl.
 set -euo pipefail
 
 usage() {
@@ -27,6 +27,7 @@ headers=$(mktemp) answer=$(mktemp)
 trap 'rm -f "$headers" "$answer"' EXIT
 chmod 600 "$headers"
 echo "Content-Type: application/json" >"$headers"
+[ -z "${SCALER_TOKEN:-}" ] || echo "authorization: Bearer $SCALER_TOKEN" >>"$headers"
 [ -z "$key" ] || echo "x-functions-key: $key" >>"$headers"
 
 fail() { echo "smoke: FAILED: $*" >&2; exit 1; }

@@ -11,3 +11,6 @@ param functionCode = {
 param alertEmail = readEnvironmentVariable('ALERT_EMAIL', '')
 param withRegistry = readEnvironmentVariable('SCALER_HOST', 'functions') == 'containerApp'
 param containerImage = readEnvironmentVariable('SCALER_IMAGE', '')
+param callers = empty(readEnvironmentVariable('SCALER_TOKEN_SHA256', ''))
+  ? []
+  : [{ name: 'default', tokenSha256: readEnvironmentVariable('SCALER_TOKEN_SHA256', ''), rights: ['call', 'read'] }]

@@ -89,6 +89,14 @@ param withRegistry bool = false
 @maxLength(255)
 param containerImage string = ''
 
+@description('With a container app: who may call, as the callers of docs/explanation/security.md.')
+@maxLength(1000)
+param callers array = []
+
+@description('With the Functions app: SHA-256 of the key of the operator who may have instances provisioned, as funcscaler token prints it; empty for nobody.')
+@maxLength(64)
+param operatorKeySha256 string = ''
+
 @description('With a container app: address ranges that may call; only the environment when empty.')
 @maxLength(50)
 param callerCidrs string[] = []
@@ -353,6 +361,7 @@ module functionApp 'modules/functionapp.bicep' = if (host == 'functions') {
     alwaysReady: alwaysReady
     subnetId: privateNetwork ? network!.outputs.scalerSubnetId : ''
     policy: policy
+    operatorKeySha256: operatorKeySha256
     latencyPrice: latencyPrice
     aci: aci
     leasing: leasing
@@ -376,6 +385,8 @@ module containerApp 'modules/containerapp.bicep' = if (host == 'containerApp' &&
     image: containerImage
     registryServer: registryServer
     subnetId: privateNetwork ? network!.outputs.scalerSubnetId : ''
+    // The ingress speaks TLS with callers. Tokens stand in it by their hash.
+    security: string({ tlsInFront: true, callers: callers })
     callerCidrs: callerCidrs
     policy: policy
     latencyPrice: latencyPrice

@@ -17,3 +17,6 @@ param coldStartPercent = 10
 param alertEmail = readEnvironmentVariable('ALERT_EMAIL', '')
 param withRegistry = true
 param containerImage = readEnvironmentVariable('SCALER_IMAGE', '')
+param callers = empty(readEnvironmentVariable('SCALER_TOKEN_SHA256', ''))
+  ? []
+  : [{ name: 'default', tokenSha256: readEnvironmentVariable('SCALER_TOKEN_SHA256', ''), rights: ['call', 'read'] }]

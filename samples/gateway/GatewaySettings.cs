@@ -6,6 +6,9 @@ internal sealed class GatewaySettings
     /// <summary>The scaler's JSON API.</summary>
     public Uri Scaler { get; set; } = new("http://127.0.0.1:8080");
 
+    /// <summary>The token that the scaler knows the gateway by; empty for a scaler that asks for none. Better in the environment than in arguments.</summary>
+    public string Token { get; set; } = "";
+
     /// <summary>Where the gateway listens.</summary>
     public string Listen { get; set; } = "http://127.0.0.1:8000";
 

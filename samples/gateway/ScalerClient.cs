@@ -16,6 +16,7 @@ internal sealed class ScalerClient(GatewaySettings settings) : IDisposable
         BaseAddress = settings.Scaler,
         MaxResponseContentBufferSize = 64 * 1024,
         Timeout = Timeout.InfiniteTimeSpan,
+        DefaultRequestHeaders = { Authorization = settings.Token.Length > 0 ? new("Bearer", settings.Token) : null },
     };
 
     /// <exception cref="HttpRequestException">No instance; the message has the scaler's words.</exception>

@@ -8,6 +8,7 @@ var root = new RootCommand("FuncScaler decides how many instances of a serverles
 {
     ServeCommand.Create(),
     HealthCommand.Create(),
+    TokenCommand.Create(),
     PlatformCommand.Create(),
     ContestCommand.Create(),
     SimulateCommand.Create(),

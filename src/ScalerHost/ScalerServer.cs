@@ -4,6 +4,7 @@ using FuncScaler.Policies;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
+using FuncScaler.ScalerHost.Security;
 using FuncScaler.SlotBackends;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -39,6 +40,12 @@ public sealed record ScalerServerOptions
 
     public LogLevel LogLevel { get; init; } = LogLevel.Warning;
 
+    /// <summary>When assigns are let in; null for always.</summary>
+    public AdmissionOptions? Admission { get; init; }
+
+    /// <summary>Who may call; null for everybody who reaches the ports. Disposed with the server.</summary>
+    public SecurityWatch? Security { get; init; }
+
     /// <summary>The OpenTelemetry collector; null for the one that <see cref="TelemetryExport.OtlpVariable"/> names, if any.</summary>
     public Uri? Otlp { get; init; }
 
@@ -53,6 +60,7 @@ public sealed class ScalerServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly ScalerServerOptions _options;
+    private readonly Admission? _admission;
     private bool _stopped;
 
     /// <param name="backend">Where slots come from; disposed with the server.</param>
@@ -69,14 +77,20 @@ public sealed class ScalerServer : IAsyncDisposable
 
         // A start that fails ends in an exception, which the command reports in a sentence of its own.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+        if (options.LogLevel != LogLevel.None)
+        {
+            builder.Logging.AddFilter(typeof(AuditLog).FullName, LogLevel.Information);
+        }
+
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.Limits.MaxRequestBodySize = 1 << 20;
-            kestrel.ListenGrpc(options.Address, options.GrpcPort);
+            var secure = options.Security.SecurePort();
+            kestrel.ListenGrpc(options.Address, options.GrpcPort, secure);
             if (options.HttpPort is { } httpPort)
             {
-                kestrel.Listen(options.Address, httpPort);
+                kestrel.Listen(options.Address, httpPort, listen => secure?.Invoke(listen));
             }
         });
         try
@@ -94,6 +108,18 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Services.AddSingleton<ScalerJsonApi>();
         _app = builder.Build();
         Runtime = new ScalerRuntime(backend, options.Policy, options.Runtime, time, _app.Services.GetRequiredService<ILogger<ScalerRuntime>>());
+        if (options.Admission is { } limits)
+        {
+            // First of all: to find out who calls costs more than to refuse.
+            _admission = new Admission(limits, time, Runtime.HoldCreates);
+            _app.Use(_admission.InvokeAsync);
+        }
+
+        if (options.Security is { } security)
+        {
+            _app.UseGuard(security, time);
+        }
+
         _app.MapScalerGrpc();
         SetServing(false);
         _app.MapScalerJson(loopbackOnly: IPAddress.IsLoopback(options.Address));
@@ -159,7 +185,9 @@ public sealed class ScalerServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        _admission?.Dispose();
         await Runtime.DisposeAsync().ConfigureAwait(false);
+        _options.Security?.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);
     }
 }

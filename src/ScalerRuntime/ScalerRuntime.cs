@@ -52,6 +52,9 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
 
     private protected override CoreReports Reports { get; }
 
+    /// <summary>Asks for no slots for a while: the process has stood still, and what waits may be served by what is released meanwhile.</summary>
+    public void HoldCreates(TimeSpan duration) => Executor.Do((nowUs, _) => _core.HoldCreates(nowUs + (long)duration.TotalMicroseconds));
+
     /// <summary>Compares the inventory with the backend's own list now.</summary>
     /// <returns>False when the backend gives no way to find out.</returns>
     /// <exception cref="SlotBackendException">The backend could not be asked.</exception>

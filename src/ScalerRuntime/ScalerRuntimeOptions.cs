@@ -51,11 +51,18 @@ public sealed class AssignRejectedException : Exception
     {
     }
 
-    public AssignRejectedException(RejectReason reason, string message)
+    /// <param name="reason">Why.</param>
+    /// <param name="message">The same in words.</param>
+    /// <param name="retryAfter">When the caller may come again; null where that would not help.</param>
+    public AssignRejectedException(RejectReason reason, string message, TimeSpan? retryAfter = null)
         : base(message)
     {
         Reason = reason;
+        RetryAfter = retryAfter;
     }
 
     public RejectReason Reason { get; }
+
+    /// <summary>When the caller may come again; null where that would not help.</summary>
+    public TimeSpan? RetryAfter { get; }
 }

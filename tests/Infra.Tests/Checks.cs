@@ -30,6 +30,7 @@ internal static partial class Checks
         ["Scaler__HostUrl"] = "only a worker with a gRPC port knocks at its own host",
         ["Scaler__HistoryKept"] = "a day suits every deployment; an operator may set it on the app",
         ["Scaler__MaxPurgesPerRun"] = "as Scaler__HistoryKept",
+        ["Scaler__MaxProvisioned"] = "as Scaler__HistoryKept",
         ["Scaler__Grpc__Port"] = "the front end of Flex Consumption passes no HTTP/2 trailers, and opens no further port",
         ["Scaler__Grpc__Address"] = "as Scaler__Grpc__Port",
         ["Scaler__Grpc__Key"] = "as Scaler__Grpc__Port",
@@ -84,13 +85,17 @@ internal static partial class Checks
             .. Demand(registry, "sku.name", "Basic"),
         ]),
 
-        // The self-host asks nobody who they are: no way in from outside but for named addresses.
+        // The self-host knows its callers by their tokens; from outside only named addresses reach it at all.
         .. Each(main, "Microsoft.App/containerApps", app =>
         [
             .. Demand(app, "identity.type", "UserAssigned"),
             .. Demand(app, "properties.configuration.ingress.external", "[not(empty(parameters('callerCidrs')))]"),
             .. Demand(app, "properties.configuration.ingress.allowInsecure", "false"),
             .. Demand(app, "properties.template.scale.maxReplicas", "1"),
+            .. (app["properties.template.containers"]?[0]?["args"] as JsonArray ?? []).Select(a => (string?)a).ToList() is var args
+                && args.Contains("--security") && !args.Contains("--insecure")
+                ? Array.Empty<string>()
+                : [$"{app.At}: the scaler does not ask who calls"],
             .. (app["properties.configuration.ingress.copy"] as JsonArray ?? []).Any(c =>
                 (string?)c!["name"] == "ipSecurityRestrictions" && (string?)c["count"] == "[length(parameters('callerCidrs'))]" && (string?)c["input"]!["action"] == "Allow")
                 ? Array.Empty<string>()

@@ -170,4 +170,24 @@ public sealed partial class ScalerServerTests
         _platform.CreateGate.SetResult();
         await stop;
     }
+
+    [Fact]
+    public async Task Beyond_those_that_may_wait_callers_are_told_when_to_come_again()
+    {
+        await DisposeScalerAsync();
+        await StartScalerAsync(keep: false, pool: new SlotPoolOptions { MaxWaiting = 1 });
+        _platform.CreateGate = new TaskCompletionSource();
+        var waits = AssignAsync("r1");
+        await Eventually.HoldsAsync(() => _scaler.Runtime.GetStats().Requests.Waiting == 1);
+
+        var grpc = await Assert.ThrowsAsync<RpcException>(() => AssignAsync("r2"));
+        Assert.Equal((StatusCode.ResourceExhausted, "100"), (grpc.StatusCode, grpc.Trailers.GetValue("grpc-retry-pushback-ms")));
+        Assert.Contains("1 requests for the function wait already", grpc.Status.Detail, StringComparison.Ordinal);
+        using var content = new StringContent("""{"requestId": "r3", "metaData": {"key": "f", "runtime": "go", "timeoutInSecs": 60, "memoryInMb": 128}}""", Encoding.UTF8, "application/json");
+        using var json = await _http.PostAsync(new Uri("/api/assign", UriKind.Relative), content);
+        Assert.Equal((HttpStatusCode.TooManyRequests, "1"), (json.StatusCode, json.Headers.RetryAfter!.ToString()));
+
+        _platform.CreateGate.SetResult();
+        Assert.Equal("r1", (await waits).Assigment.RequestId);
+    }
 }

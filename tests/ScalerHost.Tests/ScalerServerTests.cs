@@ -257,7 +257,7 @@ public sealed partial class ScalerServerTests : IAsyncLifetime
         Assert.Single(_platform.Slots);
     }
 
-    private async Task StartScalerAsync(bool keep, string policy = "ttl:300", TimeProvider? time = null)
+    private async Task StartScalerAsync(bool keep, string policy = "ttl:300", TimeProvider? time = null, SlotPoolOptions? pool = null)
     {
         _scaler = new ScalerServer(
             new SimulatorBackend(PlatformChannel.Open(_platform.Address), new SimulatorBackendOptions(), TimeProvider.System),
@@ -266,6 +266,7 @@ public sealed partial class ScalerServerTests : IAsyncLifetime
                 GrpcPort = 0,
                 HttpPort = 0,
                 Policy = PolicyCatalog.Parse(policy),
+                Runtime = new() { Pool = pool ?? new SlotPoolOptions() },
                 KeepInstances = keep,
                 LogLevel = LogLevel.None,
             },

@@ -43,7 +43,12 @@ param registryServer string
 @maxLength(400)
 param subnetId string
 
-@description('Address ranges that may call, as the scaler itself asks nobody who they are; only callers of the environment when empty.')
+@description('The security file as JSON, which says who may call; docs/explanation/security.md.')
+@secure()
+@minLength(2)
+param security string
+
+@description('Address ranges that may call; only callers of the environment when empty.')
 @maxLength(50)
 param callerCidrs string[]
 
@@ -114,7 +119,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
       activeRevisionsMode: 'Single'
       registries: empty(registryServer) ? [] : [{ server: registryServer, identity: identityId }]
       // This is how a file comes into a container.
-      secrets: [{ name: 'aci', value: aci }]
+      secrets: [{ name: 'aci', value: aci }, { name: 'security', value: security }]
       ingress: {
         external: !empty(callerCidrs)
         allowInsecure: false
@@ -146,6 +151,8 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
             latencyPrice
             '--listen'
             '0.0.0.0'
+            '--security'
+            '/settings/security.json'
             '--verbose'
           ]
           env: concat(telemetrySettings, otlpSettings)
@@ -160,7 +167,9 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
       ]
       scale: { minReplicas: 1, maxReplicas: 1 }
       terminationGracePeriodSeconds: 30
-      volumes: [{ name: 'settings', storageType: 'Secret', secrets: [{ secretRef: 'aci', path: 'aci.json' }] }]
+      volumes: [
+        { name: 'settings', storageType: 'Secret', secrets: [{ secretRef: 'aci', path: 'aci.json' }, { secretRef: 'security', path: 'security.json' }] }
+      ]
     }
   }
   dependsOn: [logs]

@@ -69,6 +69,10 @@ param subnetId string
 @maxLength(200)
 param policy string
 
+@description('SHA-256 of the key of the operator who may have instances provisioned, as funcscaler token prints it; empty for nobody.')
+@maxLength(64)
+param operatorKeySha256 string
+
 @description('What one second of a caller waiting is worth, GBs of memory time; docs/explanation/adaptive.md says how to choose it.')
 @minLength(1)
 @maxLength(12)
@@ -125,6 +129,8 @@ var scalerSettings = [
   { name: 'Scaler__BackendSettings', value: string(aci) }
   { name: 'Scaler__Policy', value: policy }
   { name: 'Scaler__LatencyPrice', value: latencyPrice }
+  // A hash, which does not lead back to the key.
+  { name: 'Scaler__OperatorKeySha256', value: operatorKeySha256 }
   { name: 'Scaler__DrainTimeout', value: leasing.drainTimeout }
   { name: 'Scaler__LeaseSeconds', value: string(leasing.leaseSeconds) }
   { name: 'Scaler__ReportSeconds', value: string(leasing.reportSeconds) }

@@ -50,8 +50,10 @@ internal sealed partial class GrpcPortService(
         _app = builder.Build();
         if (!string.IsNullOrEmpty(grpc.Key))
         {
-            var key = Encoding.UTF8.GetBytes(grpc.Key);
-            _app.Use((http, next) => HasKey(http.Request, key) ? next(http) : RefuseAsync(http.Response));
+            var key = SHA256.HashData(Encoding.UTF8.GetBytes(grpc.Key));
+            _app.Use((http, next) => HasKey(http.Request, key)
+                ? next(http)
+                : ScalerRefusal.SendAsync(http, StatusCode.Unauthenticated, $"Send the scaler's key in the metadata {KeyHeader}."));
         }
 
         _app.MapScalerGrpc();
@@ -81,17 +83,9 @@ internal sealed partial class GrpcPortService(
 
     public ValueTask DisposeAsync() => _app?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private static bool HasKey(HttpRequest request, byte[] key) =>
-        CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(request.Headers[KeyHeader].ToString()), key);
-
-    private static Task RefuseAsync(HttpResponse response)
-    {
-        // An answer of trailers only, which HTTP/2 sends as headers.
-        response.ContentType = "application/grpc";
-        response.Headers["grpc-status"] = ((int)StatusCode.Unauthenticated).ToString(System.Globalization.CultureInfo.InvariantCulture);
-        response.Headers["grpc-message"] = $"Send the scaler's key in the metadata {KeyHeader}.";
-        return Task.CompletedTask;
-    }
+    /// <summary>Compares hashes: the time that this takes tells nothing of the key, not even its length.</summary>
+    private static bool HasKey(HttpRequest request, byte[] sha256) =>
+        CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(request.Headers[KeyHeader].ToString())), sha256);
 
     [LoggerMessage(200, LogLevel.Information, "Native gRPC on {Address}:{Port}, for {Callers}")]
     private partial void LogListening(string address, int port, string callers);

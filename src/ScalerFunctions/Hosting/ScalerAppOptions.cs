@@ -67,6 +67,15 @@ public sealed class ScalerAppOptions
     /// <summary>The most histories that one run of the purge deletes, 1 to 100000. Default 2000; it runs every 10 minutes.</summary>
     public int MaxPurgesPerRun { get; set; } = 2000;
 
+    /// <summary>
+    /// The SHA-256 of the operator's key, 64 hexadecimal digits, as <c>funcscaler token</c> prints it: who sends the key may have instances
+    /// provisioned. Not set by default: then nobody may. The key itself stands nowhere.
+    /// </summary>
+    public string OperatorKeySha256 { get; set; } = "";
+
+    /// <summary>The most instances of one function that an operator may have provisioned, 0 to 1000. Default 100.</summary>
+    public int MaxProvisioned { get; set; } = 100;
+
     /// <summary>Native gRPC in the worker, beside the triggers.</summary>
     public GrpcPortOptions Grpc { get; set; } = new();
 
@@ -93,7 +102,10 @@ public sealed class GrpcPortOptions
     /// <summary>The IP address to listen on. Beyond loopback, <see cref="Key"/> or <see cref="AllowAnonymous"/> is needed.</summary>
     public string Address { get; set; } = "127.0.0.1";
 
-    /// <summary>What callers send in the metadata <c>x-functions-key</c>; anybody may call when not set.</summary>
+    /// <summary>The fewest characters of a key: 192 random bits in base64.</summary>
+    public const int ShortestKey = 32;
+
+    /// <summary>What callers send in the metadata <c>x-functions-key</c>, at least 32 characters; anybody may call when not set.</summary>
     public string? Key { get; set; }
 
     /// <summary>Says that beyond loopback, too, anybody may call: because something in front asks callers who they are.</summary>

@@ -32,6 +32,13 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
         CheckLeasing(options, errors);
         errors.Range("Scaler:HistoryKept", options.HistoryKept, TimeSpan.FromMinutes(30), TimeSpan.FromDays(90));
         errors.Range("Scaler:MaxPurgesPerRun", options.MaxPurgesPerRun, 1, 100_000);
+        errors.Range("Scaler:MaxProvisioned", options.MaxProvisioned, 0, 1000);
+        if (options.OperatorKeySha256.Length > 0 && !(options.OperatorKeySha256.Length == 64 && options.OperatorKeySha256.All(char.IsAsciiHexDigit)))
+        {
+            // What stands there may be the key itself: it is not repeated.
+            errors.Add("Scaler:OperatorKeySha256 is no SHA-256: give the 64 hexadecimal digits that 'funcscaler token' prints, and not the key.");
+        }
+
         if (options.Grpc.Port is { } port)
         {
             CheckGrpc(options.Grpc, port, errors);
@@ -81,6 +88,11 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
         errors.Require(port is >= 0 and <= IPEndPoint.MaxPort, "Scaler:Grpc:Port", port, "is no port", "write 1 to 65535, 0 for any free one, or leave it out for no native gRPC");
         var isAddress = IPAddress.TryParse(grpc.Address, out var address);
         errors.Require(isAddress, "Scaler:Grpc:Address", grpc.Address, "is no IP address", "write 127.0.0.1, or 0.0.0.0 for all");
+        if (grpc.Key is { Length: > 0 and < GrpcPortOptions.ShortestKey } key)
+        {
+            errors.Add($"Scaler:Grpc:Key has {key.Length} characters and could be guessed: give at least {GrpcPortOptions.ShortestKey}, for example the token that 'funcscaler token' prints.");
+        }
+
         errors.Require(
             !isAddress || IPAddress.IsLoopback(address!) || !string.IsNullOrEmpty(grpc.Key) || grpc.AllowAnonymous,
             "Scaler:Grpc:Address",

@@ -1,22 +1,29 @@
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using FuncScaler.Contract;
 using FuncScaler.Runtime.Service;
 using FuncScaler.ScalerFunctions.Durable;
+using FuncScaler.ScalerFunctions.Hosting;
 using FuncScaler.ScalerFunctions.Worker;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask.Client;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace FuncScaler.ScalerFunctions.Http;
 
 /// <summary>Pools as their ledgers know them, for operators.</summary>
-public sealed class PoolFunctions(DurableLedgers ledgers, WorkerReadiness readiness)
+public sealed partial class PoolFunctions(
+    DurableLedgers ledgers, WorkerReadiness readiness, IOptions<ScalerAppOptions> options, ILogger<PoolFunctions> logger)
 {
-    /// <summary>The most instances that can be wished for.</summary>
-    private const int MostProvisioned = 1000;
+    /// <summary>The header with the operator's key: to spend money without a request is a right of its own.</summary>
+    public const string OperatorHeader = "x-operator-key";
+
+    private readonly ILogger _logger = logger;
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = false };
 
@@ -60,7 +67,18 @@ public sealed class PoolFunctions(DurableLedgers ledgers, WorkerReadiness readin
         [DurableClient] DurableTaskClient client)
     {
         ledgers.Connect(client);
+        if (!IsOperator(request))
+        {
+            return HttpAnswer.Error(
+                StatusCodes.Status403Forbidden,
+                nameof(StatusCode.PermissionDenied),
+                options.Value.OperatorKeySha256.Length == 0
+                    ? "nobody may have instances provisioned: set Scaler:OperatorKeySha256 to the hash of a key that 'funcscaler token' makes"
+                    : $"to have instances provisioned is the operator's right: send the operator's key in the header {OperatorHeader}");
+        }
+
         var key = KeyOf(request);
+        var most = options.Value.MaxProvisioned;
         var aborted = request.HttpContext.RequestAborted;
         ProvisionedBody? body;
         try
@@ -76,9 +94,9 @@ public sealed class PoolFunctions(DurableLedgers ledgers, WorkerReadiness readin
             return Invalid($"the body is no {{\"count\": N, \"metaData\": {{…}}}}: {e.Message}");
         }
 
-        if (body?.Count is not (>= 0 and <= MostProvisioned))
+        if (body?.Count is not >= 0 || body.Count > most)
         {
-            return Invalid($"count is {body?.Count?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "missing"}: give 0 to {MostProvisioned}");
+            return Invalid($"count is {body?.Count?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "missing"}: give 0 to {most}");
         }
 
         FunctionMeta? function;
@@ -99,8 +117,16 @@ public sealed class PoolFunctions(DurableLedgers ledgers, WorkerReadiness readin
         }
 
         await ledgers.SetProvisionedAsync(new ProvisionedWish(function, body.Count.Value), aborted);
+        LogProvisioned(body.Count.Value, key.Value);
         return HttpAnswer.Json(StatusCodes.Status202Accepted, JsonSerializer.Serialize(new { metaKey = key.Value, provisioned = body.Count }, Json));
     }
+
+    /// <summary>Compares hashes, and in constant time.</summary>
+    private bool IsOperator(HttpRequest request) => options.Value.OperatorKeySha256 is { Length: > 0 } sha256
+        && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(request.Headers[OperatorHeader].ToString())), Convert.FromHexString(sha256));
+
+    [LoggerMessage(203, LogLevel.Warning, "The operator has {Count} instances of function {Function} provisioned")]
+    private partial void LogProvisioned(int count, string function);
 
     private static MetaKey KeyOf(HttpRequest request) => new(request.RouteValues["metaKey"]?.ToString() ?? "");
 

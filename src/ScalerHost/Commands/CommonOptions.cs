@@ -35,10 +35,10 @@ internal static class CommonOptions
     public static Option<int> Port(string name, string description, int otherwise) =>
         Whole(name, description, otherwise, 0, IPEndPoint.MaxPort, "is no port", $"give 0, for any free one, to {IPEndPoint.MaxPort}");
 
-    public static Option<IPAddress> Listen() => Default(
+    public static Option<IPAddress> Listen(string description) => Default(
         Read<IPAddress>(
             "--listen",
-            "The IP address to listen on; neither port asks who calls",
+            description,
             "IP",
             static (string text, out IPAddress? address) => IPAddress.TryParse(text, out address),
             "is no IP address",

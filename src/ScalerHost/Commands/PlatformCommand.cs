@@ -12,7 +12,7 @@ internal static class PlatformCommand
     {
         var trace = new TraceOptions();
         var scaler = CommonOptions.Default(CommonOptions.Address("--scaler", "The scaler's gRPC address"), new Uri("http://127.0.0.1:9001"));
-        var listen = CommonOptions.Listen();
+        var listen = CommonOptions.Listen("The IP address to listen on; neither port asks who calls");
         var port = CommonOptions.Port("--port", "The port of the Platform service; 0 for any free one", 50051);
         var controlPort = CommonOptions.Port("--control-port", "The port of POST /start and GET /; 0 for any free one", 9000);
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]", most: CommonOptions.LongestRealSeconds);

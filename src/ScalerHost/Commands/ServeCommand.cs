@@ -1,9 +1,12 @@
 using System.CommandLine;
+using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Rehearsing;
+using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
+using FuncScaler.ScalerHost.Security;
 using FuncScaler.SlotBackends;
 using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.Logging;
@@ -27,11 +30,19 @@ internal static class ServeCommand
         var platform = CommonOptions.Default(
             CommonOptions.Address("--platform", "For --backend simulator: the contest platform's address"), new Uri("http://127.0.0.1:50051"));
         var wait = CommonOptions.Seconds("--platform-timeout", "How long to wait at the start for the platform to answer, s [default: 10]", most: CommonOptions.LongestRealSeconds);
-        var listen = CommonOptions.Listen();
+        var listen = CommonOptions.Listen("The IP address to listen on; beyond loopback, --security or --insecure is needed");
+        var security = CommonOptions.Path("--security", "Who may call, what and how often, and the certificate for TLS: a JSON file, read anew when it changes", "FILE");
+        var insecure = new Option<bool>("--insecure") { Description = "Listen beyond loopback although anybody there may call, or tokens are sent in clear" };
         var grpcPort = CommonOptions.Port("--grpc-port", "The port of the gRPC Scaler service; 0 for any free one", 9001);
         var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API; 0 for any free one", 8080);
         var policy = CommonOptions.Policy();
         var price = CommonOptions.LatencyPrice("");
+        var maxWaiting = CommonOptions.Whole(
+            "--max-waiting", "How many requests wait at a time, half of them of one function; further ones are told to come again", 20_000, 2, 1_000_000, "is no number of requests", "give 2 to 1000000");
+        var maxDelay = CommonOptions.Whole(
+            "--max-delay", "For how many ms requests may stand in the process's own queue before assigns are refused; 0 for ever", 250, 0, 60_000, "is no number of milliseconds", "give 0, which means for ever, to 60000");
+        var maxMemory = CommonOptions.Whole(
+            "--max-memory", "Beyond how many MB of managed memory assigns are refused; 0 for three quarters of what the process may have", 0, 0, 1 << 24, "is no number of MB", "give 0 to 16777216");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
         var keep = new Option<bool>("--keep") { Description = "Leave instances alive when stopping; processes end all the same" };
         var otlp = CommonOptions.Address(
@@ -41,7 +52,7 @@ internal static class ServeCommand
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, JSON POST /api/assign and /api/release, GET /api/stats and /api/slots")
         {
-            backend, platform, wait, listen, grpcPort, httpPort, policy, price, noWait, keep, otlp, verbose,
+            backend, platform, wait, listen, security, insecure, grpcPort, httpPort, policy, price, maxWaiting, maxDelay, maxMemory, noWait, keep, otlp, verbose,
         };
         foreach (var file in files.Values)
         {
@@ -56,6 +67,8 @@ internal static class ServeCommand
             var file = files.GetValueOrDefault(name) is { } option
                 ? parsed.GetValue(option) ?? throw new CommandException(CommandException.BadUsage, $"--backend {name} needs {option.Name} FILE.")
                 : null;
+            var watch = parsed.GetValue(security) is { } securityFile ? SecurityWatch.Open(securityFile, TimeProvider.System) : null;
+            ListenRule.Check(address, watch, parsed.GetValue(insecure));
             var opened = BackendFile.Open(name, file, platformAddress);
             var options = new ScalerServerOptions
             {
@@ -65,9 +78,16 @@ internal static class ServeCommand
                 Policy = CommonOptions.ParsePolicy(parsed.GetValue(policy)!),
                 Runtime = new ScalerRuntimeOptions
                 {
-                    Pool = opened.Limits.Apply(MakePoolOptions(waiting: !parsed.GetValue(noWait)) with { LatencyPriceGbs = parsed.GetValue(price) }),
+                    Pool = opened.Limits.Apply(MakePoolOptions(waiting: !parsed.GetValue(noWait)) with
+                    {
+                        LatencyPriceGbs = parsed.GetValue(price),
+                        MaxWaiting = parsed.GetValue(maxWaiting) / 2,
+                        MaxWaitingInTotal = parsed.GetValue(maxWaiting),
+                    }),
                     ReconcileInterval = opened.Limits.ReconcileInterval,
                 },
+                Security = watch,
+                Admission = AdmissionOf(parsed.GetValue(maxDelay), parsed.GetValue(maxMemory)),
                 KeepInstances = parsed.GetValue(keep),
                 Otlp = parsed.GetValue(otlp),
                 LogLevel = parsed.GetValue(verbose) ? LogLevel.Information : LogLevel.Warning,
@@ -93,6 +113,16 @@ internal static class ServeCommand
         InstancePrefix = ScalerRuntimeOptions.NewInstancePrefix(),
     };
 
+    private static AdmissionOptions AdmissionOf(int maxDelayMs, int maxMemoryMb)
+    {
+        var options = new AdmissionOptions { MaxDelay = maxDelayMs == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromMilliseconds(maxDelayMs) };
+        return maxMemoryMb == 0 ? options : options with { MaxMemoryBytes = (long)maxMemoryMb << 20 };
+    }
+
+    private static string DescribeCallers(ScalerServerOptions options) => options.Security is { } security
+        ? security.HasTls ? "TLS, for known callers" : "for known callers"
+        : IPAddress.IsLoopback(options.Address) ? "for this machine" : "for anybody";
+
     private static async Task ServeAsync(
         OpenBackend opened, Func<ScalerServer, CancellationToken, Task> prepareAsync, ScalerServerOptions options, CancellationToken cancellationToken)
     {
@@ -106,7 +136,7 @@ internal static class ServeCommand
                 await prepareAsync(server, cancellationToken).ConfigureAwait(false);
                 await rehearsal.ConfigureAwait(false);
                 server.SetServing(true);
-                Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {opened.Description}");
+                Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {DescribeCallers(options)}, {opened.Description}");
                 await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

@@ -18,6 +18,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly Action? _afterEvent;
     private readonly PendingAssigns _pending;
+    private readonly WaitingReleases _releases = new();
     private readonly Lock _gate = new();
     private readonly List<Effect> _effects = [];
     private readonly long _origin;
@@ -68,6 +69,9 @@ internal sealed class CoreExecutor : IAsyncDisposable
     /// <summary>Fires when the executor is disposed of.</summary>
     public CancellationToken Stopping { get; }
 
+    /// <summary>Releases that wait for the lock.</summary>
+    internal int WaitingReleases => _releases.Count;
+
     /// <summary>Time since the executor began, µs.</summary>
     public long NowUs => (long)_time.GetElapsedTime(_origin).TotalMicroseconds;
 
@@ -81,6 +85,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
         long nowUs;
         lock (_gate)
         {
+            _releases.TakeIn(this);
             nowUs = NowUs;
             _core.Assign(nowUs, function, request, DeadlineUs(nowUs, timeout), _effects);
             Counters.Assigns++;
@@ -97,6 +102,18 @@ internal sealed class CoreExecutor : IAsyncDisposable
                 return new ValueTask<AssignedInstance>(new AssignedInstance(only.Instance, only.GrantKind, only.Address));
             }
 
+            if (_effects is [{ Kind: EffectKind.Reject, RejectReason: RejectReason.Overloaded } refused] && IsOf(refused, key) && !_pending.Contains(key))
+            {
+                // As cheap as a warm assign: nothing waits, and nothing is told but the caller.
+                _effects.Clear();
+                Counters.Rejected++;
+                Counters.Overloaded++;
+                Rearm();
+                _afterEvent?.Invoke();
+                ScalerTelemetry.RecordRejected(0);
+                return ValueTask.FromException<AssignedInstance>(PendingAssigns.Rejection(refused));
+            }
+
             pending = _pending.Add(key);
             CountMiss(key);
             CarryOut();
@@ -106,23 +123,46 @@ internal sealed class CoreExecutor : IAsyncDisposable
     }
 
     /// <inheritdoc cref="IScaler.Release"/>
+    /// <remarks>
+    /// What frees instances is never queued behind what wants them: a release that finds the lock taken is taken in before the next assign.
+    /// </remarks>
     public ReleaseOutcome Release(MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result)
     {
+        if (_gate.TryEnter())
+        {
+            try
+            {
+                return TakeIn(function, request, instance, result);
+            }
+            finally
+            {
+                _gate.Exit();
+            }
+        }
+
+        var waiting = _releases.Add(function, request, instance, result);
         lock (_gate)
         {
-            var outcome = _core.Release(NowUs, function, request, instance, result, _effects);
-            if (outcome is ReleaseOutcome.Released)
-            {
-                Counters.Releases++;
-            }
-            else
-            {
-                Counters.UnknownReleases++;
-            }
-
-            CarryOut();
-            return outcome;
+            _releases.TakeIn(this);
+            return waiting.Outcome;
         }
+    }
+
+    /// <summary>Called with the lock held.</summary>
+    internal ReleaseOutcome TakeIn(MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result)
+    {
+        var outcome = _core.Release(NowUs, function, request, instance, result, _effects);
+        if (outcome is ReleaseOutcome.Released)
+        {
+            Counters.Releases++;
+        }
+        else
+        {
+            Counters.UnknownReleases++;
+        }
+
+        CarryOut();
+        return outcome;
     }
 
     /// <summary>One of the callers of a request has gone away, or could not be told of its instance.</summary>

@@ -34,12 +34,16 @@ internal sealed class PendingAssigns(Scheduling scheduling)
     {
         if (_waiting.Remove(KeyOf(reject), out var completion))
         {
-            completion.TrySetException(new AssignRejectedException(reject.RejectReason, reject.Message!));
+            completion.TrySetException(Rejection(reject));
 
             // Where the last caller has gone away nobody looks at it.
             _ = completion.Task.Exception;
         }
     }
+
+    /// <summary>What a rejected caller gets.</summary>
+    public static AssignRejectedException Rejection(in Effect reject) => new(
+        reject.RejectReason, reject.Message!, reject.RetryAfterUs > 0 ? TimeSpan.FromMicroseconds(reject.RetryAfterUs) : null);
 
     private static AssignKey KeyOf(in Effect effect) => new(effect.Function.Key, effect.Request);
 }

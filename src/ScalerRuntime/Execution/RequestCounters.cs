@@ -13,6 +13,9 @@ internal sealed class RequestCounters
 
     public long Rejected { get; set; }
 
+    /// <summary>Those of <see cref="Rejected"/> that were told at once to come again.</summary>
+    public long Overloaded { get; set; }
+
     public long Releases { get; set; }
 
     public long UnknownReleases { get; set; }

@@ -56,10 +56,14 @@ public static class ScalerGrpc
     }
 
     /// <summary>
-    /// Listens for HTTP/2 without TLS and without an upgrade ("prior knowledge"), as gRPC clients speak it. The HTTP/2 limits are
-    /// Kestrel's own, so they hold for its other endpoints too.
+    /// Listens for HTTP/2 without an upgrade ("prior knowledge"), as gRPC clients speak it. The HTTP/2 limits are Kestrel's own, so they
+    /// hold for its other endpoints too.
     /// </summary>
-    public static void ListenGrpc(this KestrelServerOptions options, IPAddress address, int port)
+    /// <param name="options">Kestrel's.</param>
+    /// <param name="address">Where to listen.</param>
+    /// <param name="port">The port; 0 for any free one.</param>
+    /// <param name="secure">Puts TLS in front; null for none.</param>
+    public static void ListenGrpc(this KestrelServerOptions options, IPAddress address, int port, Action<ListenOptions>? secure = null)
     {
         options.AddServerHeader = false;
 
@@ -78,9 +82,12 @@ public static class ScalerGrpc
         // A peer that vanished without a word must not hold instances: its calls are cancelled after half a minute or so.
         http2.KeepAlivePingDelay = TimeSpan.FromSeconds(20);
         http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
-        options.Listen(address, port, static listen =>
+        options.Listen(address, port, listen =>
         {
             listen.Protocols = HttpProtocols.Http2;
+
+            // First, so that frames are watched behind it.
+            secure?.Invoke(listen);
             listen.Use(static next => FrameLimits.Use(next, TimeProvider.System));
         });
     }

@@ -14,7 +14,8 @@ namespace FuncScaler.Runtime.Service;
 /// <summary>An answer to an HTTP request.</summary>
 /// <param name="StatusCode">The HTTP status.</param>
 /// <param name="Json">The body, application/json.</param>
-public readonly record struct JsonAnswer(int StatusCode, string Json);
+/// <param name="RetryAfter">What the header Retry-After says, rounded up to whole seconds; null for none.</param>
+public readonly record struct JsonAnswer(int StatusCode, string Json, TimeSpan? RetryAfter = null);
 
 /// <summary>
 /// The contract as JSON, for every host that speaks HTTP: the proto3 JSON mapping of the contract's messages. Errors are
@@ -50,6 +51,7 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
         request,
         async (message, body) =>
         {
+            CallerScope.Check(request.HttpContext, message.MetaData?.Key);
             var timeout = TimeoutOf(request, body);
             var (reply, instance) = await service.AssignInstanceAsync(message, timeout, request.HttpContext.RequestAborted).ConfigureAwait(false);
             service.TakeBackIfUndelivered(request.HttpContext, reply.Assigment);
@@ -70,11 +72,21 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
     /// understood as well.
     /// </summary>
     public Task<JsonAnswer> ReleaseAsync(HttpRequest request) =>
-        AnswerAsync<IdleRequest>(request, (message, _) => ValueTask.FromResult(Formatter.Format(service.Idle(message))));
+        AnswerAsync<IdleRequest>(request, (message, _) =>
+        {
+            CallerScope.Check(request.HttpContext, message.Assigment?.MetaKey);
+            return ValueTask.FromResult(Formatter.Format(service.Idle(message)));
+        });
 
-    /// <summary><c>GET /api/stats?offset=0&amp;limit=1000</c>: totals, and the functions of one page.</summary>
+    /// <summary><c>GET /api/stats?offset=0&amp;limit=1000</c>: totals, and the functions of one page. Only for callers that have all functions.</summary>
     public JsonAnswer Stats(HttpRequest request)
     {
+        ArgumentNullException.ThrowIfNull(request);
+        if (CallerScope.Of(request.HttpContext) is { } scope)
+        {
+            return Error(StatusCode.PermissionDenied, $"the totals are of all functions, and caller {scope.Caller} has some alone: ask for /api/slots or /api/explain/KEY");
+        }
+
         try
         {
             var page = new StatsPage(NumberOf(request, "offset", 0), NumberOf(request, "limit", StatsPage.DefaultLimit));
@@ -87,8 +99,9 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
     }
 
     /// <summary><c>GET /api/slots</c>: every slot in the inventory; <c>function</c> is empty for those nobody owns.</summary>
-    public JsonAnswer Slots() => new(200, JsonSerializer.Serialize(
-        scaler.GetInventory().Select(s => new SlotBody(
+    /// <param name="scope">Whose functions alone; null for all.</param>
+    public JsonAnswer Slots(CallerScope? scope = null) => new(200, JsonSerializer.Serialize(
+        scaler.GetInventory().Where(s => scope?.Covers(s.Function.Value) ?? true).Select(s => new SlotBody(
             s.Function.Value,
             s.Slot.Ticket.Value,
             s.Slot.State.ToString(),
@@ -99,7 +112,11 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
         StatsFormat));
 
     /// <summary><c>GET /api/explain/{metaKey}</c>: what the policy knows of a function, is up to and decided last.</summary>
-    public JsonAnswer Explain(string metaKey) => scaler.TryExplain(new MetaKey(metaKey), out var explanation, out var whyNot)
+    /// <param name="metaKey">The function.</param>
+    /// <param name="scope">What the caller may see; null for all functions.</param>
+    public JsonAnswer Explain(string metaKey, CallerScope? scope = null) => scope is not null && !scope.Covers(metaKey)
+        ? Error(StatusCode.PermissionDenied, $"caller {scope.Caller} may not see this function")
+        : scaler.TryExplain(new MetaKey(metaKey), out var explanation, out var whyNot)
         ? new JsonAnswer(200, JsonSerializer.Serialize(explanation, StatsFormat))
         : Error(StatusCode.NotFound, whyNot);
 
@@ -126,6 +143,7 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
         httpStatus ?? status switch
         {
             StatusCode.InvalidArgument => 400,
+            StatusCode.Unauthenticated => 401,
             StatusCode.PermissionDenied => 403,
             StatusCode.NotFound => 404,
             StatusCode.FailedPrecondition => 409,
@@ -161,7 +179,7 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
         }
         catch (RpcException e)
         {
-            return Error(e.StatusCode, e.Status.Detail);
+            return Error(e.StatusCode, e.Status.Detail) with { RetryAfter = ScalerRefusal.RetryAfterOf(e) };
         }
         catch (OperationCanceledException) when (aborted.IsCancellationRequested)
         {

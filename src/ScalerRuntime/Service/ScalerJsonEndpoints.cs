@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
@@ -9,7 +10,8 @@ namespace FuncScaler.Runtime.Service;
 /// <summary>The JSON API on a server of the host's own.</summary>
 public static class ScalerJsonEndpoints
 {
-    private const string ExplainPath = "/api/explain/";
+    /// <summary>What the path of an explanation begins with.</summary>
+    public const string ExplainPath = "/api/explain/";
 
     /// <summary>
     /// Maps the API. A browser's page of another origin is refused; so is a name that does not belong to this machine, where only this
@@ -27,12 +29,12 @@ public static class ScalerJsonEndpoints
 
         // Before routing, which would tidy up the path.
         app.Use((http, next) => HttpMethods.IsGet(http.Request.Method) && ScalerJsonApi.FunctionOf(http.Request, ExplainPath) is { } function
-            ? SendAsync(http, api.Explain(function))
+            ? SendAsync(http, api.Explain(function, CallerScope.Of(http)))
             : next(http));
         app.UseRouting();
         app.MapPost("/api/assign", async http => await SendAsync(http, await api.AssignAsync(http.Request)));
         app.MapPost("/api/release", async http => await SendAsync(http, await api.ReleaseAsync(http.Request)));
-        app.MapGet("/api/slots", http => SendAsync(http, api.Slots()));
+        app.MapGet("/api/slots", http => SendAsync(http, api.Slots(CallerScope.Of(http))));
         app.MapGet("/api/stats", http => SendAsync(http, api.Stats(http.Request)));
         app.MapGet("/healthz", http => http.Response.WriteAsync("ok"));
     }
@@ -43,6 +45,11 @@ public static class ScalerJsonEndpoints
         ArgumentNullException.ThrowIfNull(http);
         http.Response.StatusCode = answer.StatusCode;
         http.Response.ContentType = "application/json";
+        if (answer.RetryAfter is { } wait)
+        {
+            http.Response.Headers.RetryAfter = ((long)Math.Max(1, Math.Ceiling(wait.TotalSeconds))).ToString(CultureInfo.InvariantCulture);
+        }
+
         return http.Response.WriteAsync(answer.Json, http.RequestAborted);
     }
 

@@ -36,6 +36,7 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
 
     public override async Task<AssignReply> Assign(AssignRequest request, ServerCallContext context)
     {
+        CallerScope.Check(context.GetHttpContext(), request.MetaData?.Key);
         var (reply, instance) = await AssignInstanceAsync(request, TimeRemaining(context), context.CancellationToken).ConfigureAwait(false);
         TakeBackIfUndelivered(context.GetHttpContext(), reply.Assigment);
         if (instance.Address is { } address)
@@ -65,7 +66,11 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         return Task.CompletedTask;
     });
 
-    public override Task<IdleReply> Idle(IdleRequest request, ServerCallContext context) => Task.FromResult(Idle(request));
+    public override Task<IdleReply> Idle(IdleRequest request, ServerCallContext context)
+    {
+        CallerScope.Check(context.GetHttpContext(), request.Assigment?.MetaKey);
+        return Task.FromResult(Idle(request));
+    }
 
     /// <summary>Gives a request an instance.</summary>
     /// <param name="request">The contract's request.</param>
@@ -101,12 +106,14 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         }
         catch (AssignRejectedException e)
         {
-            throw Error(
+            throw Rejected(
+                e.RetryAfter,
                 e.Reason switch
                 {
                     RejectReason.DeadlineExceeded => StatusCode.DeadlineExceeded,
                     RejectReason.Cancelled => StatusCode.Cancelled,
                     RejectReason.BackendRefused => StatusCode.FailedPrecondition,
+                    RejectReason.Overloaded => StatusCode.ResourceExhausted,
                     _ => StatusCode.Unavailable,
                 },
                 $"no instance of function {function.Key} for request {request.RequestId}: {e.Message}");
@@ -204,6 +211,10 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     }
 
     private static RpcException Invalid(string detail) => Error(StatusCode.InvalidArgument, detail);
+
+    private static RpcException Rejected(TimeSpan? retryAfter, StatusCode code, string detail) => retryAfter is { } wait
+        ? new RpcException(new Grpc.Core.Status(code, detail), new Metadata { { ScalerRefusal.PushbackTrailer, ScalerRefusal.Milliseconds(wait) } })
+        : Error(code, detail);
 
     private static RpcException Error(StatusCode code, string detail) => new(new Grpc.Core.Status(code, detail));
 }

@@ -52,6 +52,9 @@ public enum RejectReason
 
     /// <summary>The scaler is stopping.</summary>
     ShuttingDown,
+
+    /// <summary>Too many requests wait already, or none of the instances would be free before the caller's deadline.</summary>
+    Overloaded,
 }
 
 /// <summary>One thing the core asks of its host. Which members are set depends on <see cref="Kind"/>.</summary>
@@ -80,6 +83,9 @@ public readonly record struct Effect
 
     public RejectReason RejectReason { get; private init; }
 
+    /// <summary>When a rejected caller may come again, µs from now; 0 where that would not help.</summary>
+    public long RetryAfterUs { get; private init; }
+
     /// <summary>A reason in words, for logs and callers.</summary>
     public string? Message { get; private init; }
 
@@ -95,8 +101,8 @@ public readonly record struct Effect
     public static Effect Grant(FunctionMeta function, RequestId request, SlotTicket ticket, InstanceId instance, BackendSlotId slot, GrantKind kind, Uri? address = null) =>
         new() { Kind = EffectKind.Grant, Function = function, Request = request, Ticket = ticket, Instance = instance, BackendSlot = slot, GrantKind = kind, Address = address };
 
-    public static Effect Reject(FunctionMeta function, RequestId request, RejectReason reason, string message) =>
-        new() { Kind = EffectKind.Reject, Function = function, Request = request, RejectReason = reason, Message = message };
+    public static Effect Reject(FunctionMeta function, RequestId request, RejectReason reason, string message, long retryAfterUs = 0) =>
+        new() { Kind = EffectKind.Reject, Function = function, Request = request, RejectReason = reason, Message = message, RetryAfterUs = retryAfterUs };
 }
 
 /// <summary>How a backend's call failed.</summary>

@@ -243,6 +243,12 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         FinishAll(nowUs, effects);
     }
 
+    /// <summary>No pool asks for a slot before a time: what waits then gets what it still needs.</summary>
+    public void HoldCreates(long untilUs) => _registry.CreatesHeldUntilUs = Math.Max(_registry.CreatesHeldUntilUs, untilUs);
+
+    /// <summary>Requests that wait, in all pools.</summary>
+    public int WaitingCount => _registry.Waiting;
+
     /// <inheritdoc/>
     public void RequestReview(MetaKey function)
     {
@@ -272,6 +278,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
         Invariant.Holds(_former.Values.All(pools => pools.TrueForAll(p => p.IsFormer && !p.IsEmpty) && pools.Count > 0), "a pool of former settings has slots or requests");
         Invariant.Holds(_pools.Values.All(p => !p.IsFormer), "the pool that the last request used is not a former one");
+        Invariant.Holds(_registry.Waiting == All.Sum(p => p.WaiterCount), "those who wait are counted");
         Invariant.Holds(_empty.Count <= _options.MostRemembered, "no more empty pools are remembered than may be");
     }
 

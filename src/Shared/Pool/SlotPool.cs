@@ -30,6 +30,14 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <summary>The most requests that are rejected at one time because the function fails.</summary>
     private const int MostRejectedAtOnce = 256;
 
+    /// <summary>Executions that must have been seen before a wait is foretold from them.</summary>
+    private const int FewestDurations = 16;
+
+    /// <summary>The shortest and the longest time after which a refused caller is asked to come again, µs.</summary>
+    private const long ShortestRetryUs = 100_000;
+
+    private const long LongestRetryUs = 30_000_000;
+
     /// <summary>When what was too much for one event goes on, µs.</summary>
     private const long GoOnAfterUs = 1000;
 
@@ -131,6 +139,9 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     private bool FailsFast => _pause.Failing && BusyCount == 0 && IdleCount == 0;
 
+    /// <summary>No slot is asked for before this time, µs.</summary>
+    private long MayCreateUs => Math.Max(_pause.UntilUs, _registry.CreatesHeldUntilUs);
+
     private PoolView View => new(this, _nowUs);
 
     /// <summary>What the policy knows and does; null when it is none that explains. Changes nothing.</summary>
@@ -175,17 +186,27 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             return;
         }
 
+        var free = Suspended ? null : _inventory.LastFreed;
+        if (free is null && WhyNotWait(deadlineUs) is { } overload)
+        {
+            // Before anything is learned or asked for: what is refused should cost as little as it can.
+            Ledger.RequestFailed();
+            effects.Add(Effect.Reject(Function, request, RejectReason.Overloaded, overload, RetryAfterUs()));
+            return;
+        }
+
         Statistics.RequestArrived(_nowUs);
         _lessor?.RequestCame(_nowUs);
         _policy.RequestArrived(View);
         LearnDemand();
-        if (!Suspended && _inventory.LastFreed is { } slot)
+        if (free is { } slot)
         {
             Grant(slot, request, GrantKind.Warm, waitedUs: 0, callers: 1, effects);
         }
         else
         {
             _line.Add(request, _nowUs, deadlineUs);
+            _registry.Waiting++;
             WakeBy(deadlineUs);
             if (!FailsFast)
             {
@@ -522,13 +543,13 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             }
         }
 
-        if (_pause.Owed > 0 && _pause.UntilUs <= _nowUs)
+        if (_pause.Owed > 0 && MayCreateUs <= _nowUs)
         {
             CreateOrOwe(Math.Min(_pause.TakeOwed(), _line.Count - InFlightCount), effects);
         }
         else if (_pause.Owed > 0)
         {
-            WakeBy(_pause.UntilUs);
+            WakeBy(MayCreateUs);
         }
 
         Settle(effects);
@@ -547,7 +568,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             "nobody waits with nothing under way");
         Invariant.Holds(_line.Bound.All(r => _inventory.All.Any(s => s.BoundTo == r)), "a request that is said to have a slot of its own has one");
         Invariant.Holds(_nextWakeUs <= _line.NextDeadlineUs, "the pool wakes at the next deadline");
-        Invariant.Holds(_pause.Owed == 0 || _nextWakeUs <= _pause.WakeUs, "the pool wakes when it may try again");
+        Invariant.Holds(_pause.Owed == 0 || _nextWakeUs <= Math.Max(_pause.WakeUs, _registry.CreatesHeldUntilUs), "the pool wakes when it may try again");
         foreach (var slot in _inventory.All)
         {
             Invariant.Holds(_nextWakeUs <= DueOf(slot), "the pool wakes when the next slot is due");
@@ -689,7 +710,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     private void Serve(Waiter waiter, Slot slot, GrantKind kind, List<Effect> effects)
     {
-        _line.Remove(waiter);
+        Leave(waiter);
         Grant(slot, waiter.Request, kind, _nowUs - waiter.ArrivedUs, waiter.Callers, effects);
     }
 
@@ -703,9 +724,15 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         effects.Add(Effect.Grant(Function, request, slot.Ticket, slot.Instance, slot.BackendId, kind, slot.Address));
     }
 
-    private void Reject(Waiter waiter, RejectReason reason, string message, List<Effect> effects)
+    private void Leave(Waiter waiter)
     {
         _line.Remove(waiter);
+        _registry.Waiting--;
+    }
+
+    private void Reject(Waiter waiter, RejectReason reason, string message, List<Effect> effects)
+    {
+        Leave(waiter);
         Ledger.RequestFailed();
         RequestEnded(waitedUs: 0, executedUs: 0);
         effects.Add(Effect.Reject(Function, waiter.Request, reason, message));
@@ -723,12 +750,37 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         _lessor?.RequestWent(_nowUs, executedUs);
     }
 
+    /// <summary>Why one more request may not wait; null where it may.</summary>
+    private string? WhyNotWait(long deadlineUs)
+    {
+        // One function takes at most half of the places where it is alone, and less where others need them.
+        var fair = _options.MaxWaitingInTotal - _registry.Waiting;
+        if (_line.Count >= _options.MaxWaiting || _line.Count >= fair)
+        {
+            return $"{_line.Count} requests for the function wait already, and {_registry.Waiting} for all";
+        }
+
+        // Where no further instance may be made, those who wait now are served by the instances that there are, one after the other.
+        return deadlineUs != long.MaxValue && IsFull && ExpectedWaitUs(_line.Count + 1) > deadlineUs - _nowUs
+            ? "none of the function's instances will be free before the caller's deadline, and it may have no more of them"
+            : null;
+    }
+
+    private bool IsFull => _options.MaxSlots > 0 && _inventory.Count >= _options.MaxSlots;
+
+    /// <summary>How long it takes until so many requests have got an instance that is busy or in flight now, µs; 0 while nothing is known.</summary>
+    private double ExpectedWaitUs(int requests) =>
+        Statistics.Duration.Count < FewestDurations ? 0 : Statistics.Duration.MeanUs * requests / Math.Max(1, BusyCount + InFlightCount);
+
+    /// <summary>When half of those who wait will have been served, µs from now, as far as that is known.</summary>
+    private long RetryAfterUs() => (long)Math.Clamp(ExpectedWaitUs((_line.Count / 2) + 1), ShortestRetryUs, LongestRetryUs);
+
     private void CreateOrOwe(int count, List<Effect> effects)
     {
-        if (_nowUs < _pause.UntilUs)
+        if (_nowUs < MayCreateUs)
         {
             _pause.Owe(count);
-            WakeBy(_pause.UntilUs);
+            WakeBy(MayCreateUs);
             return;
         }
 

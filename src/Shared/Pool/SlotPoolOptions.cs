@@ -69,6 +69,18 @@ public sealed record SlotPoolOptions
     public int MaxSlots { get; init; }
 
     /// <summary>
+    /// The most requests of one function with the same memory and runtime that wait at a time; further ones are told at once to come again.
+    /// Default 10,000; at least 1.
+    /// </summary>
+    public int MaxWaiting { get; init; } = 10_000;
+
+    /// <summary>
+    /// The most requests of all functions that wait at a time. Default 20,000; at least 1. One function has at most as many of these places
+    /// as are left for the others, so that it cannot take them all.
+    /// </summary>
+    public int MaxWaitingInTotal { get; init; } = 20_000;
+
+    /// <summary>
     /// What one second of a caller's waiting is worth, GB·s of memory time, to policies that weigh the two; from 0 on. Default null: it
     /// follows from the contest's score.
     /// </summary>
@@ -112,6 +124,11 @@ public sealed record SlotPoolOptions
         if (MaxSlots < 0)
         {
             throw new ArgumentException($"{nameof(MaxSlots)} is {MaxSlots} and must be 0, for no limit, or more.");
+        }
+
+        if (MaxWaiting < 1 || MaxWaitingInTotal < 1)
+        {
+            throw new ArgumentException($"{nameof(MaxWaiting)} is {MaxWaiting} and {nameof(MaxWaitingInTotal)} is {MaxWaitingInTotal}; both must be 1 or more.");
         }
 
         if (MostRemembered < 0)

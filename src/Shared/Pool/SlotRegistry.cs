@@ -2,7 +2,7 @@ namespace FuncScaler.Pool;
 
 /// <summary>
 /// Gives out tickets and knows which backend slot belongs to which ticket, across all pools of a scaler: a backend that hands out one
-/// slot twice is found here, before two pools would use it. Knows when the backend last worked. Not safe for concurrent use.
+/// slot twice is found here, before two pools would use it. Knows when the backend last worked, and how many requests wait. Not safe for concurrent use.
 /// </summary>
 /// <param name="lastTicket">
 /// Tickets are given from the next number on: scalers that share a backend count in spaces of their own, see
@@ -18,6 +18,15 @@ public sealed class SlotRegistry(long lastTicket = 0)
 
     /// <summary>The last ticket given.</summary>
     public long LastTicket => _lastTicket;
+
+    /// <summary>Requests that wait, in all pools.</summary>
+    internal int Waiting { get; set; }
+
+    /// <summary>
+    /// No slot is asked for before this time, µs: the process has stood still, and what it finds waiting may be served by what is released in
+    /// the same moment.
+    /// </summary>
+    internal long CreatesHeldUntilUs { get; set; }
 
     /// <summary>When the latest of the calls that the backend has carried out was asked for, µs; 0 before the first.</summary>
     internal long WorkedUs { get; private set; }

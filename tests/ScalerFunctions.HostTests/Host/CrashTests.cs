@@ -140,7 +140,7 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
         await client.StopAsync();
 
         await using var host = await App.StartAsync(Options());
-        using var http = new HttpClient { BaseAddress = host.Url };
+        using var http = new HttpClient { BaseAddress = host.Url, DefaultRequestHeaders = { { "x-operator-key", App.OperatorKey } } };
 
         // A cold worker on a busy machine may fail its first request: its SDK gives a request 5 s to arrive after its invocation.
         await Waiting.UntilAsync("the worker answers", App.Limit, async () => (await http.GetAsync("api/ready")).IsSuccessStatusCode, _log.ToString);

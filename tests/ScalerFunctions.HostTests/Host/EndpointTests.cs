@@ -158,7 +158,7 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
 
     private async Task<(HttpStatusCode Status, JsonNode? Body)> SendAsync(HttpMethod method, string path, JsonNode? body = null)
     {
-        using var request = new HttpRequestMessage(method, path) { Headers = { { "x-functions-key", Key } } };
+        using var request = new HttpRequestMessage(method, path) { Headers = { { "x-functions-key", Key }, { "x-operator-key", App.OperatorKey } } };
         request.Content = body is null ? null : JsonContent.Create(body);
         using var answer = await Http.SendAsync(request);
         var text = await answer.Content.ReadAsStringAsync();

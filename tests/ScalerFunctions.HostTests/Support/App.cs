@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using FuncScaler.FunctionsHost;
 using FuncScaler.FunctionsHost.Workers;
@@ -41,10 +43,14 @@ internal static class App
         "the worker has its lease", Limit, async () => (await http.GetAsync(new Uri("api/ready", UriKind.Relative))).IsSuccessStatusCode);
 
     /// <summary>Settings with container instances on a Resource Manager of our own.</summary>
+    /// <summary>What an operator sends who has instances provisioned.</summary>
+    public const string OperatorKey = "the-operators-key-of-these-tests";
+
     public static Dictionary<string, string> OnContainerInstances(FakeArmServer platform) => new()
     {
         ["Scaler__Backend"] = "aci",
         ["Scaler__Policy"] = "ttl:5",
+        ["Scaler__OperatorKeySha256"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(OperatorKey))),
         ["Scaler__ParkSeconds"] = "2",
         ["Scaler__LeaseSeconds"] = "10",
         ["Scaler__HoldAheadSeconds"] = "0",

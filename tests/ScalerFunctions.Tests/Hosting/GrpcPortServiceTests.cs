@@ -10,6 +10,8 @@ namespace FuncScaler.Tests;
 
 public sealed class GrpcPortServiceTests
 {
+    private const string Key = "a-key-of-more-than-32-characters-";
+
     private static readonly AssignRequest Request = new()
     {
         RequestId = "r1",
@@ -30,7 +32,7 @@ public sealed class GrpcPortServiceTests
     [Fact]
     public async Task With_a_key_a_caller_without_it_is_turned_away()
     {
-        await using var host = await Host.StartAsync(new GrpcPortOptions { Port = 0, Key = "secret" });
+        await using var host = await Host.StartAsync(new GrpcPortOptions { Port = 0, Key = Key });
         using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{host.Service.Port}");
 
         var scaler = new Scaler.ScalerClient(channel);
@@ -41,7 +43,7 @@ public sealed class GrpcPortServiceTests
         Assert.Equal((StatusCode.Unauthenticated, StatusCode.Unauthenticated), (without.StatusCode, wrong.StatusCode));
         Assert.Contains("x-functions-key", without.Status.Detail, StringComparison.Ordinal);
         Assert.Equal(0, host.Scaler.Runtime.GetStats().Requests.Assigns);
-        Assert.Equal("r1", (await scaler.AssignAsync(Request, new Metadata { { "x-functions-key", "secret" } })).Assigment.RequestId);
+        Assert.Equal("r1", (await scaler.AssignAsync(Request, new Metadata { { "x-functions-key", Key } })).Assigment.RequestId);
     }
 
     [Fact]

@@ -38,6 +38,10 @@ public sealed class ScalerAppOptionsTests
         { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = -1 } }, "Scaler:Grpc:Port -1 is no port" },
         { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Address = "everywhere" } }, "'everywhere' is no IP address" },
         { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Address = "0.0.0.0" } }, "set Scaler:Grpc:Key" },
+        { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Key = "guess-me" } }, "Scaler:Grpc:Key has 8 characters and could be guessed: give at least 32" },
+        { new ScalerAppOptions { OperatorKeySha256 = "guess-me" }, "Scaler:OperatorKeySha256 is no SHA-256" },
+        { new ScalerAppOptions { MaxProvisioned = -1 }, "Scaler:MaxProvisioned -1 is out of range: give 0 to 1000" },
+        { new ScalerAppOptions { MaxProvisioned = 1001 }, "Scaler:MaxProvisioned 1001 is out of range" },
     };
 
     public static TheoryData<ScalerAppOptions> Right => new()
@@ -54,7 +58,7 @@ public sealed class ScalerAppOptionsTests
                 """,
         },
         new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 9001 } },
-        new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 9001, Address = "0.0.0.0", Key = "k" } },
+        new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 9001, Address = "0.0.0.0", Key = new string('k', 32) } },
         new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 9001, Address = "::", AllowAnonymous = true } },
     };
 
@@ -66,6 +70,7 @@ public sealed class ScalerAppOptionsTests
 
         Assert.True(result.Failed);
         Assert.Contains(message, result.FailureMessage, StringComparison.Ordinal);
+        Assert.DoesNotContain("guess-me", result.FailureMessage, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using FuncScaler.Leasing.Ledger;
@@ -12,6 +13,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace FuncScaler.Tests;
 
@@ -28,7 +30,7 @@ public sealed class WarmPathTests : IAsyncLifetime
         _client = new FakeDurableClient(_entity);
         var services = new ServiceCollection();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(
-            new Dictionary<string, string?> { ["Scaler:Policy"] = "ttl:300" }).Build());
+            new Dictionary<string, string?> { ["Scaler:Policy"] = "ttl:300", ["Scaler:OperatorKeySha256"] = Convert.ToHexString(SHA256.HashData("operator"u8)) }).Build());
         services.AddLogging();
         services.AddSingleton<TimeProvider>(_entity.Time);
         services.AddSingleton<ISlotBackend>(new FakeBackend(_entity.Time));
@@ -82,10 +84,37 @@ public sealed class WarmPathTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData(null)]
+    [InlineData("another")]
+    public async Task Who_is_no_operator_has_nothing_provisioned(string? key)
+    {
+        var pools = ActivatorUtilities.CreateInstance<PoolFunctions>(_services);
+        var request = Request("f", """{"count":1,"metaData":{"memoryInMb":128}}""");
+        request.Headers["x-operator-key"] = key;
+
+        var answer = (ContentResult)await pools.SetProvisionedAsync(request, _client);
+
+        Assert.Equal(403, answer.StatusCode);
+        Assert.Contains("send the operator", answer.Content, StringComparison.Ordinal);
+        Assert.Null(_entity.Json);
+    }
+
+    [Fact]
+    public async Task Where_no_operator_is_named_nobody_has_anything_provisioned()
+    {
+        var pools = ActivatorUtilities.CreateInstance<PoolFunctions>(_services, Options.Create(new ScalerAppOptions()));
+
+        var answer = (ContentResult)await pools.SetProvisionedAsync(Request("f", """{"count":1,"metaData":{"memoryInMb":128}}"""), _client);
+
+        Assert.Equal(403, answer.StatusCode);
+        Assert.Contains("set Scaler:OperatorKeySha256", answer.Content, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("nonsense", "the body is no")]
     [InlineData("{}", "count is missing")]
     [InlineData("""{"count":-1}""", "count is -1")]
-    [InlineData("""{"count":1001}""", "give 0 to 1000")]
+    [InlineData("""{"count":101}""", "give 0 to 100")]
     [InlineData("""{"count":1}""", "send metaData")]
     [InlineData("""{"count":1,"metaData":{"memoryInMb":0}}""", "meta_data.memory_in_mb is 0")]
     [InlineData("""{"count":1,"metaData":{"memoryInMb":-1}}""", "memoryInMb")]
@@ -143,6 +172,7 @@ public sealed class WarmPathTests : IAsyncLifetime
         request.ContentType = "application/json";
         request.Body = new MemoryStream(Encoding.UTF8.GetBytes(body));
         request.RouteValues["metaKey"] = key;
+        request.Headers["x-operator-key"] = "operator";
         return request;
     }
 

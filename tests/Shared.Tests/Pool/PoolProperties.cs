@@ -36,6 +36,7 @@ public class PoolProperties(ITestOutputHelper output)
         "Reject BackendRefused",
         "Reject Cancelled",
         "Reject DeadlineExceeded",
+        "Reject Overloaded",
         "Reject ShuttingDown",
         "Release answered with InstanceMismatch",
         "Release answered with UnknownAssignment",

@@ -87,6 +87,7 @@ internal sealed record Scenario(
     {
         Waiting = Waiting,
         MaxSlots = MaxSlots,
+        MaxWaiting = Seed % 4 == 0 ? 2 : 10_000,
         CreateTimeout = TimeSpan.FromSeconds(2),
         InitTimeout = TimeSpan.FromSeconds(4),
         DestroyTimeout = TimeSpan.FromSeconds(1),
