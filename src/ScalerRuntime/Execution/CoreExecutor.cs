@@ -59,6 +59,9 @@ internal sealed class CoreExecutor : IAsyncDisposable
     /// <summary>What was counted so far; read it within <see cref="Look{T}"/>.</summary>
     public RequestCounters Counters { get; } = new();
 
+    /// <summary>How long Assigns have taken, while somebody wants to know.</summary>
+    public SchedulingTimes Times { get; } = new();
+
     /// <summary>The calls to the backend.</summary>
     public BackendCalls Calls { get; }
 
@@ -76,6 +79,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
         var key = new AssignKey(function.Key, request);
         Task<AssignedInstance> pending;
         long nowUs;
+        var calledUs = Times.On ? NowUs : -1;
         lock (_gate)
         {
             nowUs = NowUs;
@@ -88,6 +92,11 @@ internal sealed class CoreExecutor : IAsyncDisposable
                 Rearm();
                 _afterEvent?.Invoke();
                 ScalerTelemetry.RecordWarmAssign(this, nowUs, only.GrantKind);
+                if (calledUs >= 0)
+                {
+                    Times.Add(NowUs - calledUs);
+                }
+
                 return new ValueTask<AssignedInstance>(new AssignedInstance(only.Instance, only.GrantKind, only.Address));
             }
 
@@ -226,13 +235,17 @@ internal sealed class CoreExecutor : IAsyncDisposable
         try
         {
             var assigned = await pending.WaitAsync(cancellationToken).ConfigureAwait(false);
-            ScalerTelemetry.RecordAssign(NowUs - askedUs, assigned.Kind);
+            var tookUs = NowUs - askedUs;
+            ScalerTelemetry.RecordAssign(tookUs, assigned.Kind);
+            Times.Add(tookUs);
             activity?.SetTag("funcscaler.outcome", ScalerService.StartName(assigned.Kind));
             return assigned;
         }
         catch (AssignRejectedException e)
         {
-            ScalerTelemetry.RecordRejected(NowUs - askedUs);
+            var tookUs = NowUs - askedUs;
+            ScalerTelemetry.RecordRejected(tookUs);
+            Times.Add(tookUs);
             activity?.SetStatus(ActivityStatusCode.Error, e.Message);
             throw;
         }
