@@ -2,14 +2,17 @@ using System.Net;
 using System.Net.Sockets;
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
+using FuncScaler.Runtime.Dashboard;
 using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
 using FuncScaler.SlotBackends;
+using Grpc.AspNetCore.Server;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -53,6 +56,7 @@ public sealed class ScalerServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly ScalerServerOptions _options;
+    private readonly IDisposable _metrics;
     private bool _stopped;
 
     /// <param name="backend">Where slots come from; disposed with the server.</param>
@@ -92,11 +96,16 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Services.AddSingleton<IScaler>(_ => Runtime!);
         builder.Services.AddSingleton<ScalerService>();
         builder.Services.AddSingleton<ScalerJsonApi>();
+        builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton<IDashboardSource>(_ => Runtime!);
+        builder.Services.AddDashboard();
         _app = builder.Build();
         Runtime = new ScalerRuntime(backend, options.Policy, options.Runtime, time, _app.Services.GetRequiredService<ILogger<ScalerRuntime>>());
         _app.MapScalerGrpc();
         SetServing(false);
         _app.MapScalerJson(loopbackOnly: IPAddress.IsLoopback(options.Address));
+        _app.MapDashboard();
+        _metrics = PrometheusEndpoint.Map(_app);
     }
 
     public ScalerRuntime Runtime { get; }
@@ -136,6 +145,15 @@ public sealed class ScalerServer : IAsyncDisposable
         HttpPort = ports.Length > 1 ? ports[1] : null;
     }
 
+    /// <summary>How many watch the dashboard now.</summary>
+    internal int Viewers => _app.Services.GetRequiredService<DashboardFeed>().Viewers;
+
+    /// <summary>What is mapped, each as <c>GET /healthz</c>; gRPC's own routes left out.</summary>
+    internal IEnumerable<string> Routes => _app.Services.GetRequiredService<EndpointDataSource>().Endpoints
+        .OfType<RouteEndpoint>()
+        .Where(e => e.Metadata.GetMetadata<GrpcMethodMetadata>() is null)
+        .SelectMany(e => (e.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? []).Select(method => $"{method} {e.RoutePattern.RawText}"));
+
     /// <summary>Says by the health service that requests are welcome.</summary>
     public void SetServing(bool serving) => ScalerGrpc.SetServing(_app.Services, serving);
 
@@ -159,6 +177,7 @@ public sealed class ScalerServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        _metrics.Dispose();
         await Runtime.DisposeAsync().ConfigureAwait(false);
         await _app.DisposeAsync().ConfigureAwait(false);
     }
