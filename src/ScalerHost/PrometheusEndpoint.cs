@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
 
 namespace FuncScaler.ScalerHost;
 
@@ -18,6 +19,7 @@ internal sealed class PrometheusEndpoint : IDisposable
     private PrometheusEndpoint(IServiceProvider services) => _exporter = new(() =>
     {
         var metrics = Sdk.CreateMeterProviderBuilder()
+            .ConfigureResource(static resource => resource.AddService("funcscaler"))
             .AddMeter(ScalerTelemetry.Name)
             .AddPrometheusExporter()
             .Build();

@@ -27,8 +27,11 @@ public sealed record ScalerServerOptions
     /// <summary>The port of the gRPC Scaler service; 0 for any free one.</summary>
     public int GrpcPort { get; init; } = 9001;
 
-    /// <summary>The port of the JSON API; 0 for any free one, null for none.</summary>
+    /// <summary>The port of the JSON API and the dashboard; 0 for any free one, null for none.</summary>
     public int? HttpPort { get; init; } = 8080;
+
+    /// <summary>Whether to serve <c>GET /metrics</c>; true by default. They are of the whole process.</summary>
+    public bool Metrics { get; init; } = true;
 
     public PolicyChoice Policy { get; init; } = PolicyCatalog.Parse(PolicyCatalog.Default);
 
@@ -56,7 +59,7 @@ public sealed class ScalerServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly ScalerServerOptions _options;
-    private readonly IDisposable _metrics;
+    private readonly IDisposable? _metrics;
     private bool _stopped;
 
     /// <param name="backend">Where slots come from; disposed with the server.</param>
@@ -105,7 +108,7 @@ public sealed class ScalerServer : IAsyncDisposable
         SetServing(false);
         _app.MapScalerJson(loopbackOnly: IPAddress.IsLoopback(options.Address));
         _app.MapDashboard();
-        _metrics = PrometheusEndpoint.Map(_app);
+        _metrics = options.Metrics ? PrometheusEndpoint.Map(_app) : null;
     }
 
     public ScalerRuntime Runtime { get; }
@@ -115,6 +118,13 @@ public sealed class ScalerServer : IAsyncDisposable
 
     /// <summary>The port of the JSON API, once started; null when there is none.</summary>
     public int? HttpPort { get; private set; }
+
+    /// <summary>Where a browser of this machine finds the dashboard, once started; null where there is no JSON API.</summary>
+    public Uri? Dashboard => HttpPort is not { } port ? null : new UriBuilder
+    {
+        Host = _options.Address.Equals(IPAddress.Any) || _options.Address.Equals(IPAddress.IPv6Any) ? "localhost" : _options.Address.ToString(),
+        Port = port,
+    }.Uri;
 
     /// <summary>Starts listening.</summary>
     /// <exception cref="CommandException">A port is taken, or may not be opened.</exception>
@@ -177,7 +187,7 @@ public sealed class ScalerServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync(CancellationToken.None).ConfigureAwait(false);
-        _metrics.Dispose();
+        _metrics?.Dispose();
         await Runtime.DisposeAsync().ConfigureAwait(false);
         await _app.DisposeAsync().ConfigureAwait(false);
     }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using FuncScaler.Runtime.Dashboard;
 
 namespace FuncScaler.Tests;
@@ -142,6 +143,24 @@ public sealed partial class ScalerServerTests
     }
 
     [Fact]
+    public async Task Grafanas_dashboard_asks_for_metrics_that_are_there()
+    {
+        // The first request begins the collecting, and the histogram with it.
+        await DisposeScalerAsync();
+        await StartScalerAsync(keep: false, "adaptive:price=2");
+        await _http.GetStringAsync("/metrics");
+        await IdleAsync((await AssignAsync("r1")).Assigment);
+        var dashboard = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "samples", "monitoring", "funcscaler.json"));
+
+        // An answer serves for a third of a second, for all who ask.
+        await Eventually.HoldsAsync(async () =>
+        {
+            var metrics = await _http.GetStringAsync("/metrics");
+            return Names().Matches(dashboard).Select(m => m.Value).All(name => metrics.Contains($"\n{name}{{", StringComparison.Ordinal));
+        });
+    }
+
+    [Fact]
     public async Task Prometheus_gets_the_metrics_with_the_counts_from_the_beginning()
     {
         await IdleAsync((await AssignAsync("r1")).Assigment);
@@ -151,6 +170,9 @@ public sealed partial class ScalerServerTests
         Assert.Contains("funcscaler_instances{", metrics, StringComparison.Ordinal);
         Assert.Matches("""funcscaler_assigns\S*outcome="cold"\S*\} [1-9]""", metrics);
     }
+
+    [GeneratedRegex("funcscaler_[A-Za-z_]+")]
+    private static partial Regex Names();
 }
 
 file static class HttpStreams

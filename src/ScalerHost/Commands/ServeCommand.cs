@@ -28,7 +28,7 @@ internal static class ServeCommand
         var wait = CommonOptions.Seconds("--platform-timeout", "How long to wait at the start for the platform to answer, s [default: 10]", most: CommonOptions.LongestRealSeconds);
         var listen = CommonOptions.Listen();
         var grpcPort = CommonOptions.Port("--grpc-port", "The port of the gRPC Scaler service; 0 for any free one", 9001);
-        var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API; 0 for any free one", 8080);
+        var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API and the dashboard; 0 for any free one", 8080);
         var policy = CommonOptions.Policy();
         var price = CommonOptions.LatencyPrice("");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
@@ -38,7 +38,7 @@ internal static class ServeCommand
             $"The OpenTelemetry collector that metrics and traces go to, by OTLP over HTTP, for example http://127.0.0.1:4318; also as {TelemetryExport.OtlpVariable}",
             "URL");
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
-        var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, JSON POST /api/assign and /api/release, GET /api/stats and /api/slots")
+        var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, the same as JSON under /api, the dashboard at /, GET /metrics for Prometheus")
         {
             backend, platform, wait, listen, grpcPort, httpPort, policy, price, noWait, keep, otlp, verbose,
         };
@@ -104,6 +104,7 @@ internal static class ServeCommand
                 await prepareAsync(server, cancellationToken).ConfigureAwait(false);
                 server.SetServing(true);
                 Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {opened.Description}");
+                Console.WriteLine($"funcscaler: dashboard at {server.Dashboard}");
                 await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
