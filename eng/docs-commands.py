@@ -36,6 +36,7 @@ ELSEWHERE = [
 # Less of the same: what is tried is that the command works, not its figures.
 SHORTER = [
     (r"(-- contest)(\s*(#.*)?)$", r"\1 --length 2 --tail 1\2"),
+    (r"(-- contest --preset \S+ --length) \d+", r"\1 2 --tail 1"),
     (r"(-- (?:simulate|generate) --preset \S+)(?!\S)(?!.*--length)", r"\1 --length 60"),
     (r"--length 1200 --function", "--length 300 --function"),
     (r"(samples/measure\.sh) \d+", r"\1 2"),

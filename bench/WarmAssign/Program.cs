@@ -11,12 +11,27 @@ if (args is ["--empty", var port])
     return 0;
 }
 
+if (args is ["--functions", var target, var number])
+{
+    // So many functions with an instance each, for what walks over all of them.
+    using var seeded = GrpcChannel.ForAddress($"http://{target}");
+    var seeding = new Scaler.ScalerClient(seeded);
+    await Parallel.ForEachAsync(Enumerable.Range(0, int.Parse(number, CultureInfo.InvariantCulture)), new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (i, token) =>
+    {
+        var meta = new Meta { Key = $"function-{i}", Runtime = "go", TimeoutInSecs = 60, MemoryInMb = 128 };
+        var reply = await seeding.AssignAsync(new AssignRequest { RequestId = $"f{i}", MetaData = meta }, cancellationToken: token);
+        await seeding.IdleAsync(new IdleRequest { Assigment = reply.Assigment, Result = new Result { StatusCode = 200 } }, cancellationToken: token);
+    });
+    return 0;
+}
+
 if (args.Length is < 1 or > 4)
 {
     Console.Error.WriteLine("""
         usage: warm-assign HOST:PORT [PAIRS] [CALLERS] [PID]    PAIRS in all, default 20000; CALLERS at once, default 1;
                                                                 PID: the server's process, for its processor time
                warm-assign --empty PORT                         serves the contract with nothing behind it
+               warm-assign --functions HOST:PORT N              asks for N functions once
         """);
     return 64;
 }

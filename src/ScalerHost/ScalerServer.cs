@@ -2,15 +2,18 @@ using System.Net;
 using System.Net.Sockets;
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
+using FuncScaler.Runtime.Dashboard;
 using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
 using FuncScaler.ScalerHost.Security;
 using FuncScaler.SlotBackends;
+using Grpc.AspNetCore.Server;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -25,8 +28,11 @@ public sealed record ScalerServerOptions
     /// <summary>The port of the gRPC Scaler service; 0 for any free one.</summary>
     public int GrpcPort { get; init; } = 9001;
 
-    /// <summary>The port of the JSON API; 0 for any free one, null for none.</summary>
+    /// <summary>The port of the JSON API and the dashboard; 0 for any free one, null for none.</summary>
     public int? HttpPort { get; init; } = 8080;
+
+    /// <summary>Whether to serve <c>GET /metrics</c>; true by default. They are of the whole process.</summary>
+    public bool Metrics { get; init; } = true;
 
     public PolicyChoice Policy { get; init; } = PolicyCatalog.Parse(PolicyCatalog.Default);
 
@@ -61,6 +67,7 @@ public sealed class ScalerServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly ScalerServerOptions _options;
     private readonly Admission? _admission;
+    private readonly IDisposable? _metrics;
     private bool _stopped;
 
     /// <param name="backend">Where slots come from; disposed with the server.</param>
@@ -106,6 +113,9 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Services.AddSingleton<IScaler>(_ => Runtime!);
         builder.Services.AddSingleton<ScalerService>();
         builder.Services.AddSingleton<ScalerJsonApi>();
+        builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton<IDashboardSource>(_ => Runtime!);
+        builder.Services.AddDashboard();
         _app = builder.Build();
         Runtime = new ScalerRuntime(backend, options.Policy, options.Runtime, time, _app.Services.GetRequiredService<ILogger<ScalerRuntime>>());
         if (options.Admission is { } limits)
@@ -123,6 +133,8 @@ public sealed class ScalerServer : IAsyncDisposable
         _app.MapScalerGrpc();
         SetServing(false);
         _app.MapScalerJson(loopbackOnly: IPAddress.IsLoopback(options.Address));
+        _app.MapDashboard();
+        _metrics = options.Metrics ? PrometheusEndpoint.Map(_app) : null;
     }
 
     public ScalerRuntime Runtime { get; }
@@ -132,6 +144,13 @@ public sealed class ScalerServer : IAsyncDisposable
 
     /// <summary>The port of the JSON API, once started; null when there is none.</summary>
     public int? HttpPort { get; private set; }
+
+    /// <summary>Where a browser of this machine finds the dashboard, once started; null where there is no JSON API.</summary>
+    public Uri? Dashboard => HttpPort is not { } port ? null : new UriBuilder
+    {
+        Host = _options.Address.Equals(IPAddress.Any) || _options.Address.Equals(IPAddress.IPv6Any) ? "localhost" : _options.Address.ToString(),
+        Port = port,
+    }.Uri;
 
     /// <summary>Starts listening.</summary>
     /// <exception cref="CommandException">A port is taken, or may not be opened.</exception>
@@ -162,6 +181,15 @@ public sealed class ScalerServer : IAsyncDisposable
         HttpPort = ports.Length > 1 ? ports[1] : null;
     }
 
+    /// <summary>How many watch the dashboard now.</summary>
+    internal int Viewers => _app.Services.GetRequiredService<DashboardFeed>().Viewers;
+
+    /// <summary>What is mapped, each as <c>GET /healthz</c>; gRPC's own routes left out.</summary>
+    internal IEnumerable<string> Routes => _app.Services.GetRequiredService<EndpointDataSource>().Endpoints
+        .OfType<RouteEndpoint>()
+        .Where(e => e.Metadata.GetMetadata<GrpcMethodMetadata>() is null)
+        .SelectMany(e => (e.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? []).Select(method => $"{method} {e.RoutePattern.RawText}"));
+
     /// <summary>Says by the health service that requests are welcome.</summary>
     public void SetServing(bool serving) => ScalerGrpc.SetServing(_app.Services, serving);
 
@@ -186,6 +214,7 @@ public sealed class ScalerServer : IAsyncDisposable
     {
         await StopAsync(CancellationToken.None).ConfigureAwait(false);
         _admission?.Dispose();
+        _metrics?.Dispose();
         await Runtime.DisposeAsync().ConfigureAwait(false);
         _options.Security?.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);

@@ -58,6 +58,27 @@ public class ContestCommandTests
     }
 
     [Fact]
+    public async Task Watching_prints_where_and_leaves_standard_output_to_the_results()
+    {
+        using var folder = new TemporaryFolder();
+        WriteDataSet(folder, requests: 10);
+
+        var result = await FuncScalerProcess.RunAsync("contest", "--data", folder.Path, "--policy", "ttl:1", "--tail", "0", "--watch", "--json");
+
+        Assert.Equal(0, result.ExitCode);
+        Assert.Matches(@": watch it at http://127\.0\.0\.1:\d+/", result.Errors);
+        Assert.Single(JsonNode.Parse(result.Output)!.AsArray());
+    }
+
+    [Fact]
+    public async Task Only_our_own_scaler_can_be_watched()
+    {
+        var result = await FuncScalerProcess.RunAsync("contest", "--preset", "dense", "--scaler", "127.0.0.1:9001", "--watch");
+
+        Assert.Equal((2, "error: --watch shows our own scaler, and --scaler names another: leave one out.\n"), (result.ExitCode, result.Errors));
+    }
+
+    [Fact]
     public async Task A_generated_data_set_can_be_played()
     {
         using var folder = new TemporaryFolder();

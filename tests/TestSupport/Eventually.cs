@@ -13,4 +13,15 @@ public static class Eventually
             await Task.Delay(1, limit.Token);
         }
     }
+
+    /// <inheritdoc cref="HoldsAsync(Func{bool})"/>
+    public static async Task HoldsAsync(Func<Task<bool>> condition)
+    {
+        ArgumentNullException.ThrowIfNull(condition);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!await condition())
+        {
+            await Task.Delay(1, limit.Token);
+        }
+    }
 }

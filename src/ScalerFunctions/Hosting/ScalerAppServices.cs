@@ -2,6 +2,7 @@ using FuncScaler.Leasing;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
+using FuncScaler.Runtime.Dashboard;
 using FuncScaler.Runtime.Leasing;
 using FuncScaler.Runtime.Service;
 using FuncScaler.ScalerFunctions.Worker;
@@ -41,6 +42,9 @@ internal static class ScalerAppServices
         services.AddSingleton<IScaler>(provider => provider.GetRequiredService<WorkerRuntime>());
         services.AddSingleton<ScalerService>();
         services.AddSingleton<ScalerJsonApi>();
+        services.AddSingleton<IDashboardSource>(provider => provider.GetRequiredService<WorkerRuntime>());
+        services.AddDashboard();
+        services.AddSingleton(_ => DashboardPage.Dashboard(streams: false));
         services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = ScalerGrpc.LargestMessage);
         services.AddSingleton<ScalerGrpcWeb>();
 

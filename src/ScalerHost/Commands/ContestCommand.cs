@@ -5,9 +5,6 @@ using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Traces.Presets;
 using FuncScaler.Policies;
-using FuncScaler.Runtime;
-using FuncScaler.SlotBackends.Simulator;
-using Microsoft.Extensions.Logging;
 using Spectre.Console;
 
 namespace FuncScaler.ScalerHost.Commands;
@@ -35,10 +32,11 @@ internal static class ContestCommand
         var scaler = CommonOptions.Address("--scaler", "Score the scaler at this address instead of our own");
         var port = CommonOptions.Port("--port", "With --scaler: the port of the Platform service it calls", 50051);
         var output = CommonOptions.Path("--out", "Write result_<data set>.json into this folder", "DIR");
+        var watch = new Option<bool>("--watch") { Description = "Serve a dashboard of each run while it lasts, and print where on standard error" };
         var json = new Option<bool>("--json") { Description = "Print the results as one JSON array, and nothing else, on standard output" };
         var command = new Command("contest", "Play the contest: replay a trace in real time against the scaler over gRPC, and score it");
         trace.AddTo(command);
-        foreach (var option in new Option[] { policy, noWait, tail, scaler, port, output, json })
+        foreach (var option in new Option[] { policy, noWait, tail, scaler, port, output, watch, json })
         {
             command.Options.Add(option);
         }
@@ -56,6 +54,11 @@ internal static class ContestCommand
                 throw new CommandException(CommandException.BadUsage, "--scaler needs one trace: give --data or --preset.");
             }
 
+            if (scalerAddress is not null && parsed.GetValue(watch))
+            {
+                throw new CommandException(CommandException.BadUsage, "--watch shows our own scaler, and --scaler names another: leave one out.");
+            }
+
             var tailSeconds = parsed.GetValue(tail) ?? (chosen?.Folder is not null ? OfficialTailSeconds : DemoTailSeconds);
             var folder = parsed.GetValue(output);
             if (folder is not null)
@@ -63,12 +66,27 @@ internal static class ContestCommand
                 Directory.CreateDirectory(folder);
             }
 
-            var jobs = runs.Select(run => new ContestJob(
-                run,
-                (progress, token) => scalerAddress is null
-                    ? RunOwnScalerAsync(run, choice, !parsed.GetValue(noWait), tailSeconds, progress, token)
-                    : RunPlatformAsync(run, scalerAddress, parsed.GetValue(port), tailSeconds, progress, token))).ToList();
             await WarmUpAsync(choice, cancellationToken).ConfigureAwait(false);
+
+            var jobs = new List<ContestJob>();
+            foreach (var run in runs)
+            {
+                if (scalerAddress is not null)
+                {
+                    jobs.Add(new(run, (progress, token) => RunPlatformAsync(run, scalerAddress, parsed.GetValue(port), tailSeconds, progress, token)));
+                    continue;
+                }
+
+                var own = await OwnScaler.StartAsync(choice, !parsed.GetValue(noWait), OwnPlatform(tailSeconds), parsed.GetValue(watch), cancellationToken)
+                    .ConfigureAwait(false);
+                if (own.Dashboard is { } dashboard)
+                {
+                    await Console.Error.WriteLineAsync($"{run.Id}: watch it at {dashboard}").ConfigureAwait(false);
+                }
+
+                jobs.Add(new(run, (progress, token) => RunAsync(own, run, progress, token)));
+            }
+
             var reports = await ContestProgress.RunAsync(jobs, cancellationToken).ConfigureAwait(false);
             if (folder is not null)
             {
@@ -121,43 +139,16 @@ internal static class ContestCommand
     internal static async Task WarmUpAsync(PolicyChoice policy, CancellationToken cancellationToken)
     {
         var trace = new WarmUpTrace();
-        await RunOwnScalerAsync(new ContestRun(trace.Name, trace), policy, waiting: true, tailSeconds: 0, new Progress<RunProgress>(), cancellationToken)
-            .ConfigureAwait(false);
+        var scaler = await OwnScaler.StartAsync(policy, waiting: true, OwnPlatform(tailSeconds: 0), watch: false, cancellationToken).ConfigureAwait(false);
+        await RunAsync(scaler, new ContestRun(trace.Name, trace), new Progress<RunProgress>(), cancellationToken).ConfigureAwait(false);
     }
 
-    private static async Task<RunReport> RunOwnScalerAsync(
-        ContestRun run,
-        PolicyChoice policy,
-        bool waiting,
-        double tailSeconds,
-        IProgress<RunProgress> progress,
-        CancellationToken cancellationToken)
+    /// <summary>Makes the run, and ends what it ran on.</summary>
+    private static async Task<RunReport> RunAsync(OwnScaler scaler, ContestRun run, IProgress<RunProgress> progress, CancellationToken cancellationToken)
     {
-        // The platform goes last, so that it is still there to take the scaler's slots back.
-        var platform = new ContestPlatformServer(PlatformOptions(new Uri("http://127.0.0.1"), 0, tailSeconds));
-        await using (platform.ConfigureAwait(false))
+        await using (scaler.ConfigureAwait(false))
         {
-            await platform.StartAsync(cancellationToken).ConfigureAwait(false);
-            var channel = PlatformChannel.Open(new Uri($"http://127.0.0.1:{platform.PlatformPort}"));
-            var scaler = new ScalerServer(
-                new SimulatorBackend(channel, new SimulatorBackendOptions(), TimeProvider.System),
-                new ScalerServerOptions
-                {
-                    GrpcPort = 0,
-                    HttpPort = null,
-                    Policy = policy,
-                    Runtime = new ScalerRuntimeOptions { Pool = ServeCommand.MakePoolOptions(waiting) },
-                    DrainTimeout = TimeSpan.FromSeconds(2),
-                    LogLevel = LogLevel.Error,
-                },
-                TimeProvider.System);
-            await using (scaler.ConfigureAwait(false))
-            {
-                await scaler.StartAsync(cancellationToken).ConfigureAwait(false);
-                platform.ScalerAddress = new Uri($"http://127.0.0.1:{scaler.GrpcPort}");
-                scaler.SetServing(true);
-                return await platform.RunAsync(run, progress, cancellationToken).ConfigureAwait(false);
-            }
+            return await scaler.RunAsync(run, progress, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -176,6 +167,8 @@ internal static class ContestCommand
             return await platform.RunAsync(run, progress, cancellationToken).ConfigureAwait(false);
         }
     }
+
+    private static ContestPlatformOptions OwnPlatform(double tailSeconds) => PlatformOptions(new Uri("http://127.0.0.1"), 0, tailSeconds);
 
     private static ContestPlatformOptions PlatformOptions(Uri scaler, int port, double tailSeconds) => new()
     {

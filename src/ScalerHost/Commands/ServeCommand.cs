@@ -34,7 +34,7 @@ internal static class ServeCommand
         var security = CommonOptions.Path("--security", "Who may call, what and how often, and the certificate for TLS: a JSON file, read anew when it changes", "FILE");
         var insecure = new Option<bool>("--insecure") { Description = "Listen beyond loopback although anybody there may call, or tokens are sent in clear" };
         var grpcPort = CommonOptions.Port("--grpc-port", "The port of the gRPC Scaler service; 0 for any free one", 9001);
-        var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API; 0 for any free one", 8080);
+        var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API and the dashboard; 0 for any free one", 8080);
         var policy = CommonOptions.Policy();
         var price = CommonOptions.LatencyPrice("");
         var maxWaiting = CommonOptions.Whole(
@@ -50,7 +50,7 @@ internal static class ServeCommand
             $"The OpenTelemetry collector that metrics and traces go to, by OTLP over HTTP, for example http://127.0.0.1:4318; also as {TelemetryExport.OtlpVariable}",
             "URL");
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
-        var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, JSON POST /api/assign and /api/release, GET /api/stats and /api/slots")
+        var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, the same as JSON under /api, the dashboard at /, GET /metrics for Prometheus")
         {
             backend, platform, wait, listen, security, insecure, grpcPort, httpPort, policy, price, maxWaiting, maxDelay, maxMemory, noWait, keep, otlp, verbose,
         };
@@ -137,6 +137,7 @@ internal static class ServeCommand
                 await rehearsal.ConfigureAwait(false);
                 server.SetServing(true);
                 Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {DescribeCallers(options)}, {opened.Description}");
+                Console.WriteLine($"funcscaler: dashboard at {server.Dashboard}");
                 await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

@@ -63,6 +63,9 @@ internal sealed class CoreExecutor : IAsyncDisposable
     /// <inheritdoc cref="ScalerRuntimeOptions.Measured"/>
     public bool Measured => _options.Measured;
 
+    /// <summary>How long Assigns have taken, while somebody wants to know.</summary>
+    public SchedulingTimes Times { get; } = new();
+
     /// <summary>The calls to the backend.</summary>
     public BackendCalls Calls { get; }
 
@@ -83,6 +86,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
         var key = new AssignKey(function.Key, request);
         Task<AssignedInstance> pending;
         long nowUs;
+        var calledUs = Times.On ? NowUs : -1;
         lock (_gate)
         {
             _releases.TakeIn(this);
@@ -99,6 +103,11 @@ internal sealed class CoreExecutor : IAsyncDisposable
                 {
                     ScalerTelemetry.RecordWarmAssign(this, nowUs, only.GrantKind);
                 }
+                if (calledUs >= 0)
+                {
+                    Times.Add(NowUs - calledUs);
+                }
+
                 return new ValueTask<AssignedInstance>(new AssignedInstance(only.Instance, only.GrantKind, only.Address));
             }
 
@@ -272,21 +281,25 @@ internal sealed class CoreExecutor : IAsyncDisposable
         try
         {
             var assigned = await pending.WaitAsync(cancellationToken).ConfigureAwait(false);
+            var tookUs = NowUs - askedUs;
             if (Measured)
             {
-                ScalerTelemetry.RecordAssign(NowUs - askedUs, assigned.Kind);
+                ScalerTelemetry.RecordAssign(tookUs, assigned.Kind);
             }
 
+            Times.Add(tookUs);
             activity?.SetTag("funcscaler.outcome", ScalerService.StartName(assigned.Kind));
             return assigned;
         }
         catch (AssignRejectedException e)
         {
+            var tookUs = NowUs - askedUs;
             if (Measured)
             {
-                ScalerTelemetry.RecordRejected(NowUs - askedUs);
+                ScalerTelemetry.RecordRejected(tookUs);
             }
 
+            Times.Add(tookUs);
             activity?.SetStatus(ActivityStatusCode.Error, e.Message);
             throw;
         }

@@ -1,10 +1,11 @@
 using System.Diagnostics.CodeAnalysis;
 using FuncScaler.Policies;
+using FuncScaler.Runtime.Dashboard;
 
 namespace FuncScaler.Runtime.Execution;
 
 /// <summary>What callers and operators ask of a core that an executor runs, whatever keeps the core in step with the world.</summary>
-public abstract class CoreScaler : IScaler
+public abstract class CoreScaler : IScaler, IDashboardSource
 {
     private protected abstract CoreExecutor Executor { get; }
 
@@ -30,4 +31,14 @@ public abstract class CoreScaler : IScaler
 
     /// <inheritdoc />
     public ScalerStats GetStats(StatsPage page = default) => Reports.GetStats(page);
+
+    string IDashboardSource.PolicyName => Reports.PolicyName;
+
+    bool IDashboardSource.MeasuresScheduling
+    {
+        get => Executor.Times.On;
+        set => Executor.Times.On = value;
+    }
+
+    DashboardTotals IDashboardSource.Read(FunctionReader function) => Reports.ReadDashboard(function);
 }

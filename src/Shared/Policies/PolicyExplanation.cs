@@ -82,4 +82,8 @@ public sealed record PeriodExplanation(
 /// <param name="Alternative">What else could have been done.</param>
 /// <param name="AlternativeGbs">What that was expected to cost, GB·s; null where nothing is known.</param>
 public sealed record DecisionExplanation(
-    double AtSeconds, string What, int Rank, int Count, double? UntilSeconds, double? CostGbs, string Alternative, double? AlternativeGbs);
+    double AtSeconds, string What, int Rank, int Count, double? UntilSeconds, double? CostGbs, string Alternative, double? AlternativeGbs)
+{
+    /// <summary>All of it in a sentence for people.</summary>
+    public string Sentence { get; init; } = "";
+}

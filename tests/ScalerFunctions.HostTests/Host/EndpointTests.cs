@@ -50,6 +50,10 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
     [InlineData("POST", "serverless.simulator.Scaler/Assign")]
     [InlineData("POST", "serverless.simulator.Scaler/Idle")]
     [InlineData("GET", "api/stats")]
+    [InlineData("GET", "dashboard")]
+    [InlineData("GET", "api/dashboard")]
+    [InlineData("GET", "api/dashboard/functions")]
+    [InlineData("GET", "api/dashboard/explain")]
     [InlineData("GET", "api/pools/f")]
     [InlineData("POST", "api/pools/f/provisioned")]
     public async Task Without_the_key_nobody_gets_in(string method, string path)
@@ -106,6 +110,19 @@ public sealed class EndpointTests(StorageFixture storage, EndpointTests.Running 
 
         var refused = await Assert.ThrowsAsync<RpcException>(() => new ScalerCalls(channel.CreateCallInvoker()).AssignAsync("web-2", "web"));
         Assert.Equal(StatusCode.Unauthenticated, refused.StatusCode);
+    }
+
+    [HostFact]
+    public async Task The_dashboard_is_a_page_with_its_figures_behind_the_key()
+    {
+        using var page = await Http.GetAsync(new Uri($"dashboard?code={Key}", UriKind.Relative));
+        Assert.Equal(HttpStatusCode.OK, page.StatusCode);
+        Assert.Equal("text/html", page.Content.Headers.ContentType!.MediaType);
+        Assert.Contains("script-src 'sha256-", Assert.Single(page.Headers.GetValues("Content-Security-Policy")), StringComparison.Ordinal);
+
+        var (status, snapshot) = await SendAsync(HttpMethod.Get, "api/dashboard");
+        Assert.Equal(HttpStatusCode.OK, status);
+        Assert.Equal("aci", (string)snapshot!["totals"]!["backend"]!);
     }
 
     [HostFact]

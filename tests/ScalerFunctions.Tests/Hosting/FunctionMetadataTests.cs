@@ -11,6 +11,10 @@ public sealed class FunctionMetadataTests
     [
         "Assign: httpTrigger post api/assign Function, durableClient, http",
         "CreateSlotAsync: activityTrigger",
+        "Dashboard: httpTrigger get dashboard Function, http",
+        "DashboardExplain: httpTrigger get api/dashboard/explain Function, http",
+        "DashboardFunctions: httpTrigger get api/dashboard/functions Function, http",
+        "DashboardSnapshot: httpTrigger get api/dashboard Function, http",
         "DestroySlot: orchestrationTrigger",
         "DestroySlotAsync: activityTrigger",
         "DestroySlotsAsync: activityTrigger",

@@ -160,7 +160,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
     public double? PredictArrivalsPerSecond(in PoolView pool) => _coldUs > 0 ? _demand.RatePerSecond(pool.NowUs, _coldUs) : null;
 
     /// <inheritdoc/>
-    public double? PriceGbsPerSecond(in PoolView pool) => _choice.PriceGbs(pool);
+    public double? PriceGbsPerSecond(in PoolView pool) => _choice.PriceInForceGbs(pool);
 
     /// <summary>
     /// Brings the costs of the pretended pools up to date and chooses anew; called for each function in turn, because nothing may ever happen to

@@ -48,6 +48,9 @@ internal sealed class Choice
     /// <summary>The index in <see cref="ContestPrice.Prices"/> of the price in force.</summary>
     public int PriceIndex(in PoolView pool) => GivenPriceGbs(pool) is { } price ? _contestPrice.IndexOf(price) : _contestPrice.Followed;
 
+    /// <summary>The price in force, which all functions' candidates are compared at, GB·s per second of waiting.</summary>
+    public double PriceInForceGbs(in PoolView pool) => ContestPrice.Prices[PriceIndex(pool)];
+
     /// <summary>Enters what was last added to the pretended pools into the ledger of each price.</summary>
     public void EnterPrices()
     {

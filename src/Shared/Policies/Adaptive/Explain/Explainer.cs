@@ -11,7 +11,7 @@ internal sealed class Explainer(
 {
     public PolicyExplanation Explain(in PoolView pool, double coldUs)
     {
-        var price = ContestPrice.Prices[choice.PriceIndex(pool)];
+        var price = choice.PriceInForceGbs(pool);
         var pools = choice.Pools;
         var candidates = Enumerable.Range(0, Candidates.Count)
             .Select(i => new CandidateExplanation(
@@ -28,7 +28,7 @@ internal sealed class Explainer(
             [.. candidates],
             ExplainRanks(pool),
             ExplainPeriod(pool),
-            ExplainDecisions(pool));
+            ExplainDecisions(pool, coldUs));
     }
 
     private static string NameOf(int candidate) => string.Create(
@@ -37,18 +37,32 @@ internal sealed class Explainer(
 
     private static double? Known(double gbs) => double.IsFinite(gbs) ? gbs : null;
 
-    /// <summary>What it costs from an age of the gap on to hold an instance until another age and then none, GB·s.</summary>
-    private static double ExpectedGbs(ReadOnlySpan<double> hazards, long ageUs, double untilUs, double memoryGb, double missGbs)
+    /// <summary>
+    /// What it costs from an age of the gap on to hold an instance until another age, and then to follow the plan's later parts, GB·s.
+    /// </summary>
+    private static double ExpectedGbs(
+        ReadOnlySpan<double> hazards, long ageUs, long untilUs, in KeepAlivePlan plan, long leadUs, double memoryGb, double missGbs)
     {
         double reach = 1, cost = 0;
         for (var bin = LogHistogram.BinOf(ageUs); bin < hazards.Length; bin++)
         {
-            var gapUs = Math.Max(ageUs, LogHistogram.TypicalUs(bin));
-            cost += reach * hazards[bin] * ((memoryGb * (Math.Min(gapUs, untilUs) - ageUs) / 1e6) + (gapUs > untilUs ? missGbs : 0));
+            cost += reach * hazards[bin] * CostOf(Math.Max(ageUs, (long)LogHistogram.TypicalUs(bin)), plan, missGbs);
             reach *= 1 - hazards[bin];
         }
 
-        return cost + (reach * memoryGb * (untilUs - ageUs) / 1e6);
+        return cost + (reach * CostOf(Math.Max(untilUs, plan.EndUs) + 1, plan, 0));
+
+        double CostOf(long gapUs, in KeepAlivePlan plan, double missGbs)
+        {
+            if (gapUs <= untilUs)
+            {
+                return memoryGb * (gapUs - ageUs) / 1e6;
+            }
+
+            var live = false;
+            plan.Follow(ref live, untilUs, gapUs, leadUs, out var heldUs);
+            return (memoryGb * (untilUs - ageUs + heldUs) / 1e6) + (live ? 0 : missGbs);
+        }
     }
 
     private List<RankExplanation> ExplainRanks(in PoolView pool)
@@ -108,18 +122,18 @@ internal sealed class Explainer(
             demand.HasPeriod && Candidates.IsPeriodic(choice.Followed(pool)));
     }
 
-    private DecisionExplanation[] ExplainDecisions(in PoolView pool)
+    private DecisionExplanation[] ExplainDecisions(in PoolView pool, double coldUs)
     {
         var decisions = new DecisionExplanation[log.Count];
         for (var i = 0; i < decisions.Length; i++)
         {
-            decisions[i] = Explain(log[i], pool);
+            decisions[i] = Explain(log[i], pool, coldUs);
         }
 
         return decisions;
     }
 
-    private DecisionExplanation Explain(in Decision made, in PoolView pool)
+    private DecisionExplanation Explain(in Decision made, in PoolView pool, double coldUs)
     {
         double cost = made.CostGbs, alternative = made.AlternativeGbs;
         if (made.Kind is DecisionKind.Keep or DecisionKind.Release)
@@ -133,8 +147,10 @@ internal sealed class Explainer(
                 var missGbs = plans.MissGbs(made.Rank, Candidates.PlanOf(made.Candidate), pool);
                 var ageUs = made.AtUs - made.GapStartUs;
                 var kept = made.Kind == DecisionKind.Keep;
-                var keepGbs = ExpectedGbs(hazards, ageUs, kept ? made.UntilUs - made.GapStartUs : ageUs + (missGbs / memoryGb * 1e6), memoryGb, missGbs);
-                var releaseGbs = ExpectedGbs(hazards, ageUs, ageUs, memoryGb, missGbs);
+                var untilUs = kept ? made.UntilUs - made.GapStartUs : ageUs + (long)(missGbs / memoryGb * 1e6);
+                var plan = plans.Made(made.Rank) is { Made: true } planned ? planned.Of(made.Candidate) : default;
+                var keepGbs = ExpectedGbs(hazards, ageUs, untilUs, plan, (long)coldUs, memoryGb, missGbs);
+                var releaseGbs = ExpectedGbs(hazards, ageUs, ageUs, plan, (long)coldUs, memoryGb, missGbs);
                 (cost, alternative) = kept ? (keepGbs, releaseGbs) : (releaseGbs, keepGbs);
             }
         }
@@ -157,6 +173,9 @@ internal sealed class Explainer(
             made.Kind is DecisionKind.Keep or DecisionKind.KeepForPeriod ? made.UntilUs / 1e6 : null,
             Known(cost),
             otherwise,
-            Known(alternative));
+            Known(alternative))
+        {
+            Sentence = DecisionWords.Of(made, cost, alternative),
+        };
     }
 }
