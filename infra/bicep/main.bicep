@@ -27,10 +27,13 @@ param schedulerSku string = 'Consumption'
 @maxLength(200)
 param policy string = 'adaptive'
 
-@description('What one second of a caller waiting is worth, GBs of memory time; docs/explanation/adaptive.md says how to choose it.')
+@description('What one second of a caller waiting is worth, GBs of memory time; auto: as the contest weighs them; docs/how-to/choose-a-price.md says how to choose it.')
 @minLength(1)
 @maxLength(12)
-param latencyPrice string = '8'
+param latencyPrice string = '100'
+
+@description('The price of single functions: their keys with a number of GB·s, or "auto". Of the Functions app.')
+param latencyPrices object = {}
 
 @description('The container image of each runtime; * for every other one.')
 param runtimeImages object = {
@@ -363,6 +366,7 @@ module functionApp 'modules/functionapp.bicep' = if (host == 'functions') {
     policy: policy
     operatorKeySha256: operatorKeySha256
     latencyPrice: latencyPrice
+    latencyPrices: latencyPrices
     aci: aci
     leasing: leasing
     schedulerEndpoint: durableProvider == 'scheduler' ? scheduler!.outputs.endpoint : ''

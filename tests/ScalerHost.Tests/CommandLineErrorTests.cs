@@ -35,6 +35,12 @@ public class CommandLineErrorTests
     [InlineData(2, "'nosuch' has no request in smoke. The busiest are: ", "explain", "--preset", "smoke", "--function", "nosuch")]
     [InlineData(2, "The policy 'ttl:9' does not explain its decisions. These do: adaptive.", "explain", "--preset", "smoke", "--policy", "ttl:9")]
     [InlineData(2, "--backend 'nosuch' is not known: choose one of simulator, process, aci", "serve", "--backend", "nosuch")]
+    [InlineData(2, "--waiting-second and --latency-price are two prices of the same thing", "serve", "--latency-price", "1", "--waiting-second", "1", "--gb-second", "1")]
+    [InlineData(2, "--waiting-second needs --gb-second", "serve", "--waiting-second", "1")]
+    [InlineData(2, "--gb-second needs --waiting-second", "serve", "--gb-second", "1")]
+    [InlineData(2, "--gb-second 0 is too little beside --waiting-second: give more", "serve", "--gb-second", "0", "--waiting-second", "1")]
+    [InlineData(2, "--latency-price-of 'f' is no price of a function: write KEY=X", "serve", "--latency-price-of", "f")]
+    [InlineData(2, "--latency-price-of 'f' has two prices", "serve", "--latency-price-of", "f=1", "--latency-price-of", "f=2")]
     [InlineData(2, "--nosuch", "serve", "--nosuch")]
     [InlineData(1, "The platform at 127.0.0.1:1 cannot be reached", "serve", "--platform", "127.0.0.1:1", "--platform-timeout", "0", "--grpc-port", "0", "--http-port", "0")]
     public async Task A_wrong_argument_ends_in_one_sentence(int exitCode, string sentence, params string[] arguments)

@@ -142,6 +142,10 @@ public class SimulateCommandTests
         Assert.True(Of("adaptive", dear) > Of("adaptive", cheap), "where waiting is dear, more memory is held");
         Assert.Equal(Of("ttl:9", cheap), Of("ttl:9", dear));
 
+        // The default said aloud is the default.
+        var said = Policies(JsonNode.Parse((await FuncScalerProcess.RunAsync([.. command, "auto"])).Output)!);
+        Assert.Equal(Of("adaptive", Policies(JsonNode.Parse((await FuncScalerProcess.RunAsync(command[..^1])).Output)!)), Of("adaptive", said));
+
         static double Of(string policy, IEnumerable<JsonNode> results) => (double)results.Single(r => (string)r["policy"]! == policy)["slotGbSeconds"]!;
     }
 

@@ -57,7 +57,7 @@ param callerCidrs string[]
 @maxLength(200)
 param policy string
 
-@description('What one second of a caller waiting is worth, GBs of memory time; docs/explanation/adaptive.md says how to choose it.')
+@description('What one second of a caller waiting is worth, GBs of memory time; docs/how-to/choose-a-price.md says how to choose it.')
 @minLength(1)
 @maxLength(12)
 param latencyPrice string

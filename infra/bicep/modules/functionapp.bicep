@@ -73,10 +73,13 @@ param policy string
 @maxLength(64)
 param operatorKeySha256 string
 
-@description('What one second of a caller waiting is worth, GBs of memory time; docs/explanation/adaptive.md says how to choose it.')
+@description('What one second of a caller waiting is worth, GBs of memory time; docs/how-to/choose-a-price.md says how to choose it.')
 @minLength(1)
 @maxLength(12)
 param latencyPrice string
+
+@description('The price of single functions: their keys with a number of GB·s, or "auto".')
+param latencyPrices object
 
 @description('Settings of container instances; AciOptions in camelCase.')
 @secure()
@@ -129,6 +132,7 @@ var scalerSettings = [
   { name: 'Scaler__BackendSettings', value: string(aci) }
   { name: 'Scaler__Policy', value: policy }
   { name: 'Scaler__LatencyPrice', value: latencyPrice }
+  { name: 'Scaler__LatencyPrices', value: string(latencyPrices) }
   // A hash, which does not lead back to the key.
   { name: 'Scaler__OperatorKeySha256', value: operatorKeySha256 }
   { name: 'Scaler__DrainTimeout', value: leasing.drainTimeout }

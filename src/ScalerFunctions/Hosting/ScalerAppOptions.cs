@@ -1,3 +1,7 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using FuncScaler.Leasing;
 using FuncScaler.Policies;
 using FuncScaler.SlotBackends.Settings;
@@ -7,6 +11,8 @@ namespace FuncScaler.ScalerFunctions.Hosting;
 /// <summary>The app's settings, section <c>Scaler</c>; docs/reference/azure-app.md has them in a table.</summary>
 public sealed class ScalerAppOptions
 {
+    private static readonly ImmutableDictionary<string, double?> NoPrices = ImmutableDictionary<string, double?>.Empty;
+
     /// <summary>The configuration section.</summary>
     public const string Section = "Scaler";
 
@@ -23,10 +29,13 @@ public sealed class ScalerAppOptions
     public string Policy { get; set; } = PolicyCatalog.Default;
 
     /// <summary>
-    /// What one second of a caller's waiting is worth, GB·s of memory time, to policies that weigh the two (docs/explanation/adaptive.md); not set: as
-    /// the contest's score weighs them.
+    /// What one second of a caller's waiting is worth, GB·s of memory time, to policies that weigh the two, 0 to 10⁹; or <c>auto</c>, as the
+    /// contest's score weighs them. docs/how-to/choose-a-price.md says how to choose.
     /// </summary>
-    public double? LatencyPrice { get; set; }
+    public string LatencyPrice { get; set; } = WaitingPrice.Published.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>The same for single functions: a JSON object with their keys. Not set by default.</summary>
+    public string LatencyPrices { get; set; } = "";
 
     /// <summary>
     /// Where the worker's own Functions host listens: a worker that serves native gRPC asks it for its first invocation, because only an
@@ -79,11 +88,44 @@ public sealed class ScalerAppOptions
     /// <summary>Native gRPC in the worker, beside the triggers.</summary>
     public GrpcPortOptions Grpc { get; set; } = new();
 
+    /// <summary>The price of all functions, GB·s; null for the contest's. A setting that is empty is not set.</summary>
+    internal double? PriceGbs =>
+        string.IsNullOrWhiteSpace(LatencyPrice) ? WaitingPrice.Published : WaitingPrice.TryParse(LatencyPrice, out var price) ? price : null;
+
+    /// <summary>The prices of single functions, GB·s; null where the text is none.</summary>
+    internal static IReadOnlyDictionary<string, double?>? ReadPrices(string text)
+    {
+        if (string.IsNullOrWhiteSpace(text))
+        {
+            return NoPrices;
+        }
+
+        var prices = ImmutableDictionary.CreateBuilder<string, double?>();
+        try
+        {
+            foreach (var (key, value) in JsonNode.Parse(text)?.AsObject() ?? [])
+            {
+                if (!WaitingPrice.TryParse(value?.ToString(), out var price))
+                {
+                    return null;
+                }
+
+                prices[key] = price;
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
+        {
+            return null;
+        }
+
+        return prices.ToImmutable();
+    }
+
     /// <summary>What workers and ledgers agree on.</summary>
     /// <param name="limits">What the backend needs.</param>
     internal LeasingOptions ToLeasing(BackendLimits limits) => new()
     {
-        Pool = limits.Apply(new SlotPoolOptions { MaxSlots = MaxSlotsPerFunction, LatencyPriceGbs = LatencyPrice }),
+        Pool = limits.Apply(new SlotPoolOptions { MaxSlots = MaxSlotsPerFunction, LatencyPriceGbs = PriceGbs, LatencyPricesGbs = ReadPrices(LatencyPrices) ?? NoPrices }),
         Lease = TimeSpan.FromSeconds(LeaseSeconds),
         ReportInterval = TimeSpan.FromSeconds(ReportSeconds),
         ParkAfter = TimeSpan.FromSeconds(ParkSeconds),

@@ -54,11 +54,17 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
         errors.Range("Scaler:ParkSeconds", options.ParkSeconds, 0, 86_400);
         errors.Range("Scaler:HoldAheadSeconds", options.HoldAheadSeconds, 0, 86_400);
         errors.Require(
-            options.LatencyPrice is null or (> 0 and <= 1e6),
+            string.IsNullOrWhiteSpace(options.LatencyPrice) || WaitingPrice.TryParse(options.LatencyPrice, out _),
             "Scaler:LatencyPrice",
             options.LatencyPrice,
             "is no price",
-            "give GBs per second of waiting, more than 0 and up to 1000000, or leave it out");
+            "give auto, or 0 to 1000000000 GB·s per second of waiting");
+        errors.Require(
+            ScalerAppOptions.ReadPrices(options.LatencyPrices) is not null,
+            "Scaler:LatencyPrices",
+            options.LatencyPrices,
+            "is no JSON object of prices",
+            "write for example {\"checkout\": 500, \"report\": \"auto\"}");
         errors.Require(
             options.MaxSlotsPerFunction is >= 0 and <= MostSlots,
             "Scaler:MaxSlotsPerFunction",

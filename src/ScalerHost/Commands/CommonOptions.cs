@@ -7,6 +7,9 @@ using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.ScalerHost.Commands;
 
+/// <summary>What a second of waiting is worth, GB·s; null for auto. The parser of options cannot tell a null value from none.</summary>
+internal readonly record struct GivenPrice(double? Gbs);
+
 /// <summary>Options that several commands share, so that they read and mean the same everywhere.</summary>
 internal static class CommonOptions
 {
@@ -20,17 +23,22 @@ internal static class CommonOptions
         DefaultValueFactory = _ => PolicyCatalog.Default,
     };
 
-    public static Option<double?> LatencyPrice(string otherwise) => Read<double?>(
+    /// <summary>What a second of a caller's waiting is worth.</summary>
+    /// <param name="otherwise">The price where none is given; null for the contest's.</param>
+    /// <param name="more">What the command does with a price besides.</param>
+    public static Option<GivenPrice> LatencyPrice(double? otherwise, string more = "") => Default(Read<GivenPrice>(
         "--latency-price",
-        "What one second of a caller's waiting is worth, GBs of memory time, to policies that weigh the two; auto: as the contest's score weighs them" + otherwise + " [default: auto]",
+        "What one second of a caller's waiting is worth, GB·s of memory time, to policies that weigh the two; auto: as the contest's score weighs them"
+            + string.Create(CultureInfo.InvariantCulture, $"{more} [default: {(otherwise is { } price ? $"{price}" : WaitingPrice.Auto)}]"),
         "auto|X",
-        static (string text, out double? price) =>
+        static (string text, out GivenPrice price) =>
         {
-            price = null;
-            return text == "auto" || IsNumber(text, 0, 1e9, out price);
+            var isPrice = WaitingPrice.TryParse(text, out var gbs);
+            price = new GivenPrice(gbs);
+            return isPrice;
         },
         "is neither auto nor a price",
-        "give auto, or 0 to 1000000000 GBs per second of waiting");
+        "give auto, or 0 to 1000000000 GB·s per second of waiting"), new GivenPrice(otherwise));
 
     public static Option<int> Port(string name, string description, int otherwise) =>
         Whole(name, description, otherwise, 0, IPEndPoint.MaxPort, "is no port", $"give 0, for any free one, to {IPEndPoint.MaxPort}");

@@ -11,7 +11,7 @@ internal sealed class MeasureOptions
         "--create-cost", "What each create costs beyond its memory, GBs; counts in cost and money [default: 0]", "GBS");
 
     private readonly Option<double?> _gbSecond = CommonOptions.Amount(
-        "--gb-second", "What a GBs costs, in any currency: adds the measure money (AWS Lambda: 0.0000166667 USD)", "MONEY");
+        "--gb-second", "What a GB·s costs, in any currency: adds the measure money (AWS Lambda: 0.0000166667 USD)", "MONEY");
 
     private readonly Option<double?> _waitingSecond = CommonOptions.Amount(
         "--waiting-second", "What a second of a caller's waiting costs, in the same currency [default: 0]", "MONEY");

@@ -36,7 +36,7 @@ internal static class ServeCommand
         var grpcPort = CommonOptions.Port("--grpc-port", "The port of the gRPC Scaler service; 0 for any free one", 9001);
         var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API and the dashboard; 0 for any free one", 8080);
         var policy = CommonOptions.Policy();
-        var price = CommonOptions.LatencyPrice("");
+        var price = new ServePrice();
         var maxWaiting = CommonOptions.Whole(
             "--max-waiting", "How many requests wait at a time, half of them of one function; further ones are told to come again", 20_000, 2, 1_000_000, "is no number of requests", "give 2 to 1000000");
         var maxDelay = CommonOptions.Whole(
@@ -52,8 +52,13 @@ internal static class ServeCommand
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, the same as JSON under /api, the dashboard at /, GET /metrics for Prometheus")
         {
-            backend, platform, wait, listen, security, insecure, grpcPort, httpPort, policy, price, maxWaiting, maxDelay, maxMemory, noWait, keep, otlp, verbose,
+            backend, platform, wait, listen, security, insecure, grpcPort, httpPort, policy, maxWaiting, maxDelay, maxMemory, noWait, keep, otlp, verbose,
         };
+        foreach (var option in price.All)
+        {
+            command.Options.Add(option);
+        }
+
         foreach (var file in files.Values)
         {
             command.Options.Add(file);
@@ -80,7 +85,8 @@ internal static class ServeCommand
                 {
                     Pool = opened.Limits.Apply(MakePoolOptions(waiting: !parsed.GetValue(noWait)) with
                     {
-                        LatencyPriceGbs = parsed.GetValue(price),
+                        LatencyPriceGbs = price.Read(parsed),
+                        LatencyPricesGbs = price.ReadOwn(parsed),
                         MaxWaiting = parsed.GetValue(maxWaiting) / 2,
                         MaxWaitingInTotal = parsed.GetValue(maxWaiting),
                     }),
@@ -137,6 +143,7 @@ internal static class ServeCommand
                 await rehearsal.ConfigureAwait(false);
                 server.SetServing(true);
                 Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {DescribeCallers(options)}, {opened.Description}");
+                Console.WriteLine($"funcscaler: {WaitingPrice.Describe(options.Runtime.Pool.LatencyPriceGbs)}");
                 Console.WriteLine($"funcscaler: dashboard at {server.Dashboard}");
                 await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
             }

@@ -23,7 +23,7 @@ internal static class SimulateCommand
         var rpc = CommonOptions.RpcMs();
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance, as the papers' originals do" };
-        var price = CommonOptions.LatencyPrice("; a price also sorts by cost");
+        var price = CommonOptions.LatencyPrice(otherwise: null, "; a price also sorts by cost");
         var measures = new MeasureOptions();
         var threads = CommonOptions.Whole("--threads", "Processors to use", Math.Min(Environment.ProcessorCount, MostThreads), 1, MostThreads, "is no number of processors", $"give 1 to {MostThreads}");
         var output = CommonOptions.Path("--out", "Write report.html and result.json into this folder; runs the two keep-alive sweeps of the report besides", "DIR");
@@ -51,7 +51,7 @@ internal static class SimulateCommand
 
             var choices = parsed.GetValue(boundOnly) ? [] : PolicyRanges.Parse(
                 parsed.GetValue(policies)!, parsed.GetValue(assembly) is { } dll ? [.. PolicyCatalog.All, .. PolicyAssembly.Load(dll)] : PolicyCatalog.All);
-            var latencyPrice = parsed.GetValue(price);
+            var latencyPrice = parsed.GetValue(price).Gbs;
             var (prices, sortBy) = measures.Read(parsed, latencyPrice);
             var folder = parsed.GetValue(output);
             var options = CommonOptions.ReadRpcMs(parsed, rpc, new VirtualOptions()) with

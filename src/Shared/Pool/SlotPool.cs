@@ -53,6 +53,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private readonly long _initTimeoutUs;
     private readonly long _destroyTimeoutUs;
 
+    private readonly double? _latencyPriceGbs;
     private long? _assignmentLimitUs;
     private long _nowUs;
     private long _nextWakeUs = long.MaxValue;
@@ -91,6 +92,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         _createTimeoutUs = options.CreateTimeout.ToUs();
         _initTimeoutUs = options.InitTimeout.ToUs();
         _destroyTimeoutUs = options.DestroyTimeout.ToUs();
+        _latencyPriceGbs = options.PriceGbs(function.Key);
         _assignmentLimitUs = options.AssignmentLimitUs(function);
     }
 
@@ -100,7 +102,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     public ScoreLedger Ledger { get; }
 
-    double? IPoolState.LatencyPriceGbs => _options.LatencyPriceGbs;
+    double? IPoolState.LatencyPriceGbs => _latencyPriceGbs;
 
     double IPoolState.CreatePriceSeconds => _options.CreatePriceSeconds?.Invoke() ?? 0;
 

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace FuncScaler.Pool;
 
 /// <summary>Limits of a <see cref="SlotPool"/>.</summary>
@@ -86,6 +88,12 @@ public sealed record SlotPoolOptions
     /// </summary>
     public double? LatencyPriceGbs { get; init; }
 
+    /// <summary>
+    /// The same for single functions, by key; null for one whose price follows from the contest's score. Default none. Functions that are not
+    /// in it have <see cref="LatencyPriceGbs"/>.
+    /// </summary>
+    public IReadOnlyDictionary<string, double?> LatencyPricesGbs { get; init; } = ImmutableDictionary<string, double?>.Empty;
+
     /// <summary>How long a slot that the backend lists and nobody owns is left alone before it is destroyed. Default 0.</summary>
     public TimeSpan OrphanGrace { get; init; }
 
@@ -97,6 +105,9 @@ public sealed record SlotPoolOptions
 
     /// <summary>What instance ids begin with; the host makes it unique per process. Default "i-".</summary>
     public string InstancePrefix { get; init; } = "i-";
+
+    /// <summary>What a second of waiting for a function is worth, GB·s; null where it follows from the contest's score.</summary>
+    internal double? PriceGbs(MetaKey function) => LatencyPricesGbs.TryGetValue(function.Value, out var own) ? own : LatencyPriceGbs;
 
     /// <summary>The pause after so many failures in a row, µs; none in a row is one that came late.</summary>
     internal long RetryPauseUs(int failures) => Math.Min(MaxRetryDelay.ToUs(), RetryDelay.ToUs() << Math.Clamp(failures - 1, 0, 20));
@@ -141,9 +152,18 @@ public sealed record SlotPoolOptions
             throw new ArgumentException($"{nameof(FailFastAfter)} is {FailFastAfter} and must be 0, for never, or more.");
         }
 
-        if (LatencyPriceGbs is { } price && !(price >= 0 && double.IsFinite(price)))
+        CheckPrice(LatencyPriceGbs, nameof(LatencyPriceGbs));
+        foreach (var (key, price) in LatencyPricesGbs)
         {
-            throw new ArgumentException($"{nameof(LatencyPriceGbs)} is {price} GB·s and must be 0 or more.");
+            CheckPrice(price, $"{nameof(LatencyPricesGbs)} of {key}");
+        }
+
+        static void CheckPrice(double? priceGbs, string name)
+        {
+            if (priceGbs is { } price && !(price >= 0 && double.IsFinite(price)))
+            {
+                throw new ArgumentException($"{name} is {price} GB·s and must be 0 or more.");
+            }
         }
 
         static void Check(bool holds, string name, TimeSpan value, string range)

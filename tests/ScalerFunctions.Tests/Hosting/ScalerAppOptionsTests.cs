@@ -1,4 +1,5 @@
 using FuncScaler.ScalerFunctions.Hosting;
+using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
@@ -24,7 +25,9 @@ public sealed class ScalerAppOptionsTests
         { new ScalerAppOptions { ReportSeconds = 0 }, "Scaler:ReportSeconds 0 is out of range" },
         { new ScalerAppOptions { HoldAheadSeconds = -1 }, "Scaler:HoldAheadSeconds -1 is out of range" },
         { new ScalerAppOptions { ParkSeconds = -1 }, "Scaler:ParkSeconds -1 is out of range" },
-        { new ScalerAppOptions { LatencyPrice = 0 }, "Scaler:LatencyPrice 0 is no price: give GBs per second of waiting" },
+        { new ScalerAppOptions { LatencyPrice = "-1" }, "Scaler:LatencyPrice '-1' is no price: give auto, or 0 to 1000000000" },
+        { new ScalerAppOptions { LatencyPrices = "{" }, "Scaler:LatencyPrices '{' is no JSON object of prices" },
+        { new ScalerAppOptions { LatencyPrices = """{"f":"dear"}""" }, "is no JSON object of prices: write for example" },
         { new ScalerAppOptions { MaxSlotsPerFunction = -1 }, "or 0, which means no limit" },
         { new ScalerAppOptions { CreateBurst = 0 }, "Scaler:CreateBurst 0 is out of range: give 1 to 1000000" },
         { new ScalerAppOptions { CreatesPerMinute = 0 }, "Scaler:CreatesPerMinute 0 is out of range" },
@@ -88,7 +91,6 @@ public sealed class ScalerAppOptionsTests
     [InlineData("Scaler:HistoryKept", "2", "Scaler:HistoryKept 00:00:02 is out of range: give 00:30:00 to 90.00:00:00")]
     [InlineData("Scaler:CreateBurst", "many", "Scaler:CreateBurst \"many\" cannot be read: give a whole number")]
     [InlineData("Scaler:CreateBurst", "1.5", "Scaler:CreateBurst \"1.5\" cannot be read")]
-    [InlineData("Scaler:LatencyPrice", "NaN", "Scaler:LatencyPrice \"NaN\" cannot be read: give a number")]
     [InlineData("Scaler:Grpc:AllowAnonymous", "yes", "Scaler:Grpc:AllowAnonymous \"yes\" cannot be read: give true or false")]
     [InlineData("Scaler:Grpc", "9001", "Scaler:Grpc \"9001\" cannot be read: give an object, with the names Port, Address, Key, AllowAnonymous")]
     [InlineData("Scaler:Policy:0", "ttl:9", "Scaler:Policy {\"0\":\"ttl:9\"} cannot be read: give text")]
@@ -102,12 +104,21 @@ public sealed class ScalerAppOptionsTests
     }
 
     [Fact]
+    public void The_price_of_waiting_is_stated_or_the_contests_and_may_be_a_functions_own()
+    {
+        Assert.Equal(100, new ScalerAppOptions().ToLeasing(new BackendLimits()).Pool.LatencyPriceGbs);
+        Assert.Null(new ScalerAppOptions { LatencyPrice = "auto" }.ToLeasing(new BackendLimits()).Pool.LatencyPriceGbs);
+        var own = new ScalerAppOptions { LatencyPrice = "2.5", LatencyPrices = """{"a=b": 500, "c": "auto"}""" }.ToLeasing(new BackendLimits()).Pool;
+        Assert.Equal((2.5, 500, null), (own.LatencyPriceGbs, own.LatencyPricesGbs["a=b"], own.LatencyPricesGbs["c"]));
+    }
+
+    [Fact]
     public void Settings_are_numbers_and_switches_in_text_and_an_empty_one_is_not_set()
     {
         var options = Read(
             ("Scaler:Grpc:Port", "9001"), ("Scaler:Grpc:AllowAnonymous", "True"), ("Scaler:LatencyPrice", ""), ("Scaler:MaxSlotsPerFunction", "7"), ("Scaler:LeaseSeconds", "12.5"));
 
-        Assert.Equal((9001, true, null, 7, 12.5), (options.Grpc.Port, options.Grpc.AllowAnonymous, options.LatencyPrice, options.MaxSlotsPerFunction, options.LeaseSeconds));
+        Assert.Equal((9001, true, WaitingPrice.Published, 7, 12.5), (options.Grpc.Port, options.Grpc.AllowAnonymous, options.PriceGbs, options.MaxSlotsPerFunction, options.LeaseSeconds));
         Assert.Equal(new ScalerAppOptions().CreateBurst, options.CreateBurst);
     }
 

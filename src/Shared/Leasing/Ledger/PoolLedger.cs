@@ -62,7 +62,7 @@ public sealed partial class PoolLedger : IPoolState
 
     ScoreLedger IPoolState.Ledger { get; } = new();
 
-    double? IPoolState.LatencyPriceGbs => _options.Pool.LatencyPriceGbs;
+    double? IPoolState.LatencyPriceGbs => _options.Pool.PriceGbs(State.Function!.Key);
 
     double IPoolState.CreatePriceSeconds => _options.Pool.CreatePriceSeconds?.Invoke() ?? 0;
 

@@ -40,6 +40,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
     private long _agedUs;
     private long _firstUs = long.MaxValue;
     private int _coldStarts;
+    private bool _priceIsGiven;
     private int _learned;
 
     internal AdaptivePolicy(AdaptivePolicyOptions options, AdaptiveShared shared, FunctionMeta function)
@@ -65,6 +66,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
         _coldUs = (long)ColdUs(pool);
         _statistics = pool.Statistics;
         _function = pool.Function;
+        _priceIsGiven = _choice.GivenPriceGbs(pool) is not null;
         _demand.Arrived(pool.NowUs, alone: pool.Statistics.Active == 1, _coldUs);
     }
 
@@ -112,7 +114,11 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
         // What is known, and what everything costs, changes although nothing arrives: so capacity goes back when load stops.
         Settle(nowUs);
         _shared.SettleNext(nowUs);
-        _shared.ContestPrice.Review(nowUs, _shared.MeanColdUs, _options);
+        if (!_priceIsGiven)
+        {
+            _shared.ContestPrice.Review(nowUs, _shared.MeanColdUs, _options);
+        }
+
         _log.Idle(nowUs, slot.Rank, gapStartUs, keepUs, _choice.Followed(pool));
 
         // Asked again when the gap has become twice as long.
@@ -184,7 +190,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
             _choice.Pools.Settle(i, appliedUs, _coldUs, _function.MemoryGb, plans);
         }
 
-        _choice.EnterPrices();
+        EnterPrices();
         if (!IsNew(nowUs, _coldUs))
         {
             _choice.Choose(_function.MemoryGb, _coldUs / 1e6, _demand.HasPeriod);
@@ -222,7 +228,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
             ApplyToPools(pool, demand, arrival);
         }
 
-        if (_choice.GivenPriceGbs(pool) is null)
+        if (!_priceIsGiven)
         {
             _shared.ContestPrice.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
             _shared.ContestPrice.Review(demand.ArrivedUs, _shared.MeanColdUs, _options);
@@ -257,12 +263,17 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
             }
         }
 
-        if (_choice.GivenPriceGbs(pool) is null)
+        EnterPrices();
+        pools.Rescale();
+    }
+
+    /// <summary>Keeps the contest's ledgers, where they have to find the price.</summary>
+    private void EnterPrices()
+    {
+        if (!_priceIsGiven)
         {
             _choice.EnterPrices();
         }
-
-        pools.Rescale();
     }
 
     /// <summary>Whether the function is so new that everything is cold under each candidate.</summary>
