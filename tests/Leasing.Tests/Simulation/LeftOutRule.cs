@@ -20,7 +20,7 @@ internal class LeftOutRule
     {
         new EpochCheck(), new DriftMargin(), new LeaseFromSending(), new LeaseCheck(), new Reservation(), new HoldKnown(), new Deduplication(),
         new NewBeatsRenew(), new DeadForGood(), new DeadBeforeTold(), new NoReuse(), new ForeignReleasesProveNothing(), new KeepUntilDestroyed(),
-        new CreateGrace(), new DeathGrace(), new LivingMayTell(), new LedgerFirst(), new LedgersBeforeWorkers(),
+        new CreateGrace(), new DeathGrace(), new LivingMayTell(), new LedgerFirst(), new LedgersBeforeWorkers(), new CountsOn(),
     }.ToDictionary(r => r.GetType().Name);
 
     /// <summary>Whether the sweep asks the backend for its list before it reads the ledgers.</summary>
@@ -80,6 +80,17 @@ internal class LeftOutRule
             : LocalPool(lease, function, policy, options, registry, ledger)
         {
             private protected override bool IsLaterLease(long epoch, long returnedEpoch) => true;
+        }
+    }
+
+    /// <summary>A worker that has forgotten a function counts its reports and operations from the beginning again.</summary>
+    private sealed class CountsOn : LeftOutRule
+    {
+        internal override WorkerParts Parts { get; } = new Made();
+
+        private sealed class Made : WorkerParts
+        {
+            public override ToldSoFar Remembered(ToldSoFar told) => new(0, -1, 0, 1, 0, 0);
         }
     }
 

@@ -140,6 +140,15 @@ internal sealed record Schedule
             schedule = schedule with { Options = schedule.Options with { HoldAhead = TimeSpan.FromSeconds(dice.Pick([3, 8])) } };
         }
 
+        if (dice.Percent(30))
+        {
+            // Workers forget the function when nothing is there, and begin again.
+            schedule = schedule with
+            {
+                Options = schedule.Options with { Pool = schedule.Options.Pool with { ForgetAfter = TimeSpan.FromMilliseconds(dice.Pick([1, 200])) } },
+            };
+        }
+
         return dice.Percent(8) ? AtTheEdgeOfTheLease(schedule) : schedule;
     }
 

@@ -5,6 +5,15 @@ using FuncScaler.Scoring;
 
 namespace FuncScaler.Leasing.Worker;
 
+/// <summary>How far a function's ledger and a worker have come with each other.</summary>
+/// <param name="Sequence">The last report, which is acknowledged.</param>
+/// <param name="Revision">The last view.</param>
+/// <param name="Operation">The last operation that the ledger has applied.</param>
+/// <param name="NextOperation">The number of the next one.</param>
+/// <param name="LeasesSeen">The last lease.</param>
+/// <param name="ReleasesSeen">The last forwarded release.</param>
+internal readonly record struct ToldSoFar(long Sequence, long Revision, long Operation, long NextOperation, long LeasesSeen, long ReleasesSeen);
+
 /// <summary>
 /// One function's slots at one worker: a <see cref="SlotPool"/> that creates and destroys slots under the worker's lease and tells the
 /// function's <see cref="PoolLedger"/>, gets idle ones from there and gives them back there. A warm Assign and its Release are answered from
@@ -84,6 +93,29 @@ public partial class LocalPool : ISlotLessor, IWakeable
     internal long NextDueFromUs(long nowUs) => Math.Min(NextWakeUs, Math.Min(MayReport(nowUs) ? NextReportUs : long.MaxValue, NextReadUs));
 
     long IWakeable.ArmedForUs { get; set; } = long.MaxValue;
+
+    /// <summary>Whether nothing is here, under way or untold: then <see cref="Told"/> is all that the next pool of the function needs.</summary>
+    internal bool IsForgettable =>
+        SlotCount == 0 && _pool.WaiterCount == 0 && _outbox.Count == 0 && _returned.Count == 0 && _waitingReported == 0 && _acknowledged >= _sequence
+        && (_activeUs == long.MaxValue || _pool.KnowsNothing);
+
+    /// <summary>Since when it is among the empty pools of its core, µs.</summary>
+    internal long EmptySinceUs { get; set; }
+
+    /// <summary>Its place among the empty pools of its core; null for none.</summary>
+    internal LinkedListNode<LocalPool>? EmptyPlace { get; set; }
+
+    /// <summary>How far the ledger and this worker have come: both count on from there, for as long as the worker lives.</summary>
+    internal ToldSoFar Told
+    {
+        get => new(_sequence, _revision, _acknowledgedOperation, _outbox.First, _leasesSeen, _releasesSeen);
+        set
+        {
+            (_sequence, _acknowledged, _revision, _acknowledgedOperation) = (value.Sequence, value.Sequence, value.Revision, value.Operation);
+            (_leasesSeen, _releasesSeen) = (value.LeasesSeen, value.ReleasesSeen);
+            _outbox.GoOn(value.NextOperation);
+        }
+    }
 
     /// <summary>What stands for a function of which only the key is known, from a release that was assigned elsewhere.</summary>
     public static FunctionMeta Unknown(MetaKey key) => new(key, UnknownRuntime, 0, 1);

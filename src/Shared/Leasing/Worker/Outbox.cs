@@ -18,6 +18,9 @@ internal sealed class Outbox
     /// <summary>The number of the first operation that the ledger may not have applied.</summary>
     public long First { get; private set; } = 1;
 
+    /// <summary>Goes on where a former one has ended.</summary>
+    public void GoOn(long first) => First = first;
+
     /// <summary>Operations that the ledger may not have applied.</summary>
     public int Count => _operations.Count;
 

@@ -20,6 +20,13 @@ public sealed class WorkerCore : IScalerCore
     private readonly WorkerParts _parts;
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly Dictionary<MetaKey, LocalPool> _pools = [];
+
+    /// <summary>Of functions whose pool is forgotten: what their ledgers count on from.</summary>
+    private readonly Dictionary<MetaKey, ToldSoFar> _told = [];
+
+    /// <summary>Pools without anything, the longest empty one first.</summary>
+    private readonly LinkedList<LocalPool> _empty = new();
+
     private WakeQueue<LocalPool> _due = new();
     private SlotRegistry _registry;
     private int _lives;
@@ -80,6 +87,11 @@ public sealed class WorkerCore : IScalerCore
     {
         while (_due.TryTake(nowUs, out var pool))
         {
+            if (pool.Pool.IsForgotten)
+            {
+                continue;
+            }
+
             if (pool.NextWakeUs <= nowUs)
             {
                 pool.Tick(nowUs, effects);
@@ -96,7 +108,7 @@ public sealed class WorkerCore : IScalerCore
                 Outbox.Reads.Add(pool.Function.Key);
             }
 
-            _due.Arm(pool, Math.Max(nowUs + 1, pool.NextDueFromUs(nowUs)));
+            Follow(nowUs, pool, Math.Max(nowUs + 1, pool.NextDueFromUs(nowUs)));
         }
 
         if (Lease.NextBeatUs <= nowUs)
@@ -118,12 +130,12 @@ public sealed class WorkerCore : IScalerCore
     public bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
     {
         var keep = false;
-        Route(function, pool => keep = pool.KeepHeldCreate(nowUs, ticket, effects));
+        Route(nowUs, function, pool => keep = pool.KeepHeldCreate(nowUs, ticket, effects));
         return keep;
     }
 
     /// <inheritdoc />
-    public void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket) => Route(function, pool => pool.BeginCreate(nowUs, ticket));
+    public void BeginCreate(long nowUs, MetaKey function, SlotTicket ticket) => Route(nowUs, function, pool => pool.BeginCreate(nowUs, ticket));
 
     /// <summary>What to tell the worker's own ledger now.</summary>
     public WorkerBeat TakeBeat(long nowUs)
@@ -158,7 +170,7 @@ public sealed class WorkerCore : IScalerCore
         ArgumentNullException.ThrowIfNull(function);
         var pool = PoolOf(nowUs, function, effects);
         pool.Assign(nowUs, function, request, deadlineUs, effects);
-        _due.Arm(pool, pool.NextDueUs);
+        Follow(nowUs, pool, pool.NextDueUs);
     }
 
     /// <inheritdoc cref="LocalPool.Release"/>
@@ -172,33 +184,33 @@ public sealed class WorkerCore : IScalerCore
         }
 
         var outcome = pool.Release(nowUs, request, instance, result, effects);
-        _due.Arm(pool, pool.NextDueUs);
+        Follow(nowUs, pool, pool.NextDueUs);
         return outcome;
     }
 
     /// <inheritdoc cref="LocalPool.Abandon"/>
     public void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects) =>
-        Route(function, pool => pool.Abandon(nowUs, request, effects));
+        Route(nowUs, function, pool => pool.Abandon(nowUs, request, effects));
 
     /// <inheritdoc cref="LocalPool.SlotCreated"/>
     public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects) =>
-        Route(function, pool => pool.SlotCreated(nowUs, ticket, backendId, effects));
+        Route(nowUs, function, pool => pool.SlotCreated(nowUs, ticket, backendId, effects));
 
     /// <inheritdoc cref="LocalPool.SlotReady"/>
     public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects) =>
-        Route(function, pool => pool.SlotReady(nowUs, ticket, address, effects));
+        Route(nowUs, function, pool => pool.SlotReady(nowUs, ticket, address, effects));
 
     /// <inheritdoc cref="LocalPool.SlotFailed"/>
     public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
-        Route(function, pool => pool.SlotFailed(nowUs, ticket, failure, effects));
+        Route(nowUs, function, pool => pool.SlotFailed(nowUs, ticket, failure, effects));
 
     /// <inheritdoc cref="LocalPool.SlotDestroyed"/>
     public void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
-        Route(function, pool => pool.SlotDestroyed(nowUs, ticket));
+        Route(nowUs, function, pool => pool.SlotDestroyed(nowUs, ticket));
 
     /// <summary>What a function's ledger says of this worker.</summary>
     public void Receive(long nowUs, MetaKey function, LedgerView view, List<Effect> effects) =>
-        Route(function, pool => pool.Receive(nowUs, view, effects));
+        Route(nowUs, function, pool => pool.Receive(nowUs, view, effects));
 
     /// <inheritdoc cref="LocalPool.Drain"/>
     public void Drain(long nowUs, List<Effect> effects)
@@ -243,6 +255,8 @@ public sealed class WorkerCore : IScalerCore
         _due = new WakeQueue<LocalPool>();
         var former = _pools.Values.ToList();
         _pools.Clear();
+        _told.Clear();
+        _empty.Clear();
         foreach (var pool in former)
         {
             var waiting = pool.Pool.Line.ToList();
@@ -251,6 +265,7 @@ public sealed class WorkerCore : IScalerCore
                 Outbox.Reports.Add(new DueReport(pool.Function.Key, lastWords));
             }
 
+            pool.Pool.Forgotten();
             var next = PoolOf(nowUs, pool.Function, effects);
             foreach (var waiter in waiting)
             {
@@ -270,6 +285,10 @@ public sealed class WorkerCore : IScalerCore
         {
             pool = _parts.NewPool(Lease, function, _makePolicy(function), _options, _registry, Ledger);
             _pools.Add(function.Key, pool);
+            if (_told.Remove(function.Key, out var told))
+            {
+                pool.Told = _parts.Remembered(told);
+            }
 
             // A pool begins without a lease; the worker may have had one for long.
             pool.Resume(nowUs, effects);
@@ -282,12 +301,60 @@ public sealed class WorkerCore : IScalerCore
         return pool;
     }
 
-    private void Route(MetaKey function, Action<LocalPool> action)
+    private void Route(long nowUs, MetaKey function, Action<LocalPool> action)
     {
         if (_pools.TryGetValue(function, out var pool))
         {
             action(pool);
-            _due.Arm(pool, pool.NextDueUs);
+            Follow(nowUs, pool, pool.NextDueUs);
+        }
+    }
+
+    /// <summary>What follows every event of a pool: it is due again, or forgotten.</summary>
+    private void Follow(long nowUs, LocalPool pool, long dueUs)
+    {
+        if (!pool.IsForgettable)
+        {
+            RemoveEmptyPlace(pool);
+        }
+        else if (pool.Pool.KnowsNothing)
+        {
+            Forget(pool);
+        }
+        else if (pool.EmptyPlace is null)
+        {
+            pool.EmptySinceUs = nowUs;
+            pool.EmptyPlace = _empty.AddLast(pool);
+        }
+
+        while (_empty.First is { } first && (_empty.Count > _options.Pool.MostRemembered || nowUs - first.Value.EmptySinceUs >= _options.Pool.ForgetAfter.ToUs()))
+        {
+            Forget(first.Value);
+        }
+
+        if (!pool.Pool.IsForgotten)
+        {
+            _due.Arm(pool, dueUs);
+        }
+    }
+
+    private void Forget(LocalPool pool)
+    {
+        RemoveEmptyPlace(pool);
+        _pools.Remove(pool.Function.Key);
+        pool.Pool.Forgotten();
+        if (pool.Told is { Sequence: > 0 } told)
+        {
+            _told.Add(pool.Function.Key, told);
+        }
+    }
+
+    private void RemoveEmptyPlace(LocalPool pool)
+    {
+        if (pool.EmptyPlace is { } place)
+        {
+            _empty.Remove(place);
+            pool.EmptyPlace = null;
         }
     }
 
@@ -303,6 +370,9 @@ public sealed class WorkerCore : IScalerCore
 /// <summary>What a worker's core is made of; tests replace a part to leave out a rule.</summary>
 internal class WorkerParts
 {
+    /// <summary>What a function's next pool goes on from.</summary>
+    public virtual ToldSoFar Remembered(ToldSoFar told) => told;
+
     public virtual WorkerLease NewLease(WorkerId worker, long firstTicket, LeasingOptions options) => new(worker, firstTicket, options);
 
     public virtual LocalPool NewPool(
