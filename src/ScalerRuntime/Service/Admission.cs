@@ -23,10 +23,10 @@ public sealed record AdmissionOptions
 /// with a hint when to come again. Releases and all else come through. Says as well when the process has stood still.
 /// </summary>
 /// <remarks>
-/// Measured is how late a piece of work runs that is put into the thread pool's queue every 25 ms. One late beat is a stall, as after a
-/// collection of garbage: nothing is refused, creations are held. Two in a row are overload: the share of assigns that are let in falls by a
-/// quarter with each late beat, and rises by a twentieth with each that is in time. So what is let in settles at what can be served, and all are
-/// let in again half a second after the overload.
+/// A probe stands in the thread pool's queue at all times, and a timer, which does not wait there, looks every 25 ms how long it has stood. One
+/// late beat is a stall, as after a collection of garbage: nothing is refused, creations are held. Two in a row are overload: the share of assigns
+/// that are let in falls by a quarter with each late beat, and rises by a quarter with each that is in time. So what is let in settles at what can
+/// be served, and all are let in again half a second after the overload.
 /// </remarks>
 public sealed class Admission : IDisposable
 {
@@ -45,14 +45,16 @@ public sealed class Admission : IDisposable
 
     private const double LeastShare = 0.02;
     private const double Fall = 0.75;
-    private const double Rise = 0.05;
+    private const double Rise = 1.25;
 
     private readonly AdmissionOptions _options;
     private readonly TimeProvider _time;
     private readonly Action<TimeSpan> _stalled;
     private readonly Func<long> _memory;
     private readonly ITimer? _timer;
-    private long _beganTicks;
+    private long _beatTicks;
+    private long _probeTicks;
+    private volatile bool _probing;
     private long _nextMemoryTicks;
     private long _nextCollectTicks = long.MinValue;
     private long _mayHoldTicks = long.MinValue;
@@ -76,8 +78,8 @@ public sealed class Admission : IDisposable
         (_options, _time, _stalled, _memory) = (options, time, stalled, memory);
         if (beats)
         {
-            _beganTicks = time.GetTimestamp();
-            _timer = time.CreateTimer(static state => ThreadPool.UnsafeQueueUserWorkItem(static a => a.OnBeat(), (Admission)state!, preferLocal: false), this, Beat, Timeout.InfiniteTimeSpan);
+            _beatTicks = time.GetTimestamp();
+            _timer = time.CreateTimer(static state => ((Admission)state!).OnBeat(), this, Beat, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -89,8 +91,14 @@ public sealed class Admission : IDisposable
     {
         ArgumentNullException.ThrowIfNull(http);
         ArgumentNullException.ThrowIfNull(next);
-        return !_sheds || !IsAssign(http.Request) || TryEnter(out var why, out var retryAfter)
-            ? next(http)
+        if (!_sheds || !IsAssign(http.Request))
+        {
+            return next(http);
+        }
+
+        // Whoever has gone away meanwhile costs nothing, not even a refusal: else old requests are all that an overloaded process deals with.
+        return http.RequestAborted.IsCancellationRequested ? Task.CompletedTask
+            : TryEnter(out var why, out var retryAfter) ? next(http)
             : ScalerRefusal.SendAsync(http, StatusCode.ResourceExhausted, why, retryAfter);
     }
 
@@ -121,7 +129,7 @@ public sealed class Admission : IDisposable
         }
     }
 
-    /// <summary>Work that was put into the queue has run so late.</summary>
+    /// <summary>Work has stood in the queue for so long.</summary>
     internal void Observe(TimeSpan late)
     {
         var nowTicks = _time.GetTimestamp();
@@ -134,7 +142,7 @@ public sealed class Admission : IDisposable
             }
             else if (_lateBeats == 0)
             {
-                _share = Math.Min(1, _share + Rise);
+                _share = Math.Min(1, _share * Rise);
             }
 
             LookAtMemory(nowTicks);
@@ -174,8 +182,21 @@ public sealed class Admission : IDisposable
 
     private void OnBeat()
     {
-        Observe(_time.GetElapsedTime(_beganTicks) - Beat);
-        _beganTicks = _time.GetTimestamp();
+        var late = _time.GetElapsedTime(_beatTicks) - Beat;
+        if (_probing)
+        {
+            var stood = _time.GetElapsedTime(_probeTicks);
+            late = stood > late ? stood : late;
+        }
+        else
+        {
+            _probing = true;
+            _probeTicks = _time.GetTimestamp();
+            ThreadPool.UnsafeQueueUserWorkItem(static admission => admission._probing = false, this, preferLocal: false);
+        }
+
+        Observe(late);
+        _beatTicks = _time.GetTimestamp();
         _timer!.Change(Beat, Timeout.InfiniteTimeSpan);
     }
 

@@ -37,7 +37,7 @@ public sealed class SecurityTableTests(SecurityTableTests.Guarded guarded) : ICl
     }
 
     [Fact]
-    public void The_table_has_all_of_its_cells() => Assert.Equal(14 * 11, Cells.Count);
+    public void The_table_has_all_of_its_cells() => Assert.Equal(17 * 11, Cells.Count);
 
     [Theory]
     [MemberData(nameof(Cells))]

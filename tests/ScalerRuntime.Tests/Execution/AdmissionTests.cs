@@ -120,6 +120,18 @@ public sealed class AdmissionTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_has_gone_away_meanwhile_is_not_even_refused()
+    {
+        Beat(Late, 100);
+        var http = new DefaultHttpContext { RequestAborted = new CancellationToken(canceled: true) };
+        http.Request.Path = "/api/assign";
+
+        await _admission.InvokeAsync(http, _ => throw new InvalidOperationException("it is not served either"));
+
+        Assert.Equal(200, http.Response.StatusCode);
+    }
+
+    [Fact]
     public void Told_never_to_refuse_for_a_delay_it_does_not()
     {
         using var admission = new Admission(new AdmissionOptions { MaxDelay = Timeout.InfiniteTimeSpan }, _time, _holds.Add, () => 0, beats: false);
