@@ -23,7 +23,7 @@ internal static class ContestProgress
         {
             for (var i = 0; i < jobs.Count; i++)
             {
-                await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{jobs[i].Run.Id}: {lengths[i].Requests:N0} requests, {lengths[i].Seconds + jobs[i].TailSeconds:N0} s")).ConfigureAwait(false);
+                await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{jobs[i].Run.Id}: {lengths[i].Seconds + jobs[i].TailSeconds:N0} s with {lengths[i].Requests:N0} requests")).ConfigureAwait(false);
             }
 
             return await Task.WhenAll(jobs.Select(job => job.StartAsync(new Relay<RunProgress>(_ => { }), cancellationToken))).ConfigureAwait(false);
