@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # What viewers of the dashboard cost a loaded scaler: the same load without a viewer, with one, and with as many as may watch, in turn.
-# usage: bench/dashboard.sh     ROUNDS=5 PAIRS=40000 CALLERS=32 FUNCTIONS="1 20000" POLICY=ttl:3600
+# usage: bench/dashboard.sh     SCALER=BUILD/funcscaler.dll ROUNDS=5 PAIRS=40000 CALLERS=32 FUNCTIONS="1 20000" POLICY=ttl:3600
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dotnet build -c Release -v q -nologo bench/WarmAssign
-dotnet build -c Release -v q -nologo src/ScalerHost
-scaler=artifacts/bin/ScalerHost/release/funcscaler.dll client=artifacts/bin/WarmAssign/release/warm-assign.dll
-log=$(mktemp) pids=() viewers=()
+[ -n "${SCALER:-}" ] || dotnet build -c Release -v q -nologo src/ScalerHost
+scaler=${SCALER:-artifacts/bin/ScalerHost/release/funcscaler.dll} client=artifacts/bin/WarmAssign/release/warm-assign.dll
+log=${LOG:-$(mktemp)} pids=() viewers=()
 trap 'kill "${viewers[@]}" "${pids[@]}" 2>/dev/null || true; rm -f "$log"' EXIT
 
 serve() {

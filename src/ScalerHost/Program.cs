@@ -16,10 +16,11 @@ var root = new RootCommand("FuncScaler decides how many instances of a serverles
     GenerateCommand.Create(),
 };
 
+CommandHelp.AddTo(root);
 var parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)
 {
-    await Console.Error.WriteLineAsync($"error: {string.Join(" ", parsed.Errors.Select(e => e.Message))} See 'funcscaler --help'.").ConfigureAwait(false);
+    await Console.Error.WriteLineAsync($"error: {UsageError.Of(parsed)}").ConfigureAwait(false);
     return CommandException.BadUsage;
 }
 

@@ -148,6 +148,7 @@ public sealed class ScalerServer : IAsyncDisposable
     /// <summary>Where a browser of this machine finds the dashboard, once started; null where there is no JSON API.</summary>
     public Uri? Dashboard => HttpPort is not { } port ? null : new UriBuilder
     {
+        Scheme = _options.Security.SecurePort() is null ? Uri.UriSchemeHttp : Uri.UriSchemeHttps,
         Host = _options.Address.Equals(IPAddress.Any) || _options.Address.Equals(IPAddress.IPv6Any) ? "localhost" : _options.Address.ToString(),
         Port = port,
     }.Uri;

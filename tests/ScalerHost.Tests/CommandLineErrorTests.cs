@@ -41,7 +41,13 @@ public class CommandLineErrorTests
     [InlineData(2, "--gb-second 0 is too little beside --waiting-second: give more", "serve", "--gb-second", "0", "--waiting-second", "1")]
     [InlineData(2, "--latency-price-of 'f' is no price of a function: write KEY=X", "serve", "--latency-price-of", "f")]
     [InlineData(2, "--latency-price-of 'f' has two prices", "serve", "--latency-price-of", "f=1", "--latency-price-of", "f=2")]
-    [InlineData(2, "--nosuch", "serve", "--nosuch")]
+    [InlineData(2, "funcscaler serve has no option '--nosuch': See 'funcscaler serve --help'.", "serve", "--nosuch")]
+    [InlineData(2, "funcscaler simulate has no option '--polcy': did you mean --policy? See 'funcscaler simulate --help'.", "simulate", "--polcy", "ttl:9")]
+    [InlineData(2, "There is no command 'smulate': did you mean simulate? See 'funcscaler --help'.", "smulate")]
+    [InlineData(2, "funcscaler simulate takes nothing but options, and 'faas' is none. See", "simulate", "faas")]
+    [InlineData(2, "--preset 'fass' is no preset: did you mean faas? choose one of", "simulate", "--preset", "fass")]
+    [InlineData(2, "--policy 'adptive' cannot be read: Did you mean adaptive? There is no policy", "simulate", "--preset", "smoke", "--policy", "adptive")]
+    [InlineData(2, "Name a command: serve, health, token, platform, contest, simulate, explain, generate.")]
     [InlineData(1, "The platform at 127.0.0.1:1 cannot be reached", "serve", "--platform", "127.0.0.1:1", "--platform-timeout", "0", "--grpc-port", "0", "--http-port", "0")]
     public async Task A_wrong_argument_ends_in_one_sentence(int exitCode, string sentence, params string[] arguments)
     {

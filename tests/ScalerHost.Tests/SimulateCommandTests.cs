@@ -129,7 +129,7 @@ public class SimulateCommandTests
         AssertSorted(cheap.Select(r => (double)r!["cost"]!));
         AssertSorted(dear.Select(r => (double)r!["cost"]!));
         Assert.Equal("direct", (string?)dear[^1]!["policy"]);
-        Assert.Contains("cost GBs", table.Output, StringComparison.Ordinal);
+        Assert.Contains("cost GB·s", table.Output, StringComparison.Ordinal);
     }
 
     [Fact]

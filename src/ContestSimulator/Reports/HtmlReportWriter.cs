@@ -328,7 +328,7 @@ public static class HtmlReportWriter
             $"""
             <p class="caption" id="f{index}">Functions with <bdi>{result.Policy}</bdi>, the busiest first{(named < busiest.Length ? $": {named} of {busiest.Length}" : "")}</p>
             <div class="scroll" role="region" aria-labelledby="f{index}" tabindex="0"><table class="sortable filterable" aria-labelledby="f{index}">
-            <thead><tr><th scope="col">Function</th><th scope="col">Memory, MB</th><th scope="col">Requests</th><th scope="col">Cold starts</th><th scope="col">Cold starts, %</th><th scope="col">Waited, s</th><th scope="col">Executed, GBs</th><th scope="col">Paid, GBs</th><th scope="col">Use, %</th><th scope="col">Peak slots</th></tr></thead>
+            <thead><tr><th scope="col">Function</th><th scope="col">Memory, MB</th><th scope="col">Requests</th><th scope="col">Cold starts</th><th scope="col">Cold starts, %</th><th scope="col">Waited, s</th><th scope="col">Executed, GB·s</th><th scope="col">Paid, GB·s</th><th scope="col">Use, %</th><th scope="col">Peak slots</th></tr></thead>
             <tbody>
 
             """);

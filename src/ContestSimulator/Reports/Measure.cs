@@ -96,7 +96,7 @@ public static class Measures
         var measures = new List<Measure> { new("score", "score", MeasureForm.Points, true, r => r.Score.Total, b => b.Score) };
         if (prices.LatencyPriceGbs is { } latencyPrice)
         {
-            measures.Add(new("cost", "cost GBs", MeasureForm.Whole, false, r => Cost(r, latencyPrice, prices), b => b.LeastCost(latencyPrice)));
+            measures.Add(new("cost", "cost GB·s", MeasureForm.Whole, false, r => Cost(r, latencyPrice, prices), b => b.LeastCost(latencyPrice)));
         }
 
         if (prices.GbSecondPrice is { } gbSecond)
@@ -119,9 +119,9 @@ public static class Measures
             new("scheduleP95Ms", "p95 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.95), NotBounded),
             new("scheduleP99Ms", "p99 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.99), NotBounded),
             new("waitSeconds", "waits s", MeasureForm.Whole, false, r => r.WaitSeconds, NotBounded),
-            new("slotGbSeconds", "paid GBs", MeasureForm.Whole, false, r => r.Score.SlotGbSeconds, b => b.SlotGbSeconds),
-            new("executionGbSeconds", "executed GBs", MeasureForm.Whole, true, r => r.Score.ExecutionGbSeconds, b => b.ExecutionGbSeconds),
-            new("wastedGbSeconds", "wasted GBs", MeasureForm.Whole, false, r => r.WastedGbSeconds, b => b.SlotGbSeconds - b.ExecutionGbSeconds),
+            new("slotGbSeconds", "paid GB·s", MeasureForm.Whole, false, r => r.Score.SlotGbSeconds, b => b.SlotGbSeconds),
+            new("executionGbSeconds", "executed GB·s", MeasureForm.Whole, true, r => r.Score.ExecutionGbSeconds, b => b.ExecutionGbSeconds),
+            new("wastedGbSeconds", "wasted GB·s", MeasureForm.Whole, false, r => r.WastedGbSeconds, b => b.SlotGbSeconds - b.ExecutionGbSeconds),
             new("creates", "creates", MeasureForm.Whole, false, r => r.SlotsCreated, NotBounded),
             new("peakInstances", "peak", MeasureForm.Whole, false, r => r.PeakInstances, NotBounded),
         ]);

@@ -43,7 +43,7 @@ public sealed class Verdict
 
         if (Cheapest.Count > 0)
         {
-            yield return "Least memory time plus waits at a price: " + Enumerate(Cheapest.Select(Describe)) + " (GBs per second of waiting).";
+            yield return "Least memory time plus waits at a price: " + Enumerate(Cheapest.Select(Describe)) + " (GB·s per second of waiting).";
         }
     }
 

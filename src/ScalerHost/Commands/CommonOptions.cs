@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.Globalization;
 using System.Net;
 using FuncScaler.ContestSimulator.Virtual;
@@ -21,7 +22,11 @@ internal static class CommonOptions
         Description = "How instances are kept: " + string.Join("; ", PolicyCatalog.All.Select(p => $"{p.Usage}, {p.Summary}")),
         HelpName = "P",
         DefaultValueFactory = _ => PolicyCatalog.Default,
+        CompletionSources = { PolicyNames },
     };
+
+    /// <summary>The policies' names, for the completion of shells.</summary>
+    public static IEnumerable<CompletionItem> PolicyNames(CompletionContext context) => PolicyCatalog.All.Select(p => new CompletionItem(p.Name, documentation: p.Summary));
 
     /// <summary>What a second of a caller's waiting is worth.</summary>
     /// <param name="otherwise">The price where none is given; null for the contest's.</param>
@@ -169,7 +174,11 @@ internal static class CommonOptions
         }
         catch (FormatException e)
         {
-            throw new CommandException(CommandException.BadUsage, $"--policy '{RemoteWords.Clean(text)}' cannot be read: {e.Message}", e);
+            var name = text.Split(':')[0];
+            var names = PolicyCatalog.All.Select(p => p.Name);
+            var meant = names.Contains(name, StringComparer.Ordinal) ? "" : Nearest.Question(name, names);
+            var question = meant.Length == 0 ? "" : char.ToUpperInvariant(meant[0]) + meant[1..];
+            throw new CommandException(CommandException.BadUsage, $"--policy '{RemoteWords.Clean(text)}' cannot be read: {question}{e.Message}", e);
         }
     }
 

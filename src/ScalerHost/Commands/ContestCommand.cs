@@ -5,7 +5,6 @@ using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Traces.Presets;
 using FuncScaler.Policies;
-using Spectre.Console;
 
 namespace FuncScaler.ScalerHost.Commands;
 
@@ -73,7 +72,7 @@ internal static class ContestCommand
             {
                 if (scalerAddress is not null)
                 {
-                    jobs.Add(new(run, (progress, token) => RunPlatformAsync(run, scalerAddress, parsed.GetValue(port), tailSeconds, progress, token)));
+                    jobs.Add(new(run, tailSeconds, (progress, token) => RunPlatformAsync(run, scalerAddress, parsed.GetValue(port), tailSeconds, progress, token)));
                     continue;
                 }
 
@@ -84,15 +83,16 @@ internal static class ContestCommand
                     await Console.Error.WriteLineAsync($"{run.Id}: watch it at {dashboard}").ConfigureAwait(false);
                 }
 
-                jobs.Add(new(run, (progress, token) => RunAsync(own, run, progress, token)));
+                jobs.Add(new(run, tailSeconds, (progress, token) => RunAsync(own, run, progress, token)));
             }
 
             var reports = await ContestProgress.RunAsync(jobs, cancellationToken).ConfigureAwait(false);
             if (folder is not null)
             {
-                foreach (var report in reports)
+                // A run that was stopped is printed, and leaves no file that would pass for a result.
+                foreach (var report in reports.Where(r => r.Error is null))
                 {
-                    await File.WriteAllTextAsync(Path.Combine(folder, $"result_{FileName(report.Id)}.json"), report.ToResultJson() + "\n", cancellationToken)
+                    await File.WriteAllTextAsync(Path.Combine(folder, $"result_{FileName(report.Id)}.json"), report.ToResultJson() + "\n", CancellationToken.None)
                         .ConfigureAwait(false);
                 }
             }
@@ -180,18 +180,22 @@ internal static class ContestCommand
 
     private static void Print(IReadOnlyList<RunReport> reports, string title)
     {
-        var table = new Table { Title = new TableTitle(title), Border = TableBorder.Rounded };
-        table.AddColumn("data set");
-        foreach (var column in new[] { "requests", "successRate", "score", "resource part", "cold-start part", "cold starts", "cold Assign - init, p50", "warm Assign + Idle, mean" })
-        {
-            table.AddColumn(new TableColumn(column).RightAligned());
-        }
-
+        var table = new TextTable(
+            title,
+            new("data set", IsNumber: false),
+            new("requests", LeaveOut: 1),
+            new("successRate", LeaveOut: 2),
+            new("score"),
+            new("resource part"),
+            new("cold-start part"),
+            new("cold starts", LeaveOut: 3),
+            new("cold Assign - init, p50", LeaveOut: 4),
+            new("warm Assign + Idle, mean", LeaveOut: 5));
         foreach (var report in reports)
         {
             var measured = report.Measured;
-            table.AddRow(
-                Markup.Escape(report.Id),
+            table.Add(
+                report.Id,
                 Tables.Number(report.Score.Requests, "N0"),
                 Tables.Number(100 * report.Score.SuccessRate, "0.##") + " %",
                 Tables.Number(report.Score.Total, "0.00"),
@@ -204,7 +208,7 @@ internal static class ContestCommand
 
         if (reports.Count > 1)
         {
-            table.AddRow(
+            table.Add(
                 "mean",
                 "",
                 "",
@@ -216,7 +220,7 @@ internal static class ContestCommand
                 "");
         }
 
-        Tables.Write(table);
+        table.Write();
     }
 
     private static string PathOf(ChosenTrace chosen, string file) => chosen.Folder is null ? "" : Path.Combine(chosen.Folder, file);

@@ -5,7 +5,6 @@ using System.Text.Json.Nodes;
 using FuncScaler.ContestSimulator.Experiments;
 using FuncScaler.ContestSimulator.Reports;
 using FuncScaler.ContestSimulator.Virtual;
-using Spectre.Console;
 
 namespace FuncScaler.ScalerHost.Commands;
 
@@ -115,18 +114,12 @@ internal static class ExperimentOutput
             return;
         }
 
-        var table = new Table { Title = new TableTitle(Markup.Escape(title)), Border = TableBorder.Rounded };
-        table.AddColumn(columns[0]);
-        foreach (var column in columns.Skip(1))
-        {
-            table.AddColumn(new TableColumn(Markup.Escape(column)).RightAligned());
-        }
-
+        var table = new TextTable(title, [new(columns[0], IsNumber: false), .. columns.Skip(1).Select((column, i) => new TextColumn(column, LeaveOut: i))]);
         foreach (var row in rows)
         {
-            table.AddRow([.. row.Select(Markup.Escape)]);
+            table.Add(row);
         }
 
-        Tables.Write(table);
+        table.Write();
     }
 }

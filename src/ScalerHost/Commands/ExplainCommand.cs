@@ -92,8 +92,12 @@ internal static class ExplainCommand
         };
 
         // What comes after is of no interest; a request at the very time still is.
-        var played = atSeconds is { } until ? new TraceSlice(chosen.Trace, 0, until + 1e-6) : chosen.Trace;
-        VirtualContest.Run(played, choice, options, cancellationToken: cancellationToken);
+        ITrace played = atSeconds is { } until ? new TraceSlice(chosen.Trace, 0, until + 1e-6) : chosen.Trace;
+        SimulateProgress.Run(
+            [choice.Name],
+            (report, token) => VirtualContest.Run(played, choice, options, new Relay<long>(done => report(0, done)), token),
+            () => played.ReadRequests().LongCount(),
+            cancellationToken);
         return explanation ?? throw new CommandException(
             CommandException.BadUsage, FormattableString.Invariant($"'{key.Value}' has had no request in the first {atSeconds} s: give a later --at."));
     }

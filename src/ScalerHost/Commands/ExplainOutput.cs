@@ -1,7 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using FuncScaler.Policies;
-using Spectre.Console;
 
 namespace FuncScaler.ScalerHost.Commands;
 
@@ -18,35 +17,32 @@ internal static class ExplainOutput
 
     public static void Print(string traceName, string policy, PolicyExplanation e)
     {
-        var summary = Table($"{e.Function} in {traceName} under {policy}, at {Seconds(e.AtSeconds)}", "", "what is known");
-        Row(summary, "function", $"{e.MemoryMb} MB, {Tables.Number(e.Arrivals, "N0")} requests");
-        Row(summary, "cold start", $"{Seconds(e.ColdStartSeconds)}, as bad as {Tables.Number(e.Pile, "0.##")} waits of that length");
-        Row(
-            summary,
+        var summary = Table($"{e.Function} in {traceName} under {policy}, at {Seconds(e.AtSeconds)}", new TextColumn("", IsNumber: false), Words("what is known"));
+        summary.Add("function", $"{e.MemoryMb} MB, {Tables.Number(e.Arrivals, "N0")} requests");
+        summary.Add("cold start", $"{Seconds(e.ColdStartSeconds)}, as bad as {Tables.Number(e.Pile, "0.##")} waits of that length");
+        summary.Add(
             "price of waiting",
-            $"{Tables.Number(e.Price.GbsPerSecond, "0.###")} GBs per s, {(e.Price.Given is { } given ? $"the nearest to the given {Tables.Number(given, "0.###")}" : "found")}");
-        Row(summary, "follows", e.Followed);
-        Row(
-            summary,
+            $"{Tables.Number(e.Price.GbsPerSecond, "0.###")} GB·s per s, {(e.Price.Given is { } given ? $"the nearest to the given {Tables.Number(given, "0.###")}" : "found")}");
+        summary.Add("follows", e.Followed);
+        summary.Add(
             "period",
             e.Period is not { } period ? "none"
                 : $"{Seconds(period.Seconds)} ± {Seconds(period.MarginSeconds)}, {Percent(period.Reliability)} of what it foretells comes"
                     + (period.NextSeconds is { } next ? $", next at {Seconds(next)}" : "") + (period.Followed ? "" : "; not followed"));
-        Tables.Write(summary);
+        summary.Write();
 
-        var candidates = Table("what it chooses among, aged", "candidate", "slot GBs", "wait s", "cost GBs");
+        var candidates = Table("what it chooses among, aged", new TextColumn("candidate", IsNumber: false), Figure("slot GB·s"), Figure("wait s"), Figure("cost GB·s"));
         foreach (var c in e.Candidates)
         {
-            Row(candidates, (c.Name == e.Followed ? "> " : "  ") + c.Name, Number(c.SlotGbSeconds), Number(c.WaitSeconds), Number(c.CostGbs));
+            candidates.Add((c.Name == e.Followed ? "> " : "  ") + c.Name, Number(c.SlotGbSeconds), Number(c.WaitSeconds), Number(c.CostGbs));
         }
 
-        Tables.Write(candidates);
+        candidates.Write();
 
-        var ranks = Table("idle gaps and the plan for the next", "rank", "gaps", "largest shares, up to", "hold", "prewarm", "worth GBs");
+        var ranks = Table("idle gaps and the plan for the next", new TextColumn("rank", IsNumber: false), new TextColumn("gaps", IsNumber: false), Words("largest shares, up to"), new TextColumn("hold", IsNumber: false), Words("prewarm"), Figure("worth GB·s", 1));
         foreach (var r in e.Ranks)
         {
-            Row(
-                ranks,
+            ranks.Add(
                 r.FromRank == r.ToRank ? $"{r.FromRank}" : $"{r.FromRank}-{r.ToRank}",
                 Tables.Number(r.GapsSeen, "N0"),
                 Gaps(r.Gaps),
@@ -55,13 +51,12 @@ internal static class ExplainOutput
                 r.Plan is null ? "" : Number(r.Plan.WorthGbs));
         }
 
-        Tables.Write(ranks);
+        ranks.Write();
 
-        var decisions = Table("last decisions, with what they were expected to cost", "at s", "decision", "cost GBs", "instead", "cost GBs");
+        var decisions = Table("last decisions, with what they were expected to cost", Figure("at s"), Words("decision"), Figure("cost GB·s"), Words("instead", 2), Figure("cost GB·s", 1));
         foreach (var d in e.Decisions)
         {
-            Row(
-                decisions,
+            decisions.Add(
                 Tables.Number(d.AtSeconds, "0.000"),
                 What(d),
                 d.CostGbs is { } cost ? Number(cost) : "",
@@ -69,7 +64,7 @@ internal static class ExplainOutput
                 d.AlternativeGbs is { } other ? Number(other) : "");
         }
 
-        Tables.Write(decisions);
+        decisions.Write();
     }
 
     private static string What(DecisionExplanation d) =>
@@ -90,18 +85,9 @@ internal static class ExplainOutput
 
     private static string Number(double value) => Tables.Number(value, value >= 100 ? "N0" : "0.###");
 
-    private static Table Table(string title, params string[] columns)
-    {
-        var table = new Table { Title = new TableTitle(Markup.Escape(title)), Border = TableBorder.Rounded };
-        foreach (var column in columns)
-        {
-            table.AddColumn(column.EndsWith("GBs", StringComparison.Ordinal) || column.EndsWith(" s", StringComparison.Ordinal)
-                ? new TableColumn(column).RightAligned()
-                : new TableColumn(column));
-        }
+    private static TextTable Table(string title, params TextColumn[] columns) => new(title, columns);
 
-        return table;
-    }
+    private static TextColumn Words(string title, int leaveOut = 0) => new(title, IsNumber: false, leaveOut, Breaks: true);
 
-    private static void Row(Table table, params string[] cells) => table.AddRow([.. cells.Select(Markup.Escape)]);
+    private static TextColumn Figure(string title, int leaveOut = 0) => new(title, LeaveOut: leaveOut);
 }

@@ -8,7 +8,7 @@ namespace FuncScaler.ScalerHost.Commands;
 internal sealed class MeasureOptions
 {
     private readonly Option<double?> _createCost = CommonOptions.Amount(
-        "--create-cost", "What each create costs beyond its memory, GBs; counts in cost and money [default: 0]", "GBS");
+        "--create-cost", "What each create costs beyond its memory, GB·s; counts in cost and money [default: 0]", "GBS");
 
     private readonly Option<double?> _gbSecond = CommonOptions.Amount(
         "--gb-second", "What a GB·s costs, in any currency: adds the measure money (AWS Lambda: 0.0000166667 USD)", "MONEY");

@@ -51,7 +51,7 @@ internal static class PlatformCommand
                 {
                     var run = new ContestRun(chosen!.Name, chosen.Trace);
                     var report = await ContestProgress.RunAsync(
-                        [new ContestJob(run, (progress, token) => server.RunAsync(run, progress, token))],
+                        [new ContestJob(run, parsed.GetValue(tail) ?? 300, (progress, token) => server.RunAsync(run, progress, token))],
                         cancellationToken).ConfigureAwait(false);
                     Console.WriteLine(report[0].ToResultJson());
                     return report[0].Error is null ? 0 : CommandException.Failed;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
@@ -23,6 +24,7 @@ internal static class ServeCommand
             Description = "Where instances come from: " + string.Join("; ", BackendCatalog.All.Select(kind => $"{kind.Name}, {kind.Summary}")),
             HelpName = "NAME",
             DefaultValueFactory = _ => BackendCatalog.Default,
+            CompletionSources = { _ => BackendCatalog.All.Select(kind => new CompletionItem(kind.Name, documentation: kind.Summary)) },
         };
         var files = BackendCatalog.All.Where(kind => kind.FileName is not null).ToDictionary(
             kind => kind.Name,

@@ -19,6 +19,7 @@ internal static class SimulateCommand
             Description = "Policies, separated by commas; all for every one, A..B in an option for several values: " + string.Join("; ", PolicyCatalog.All.Select(p => $"{p.Usage}, {p.Summary}")),
             HelpName = "P,P",
             DefaultValueFactory = _ => "all",
+            CompletionSources = { CommonOptions.PolicyNames },
         };
         var rpc = CommonOptions.RpcMs();
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]");
@@ -182,29 +183,45 @@ internal static class SimulateCommand
     {
         var swept = sweep ? SimulateOutput.Sweep : [];
         List<PolicyChoice> runs = [.. choices, .. swept.Select(s => PolicyCatalog.Parse(s.Policy))];
-        var results = new VirtualResult[runs.Count];
+        var results = new VirtualResult?[runs.Count];
         ClairvoyantBound? bound = null;
         var perRun = options with { Parallelism = Math.Max(1, threads / runs.Count) };
-        SimulateProgress.Run([.. runs.Select(c => c.Name), "clairvoyant"], (report, token) =>
-            Parallel.For(0, runs.Count + 1, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = token }, i =>
+        try
+        {
+            SimulateProgress.Run([.. runs.Select(c => c.Name), "clairvoyant"], (report, token) =>
+                Parallel.For(0, runs.Count + 1, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = token }, i =>
+                {
+                    if (i == runs.Count)
+                    {
+                        bound = ClairvoyantBound.Of(chosen.Trace, options, token);
+                        report(i, bound.Requests);
+                    }
+                    else
+                    {
+                        var recorded = perRun with { RecordSeries = options.RecordSeries && i < choices.Count };
+                        results[i] = VirtualContest.Run(chosen.Trace, runs[i], recorded, new Relay<long>(played => report(i, played)), token);
+                    }
+                }),
+                () => chosen.Trace.ReadRequests().LongCount(),
+                cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            // What is done is worth showing; a report of a part would pass for the whole.
+            var done = results.Take(choices.Count).OfType<VirtualResult>().ToList();
+            if (done.Count > 0)
             {
-                if (i == runs.Count)
-                {
-                    bound = ClairvoyantBound.Of(chosen.Trace, options, token);
-                    report(i, bound.Requests);
-                }
-                else
-                {
-                    var recorded = perRun with { RecordSeries = options.RecordSeries && i < choices.Count };
-                    results[i] = VirtualContest.Run(chosen.Trace, runs[i], recorded, new Relay<long>(played => report(i, played)), token);
-                }
-            }),
-            () => chosen.Trace.ReadRequests().LongCount(),
-            cancellationToken);
+                SimulateOutput.Print(chosen.Name, Comparison.Rank(done, sortBy), bound: null, Measures.Shown(prices, sortBy));
+            }
+
+            throw new CommandException(
+                CommandException.Failed, $"Stopped: {done.Count} of {choices.Count} policies were complete. No file was written.");
+        }
+
         return new Comparison(
             chosen.Name,
-            results[..choices.Count],
-            [.. swept.Zip(results[choices.Count..], (s, r) => (s.Family, s.Label, r))],
+            [.. results.Take(choices.Count).Select(r => r!)],
+            [.. swept.Zip(results.Skip(choices.Count), (s, r) => (s.Family, s.Label, r!))],
             bound!,
             prices,
             sortBy);

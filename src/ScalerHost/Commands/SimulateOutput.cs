@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using FuncScaler.ContestSimulator.Reports;
 using FuncScaler.ContestSimulator.Virtual;
-using Spectre.Console;
 
 namespace FuncScaler.ScalerHost.Commands;
 
@@ -24,10 +23,11 @@ internal sealed record Comparison(
     Measure SortBy)
 {
     /// <summary>The results, the best first.</summary>
-    public IReadOnlyList<VirtualResult> Ranked { get; } =
-    [
-        .. Results.OrderBy(r => SortBy.MoreIsBetter ? -SortBy.Of(r) : SortBy.Of(r)).ThenBy(r => r.Policy, StringComparer.Ordinal),
-    ];
+    public IReadOnlyList<VirtualResult> Ranked { get; } = Rank(Results, SortBy);
+
+    /// <summary>Results, the best first.</summary>
+    public static IReadOnlyList<VirtualResult> Rank(IReadOnlyList<VirtualResult> results, Measure sortBy) =>
+        [.. results.OrderBy(r => sortBy.MoreIsBetter ? -sortBy.Of(r) : sortBy.Of(r)).ThenBy(r => r.Policy, StringComparer.Ordinal)];
 
     public Verdict Verdict => Verdict.Of(Ranked, Bound, Prices);
 }
@@ -131,26 +131,7 @@ internal static class SimulateOutput
     /// <summary>The table on standard output, the bound as its last row, and what follows from it in sentences.</summary>
     public static void Print(Comparison comparison)
     {
-        var bound = comparison.Bound;
-        var table = new Table
-        {
-            Title = new TableTitle(Invariant($"{Markup.Escape(comparison.TraceName)}: {bound.Requests:N0} requests")),
-            Border = TableBorder.Rounded,
-        };
-        table.AddColumn("policy");
-        var measures = Measures.Shown(comparison.Prices, comparison.SortBy);
-        foreach (var measure in measures)
-        {
-            table.AddColumn(new TableColumn(measure.Title).RightAligned());
-        }
-
-        foreach (var r in comparison.Ranked)
-        {
-            table.AddRow([Markup.Escape(r.Policy), .. measures.Select(m => m.Write(m.Of(r)))]);
-        }
-
-        table.AddRow([$"{BoundName} (bound)", .. measures.Select(m => m.OfBound(bound) is { } value ? m.Write(value) : "")]);
-        Tables.Write(table);
+        Print(comparison.TraceName, comparison.Ranked, comparison.Bound, Measures.Shown(comparison.Prices, comparison.SortBy));
         if (comparison.Results.Count > 1)
         {
             foreach (var sentence in comparison.Verdict.Sentences())
@@ -160,6 +141,38 @@ internal static class SimulateOutput
         }
 
         Console.WriteLine(ClairvoyantBound.Holds);
+    }
+
+    /// <summary>The table on standard output.</summary>
+    /// <param name="traceName">The trace.</param>
+    /// <param name="results">The rows, in their order; at least one.</param>
+    /// <param name="bound">The last row; null for none.</param>
+    /// <param name="measures">The columns, the most important first.</param>
+    public static void Print(string traceName, IReadOnlyList<VirtualResult> results, ClairvoyantBound? bound, IReadOnlyList<Measure> measures)
+    {
+        var table = new TextTable(
+            Invariant($"{traceName}: {bound?.Requests ?? results[0].Score.Requests:N0} requests"),
+            [new("policy", IsNumber: false), .. measures.Select((m, i) => new TextColumn(m.Title, LeaveOut: LeaveOut(m, i)))]);
+        foreach (var r in results)
+        {
+            table.Add([r.Policy, .. measures.Select(m => m.Write(m.Of(r)))]);
+        }
+
+        if (bound is not null)
+        {
+            table.Add([$"{BoundName} (bound)", .. measures.Select(m => m.OfBound(bound) is { } value ? m.Write(value) : "")]);
+        }
+
+        table.Write();
+
+        // What it is sorted by stands first, or second beside the score; what the others weigh stands longest.
+        static int LeaveOut(Measure measure, int index) => index < 2 || measure.Name is "cost" or "money" ? 0 : measure.Name switch
+        {
+            "wastedGbSeconds" or "coldStartShare" => 1,
+            "resourceScore" or "scheduleP95Ms" => 2,
+            "latencyScore" or "scheduleMeanMs" => 3,
+            _ => 4,
+        };
     }
 
     private static IReadOnlyList<SweepPoint> Points(

@@ -24,7 +24,7 @@ internal static class SimulateProgress
 
         var total = Math.Max(1, countRequests());
         console.Progress()
-            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn())
+            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn(), new RemainingTimeColumn())
             .Start(context =>
             {
                 var bars = names.Select(name => context.AddTask(Markup.Escape(name), maxValue: total)).ToArray();

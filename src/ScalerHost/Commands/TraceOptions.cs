@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.Globalization;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Traces.Azure;
@@ -21,6 +22,7 @@ internal sealed class TraceOptions(bool tables = false, bool several = false)
         {
             Description = "A generated trace: " + string.Join(", ", PresetCatalog.Names) + (several ? "; several with commas between them" : ""),
             HelpName = "NAME",
+            CompletionSources = { _ => PresetCatalog.Names.Select(name => new CompletionItem(name)) },
             CustomParser = result => [.. result.Tokens.Select(t => t.Value)],
         },
         several);
@@ -141,7 +143,7 @@ internal sealed class TraceOptions(bool tables = false, bool several = false)
             if (!PresetCatalog.Names.Contains(preset))
             {
                 throw new CommandException(
-                    CommandException.BadUsage, SettingErrors.Sentence("--preset", preset, "is no preset", $"choose one of {string.Join(", ", PresetCatalog.Names)}"));
+                    CommandException.BadUsage, SettingErrors.Sentence("--preset", preset, "is no preset", $"{Nearest.Question(preset, PresetCatalog.Names)}choose one of {string.Join(", ", PresetCatalog.Names)}"));
             }
 
             sources.Add(new TraceSource(null, Seeded: true, seed => PresetCatalog.Create(preset, seed)) { Preset = preset });

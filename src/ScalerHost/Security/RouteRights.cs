@@ -40,6 +40,9 @@ internal static class RouteRights
     private static readonly Dictionary<string, RouteRight> Gets = new(StringComparer.OrdinalIgnoreCase)
     {
         ["/healthz"] = Anybody,
+
+        // A page without a figure in it: it asks for a token, as a browser cannot send one with an address, and asks for figures with that.
+        [""] = Anybody,
         ["/api/slots"] = ReadOwn,
     };
 

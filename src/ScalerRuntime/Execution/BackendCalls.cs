@@ -153,6 +153,7 @@ internal sealed partial class BackendCalls : IAsyncDisposable
     private async Task CallAsync(Effect effect)
     {
         using var activity = _executor.Measured ? ScalerTelemetry.StartActivity(NameOf(effect.Kind), effect.Function) : null;
+        LogDecided(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, effect.Message ?? "as the policy decided");
         try
         {
             switch (effect.Kind)
@@ -267,6 +268,9 @@ internal sealed partial class BackendCalls : IAsyncDisposable
 
     [LoggerMessage(103, LogLevel.Warning, "The platform did not know slot {Slot} any more")]
     private partial void LogForgotten(string slot);
+
+    [LoggerMessage(108, LogLevel.Information, "{Call} for function {Function}, slot {Ticket}: {Reason}")]
+    private partial void LogDecided(EffectKind call, string function, long ticket, string reason);
 
     [LoggerMessage(106, LogLevel.Information, "{Call} for function {Function}, slot {Ticket}, waits: the platform takes no more for now: {Reason}")]
     private partial void LogThrottled(EffectKind call, string function, long ticket, string reason);

@@ -8,7 +8,7 @@ namespace FuncScaler.Tests.Reports;
 public sealed class MeasuresTests
 {
     // Two requests of 1 s in 1 GB at once, create 0.1 s, init 0.1 s, no wire: both wait 0.2 s. direct creates two slots, each for 1.2 s:
-    // 2.4 GBs, of which 0.4 are wasted. A third comes 10 s later and waits 0.2 s: 3.6 GBs in all, 0.6 wasted, 0.6 s of waits.
+    // 2.4 GB·s, of which 0.4 are wasted. A third comes 10 s later and waits 0.2 s: 3.6 GB·s in all, 0.6 wasted, 0.6 s of waits.
     private static readonly VirtualOptions Cost = new() { CreateUs = 100_000, PlatformRpcUs = 0, AssignRpcUs = 0, IdleRpcUs = 0, TailUs = 0 };
 
     private static readonly ListTrace Trace = new(
@@ -67,7 +67,7 @@ public sealed class MeasuresTests
         }
     }
 
-    // Far apart, each request needs a create of its own: 3 x 0.2 GBs of memory, and 3 creates at 0.5.
+    // Far apart, each request needs a create of its own: 3 x 0.2 GB·s of memory, and 3 creates at 0.5.
     [Fact]
     public void A_cost_per_create_is_part_of_the_bounds_cost_and_not_of_its_score()
     {
@@ -104,8 +104,8 @@ public sealed class MeasuresTests
         Assert.Contains(FormattableString.Invariant($"score ({direct.Score.Total:0.00}, bound {bound.Score:0.00})"), string.Join(' ', verdict.Sentences()), StringComparison.Ordinal);
     }
 
-    // direct: 3.6 GBs and 0.6 s. ttl:300: two slots until 0.2 + 1 + 300 s past the last use, and 0.4 s of waits. They cost the same where
-    // (paid - 3.6) / 0.2 GBs are paid for a second.
+    // direct: 3.6 GB·s and 0.6 s. ttl:300: two slots until 0.2 + 1 + 300 s past the last use, and 0.4 s of waits. They cost the same where
+    // (paid - 3.6) / 0.2 GB·s are paid for a second.
     [Fact]
     public void The_verdict_says_at_which_price_another_policy_costs_least()
     {

@@ -10,12 +10,34 @@ namespace FuncScaler.Tests.Security;
 /// <summary>What is not a cell of the table: tokens that almost fit, rates, prefixes, files that change.</summary>
 public sealed class GuardTests : IAsyncLifetime
 {
+    private const string Token = "a-token-that-is-long-enough-for-anybody-0123456789";
+
     private readonly GuardedServer _server = new();
     private readonly ManualTimeProvider _time = new(DateTimeOffset.UtcNow);
 
     public Task InitializeAsync() => Task.CompletedTask;
 
     public async Task DisposeAsync() => await _server.DisposeAsync();
+
+    [Fact]
+    public async Task The_dashboards_page_is_open_so_that_it_can_ask_for_a_token_and_its_figures_are_not()
+    {
+        _server.Write($$"""{ "name": "reader", "tokenSha256": "{{GuardedServer.Hash(Token)}}", "rights": ["read"] }""");
+        await _server.StartAsync(_time);
+        using var nobody = _server.Client(grpc: false);
+        using var reader = _server.Client(grpc: false, Token);
+
+        Assert.Contains("id=\"key-value\"", await nobody.GetStringAsync(new Uri("/", UriKind.Relative)), StringComparison.Ordinal);
+        foreach (var path in (string[])["/api/dashboard", "/api/dashboard/stream", "/api/dashboard/functions", "/api/dashboard/explain?key=f", "/metrics"])
+        {
+            using var refused = await nobody.GetAsync(new Uri(path, UriKind.Relative));
+            Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+            using var answer = await reader.GetAsync(new Uri(path, UriKind.Relative), HttpCompletionOption.ResponseHeadersRead);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
+
+        Assert.Equal("https", _server.Server.Dashboard!.Scheme);
+    }
 
     public static TheoryData<string, string> BadTokens => new()
     {
