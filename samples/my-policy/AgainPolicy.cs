@@ -23,7 +23,7 @@ public sealed class AgainPolicy(TimeSpan hold) : IKeepAlivePolicy
     public StandbyPlan Standby(in PoolView pool)
     {
         var againUs = _lastUs + _pauseUs - _holdUs;
-        if (_pauseUs <= 2 * _holdUs || pool.NowUs > againUs + _holdUs)
+        if (_pauseUs <= 2 * _holdUs || pool.NowUs >= againUs + _holdUs)
         {
             return StandbyPlan.None;
         }

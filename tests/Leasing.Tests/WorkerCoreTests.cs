@@ -77,6 +77,79 @@ public class WorkerCoreTests
     }
 
     [Fact]
+    public void A_function_that_was_refused_leaves_nothing()
+    {
+        var worker = NewWorker("w1");
+        Assign(worker, "f", "r0");
+        RunFor(worker, Second);
+        for (var i = 0; i < 100; i++)
+        {
+            var function = new FunctionMeta(new MetaKey($"refused-{i}"), "go", 10, 512);
+            var effects = new List<Effect>();
+            worker.Assign(_nowUs, function, new RequestId("r"), _nowUs + (60 * Second), effects);
+            var create = effects.Single(e => e.Kind == EffectKind.CreateSlot);
+            worker.SlotFailed(_nowUs, function.Key, create.Ticket, new SlotFailure(FailureKind.Permanent, "there is no such function"), effects);
+            Assert.Contains(effects, e => e.Kind == EffectKind.Reject);
+        }
+
+        Assert.Equal("f", Assert.Single(worker.Pools).Function.Key.Value);
+        RunFor(worker, 20 * Second);
+        Assert.Equal("f", Assert.Single(_ledgers.Keys).Value);
+    }
+
+    [Fact]
+    public void A_release_that_can_be_of_no_instance_leaves_nothing()
+    {
+        var worker = NewWorker("w1");
+        Assert.Equal(ReleaseOutcome.UnknownAssignment, worker.Release(_nowUs, new MetaKey("x"), new RequestId("r"), new InstanceId("none"), default, []));
+        Assert.Empty(worker.Pools);
+    }
+
+    [Fact]
+    public void A_release_for_another_worker_leaves_nothing_once_it_is_told()
+    {
+        var w1 = NewWorker("w1");
+        var w2 = NewWorker("w2");
+        Assign(w1, "f", "r1");
+        RunFor(w1, Second);
+        var instance = w1.Find(new MetaKey("f"))!.Pool.Slots.Single().Instance;
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Equal(ReleaseOutcome.Forwarded, w2.Release(_nowUs, new MetaKey("f"), new RequestId("r1"), instance, default, []));
+            Assert.Single(w2.Pools);
+            RunFor(w2, 5 * Second);
+            Assert.Empty(w2.Pools);
+        }
+
+        Assert.Equal(3, _ledgers[new MetaKey("f")].State.Workers["w2"].Sequence);
+    }
+
+    [Fact]
+    public void A_function_unused_for_long_is_forgotten_and_served_again_as_before()
+    {
+        var worker = NewWorker("w1", Options with { ParkAfter = TimeSpan.Zero, Pool = Options.Pool with { ForgetAfter = TimeSpan.FromMinutes(10) } });
+        for (var round = 1; round <= 3; round++)
+        {
+            Assign(worker, "f", $"r{round}");
+            RunFor(worker, 2 * Second);
+            var instance = worker.Find(new MetaKey("f"))!.Pool.Slots.Single().Instance;
+            var effects = new List<Effect>();
+            worker.Release(_nowUs, new MetaKey("f"), new RequestId($"r{round}"), instance, default, effects);
+            Run(worker, effects);
+            RunFor(worker, 300 * Second);
+            Assert.Single(worker.Pools);
+            RunFor(worker, 500 * Second);
+
+            // Something else happens: the longest unused is looked at.
+            worker.Release(_nowUs, new MetaKey("x"), new RequestId("r"), new InstanceId("none"), default, []);
+            Assert.Empty(worker.Pools);
+        }
+
+        Assert.Equal(["f r1", "f r2", "f r3"], _granted);
+        Assert.Equal(3, _ledgers[new MetaKey("f")].Statistics.Arrivals);
+    }
+
+    [Fact]
     public void Workers_count_tickets_apart()
     {
         var tickets = new HashSet<long>();

@@ -30,8 +30,11 @@ public enum MeasureForm
     /// <summary>A share of 0 to 1, written in percent.</summary>
     Share,
 
-    /// <summary>A large number, without digits after the point.</summary>
+    /// <summary>A number of things.</summary>
     Whole,
+
+    /// <summary>An amount of any size: at least three significant digits from 1 on.</summary>
+    Amount,
 
     /// <summary>An amount of money: four significant digits.</summary>
     Money,
@@ -62,6 +65,12 @@ public sealed record Measure(
         MeasureForm.Milliseconds => FormattableString.Invariant($"{value:#,0.0}"),
         MeasureForm.Share => FormattableString.Invariant($"{100 * value:0.00} %"),
         MeasureForm.Whole => FormattableString.Invariant($"{value:#,0}"),
+        MeasureForm.Amount => Math.Abs(value) switch
+        {
+            < 9.995 => FormattableString.Invariant($"{value:0.00}"),
+            < 99.95 => FormattableString.Invariant($"{value:0.0}"),
+            _ => FormattableString.Invariant($"{value:#,0}"),
+        },
         MeasureForm.Money => WriteMoney(value),
         _ => throw new InvalidOperationException($"Nothing is known of {Form}."),
     };
@@ -96,7 +105,7 @@ public static class Measures
         var measures = new List<Measure> { new("score", "score", MeasureForm.Points, true, r => r.Score.Total, b => b.Score) };
         if (prices.LatencyPriceGbs is { } latencyPrice)
         {
-            measures.Add(new("cost", "cost GB·s", MeasureForm.Whole, false, r => Cost(r, latencyPrice, prices), b => b.LeastCost(latencyPrice)));
+            measures.Add(new("cost", "cost GB·s", MeasureForm.Amount, false, r => Cost(r, latencyPrice, prices), b => b.LeastCost(latencyPrice)));
         }
 
         if (prices.GbSecondPrice is { } gbSecond)
@@ -118,17 +127,17 @@ public static class Measures
             new("scheduleP50Ms", "p50 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.5), NotBounded),
             new("scheduleP95Ms", "p95 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.95), NotBounded),
             new("scheduleP99Ms", "p99 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.99), NotBounded),
-            new("waitSeconds", "waits s", MeasureForm.Whole, false, r => r.WaitSeconds, NotBounded),
-            new("slotGbSeconds", "paid GB·s", MeasureForm.Whole, false, r => r.Score.SlotGbSeconds, b => b.SlotGbSeconds),
-            new("executionGbSeconds", "executed GB·s", MeasureForm.Whole, true, r => r.Score.ExecutionGbSeconds, b => b.ExecutionGbSeconds),
-            new("wastedGbSeconds", "wasted GB·s", MeasureForm.Whole, false, r => r.WastedGbSeconds, b => b.SlotGbSeconds - b.ExecutionGbSeconds),
+            new("waitSeconds", "waits s", MeasureForm.Amount, false, r => r.WaitSeconds, NotBounded),
+            new("slotGbSeconds", "paid GB·s", MeasureForm.Amount, false, r => r.Score.SlotGbSeconds, b => b.SlotGbSeconds),
+            new("executionGbSeconds", "executed GB·s", MeasureForm.Amount, true, r => r.Score.ExecutionGbSeconds, b => b.ExecutionGbSeconds),
+            new("wastedGbSeconds", "wasted GB·s", MeasureForm.Amount, false, r => r.WastedGbSeconds, b => b.SlotGbSeconds - b.ExecutionGbSeconds),
             new("creates", "creates", MeasureForm.Whole, false, r => r.SlotsCreated, NotBounded),
             new("peakInstances", "peak", MeasureForm.Whole, false, r => r.PeakInstances, NotBounded),
         ]);
         return measures;
 
         static Measure Rum(string name, string title, double gbs) => new(
-            name, title, MeasureForm.Whole, false, r => r.WaitSeconds + (r.WastedGbSeconds / gbs), b => b.LeastOverhead(gbs) / gbs);
+            name, title, MeasureForm.Amount, false, r => r.WaitSeconds + (r.WastedGbSeconds / gbs), b => b.LeastOverhead(gbs) / gbs);
 
         static double? NotBounded(ClairvoyantBound bound) => null;
     }

@@ -122,9 +122,9 @@ public static class VirtualContest
         var times = new LatencyHistogram();
         foreach (var shard in shards)
         {
+            shard.Close(billedToUs);
             ledger.Add(shard.Ledger);
             times.Add(shard.ScheduleTimes);
-            shard.Close(billedToUs);
         }
 
         var functions = new FunctionOutcome[trace.Functions.Count];

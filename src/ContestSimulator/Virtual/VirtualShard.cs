@@ -21,6 +21,7 @@ internal sealed class VirtualShard
     private readonly Dictionary<MetaKey, int> _indexes = [];
     private readonly FunctionTotals[] _totals;
     private readonly InstanceRecorder?[]? _recorders;
+    private readonly LayerStore? _layers;
     private readonly List<Effect> _effects = [];
     private long _order;
     private int _callers;
@@ -33,6 +34,7 @@ internal sealed class VirtualShard
         _functions = functions;
         _options = options;
         _core = new ScalerCore(policy, options.Pool);
+        _layers = policy.Layers is { } layers ? new LayerStore(layers(), BillLayer) : null;
         _totals = new FunctionTotals[functions.Count];
         _recorders = options.RecordSeries ? new InstanceRecorder?[functions.Count] : null;
         for (var i = 0; i < functions.Count; i++)
@@ -141,6 +143,8 @@ internal sealed class VirtualShard
                 _totals[slot.Function].SlotMbUs += (Int128)(endUs - slot.AskedUs) * slot.MemoryMb;
             }
         }
+
+        _layers?.Close(endUs);
     }
 
     private void Arrive(in TraceRequest request, long nowUs)
@@ -150,6 +154,7 @@ internal sealed class VirtualShard
             caller = new Caller(new RequestId($"r{_callers++}"));
         }
 
+        _layers?.Arrived(nowUs, _functions[request.Function].Meta);
         _active++;
         caller.Function = request.Function;
         caller.ArrivedUs = request.StartUs;
@@ -254,7 +259,8 @@ internal sealed class VirtualShard
                     break;
                 case EffectKind.InitSlot:
                     var started = _slots[effect.Ticket];
-                    Schedule(nowUs + _options.PlatformRpcUs + _functions[started.Function].InitDurationUs, new Happening(HappeningKind.Initialised, null, started));
+                    started.Initialised = true;
+                    Schedule(nowUs + _options.PlatformRpcUs + InitUs(started), new Happening(HappeningKind.Initialised, null, started));
                     break;
                 case EffectKind.DestroySlot:
                     Destroy(effect, nowUs);
@@ -284,7 +290,9 @@ internal sealed class VirtualShard
         ref var totals = ref _totals[slot.Function];
         totals.LiveSlots++;
         totals.PeakSlots = Math.Max(totals.PeakSlots, totals.LiveSlots);
-        Schedule(nowUs + (_functions[slot.Function].CreateUs ?? _options.CreateUs) + _options.PlatformRpcUs, new Happening(HappeningKind.Created, null, slot));
+        slot.InitShare = _layers?.Take(nowUs, effect.Function);
+        var createUs = slot.InitShare is null ? CreateUs(slot) : 0;
+        Schedule(nowUs + createUs + _options.PlatformRpcUs, new Happening(HappeningKind.Created, null, slot));
     }
 
     private void Destroy(in Effect effect, long nowUs)
@@ -293,6 +301,7 @@ internal sealed class VirtualShard
         slot.Gone = true;
         Ledger.SlotDestroyed(slot.AskedUs, nowUs, slot.MemoryMb);
         SlotChanges.Add((nowUs, -1));
+        _layers?.Leave(nowUs, _functions[slot.Function].Meta, slot.Function, slot.Initialised, CreateUs(slot), _functions[slot.Function].InitDurationUs);
         if (_recorders is not null)
         {
             Record(slot.Function, nowUs, existing: -1, busy: 0);
@@ -302,6 +311,20 @@ internal sealed class VirtualShard
         totals.LiveSlots--;
         totals.SlotMbUs += (Int128)(nowUs - slot.AskedUs) * slot.MemoryMb;
         Schedule(nowUs + _options.DestroyUs + _options.PlatformRpcUs, new Happening(HappeningKind.Destroyed, null, slot));
+    }
+
+    private void BillLayer(int function, Int128 mbUs)
+    {
+        _totals[function].SlotMbUs += mbUs;
+        Ledger.LayersHeld(mbUs);
+    }
+
+    private long CreateUs(PlatformSlot slot) => _functions[slot.Function].CreateUs ?? _options.CreateUs;
+
+    private long InitUs(PlatformSlot slot)
+    {
+        var wholeUs = _functions[slot.Function].InitDurationUs;
+        return slot.InitShare is { } share ? (long)Math.Round(wholeUs * share) : wholeUs;
     }
 
     private void Record(int function, long nowUs, int existing, int busy) =>
@@ -359,5 +382,10 @@ internal sealed class VirtualShard
         public long AskedUs { get; } = askedUs;
 
         public bool Gone { get; set; }
+
+        public bool Initialised { get; set; }
+
+        /// <summary>The share of the init that it needs, where it was made from a layer; null where it was created.</summary>
+        public double? InitShare { get; set; }
     }
 }

@@ -70,24 +70,33 @@ internal static class ExperimentOutput
         Console.WriteLine(ClairvoyantBound.Holds);
     }
 
-    /// <summary>The measure that is sorted by, a column for each trace.</summary>
+    /// <summary>
+    /// The measure that is sorted by, a column for each trace. Scores are of one scale, so they have a mean; of other measures traces would count by their
+    /// size, so it is the geometric mean of how many times the best policy's value a policy has.
+    /// </summary>
     private static void PrintAcross(IReadOnlyList<TraceSummary> summaries, Measure sortBy, bool markdown)
     {
-        var policies = summaries.SelectMany(s => s.Policies).GroupBy(p => (p.IsBound, p.Policy))
-            .Select(g => (g.Key.IsBound, Summaries: g.ToArray(), Mean: g.Select(p => p.Measures.GetValueOrDefault(sortBy.Name)?.Mean).Average()))
-            .OrderBy(p => p.IsBound)
-            .ThenBy(p => sortBy.MoreIsBetter ? -p.Mean : p.Mean);
+        var best = summaries.ToDictionary(s => s.Trace, s => s.Policies.Where(p => !p.IsBound).Select(p => Value(s, p.Policy)).DefaultIfEmpty().FirstOrDefault());
+        var policies = summaries.SelectMany(s => s.Policies).GroupBy(p => (p.IsBound, p.Policy)).Select(g => (g.Key.IsBound, First: g.First(), Whole: Whole(g.Key.Policy)));
         Write(
             $"{sortBy.Title} on each trace",
-            ["policy", "mean", .. summaries.Select(s => s.Trace)],
-            policies.Select(p => (string[])
+            ["policy", sortBy.MoreIsBetter ? "mean" : "times the best", .. summaries.Select(s => s.Trace)],
+            policies.OrderBy(p => p.IsBound).ThenBy(p => sortBy.MoreIsBetter ? -p.Whole : p.Whole).Select(p => (string[])
             [
-                Name(p.Summaries[0]),
-                p.Mean is { } mean ? sortBy.Write(mean) : "",
-                .. summaries.Select(s =>
-                    s.Policies.FirstOrDefault(o => o.Policy == p.Summaries[0].Policy)?.Measures.GetValueOrDefault(sortBy.Name) is { } value ? sortBy.Write(value.Mean) : ""),
+                Name(p.First),
+                p.Whole is not { } whole ? "" : sortBy.MoreIsBetter ? sortBy.Write(whole) : FormattableString.Invariant($"{whole:0.00}"),
+                .. summaries.Select(s => Value(s, p.First.Policy) is { } value ? sortBy.Write(value) : ""),
             ]),
             markdown);
+
+        double? Whole(string policy)
+        {
+            double[] values = [.. summaries.Select(s => sortBy.MoreIsBetter ? Value(s, policy) : Value(s, policy) / best[s.Trace]).OfType<double>()];
+            return values.Length < summaries.Count ? null : sortBy.MoreIsBetter ? values.Average() : Math.Exp(values.Average(Math.Log));
+        }
+
+        double? Value(TraceSummary summary, string policy) =>
+            summary.Policies.FirstOrDefault(p => p.Policy == policy)?.Measures.GetValueOrDefault(sortBy.Name)?.Mean;
     }
 
     private static string Name(PolicySummary policy) => policy.IsBound ? $"{policy.Policy} (bound)" : policy.Policy;

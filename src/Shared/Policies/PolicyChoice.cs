@@ -14,6 +14,12 @@ public sealed record PolicyChoice(string Name, Func<IPolicyHost, Func<FunctionMe
     /// <summary>Whether policies of different functions influence each other, so that functions cannot be simulated apart.</summary>
     public bool SharesState { get; init; }
 
+    /// <summary>
+    /// Makes, once for each run, what becomes of instances that were let go, on a platform that takes them back layer by layer; null where they
+    /// are gone. Needs <see cref="SharesState"/>, as layers are shared.
+    /// </summary>
+    public Func<ILayerRules>? Layers { get; init; }
+
     /// <summary>Whether its policies are <see cref="IExplainablePolicy"/>.</summary>
     public bool Explains { get; init; }
 }

@@ -53,6 +53,9 @@ public sealed class ScoreLedger
         _closedSlotMbUs += (Int128)memoryMb * (nowUs - createdUs);
     }
 
+    /// <summary>Memory was held that is no slot of the scaler's: the layers of slots that were given back, MB times µs.</summary>
+    public void LayersHeld(Int128 mbUs) => _closedSlotMbUs += mbUs;
+
     /// <summary>A request was served.</summary>
     /// <param name="durationUs">Its execution, µs.</param>
     /// <param name="memoryMb">Its function's memory, MB.</param>

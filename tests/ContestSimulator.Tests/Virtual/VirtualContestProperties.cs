@@ -9,8 +9,10 @@ namespace FuncScaler.Tests.Virtual;
 public sealed class VirtualContestProperties
 {
     /// <summary>Every policy, with the caps and times that small traces meet.</summary>
-    public static TheoryData<string> Policies =>
+    public static IEnumerable<string> Names =>
         [.. PolicyCatalog.All.Select(p => p.Name), "ttl:1", "capped:2", "greedy-dual:4", "prealloc:2", "provisioned:2"];
+
+    public static TheoryData<string> Policies => [.. Names];
 
     [Theory]
     [MemberData(nameof(Policies))]

@@ -265,7 +265,8 @@ internal sealed partial class LeasingWorld
                 read = LeasingJson.ReadLedger(LeasingJson.Write(_ledger.State));
             }
 
-            After(_dice.Between(1, _schedule.EarlyCutOffs ? 10 : 300) * Schedule.Ms, () =>
+            // Many ledgers take their time.
+            After(_dice.Between(1, _schedule.EarlyCutOffs ? 10 : _dice.Pick([300, 2000])) * Schedule.Ms, () =>
             {
                 if (!_rules.WorkersBeforeLedgers)
                 {
