@@ -5,7 +5,7 @@ namespace FuncScaler.Tests.Leasing.Simulation;
 /// <summary>A simulation that finds nothing proves nothing unless it would have: each rule left out is noticed.</summary>
 public class SimulationTeeth(ITestOutputHelper output)
 {
-    private const int Schedules = 10_000;
+    private const int Schedules = 30_000;
 
     public static TheoryData<string> Rules => [.. LeftOutRule.All.Keys];
 
