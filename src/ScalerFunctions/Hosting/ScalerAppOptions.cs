@@ -11,6 +11,9 @@ namespace FuncScaler.ScalerFunctions.Hosting;
 /// <summary>The app's settings, section <c>Scaler</c>; docs/reference/azure-app.md has them in a table.</summary>
 public sealed class ScalerAppOptions
 {
+    /// <summary>The most requests of one function that wait at a worker; twice as many of all.</summary>
+    private const int MostWaiting = 10_000;
+
     private static readonly ImmutableDictionary<string, double?> NoPrices = ImmutableDictionary<string, double?>.Empty;
 
     /// <summary>The configuration section.</summary>
@@ -125,7 +128,14 @@ public sealed class ScalerAppOptions
     /// <param name="limits">What the backend needs.</param>
     internal LeasingOptions ToLeasing(BackendLimits limits) => new()
     {
-        Pool = limits.Apply(new SlotPoolOptions { MaxSlots = MaxSlotsPerFunction, LatencyPriceGbs = PriceGbs, LatencyPricesGbs = ReadPrices(LatencyPrices) ?? NoPrices }),
+        Pool = limits.Apply(new SlotPoolOptions
+        {
+            MaxSlots = MaxSlotsPerFunction,
+            MaxWaiting = MostWaiting,
+            MaxWaitingInTotal = 2 * MostWaiting,
+            LatencyPriceGbs = PriceGbs,
+            LatencyPricesGbs = ReadPrices(LatencyPrices) ?? NoPrices,
+        }),
         Lease = TimeSpan.FromSeconds(LeaseSeconds),
         ReportInterval = TimeSpan.FromSeconds(ReportSeconds),
         ParkAfter = TimeSpan.FromSeconds(ParkSeconds),

@@ -7,10 +7,10 @@ namespace FuncScaler.Runtime.Service;
 public sealed record AdmissionOptions
 {
     /// <summary>
-    /// Work may stand in the process's queue for so long before assigns are refused. Default 250 ms; above 0, or
+    /// Work may stand in the process's queue for so long before assigns are refused. Default 1 s; above 0, or
     /// <see cref="Timeout.InfiniteTimeSpan"/> for never.
     /// </summary>
-    public TimeSpan MaxDelay { get; init; } = TimeSpan.FromMilliseconds(250);
+    public TimeSpan MaxDelay { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
     /// Beyond so many bytes of managed memory assigns are refused. Default: three quarters of what the process may have; above 0.

@@ -72,15 +72,15 @@ public sealed record SlotPoolOptions
 
     /// <summary>
     /// The most requests of one function with the same memory and runtime that wait at a time; further ones are told at once to come again.
-    /// Default 10,000; at least 1.
+    /// At least 1. Default no limit: hosts that face callers set one.
     /// </summary>
-    public int MaxWaiting { get; init; } = 10_000;
+    public int MaxWaiting { get; init; } = int.MaxValue;
 
     /// <summary>
-    /// The most requests of all functions that wait at a time. Default 20,000; at least 1. One function has at most as many of these places
+    /// The most requests of all functions that wait at a time. At least 1; default no limit. One function has at most as many of these places
     /// as are left for the others, so that it cannot take them all.
     /// </summary>
-    public int MaxWaitingInTotal { get; init; } = 20_000;
+    public int MaxWaitingInTotal { get; init; } = int.MaxValue;
 
     /// <summary>
     /// What one second of a caller's waiting is worth, GB·s of memory time, to policies that weigh the two; from 0 on. Default null: it
