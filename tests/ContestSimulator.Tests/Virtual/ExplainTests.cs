@@ -115,6 +115,24 @@ public sealed class ExplainTests
         Assert.True(cheapest.Plan!.HoldSeconds < dearest.Plan!.HoldSeconds, $"{cheapest.Plan.HoldSeconds} and {dearest.Plan.HoldSeconds} s");
     }
 
+    [Theory]
+    [InlineData(0, 0.5)]
+    [InlineData(60, 64)]
+    [InlineData(100, 128)]
+    [InlineData(1000, 256)]
+    public void A_given_price_is_rounded_to_the_nearest_of_ten(double given, double inForce)
+    {
+        PolicyExplanation? explanation = null;
+        var trace = Every(10, 5);
+        VirtualContest.Run(trace, PolicyCatalog.Parse("adaptive"), new VirtualOptions
+        {
+            Pool = new SlotPoolOptions { LatencyPriceGbs = given },
+            Inspection = new VirtualInspection(trace.Functions[0].Meta.Key, null, (us, pool) => explanation = pool!.Explain(us)),
+        });
+
+        Assert.Equal(new PriceExplanation(inForce, given), explanation!.Price);
+    }
+
     [Fact]
     public void Looking_changes_nothing_and_sees_the_time_it_asked_for()
     {
