@@ -68,6 +68,20 @@ public sealed class DashboardTests(ContestRunFixture contest) : IClassFixture<Co
         await Expect(chart.Locator("table")).ToBeVisibleAsync();
     }
 
+    [BrowserFact]
+    public async Task The_page_of_a_function_shows_what_it_would_follow_at_each_price()
+    {
+        await using var tab = await Tab.OpenAsync(contest.Browser, contest.Address);
+        var link = tab.Page.Locator("#lists a").First;
+        await Expect(link).ToBeVisibleAsync(new LocatorAssertionsToBeVisibleOptions { Timeout = 20_000 });
+
+        await link.ClickAsync();
+
+        var prices = tab.Page.Locator("#function h2:text-is('At other prices') + p + .card tbody tr");
+        await Expect(prices).ToHaveCountAsync(10, new LocatorAssertionsToHaveCountOptions { Timeout = 20_000 });
+        await Expect(prices.Filter(new LocatorFilterOptions { HasText = "▸" })).ToHaveCountAsync(1);
+    }
+
     [BrowserTheory]
     [InlineData(1280, ColorScheme.Light)]
     [InlineData(1280, ColorScheme.Dark)]

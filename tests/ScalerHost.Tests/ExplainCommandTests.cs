@@ -23,6 +23,17 @@ public class ExplainCommandTests
         Assert.Equal(30, (double)document["period"]!["seconds"]!, 0.05);
         Assert.Contains("> " + (string)document["followed"]!, tables.Output, StringComparison.Ordinal);
         Assert.Contains("512 MB, 200 requests", tables.Output, StringComparison.Ordinal);
+        var prices = document["prices"]!.AsArray();
+        Assert.Equal(10, prices.Count);
+        Assert.Contains("what if waiting had another price", tables.Output, StringComparison.Ordinal);
+        foreach (var price in prices)
+        {
+            var gbs = (double)price!["gbsPerSecond"]!;
+            Assert.Equal((double)price["memoryGbs"]! + (double)price["waitingGbs"]!, (double)price["costGbs"]!, 9);
+            var row = Assert.Single(WhatIfRows(tables.Output), cells => cells[0].TrimStart('>', ' ') == gbs.ToString("0.###", CultureInfo.InvariantCulture));
+            Assert.Equal((gbs == 0.5, (string)price["followed"]!), (row[0].StartsWith('>'), row[1]));
+        }
+
         foreach (var decision in document["decisions"]!.AsArray())
         {
             var at = ((double)decision!["atSeconds"]!).ToString("0.000", CultureInfo.InvariantCulture);
@@ -46,6 +57,15 @@ public class ExplainCommandTests
         Assert.Contains("'late' has had no request in the first 6500 s: give a later --at.", before.Errors, StringComparison.Ordinal);
         Assert.Equal(7000, (double)JsonNode.Parse(after.Output)!["atSeconds"]!);
     }
+
+    /// <summary>The cells of the rows of the table of prices.</summary>
+    private static IEnumerable<string[]> WhatIfRows(string output) => output
+        .Split('\n')
+        .SkipWhile(l => !l.Contains("what if waiting", StringComparison.Ordinal))
+        .TakeWhile(l => !l.Contains("idle gaps", StringComparison.Ordinal))
+        .Where(l => l.StartsWith('│'))
+        .Select(l => (string[])[.. l.Trim('│', '\r').Split('│').Select(c => c.Trim())])
+        .Where(cells => cells[0] != "price");
 
     private static void WriteTimer(TemporaryFolder folder)
     {

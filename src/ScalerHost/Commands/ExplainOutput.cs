@@ -39,6 +39,29 @@ internal static class ExplainOutput
 
         candidates.Write();
 
+        var prices = Table(
+            "what if waiting had another price",
+            new TextColumn("price", IsNumber: false),
+            new TextColumn("follows", IsNumber: false),
+            new TextColumn("hold", IsNumber: false),
+            Words("prewarm", 1),
+            Figure("memory GB·s"),
+            Figure("waiting GB·s"),
+            Figure("cost GB·s"));
+        foreach (var p in e.Prices)
+        {
+            prices.Add(
+                (p.GbsPerSecond == e.Price.GbsPerSecond ? "> " : "  ") + Tables.Number(p.GbsPerSecond, "0.###"),
+                p.Followed,
+                p.Plan is null ? "" : Seconds(p.Plan.HoldSeconds),
+                Prewarms(p.Plan),
+                Number(p.MemoryGbs),
+                Number(p.WaitingGbs),
+                Number(p.CostGbs));
+        }
+
+        prices.Write();
+
         var ranks = Table("idle gaps and the plan for the next", new TextColumn("rank", IsNumber: false), new TextColumn("gaps", IsNumber: false), Words("largest shares, up to"), new TextColumn("hold", IsNumber: false), Words("prewarm"), Figure("worth GB·s", 1));
         foreach (var r in e.Ranks)
         {
@@ -47,7 +70,7 @@ internal static class ExplainOutput
                 Tables.Number(r.GapsSeen, "N0"),
                 Gaps(r.Gaps),
                 r.Plan is null ? "" : Seconds(r.Plan.HoldSeconds),
-                r.Plan is null ? "" : string.Join(", ", r.Plan.Prewarms.Select(w => $"{Seconds(w.FromSeconds)} to {Seconds(w.UntilSeconds)}")),
+                Prewarms(r.Plan),
                 r.Plan is null ? "" : Number(r.Plan.WorthGbs));
         }
 
@@ -66,6 +89,9 @@ internal static class ExplainOutput
 
         decisions.Write();
     }
+
+    private static string Prewarms(PlanExplanation? plan) =>
+        plan is null ? "" : string.Join(", ", plan.Prewarms.Select(w => $"{Seconds(w.FromSeconds)} to {Seconds(w.UntilSeconds)}"));
 
     private static string What(DecisionExplanation d) =>
         d.What + (d.Count > 1 ? $", {d.Count} instances" : "") + (d.Rank > 0 ? $", rank {d.Rank}" : "") + (d.UntilSeconds is { } until ? $", for {Seconds(until - d.AtSeconds)}" : "");

@@ -10,6 +10,7 @@ namespace FuncScaler.Policies;
 /// <param name="Price">What waiting is worth.</param>
 /// <param name="Followed">The candidate that is followed.</param>
 /// <param name="Candidates">What the function chooses among, and what each would have cost.</param>
+/// <param name="Prices">What would be followed at each price of waiting that can be in force, the lowest first.</param>
 /// <param name="Ranks">Per slot rank, or group of ranks, that was used: what is known of its gaps, and the plan for the next.</param>
 /// <param name="Period">The period found in the arrivals; null when there is none.</param>
 /// <param name="Decisions">The last decisions, the oldest first.</param>
@@ -23,6 +24,7 @@ public sealed record PolicyExplanation(
     PriceExplanation Price,
     string Followed,
     IReadOnlyList<CandidateExplanation> Candidates,
+    IReadOnlyList<AtPriceExplanation> Prices,
     IReadOnlyList<RankExplanation> Ranks,
     PeriodExplanation? Period,
     IReadOnlyList<DecisionExplanation> Decisions)
@@ -40,6 +42,17 @@ public sealed record PriceExplanation(double GbsPerSecond, double? Given);
 /// <param name="WaitSeconds">What requests would have waited, s, aged.</param>
 /// <param name="CostGbs">Both together at the price, GB·s.</param>
 public sealed record CandidateExplanation(string Name, double SlotGbSeconds, double WaitSeconds, double CostGbs);
+
+/// <param name="GbsPerSecond">The price, GB·s per second of waiting.</param>
+/// <param name="Followed">The name of the candidate that would be followed.</param>
+/// <param name="Plan">Its plan for the first rank's next gap; null before the first.</param>
+/// <param name="MemoryGbs">What its instances would have cost beyond execution, GB·s, aged.</param>
+/// <param name="WaitingGbs">What its waits would have cost at this price, GB·s, aged.</param>
+public sealed record AtPriceExplanation(double GbsPerSecond, string Followed, PlanExplanation? Plan, double MemoryGbs, double WaitingGbs)
+{
+    /// <summary>Both together, GB·s.</summary>
+    public double CostGbs => MemoryGbs + WaitingGbs;
+}
 
 /// <param name="FromRank">The first rank, from 1.</param>
 /// <param name="ToRank">The last rank that shares these gaps.</param>

@@ -80,6 +80,60 @@ public sealed class ExplainTests
     }
 
     [Fact]
+    public void What_would_be_followed_at_each_price_is_billed_by_its_candidate()
+    {
+        var explanation = Explain(Every(10, 100), "adaptive:price=4");
+
+        Assert.Equal([0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256], explanation.Prices.Select(p => p.GbsPerSecond));
+        var inForce = Assert.Single(explanation.Prices, p => p.GbsPerSecond == explanation.Price.GbsPerSecond);
+        Assert.Equal(explanation.Followed, inForce.Followed);
+        Assert.Equal(explanation.Ranks[0].Plan!.HoldSeconds, inForce.Plan!.HoldSeconds);
+        Assert.Equal(explanation.Ranks[0].Plan!.Prewarms, inForce.Plan.Prewarms);
+        Assert.All(explanation.Prices, p =>
+        {
+            var bill = Assert.Single(explanation.Candidates, c => c.Name == p.Followed);
+            Assert.Equal(bill.SlotGbSeconds, p.MemoryGbs, 9);
+            Assert.Equal(p.GbsPerSecond * bill.WaitSeconds, p.WaitingGbs, 9);
+            Assert.Equal(p.MemoryGbs + p.WaitingGbs, p.CostGbs, 9);
+        });
+    }
+
+    [Fact]
+    public void A_dearer_price_would_hold_more_memory_and_let_fewer_requests_wait()
+    {
+        var random = new Random(5);
+        long atUs = 0;
+        var trace = new ListTrace(
+            [ListTrace.Function("f", 512, 50)],
+            [.. Enumerable.Range(0, 400).Select(_ => new TraceRequest(0, atUs += (long)((0.04 + (40 * Math.Pow(random.NextDouble(), 3))) * Second), 30_000, 200))]);
+
+        var prices = Explain(trace, "adaptive:price=4").Prices;
+
+        var (cheapest, dearest) = (prices[0], prices[^1]);
+        Assert.True(cheapest.MemoryGbs < dearest.MemoryGbs, $"{cheapest.MemoryGbs} and {dearest.MemoryGbs} GBs");
+        Assert.True(cheapest.WaitingGbs / cheapest.GbsPerSecond > dearest.WaitingGbs / dearest.GbsPerSecond);
+        Assert.True(cheapest.Plan!.HoldSeconds < dearest.Plan!.HoldSeconds, $"{cheapest.Plan.HoldSeconds} and {dearest.Plan.HoldSeconds} s");
+    }
+
+    [Theory]
+    [InlineData(0, 0.5)]
+    [InlineData(60, 64)]
+    [InlineData(100, 128)]
+    [InlineData(1000, 256)]
+    public void A_given_price_is_rounded_to_the_nearest_of_ten(double given, double inForce)
+    {
+        PolicyExplanation? explanation = null;
+        var trace = Every(10, 5);
+        VirtualContest.Run(trace, PolicyCatalog.Parse("adaptive"), new VirtualOptions
+        {
+            Pool = new SlotPoolOptions { LatencyPriceGbs = given },
+            Inspection = new VirtualInspection(trace.Functions[0].Meta.Key, null, (us, pool) => explanation = pool!.Explain(us)),
+        });
+
+        Assert.Equal(new PriceExplanation(inForce, given), explanation!.Price);
+    }
+
+    [Fact]
     public void Looking_changes_nothing_and_sees_the_time_it_asked_for()
     {
         var trace = Every(10, 100);
@@ -96,6 +150,7 @@ public sealed class ExplainTests
         Assert.Equal(unseen.Score, looked.Score);
         Assert.All(seen, e => Assert.Equal((455.0, 46L), (e.AtSeconds, e.Arrivals)));
         Assert.Equal(seen[0].Decisions, seen[1].Decisions);
+        Assert.Equal(seen[0].Prices.Select(p => (p.Followed, p.CostGbs)), seen[1].Prices.Select(p => (p.Followed, p.CostGbs)));
         Assert.All(seen[0].Decisions, d => Assert.InRange(d.AtSeconds, 0, 455));
     }
 
@@ -115,6 +170,8 @@ public sealed class ExplainTests
         });
 
         Assert.Equal((arrivals, (double)atSeconds), (explanation!.Arrivals, explanation.AtSeconds));
+        Assert.Equal(10, explanation.Prices.Count);
+        Assert.All(explanation.Prices, p => Assert.Equal(explanation.Ranks is [{ Plan: not null }, ..], p.Plan is not null));
     }
 
     [Fact]

@@ -398,6 +398,17 @@ function explanation(e) {
       })),
       [{ name: 'memory beyond execution', color: colors('second') }, { name: 'waiting, at the price', color: colors('waited') }],
       'cost', 'candidate')),
+    el('h2', {}, 'At other prices'),
+    el('p', { class: 'note' }, 'What it would follow if waiting had another price, and what that would have cost, with the waits at that price.'),
+    el('div', { class: 'card' }, bars(
+      e.prices.map(p => ({
+        name: `${p.gbsPerSecond === price ? '▸ ' : ''}${number(p.gbsPerSecond)}: ${p.followed}`,
+        parts: [p.memoryGbs, p.waitingGbs],
+        label: `${number(p.costGbs)} GB·s`,
+        class: p.gbsPerSecond === price ? 'followed' : null,
+      })),
+      [{ name: 'memory beyond execution', color: colors('second') }, { name: 'waiting, at the price', color: colors('waited') }],
+      'cost', 'price')),
     el('h2', {}, 'What it decided last'),
     e.decisions.length
       ? el('ol', { class: 'decisions' }, ...[...e.decisions].reverse().map(d => el('li', {}, el('time', {}, `${duration(Math.max(0, e.atSeconds - d.atSeconds) * 1e3)} ago. `), d.sentence)))

@@ -39,6 +39,9 @@ internal sealed class Choice
     /// <summary>The candidate followed now.</summary>
     public int Followed(in PoolView pool) => _followed[PriceIndex(pool)];
 
+    /// <summary>The candidate that is followed while a price of <see cref="ContestPrice.Prices"/>, given by its index, is in force.</summary>
+    public int FollowedAt(int price) => _followed[price];
+
     /// <summary>The price of the candidate followed now, GB·s per second of waiting.</summary>
     public double PriceGbs(in PoolView pool) => Candidates.PriceOf(Followed(pool));
 

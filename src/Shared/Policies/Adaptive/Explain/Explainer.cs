@@ -26,6 +26,7 @@ internal sealed class Explainer(
             new PriceExplanation(price, choice.GivenPriceGbs(pool)),
             NameOf(choice.Followed(pool)),
             [.. candidates],
+            ExplainPrices(),
             ExplainRanks(pool),
             ExplainPeriod(pool),
             ExplainDecisions(pool, coldUs));
@@ -63,6 +64,26 @@ internal sealed class Explainer(
             plan.Follow(ref live, untilUs, gapUs, leadUs, out var heldUs);
             return (memoryGb * (untilUs - ageUs + heldUs) / 1e6) + (live ? 0 : missGbs);
         }
+    }
+
+    /// <summary>What would be followed at each price. The bills are those of the candidates, which were charged as if each had been followed.</summary>
+    private AtPriceExplanation[] ExplainPrices()
+    {
+        var first = plans.MadeForGroup(0) is { Made: true } made ? made : null;
+        var prices = new AtPriceExplanation[ContestPrice.Count];
+        for (var i = 0; i < prices.Length; i++)
+        {
+            var price = ContestPrice.Prices[i];
+            var followed = choice.FollowedAt(i);
+            prices[i] = new AtPriceExplanation(
+                price,
+                NameOf(followed),
+                first is null ? null : Explain(first.Of(followed)),
+                choice.Pools.SlotGbSeconds[followed],
+                price * choice.Pools.WaitSeconds[followed]);
+        }
+
+        return prices;
     }
 
     private List<RankExplanation> ExplainRanks(in PoolView pool)
