@@ -16,4 +16,4 @@ for _ in $(seq 100); do
   kill -0 "$scaler" 2>/dev/null || { echo "the scaler did not start" >&2; exit 1; }
   sleep 0.1
 done
-dotnet artifacts/bin/Gateway/release/gateway.dll --scaler "http://127.0.0.1:$port" --listen http://127.0.0.1:8123 --measure "$calls"
+dotnet artifacts/bin/Gateway/release/gateway.dll --scaler "http://127.0.0.1:$port" --listen http://127.0.0.1:8123 --functions samples/functions.json --measure "$calls"

@@ -8,8 +8,14 @@ namespace FuncScaler.Samples.Gateway;
 /// and what each part took.
 /// </summary>
 /// <remarks>By hand on Kestrel and HttpClient: YARP's feed package needs one that partial feeds lack.</remarks>
-internal sealed class FunctionProxy(ScalerClient scaler, GatewaySettings settings) : IDisposable
+internal sealed class FunctionProxy(ScalerClient scaler, FunctionTable functions) : IDisposable
 {
+    /// <summary>How many instances may refuse a request's connection before its caller is told.</summary>
+    private const int MostAttempts = 3;
+
+    /// <summary>How the request was started: warm, waited or cold. The gRPC service sends the header of the same name.</summary>
+    private const string StartHeader = "x-instance-start";
+
     private static readonly HashSet<string> HopByHop = new(
         ["Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Host"],
         StringComparer.OrdinalIgnoreCase);
@@ -18,34 +24,59 @@ internal sealed class FunctionProxy(ScalerClient scaler, GatewaySettings setting
 
     public async Task InvokeAsync(HttpContext http, string function, string path)
     {
-        var start = Stopwatch.GetTimestamp();
-        Instance instance;
-        try
+        if (functions.Find(function) is not { } call)
         {
-            instance = await scaler.AssignAsync(function, http.RequestAborted);
-        }
-        catch (HttpRequestException e)
-        {
-            http.Response.StatusCode = e.StatusCode is { } status ? (int)status : StatusCodes.Status502BadGateway;
-            await http.Response.WriteAsync(e.Message + "\n", http.RequestAborted);
+            await AnswerAsync(http, StatusCodes.Status404NotFound, "there is no such function");
             return;
         }
 
-        var assigned = Stopwatch.GetElapsedTime(start);
+        for (var attempt = 1; ; attempt++)
+        {
+            var start = Stopwatch.GetTimestamp();
+            Instance instance;
+            try
+            {
+                instance = await scaler.AssignAsync(function, call, http.RequestAborted);
+            }
+            catch (HttpRequestException e)
+            {
+                await AnswerAsync(http, e.StatusCode is { } status ? (int)status : StatusCodes.Status502BadGateway, e.Message);
+                return;
+            }
+
+            if (!await CallAsync(http, instance, call, path, Stopwatch.GetElapsedTime(start)))
+            {
+                return;
+            }
+
+            if (attempt == MostAttempts)
+            {
+                await AnswerAsync(http, StatusCodes.Status502BadGateway, $"{MostAttempts} instances of the function refused the connection");
+                return;
+            }
+        }
+    }
+
+    public void Dispose() => _instances.Dispose();
+
+    /// <summary>Sends the request to an instance, and the answer to the caller.</summary>
+    /// <returns>True when nothing of the request has reached the instance, so that another one may have it.</returns>
+    private async Task<bool> CallAsync(HttpContext http, Instance instance, FunctionCall call, string path, TimeSpan assigned)
+    {
+        var start = Stopwatch.GetTimestamp();
         var fault = "";
         try
         {
             if (InstanceUri.Make(instance.Address, path, http.Request.QueryString) is not { } target)
             {
-                http.Response.StatusCode = StatusCodes.Status400BadRequest;
-                await http.Response.WriteAsync("the path is no path of the function\n", http.RequestAborted);
-                return;
+                await AnswerAsync(http, StatusCodes.Status400BadRequest, "the path is no path of the function");
+                return false;
             }
 
             fault = "the call was not completed";
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
-            limit.CancelAfter(TimeSpan.FromSeconds(settings.TimeoutSeconds));
-            using var request = Forward(http.Request, target);
+            limit.CancelAfter(TimeSpan.FromSeconds(call.TimeoutSeconds));
+            using var request = Forward(http.Request, target, instance.Start);
             using var response = await _instances.SendAsync(request, limit.Token);
             http.Response.StatusCode = (int)response.StatusCode;
             foreach (var (name, values) in response.Headers.Concat(response.Content.Headers).Where(h => !HopByHop.Contains(h.Key)))
@@ -53,12 +84,18 @@ internal sealed class FunctionProxy(ScalerClient scaler, GatewaySettings setting
                 http.Response.Headers[name] = values.ToArray();
             }
 
-            http.Response.Headers["x-funcscaler-start"] = instance.Start;
+            http.Response.Headers[StartHeader] = instance.Start;
             http.Response.Headers["x-funcscaler-assign-ms"] = Milliseconds(assigned);
-            http.Response.Headers["x-funcscaler-call-ms"] = Milliseconds(Stopwatch.GetElapsedTime(start) - assigned);
+            http.Response.Headers["x-funcscaler-call-ms"] = Milliseconds(Stopwatch.GetElapsedTime(start));
             await response.Content.CopyToAsync(http.Response.Body, limit.Token);
             fault = "";
             await http.Response.CompleteAsync();
+            return false;
+        }
+        catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConnectionError)
+        {
+            fault = e.Message;
+            return true;
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
@@ -69,19 +106,29 @@ internal sealed class FunctionProxy(ScalerClient scaler, GatewaySettings setting
             }
             else
             {
-                http.Response.StatusCode = e is OperationCanceledException ? StatusCodes.Status504GatewayTimeout : StatusCodes.Status502BadGateway;
+                http.Response.Clear();
+                await (e is OperationCanceledException
+                    ? AnswerAsync(http, StatusCodes.Status504GatewayTimeout, $"the function did not answer within {call.TimeoutSeconds} s")
+                    : AnswerAsync(http, StatusCodes.Status502BadGateway, "the instance broke the call off"));
             }
+
+            return false;
         }
         finally
         {
             // Also when the caller has gone away; an instance that failed it, or refused the connection, serves no other.
-            await scaler.ReleaseAsync(instance, Stopwatch.GetElapsedTime(start) - assigned, fault);
+            await scaler.ReleaseAsync(instance, Stopwatch.GetElapsedTime(start), fault);
         }
     }
 
-    public void Dispose() => _instances.Dispose();
+    private static Task AnswerAsync(HttpContext http, int status, string sentence)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = "text/plain; charset=utf-8";
+        return http.RequestAborted.IsCancellationRequested ? Task.CompletedTask : http.Response.WriteAsync(sentence + "\n");
+    }
 
-    private static HttpRequestMessage Forward(HttpRequest from, Uri to)
+    private static HttpRequestMessage Forward(HttpRequest from, Uri to, string start)
     {
         var request = new HttpRequestMessage(new HttpMethod(from.Method), to);
         if (from.ContentLength > 0 || from.Headers.TransferEncoding.Count > 0)
@@ -97,6 +144,9 @@ internal sealed class FunctionProxy(ScalerClient scaler, GatewaySettings setting
             }
         }
 
+        // The function may want to know as well; what the caller says of it does not count.
+        request.Headers.Remove(StartHeader);
+        request.Headers.Add(StartHeader, start);
         return request;
     }
 

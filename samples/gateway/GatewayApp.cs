@@ -4,6 +4,7 @@ namespace FuncScaler.Samples.Gateway;
 internal static class GatewayApp
 {
     /// <param name="args">The settings, as <c>--scaler http://127.0.0.1:8080</c>.</param>
+    /// <exception cref="InvalidDataException">The file of functions cannot be used.</exception>
     public static WebApplication Build(params string[] args)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
@@ -11,9 +12,14 @@ internal static class GatewayApp
         var settings = builder.Configuration.Get<GatewaySettings>() ?? new GatewaySettings();
         builder.WebHost.UseUrls(settings.Listen);
         builder.Services.AddSingleton(settings);
+        builder.Services.AddSingleton(FunctionTable.Read(settings));
         builder.Services.AddSingleton<ScalerClient>();
         builder.Services.AddSingleton<FunctionProxy>();
         var app = builder.Build();
+
+        app.MapGet("/healthz", async (ScalerClient scaler, CancellationToken cancellationToken) => await scaler.IsHealthyAsync(cancellationToken)
+            ? Results.Text("ok\n")
+            : Results.Text("the scaler does not answer\n", statusCode: StatusCodes.Status503ServiceUnavailable));
 
         // /invoke/{function}/anything goes to an instance of the function as /anything.
         app.Map("/invoke/{function}/{**path}", (HttpContext http, FunctionProxy proxy, string function, string? path) => proxy.InvokeAsync(http, function, path ?? ""));

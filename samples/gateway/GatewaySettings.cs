@@ -12,15 +12,15 @@ internal sealed class GatewaySettings
     /// <summary>Where the gateway listens.</summary>
     public string Listen { get; set; } = "http://127.0.0.1:8000";
 
-    /// <summary>The memory of an instance, MB.</summary>
+    /// <summary>The file that the scaler reads its functions from; others are answered with 404. Empty for whatever the scaler knows.</summary>
+    public string Functions { get; set; } = "";
+
+    /// <summary>The memory of an instance, MB, where the file does not say it.</summary>
     public int MemoryMb { get; set; } = 256;
 
-    /// <summary>How long one request may take, s.</summary>
+    /// <summary>How long one request may take, s, where the file does not say it.</summary>
     public int TimeoutSeconds { get; set; } = 30;
 
-    /// <summary>Instead of serving: measure so many cold and so many warm calls of each function, print a table and end.</summary>
+    /// <summary>Instead of serving: measure so many cold and so many warm calls of each function of the file, print a table and end.</summary>
     public int Measure { get; set; }
-
-    /// <summary>The functions to measure, separated by commas.</summary>
-    public string Functions { get; set; } = "hello,wordcount";
 }

@@ -9,13 +9,13 @@ namespace FuncScaler.Samples.Gateway;
 internal static class Measurement
 {
     /// <returns>False when some call failed or was not started as intended.</returns>
-    public static async Task<bool> RunAsync(GatewaySettings settings, TextWriter output, CancellationToken cancellationToken)
+    public static async Task<bool> RunAsync(GatewaySettings settings, IEnumerable<string> functions, TextWriter output, CancellationToken cancellationToken)
     {
         using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(settings.Listen) };
         var ok = true;
         await output.WriteLineAsync("| function | start | calls | whole call p50, ms | p95 | of it Assign p50 | of it the instance p50 |");
         await output.WriteLineAsync("|---|---|---|---|---|---|---|");
-        foreach (var function in settings.Functions.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (var function in functions)
         {
             var calls = new Dictionary<string, List<Call>> { ["cold"] = [], ["warm"] = [] };
 
@@ -59,7 +59,7 @@ internal static class Measurement
         }
 
         return new Call(
-            response.Headers.GetValues("x-funcscaler-start").Single(),
+            response.Headers.GetValues("x-instance-start").Single(),
             Stopwatch.GetElapsedTime(start).TotalMilliseconds,
             Milliseconds("x-funcscaler-assign-ms"),
             Milliseconds("x-funcscaler-call-ms"));

@@ -1,11 +1,21 @@
 using FuncScaler.Samples.Gateway;
 
-var app = GatewayApp.Build(args);
+WebApplication app;
+try
+{
+    app = GatewayApp.Build(args);
+}
+catch (InvalidDataException e)
+{
+    await Console.Error.WriteLineAsync($"error: {e.Message}");
+    return 2;
+}
+
 var settings = app.Services.GetRequiredService<GatewaySettings>();
 if (settings.Measure > 0)
 {
     await app.StartAsync();
-    var ok = await Measurement.RunAsync(settings, Console.Out, app.Lifetime.ApplicationStopping);
+    var ok = await Measurement.RunAsync(settings, app.Services.GetRequiredService<FunctionTable>().Keys, Console.Out, app.Lifetime.ApplicationStopping);
     await app.StopAsync();
     return ok ? 0 : 1;
 }

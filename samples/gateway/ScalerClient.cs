@@ -20,14 +20,14 @@ internal sealed class ScalerClient(GatewaySettings settings) : IDisposable
     };
 
     /// <exception cref="HttpRequestException">No instance; the message has the scaler's words.</exception>
-    public async Task<Instance> AssignAsync(string function, CancellationToken cancellationToken)
+    public async Task<Instance> AssignAsync(string function, FunctionCall call, CancellationToken cancellationToken)
     {
         using var response = await _http.PostAsJsonAsync(
             "api/assign",
             new
             {
                 requestId = Guid.NewGuid().ToString("N"),
-                metaData = new { key = function, runtime = "", timeoutInSecs = settings.TimeoutSeconds, memoryInMb = settings.MemoryMb },
+                metaData = new { key = function, runtime = "", timeoutInSecs = call.TimeoutSeconds, memoryInMb = call.MemoryMb },
             },
             cancellationToken);
         var reply = await response.Content.ReadFromJsonAsync<JsonNode>(cancellationToken);
@@ -39,6 +39,22 @@ internal sealed class ScalerClient(GatewaySettings settings) : IDisposable
         return reply?["address"] is { } address
             ? new Instance(reply["assigment"]!, new Uri(address.GetValue<string>()), reply["start"]!.GetValue<string>())
             : throw new HttpRequestException("the scaler's backend has no addresses: serve with --backend process or aci");
+    }
+
+    /// <summary>Whether the scaler listens; it has two seconds to say so.</summary>
+    public async Task<bool> IsHealthyAsync(CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(2));
+        try
+        {
+            using var response = await _http.GetAsync("healthz", limit.Token);
+            return response.IsSuccessStatusCode;
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Gives an instance back; one that failed the request is to be destroyed.</summary>

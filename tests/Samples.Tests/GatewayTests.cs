@@ -16,21 +16,23 @@ public sealed class GatewayTests : IAsyncLifetime
 {
     private readonly ConcurrentQueue<string> _atInstance = new();
     private readonly ConcurrentQueue<string> _elsewhere = new();
+    private readonly ConcurrentQueue<JsonNode> _assigned = new();
     private readonly ConcurrentQueue<JsonNode> _released = new();
+    private readonly ConcurrentQueue<Uri> _refusing = new();
     private readonly List<WebApplication> _servers = [];
     private Uri _instance = null!;
     private Uri _other = null!;
+    private Uri _scaler = null!;
     private Uri _gateway = null!;
+    private DirectoryInfo? _folder;
+    private bool _scalerIsHealthy = true;
 
     public async Task InitializeAsync()
     {
         _instance = await ServeAsync(http => TellAsync(http, _atInstance, "the instance"));
         _other = await ServeAsync(http => TellAsync(http, _elsewhere, "elsewhere"));
-        var scaler = await ServeAsync(ScaleAsync);
-        var gateway = GatewayApp.Build("--scaler", scaler.ToString(), "--listen", "http://127.0.0.1:0");
-        await gateway.StartAsync();
-        _servers.Add(gateway);
-        _gateway = new Uri(gateway.Urls.First());
+        _scaler = await ServeAsync(ScaleAsync);
+        await StartAsync();
     }
 
     public async Task DisposeAsync()
@@ -40,6 +42,8 @@ public sealed class GatewayTests : IAsyncLifetime
             await server.StopAsync();
             await server.DisposeAsync();
         }
+
+        _folder?.Delete(recursive: true);
     }
 
     [Theory]
@@ -80,26 +84,181 @@ public sealed class GatewayTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_instance_that_refuses_the_connection_is_given_back_as_broken_with_the_reason()
+    public async Task Instances_that_refuse_the_connection_are_given_back_as_broken_and_the_caller_is_told_after_the_third()
     {
         using var nobody = new ReservedPort();
         _instance = nobody.Address;
 
-        Assert.StartsWith("HTTP/1.1 502", await CallAsync("/invoke/hello/"), StringComparison.Ordinal);
+        var answer = await CallAsync("/invoke/hello/");
 
-        var result = Assert.Single(_released)["result"]!;
-        Assert.True(result["needDestroy"]!.GetValue<bool>());
-        Assert.Contains("refused", result["reason"]!.GetValue<string>(), StringComparison.OrdinalIgnoreCase);
+        Assert.StartsWith("HTTP/1.1 502", answer, StringComparison.Ordinal);
+        Assert.Contains("3 instances of the function refused the connection", answer, StringComparison.Ordinal);
+        Assert.Equal(3, _released.Count);
+        Assert.All(_released, released =>
+        {
+            Assert.True(released["result"]!["needDestroy"]!.GetValue<bool>());
+            Assert.Contains("refused", released["result"]!["reason"]!.GetValue<string>(), StringComparison.OrdinalIgnoreCase);
+        });
     }
 
-    private static Task TellAsync(HttpContext http, ConcurrentQueue<string> calls, string answer)
+    [Fact]
+    public async Task A_refused_connection_is_tried_on_another_instance_with_the_same_body()
+    {
+        using var nobody = new ReservedPort();
+        _refusing.Enqueue(nobody.Address);
+
+        var answer = await CallAsync("/invoke/hello/echo", "to be or not to be");
+
+        Assert.StartsWith("HTTP/1.1 200", answer, StringComparison.Ordinal);
+        Assert.Contains("to be or not to be", answer, StringComparison.Ordinal);
+        Assert.Equal([true, false], _released.Select(r => r["result"]!["needDestroy"]!.GetValue<bool>()));
+        Assert.Equal(2, _assigned.Select(a => a["requestId"]!.GetValue<string>()).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task An_instance_that_breaks_off_after_it_had_the_request_is_not_tried_again()
+    {
+        var answer = await CallAsync("/invoke/hello/break", "charge the card");
+
+        Assert.StartsWith("HTTP/1.1 502", answer, StringComparison.Ordinal);
+        Assert.Contains("broke the call off", answer, StringComparison.Ordinal);
+        Assert.Single(_assigned);
+        Assert.True(Assert.Single(_released)["result"]!["needDestroy"]!.GetValue<bool>());
+    }
+
+    [Fact]
+    public async Task Callers_and_functions_see_how_the_request_was_started_and_callers_cannot_pretend_it()
+    {
+        var answer = await CallAsync("/invoke/hello/start", header: "X-Instance-Start: warm");
+
+        Assert.Contains("x-instance-start: cold\r\n", answer, StringComparison.Ordinal);
+        Assert.Contains("started cold", answer, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_function_that_the_file_does_not_name_is_answered_with_404_and_the_scaler_is_not_asked()
+    {
+        await RestartAsync("""{ "functions": { "hello": {} } }""");
+
+        Assert.StartsWith("HTTP/1.1 404", await CallAsync("/invoke/nosuch/"), StringComparison.Ordinal);
+        Assert.Empty(_assigned);
+        Assert.StartsWith("HTTP/1.1 200", await CallAsync("/invoke/hello/"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Memory_and_time_of_a_function_come_from_the_file_and_else_from_the_settings()
+    {
+        await RestartAsync("""{ "functions": { "hello": { "call": { "memoryMb": 64, "timeoutSeconds": 7 } }, /* a comment */ "other": {}, } }""", "--memoryMb", "512", "--timeoutSeconds", "11");
+
+        await CallAsync("/invoke/hello/");
+        await CallAsync("/invoke/other/");
+
+        Assert.Equal(
+            [("hello", 64, 7), ("other", 512, 11)],
+            _assigned.Select(a => a["metaData"]!).Select(m => (m["key"]!.GetValue<string>(), m["memoryInMb"]!.GetValue<int>(), m["timeoutInSecs"]!.GetValue<int>())));
+    }
+
+    [Fact]
+    public async Task A_function_that_takes_longer_than_its_time_is_answered_with_504_and_a_sentence()
+    {
+        await RestartAsync("""{ "functions": { "hello": { "call": { "timeoutSeconds": 1 } } } }""");
+
+        var answer = await CallAsync("/invoke/hello/never");
+
+        Assert.StartsWith("HTTP/1.1 504", answer, StringComparison.Ordinal);
+        Assert.Contains("did not answer within 1 s", answer, StringComparison.Ordinal);
+        Assert.True(Assert.Single(_released)["result"]!["needDestroy"]!.GetValue<bool>());
+    }
+
+    [Theory]
+    [InlineData("""{ "functions": { "hello": { "call": { "memoryMb": 0 } } } }""", "functions.hello.call.memoryMb 0 is out of range")]
+    [InlineData("""{ "functions": { "hello": { "call": { "timeoutSeconds": "5s" } } } }""", "functions.hello.call.timeoutSeconds \"5s\" is out of range")]
+    [InlineData("""{ "functions": { "hello": { "call": 5 } } }""", "cannot be read")]
+    [InlineData("""{ "functions": [] }""", "cannot be read")]
+    [InlineData("""{ }""", "cannot be read")]
+    [InlineData("no JSON", "cannot be read")]
+    public void A_file_of_functions_that_cannot_be_used_is_told_with_its_place(string json, string sentence)
+    {
+        var error = Assert.Throws<InvalidDataException>(() => FunctionTable.Read(new GatewaySettings { Functions = Write(json) }));
+
+        Assert.Contains(sentence, error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
+    public async Task A_scaler_without_an_instance_is_quoted_with_its_status()
+    {
+        var answer = await CallAsync("/invoke/full/");
+
+        Assert.StartsWith("HTTP/1.1 429", answer, StringComparison.Ordinal);
+        Assert.Contains("too many wait", answer, StringComparison.Ordinal);
+        Assert.Empty(_released);
+    }
+
+    [Fact]
+    public async Task Health_is_the_scalers()
+    {
+        Assert.StartsWith("HTTP/1.1 200", await CallAsync("/healthz"), StringComparison.Ordinal);
+
+        _scalerIsHealthy = false;
+
+        Assert.StartsWith("HTTP/1.1 503", await CallAsync("/healthz"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_file_of_the_sample_functions_can_be_read() =>
+        Assert.Equal(["hello", "wordcount"], FunctionTable.Read(new GatewaySettings { Functions = Path.Combine(Repository.Root, "samples", "functions.json") }).Keys);
+
+    private static async Task TellAsync(HttpContext http, ConcurrentQueue<string> calls, string answer)
     {
         calls.Enqueue(http.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpRequestFeature>()!.RawTarget);
-        return http.Response.WriteAsync(answer);
+        switch (http.Request.Path)
+        {
+            case "/echo":
+                await http.Request.Body.CopyToAsync(http.Response.Body);
+                break;
+            case "/start":
+                await http.Response.WriteAsync($"started {http.Request.Headers["x-instance-start"]}");
+                break;
+            case "/break":
+                http.Abort();
+                break;
+            case "/never":
+                await Task.Delay(Timeout.Infinite, http.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                break;
+            default:
+                await http.Response.WriteAsync(answer);
+                break;
+        }
+    }
+
+    /// <summary>A gateway with a file of functions takes the place of the one without.</summary>
+    private Task RestartAsync(string functions, params string[] arguments) => StartAsync(["--functions", Write(functions), .. arguments]);
+
+    private async Task StartAsync(params string[] arguments)
+    {
+        var gateway = GatewayApp.Build(["--scaler", _scaler.ToString(), "--listen", "http://127.0.0.1:0", .. arguments]);
+        await gateway.StartAsync();
+        _servers.Add(gateway);
+        _gateway = new Uri(gateway.Urls.First());
+    }
+
+    private string Write(string json)
+    {
+        _folder ??= Directory.CreateTempSubdirectory("funcscaler-");
+        var file = Path.Combine(_folder.FullName, "functions.json");
+        File.WriteAllText(file, json);
+        return file;
     }
 
     private async Task ScaleAsync(HttpContext http)
     {
+        if (http.Request.Path == "/healthz")
+        {
+            http.Response.StatusCode = _scalerIsHealthy ? 200 : 500;
+            return;
+        }
+
         var request = (await JsonNode.ParseAsync(http.Request.Body))!;
         if (http.Request.Path == "/api/release")
         {
@@ -108,7 +267,16 @@ public sealed class GatewayTests : IAsyncLifetime
             return;
         }
 
-        await http.Response.WriteAsJsonAsync(new { assigment = new { requestId = "r", instanceId = "i" }, address = _instance, start = "warm" });
+        if (request["metaData"]!["key"]!.GetValue<string>() == "full")
+        {
+            http.Response.StatusCode = StatusCodes.Status429TooManyRequests;
+            await http.Response.WriteAsJsonAsync(new { status = "ResourceExhausted", error = "too many wait" });
+            return;
+        }
+
+        _assigned.Enqueue(request);
+        var address = _refusing.TryDequeue(out var refusing) ? refusing : _instance;
+        await http.Response.WriteAsJsonAsync(new { assigment = new { requestId = "r", instanceId = "i" }, address, start = "cold" });
     }
 
     private async Task<Uri> ServeAsync(RequestDelegate handle)
@@ -124,13 +292,13 @@ public sealed class GatewayTests : IAsyncLifetime
     }
 
     /// <summary>Sends a path exactly as it is written: clients tidy it up first.</summary>
-    private async Task<string> CallAsync(string path)
+    private async Task<string> CallAsync(string path, string body = "", string header = "X-Nothing: 0")
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         using var connection = new TcpClient();
         await connection.ConnectAsync(IPAddress.Loopback, _gateway.Port, limit.Token);
         var stream = connection.GetStream();
-        await stream.WriteAsync(Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: {_gateway.Authority}\r\nConnection: close\r\n\r\n"), limit.Token);
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"{(body.Length > 0 ? "POST" : "GET")} {path} HTTP/1.1\r\nHost: {_gateway.Authority}\r\n{header}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}"), limit.Token);
         using var reader = new StreamReader(stream);
         return await reader.ReadToEndAsync(limit.Token);
     }

@@ -70,6 +70,8 @@ public sealed record ProcessOptions
                 "is no folder",
                 "write the folder that the command is to run in, relative to this file, or leave it out");
             command.Start.Check(errors, $"{where}.start");
+            errors.Range($"{where}.call.memoryMb", command.Call.MemoryMb, 1, 1 << 20);
+            errors.Range($"{where}.call.timeoutSeconds", command.Call.TimeoutSeconds, 1, 3600);
         }
 
         errors.Range("maxMemoryMb", MaxMemoryMb, 0, int.MaxValue);
@@ -123,4 +125,19 @@ public sealed record ProcessCommand
 
     /// <summary>What it is told in POST /init, where <see cref="Start"/> says so.</summary>
     public FunctionCode Code { get; init; } = new();
+
+    /// <summary>How gateways call it. The backend itself starts what a request asks for.</summary>
+    public FunctionCallSettings Call { get; init; } = new();
+}
+
+/// <summary>What a gateway that reads the same file asks the scaler for.</summary>
+public sealed record FunctionCallSettings
+{
+    /// <summary>The memory of an instance, MB.</summary>
+    /// <value>1 to 1,048,576. The default is 256.</value>
+    public int MemoryMb { get; init; } = 256;
+
+    /// <summary>How long one request may take, s.</summary>
+    /// <value>1 to 3,600. The default is 30.</value>
+    public int TimeoutSeconds { get; init; } = 30;
 }
