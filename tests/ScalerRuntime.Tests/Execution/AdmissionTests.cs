@@ -13,7 +13,7 @@ public sealed class AdmissionTests : IDisposable
     private long _memory;
 
     public AdmissionTests() =>
-        _admission = new Admission(new AdmissionOptions { MaxMemoryBytes = 1000 }, _time, _holds.Add, () => _memory, beats: false);
+        _admission = new Admission(new AdmissionOptions { MaxDelay = TimeSpan.FromMilliseconds(250), MaxMemoryBytes = 1000 }, _time, _holds.Add, () => _memory, beats: false);
 
     public void Dispose() => _admission.Dispose();
 
