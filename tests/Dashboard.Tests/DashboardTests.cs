@@ -46,7 +46,9 @@ public sealed class DashboardTests(ContestRunFixture contest) : IClassFixture<Co
         await Expect(page.Locator("#function h2.title")).ToHaveTextAsync(key);
         await Expect(page.Locator("#function h2.title")).ToBeFocusedAsync();
         await Expect(page.Locator("#function svg[aria-label^='Histogram of']")).ToBeVisibleAsync(new LocatorAssertionsToBeVisibleOptions { Timeout = 20_000 });
-        await Expect(page.Locator("#function tr.followed")).ToHaveCountAsync(1);
+
+        // One among the candidates, one among the prices.
+        await Expect(page.Locator("#function tr.followed")).ToHaveCountAsync(2);
         await Expect(page.Locator("#function ol.decisions li").First).ToContainTextAsync("ago.");
         await page.GoBackAsync();
         await Expect(page.Locator("#overview")).ToBeVisibleAsync();

@@ -66,7 +66,8 @@ public sealed class WorkerSimulationTests
             _dice = new Dice(seed);
             _backend = new SimulatedBackend(_dice, null, Log);
             var policy = PolicyCatalog.Parse(_dice.Percent(50) ? "ttl:5" : "direct");
-            var options = new LeasingOptions { Pool = new SlotPoolOptions { Waiting = _dice.Percent(80) } };
+            // As long as the function itself asks for: this world ends before an hour has passed.
+            var options = new LeasingOptions { HoldAhead = TimeSpan.Zero, Pool = new SlotPoolOptions { Waiting = _dice.Percent(80) } };
             _ledgers = new SimulatedLedgers(_backend, policy, options, _time, _dice, Log, _started.Add);
             _workers = [.. Enumerable.Range(0, 2).Select(i => new WorkerRuntime(
                 new WorkerId($"w{i}-{seed}"),

@@ -99,6 +99,9 @@ public partial class LocalPool : ISlotLessor, IWakeable
         SlotCount == 0 && _pool.WaiterCount == 0 && _outbox.Count == 0 && _returned.Count == 0 && _waitingReported == 0 && _acknowledged >= _sequence
         && (_activeUs == long.MaxValue || _pool.KnowsNothing);
 
+    /// <summary>Whether slots that the worker had in a former life may still come into being: then the function must be known, to tell of them.</summary>
+    internal bool ExpectsLate { get; set; }
+
     /// <summary>Since when it is among the empty pools of its core, µs.</summary>
     internal long EmptySinceUs { get; set; }
 

@@ -193,8 +193,13 @@ public sealed class WorkerCore : IScalerCore
         Route(nowUs, function, pool => pool.Abandon(nowUs, request, effects));
 
     /// <inheritdoc cref="LocalPool.SlotCreated"/>
-    public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects) =>
-        Route(nowUs, function, pool => pool.SlotCreated(nowUs, ticket, backendId, effects));
+    public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects)
+    {
+        // What comes into being late is told, whoever wanted it: its pool may be forgotten, or of a former life.
+        var pool = _pools.GetValueOrDefault(function) ?? PoolOf(nowUs, LocalPool.Unknown(function), effects);
+        pool.SlotCreated(nowUs, ticket, backendId, effects);
+        Follow(nowUs, pool, pool.NextDueUs);
+    }
 
     /// <inheritdoc cref="LocalPool.SlotReady"/>
     public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects) =>
@@ -260,6 +265,7 @@ public sealed class WorkerCore : IScalerCore
         foreach (var pool in former)
         {
             var waiting = pool.Pool.Line.ToList();
+            var hadSlots = pool.SlotCount > 0;
             if (pool.End(nowUs) is { } lastWords)
             {
                 Outbox.Reports.Add(new DueReport(pool.Function.Key, lastWords));
@@ -267,6 +273,7 @@ public sealed class WorkerCore : IScalerCore
 
             pool.Pool.Forgotten();
             var next = PoolOf(nowUs, pool.Function, effects);
+            next.ExpectsLate = hadSlots;
             foreach (var waiter in waiting)
             {
                 for (var callers = waiter.Callers; callers > 0; callers--)
@@ -317,7 +324,7 @@ public sealed class WorkerCore : IScalerCore
         {
             RemoveEmptyPlace(pool);
         }
-        else if (pool.Pool.KnowsNothing)
+        else if (pool.Pool.KnowsNothing && !pool.ExpectsLate)
         {
             Forget(pool);
         }
