@@ -9,19 +9,6 @@ using Microsoft.Extensions.Options;
 
 namespace FuncScaler.ScalerFunctions.Worker;
 
-/// <summary>Whether a worker's first requests wait for nothing but the backend.</summary>
-public sealed class WorkerReadiness(WorkerRuntime runtime)
-{
-    /// <summary>The rehearsal before the first request; done where there is none.</summary>
-    internal Task Rehearsal { get; set; } = Task.CompletedTask;
-
-    /// <summary>Whether the worker has its lease, and has rehearsed.</summary>
-    public bool IsReady => runtime.IsReady && Rehearsal.IsCompleted;
-
-    /// <inheritdoc cref="WorkerRuntime.Begin"/>
-    public void Begin() => runtime.Begin();
-}
-
 /// <summary>
 /// Connects a worker that serves native gRPC to the ledgers before the first invocation does, and hands its slots back when it stops.
 /// </summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using FuncScaler.Runtime.Telemetry;
 using FuncScaler.SlotBackends;
 using Microsoft.Extensions.Logging;
 
@@ -152,7 +151,7 @@ internal sealed partial class BackendCalls : IAsyncDisposable
 
     private async Task CallAsync(Effect effect)
     {
-        using var activity = _executor.Measured ? ScalerTelemetry.StartActivity(NameOf(effect.Kind), effect.Function) : null;
+        using var activity = _executor.StartActivity(NameOf(effect.Kind), effect.Function);
         LogDecided(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, effect.Message ?? "as the policy decided");
         try
         {

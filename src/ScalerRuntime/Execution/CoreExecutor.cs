@@ -60,9 +60,6 @@ internal sealed class CoreExecutor : IAsyncDisposable
     /// <summary>What was counted so far; read it within <see cref="Look{T}"/>.</summary>
     public RequestCounters Counters { get; } = new();
 
-    /// <inheritdoc cref="ScalerRuntimeOptions.Measured"/>
-    public bool Measured => _options.Measured;
-
     /// <summary>How long Assigns have taken, while somebody wants to know.</summary>
     public SchedulingTimes Times { get; } = new();
 
@@ -99,10 +96,11 @@ internal sealed class CoreExecutor : IAsyncDisposable
                 Counters.Granted(only.GrantKind);
                 Rearm();
                 _afterEvent?.Invoke();
-                if (Measured)
+                if (_options.Measured)
                 {
                     ScalerTelemetry.RecordWarmAssign(this, nowUs, only.GrantKind);
                 }
+
                 if (calledUs >= 0)
                 {
                     Times.Add(NowUs - calledUs);
@@ -119,7 +117,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
                 Counters.Overloaded++;
                 Rearm();
                 _afterEvent?.Invoke();
-                ScalerTelemetry.RecordRejected(0);
+                Record(0, grant: null);
                 return ValueTask.FromException<AssignedInstance>(PendingAssigns.Rejection(refused));
             }
 
@@ -277,16 +275,12 @@ internal sealed class CoreExecutor : IAsyncDisposable
     private async ValueTask<AssignedInstance> WaitAsync(
         FunctionMeta function, RequestId request, Task<AssignedInstance> pending, long askedUs, CancellationToken cancellationToken)
     {
-        using var activity = Measured ? ScalerTelemetry.StartActivity("wait", function) : null;
+        using var activity = StartActivity("wait", function);
         try
         {
             var assigned = await pending.WaitAsync(cancellationToken).ConfigureAwait(false);
             var tookUs = NowUs - askedUs;
-            if (Measured)
-            {
-                ScalerTelemetry.RecordAssign(tookUs, assigned.Kind);
-            }
-
+            Record(tookUs, assigned.Kind);
             Times.Add(tookUs);
             activity?.SetTag("funcscaler.outcome", ScalerService.StartName(assigned.Kind));
             return assigned;
@@ -294,11 +288,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
         catch (AssignRejectedException e)
         {
             var tookUs = NowUs - askedUs;
-            if (Measured)
-            {
-                ScalerTelemetry.RecordRejected(tookUs);
-            }
-
+            Record(tookUs, grant: null);
             Times.Add(tookUs);
             activity?.SetStatus(ActivityStatusCode.Error, e.Message);
             throw;
@@ -308,6 +298,28 @@ internal sealed class CoreExecutor : IAsyncDisposable
             // The core counts a request's callers: only the last one that goes away takes the instance away from the others.
             Abandon(function.Key, request);
             throw;
+        }
+    }
+
+    /// <summary>An activity for traces; null where nobody listens, and in a rehearsal.</summary>
+    internal Activity? StartActivity(string name, FunctionMeta function) =>
+        _options.Measured ? ScalerTelemetry.StartActivity(name, function) : null;
+
+    /// <summary>Records how long an assign that was not warm took, by its outcome; null for a rejection.</summary>
+    private void Record(long tookUs, GrantKind? grant)
+    {
+        if (!_options.Measured)
+        {
+            return;
+        }
+
+        if (grant is { } kind)
+        {
+            ScalerTelemetry.RecordAssign(tookUs, kind);
+        }
+        else
+        {
+            ScalerTelemetry.RecordRejected(tookUs);
         }
     }
 

@@ -34,7 +34,7 @@ public static class PolicyCatalog
         new("fft", "interval=S,window=N,harmonics=N,trend=0|1|2", "as many instances as trend and harmonics of past concurrency forecast",
             With(FftPolicyOptions.Read, o => new FftPolicy(o))),
         new("huawei", "S", "keeps idle instances a minute",
-            With(HuaweiPolicyOptions.Read, o => new HuaweiPolicy(o))),
+            With(HuaweiPolicy.Read, o => new TtlPolicy(o))),
         new("kpa", "window=S,tick=S,panic=X,threshold=X,target=X,up=X,down=X,grace=S", "Knative's autoscaler: as many instances as concurrency asks for, every 2 s; requests queue",
             With(KpaPolicyOptions.Read, o => new KpaPolicy(o))),
         new("slo", "MS,keep=S", "creates only where a request would be answered later than MS ms (1000)",

@@ -92,7 +92,21 @@ public sealed record SlotPoolOptions
     /// The same for single functions, by key; null for one whose price follows from the contest's score. Default none. Functions that are not
     /// in it have <see cref="LatencyPriceGbs"/>.
     /// </summary>
-    public IReadOnlyDictionary<string, double?> LatencyPricesGbs { get; init; } = ImmutableDictionary<string, double?>.Empty;
+    /// <exception cref="ArgumentException">A price is below 0, or no number.</exception>
+    public IReadOnlyDictionary<string, double?> LatencyPricesGbs
+    {
+        get;
+        init
+        {
+            // Here and not in Validate, which each pool calls: there may be as many prices as functions.
+            foreach (var (key, price) in value)
+            {
+                CheckPrice(price, $"{nameof(LatencyPricesGbs)} of {key}");
+            }
+
+            field = value;
+        }
+    } = ImmutableDictionary<string, double?>.Empty;
 
     /// <summary>How long a slot that the backend lists and nobody owns is left alone before it is destroyed. Default 0.</summary>
     public TimeSpan OrphanGrace { get; init; }
@@ -153,18 +167,6 @@ public sealed record SlotPoolOptions
         }
 
         CheckPrice(LatencyPriceGbs, nameof(LatencyPriceGbs));
-        foreach (var (key, price) in LatencyPricesGbs)
-        {
-            CheckPrice(price, $"{nameof(LatencyPricesGbs)} of {key}");
-        }
-
-        static void CheckPrice(double? priceGbs, string name)
-        {
-            if (priceGbs is { } price && !(price >= 0 && double.IsFinite(price)))
-            {
-                throw new ArgumentException($"{name} is {price} GB·s and must be 0 or more.");
-            }
-        }
 
         static void Check(bool holds, string name, TimeSpan value, string range)
         {
@@ -172,6 +174,14 @@ public sealed record SlotPoolOptions
             {
                 throw new ArgumentException($"{name} is {value} and must be {range}, and at most {Longest.Days} days.");
             }
+        }
+    }
+
+    private static void CheckPrice(double? priceGbs, string name)
+    {
+        if (priceGbs is { } price && !(price >= 0 && double.IsFinite(price)))
+        {
+            throw new ArgumentException($"{name} is {price} GB·s and must be 0 or more.");
         }
     }
 }

@@ -23,6 +23,13 @@ public class SlotPoolOptionsTests
         Assert.Contains(words, Assert.Throws<ArgumentException>(options.Validate).Message, StringComparison.Ordinal);
 
     [Fact]
+    public void A_wrong_price_of_one_function_is_refused_where_it_is_given_with_the_function()
+    {
+        var e = Assert.Throws<ArgumentException>(() => new SlotPoolOptions { LatencyPricesGbs = new Dictionary<string, double?> { ["f"] = 1, ["g"] = -1 } });
+        Assert.Equal("LatencyPricesGbs of g is -1 GB·s and must be 0 or more.", e.Message);
+    }
+
+    [Fact]
     public void The_defaults_are_in_range_and_so_is_no_limit_at_all()
     {
         new SlotPoolOptions().Validate();

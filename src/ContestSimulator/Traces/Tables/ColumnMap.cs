@@ -120,10 +120,11 @@ public sealed record ColumnMap
 
     private static (TableTimeUnit Time, TableTimeUnit Duration, TableTimeUnit Init) ParseUnits(string text)
     {
-        TableTimeUnit? all = null, start = null, duration = null, init = null;
+        var units = new Dictionary<string, TableTimeUnit>();
         foreach (var part in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             var equals = part.IndexOf('=', StringComparison.Ordinal);
+            var name = equals < 0 ? "" : part[..equals].Trim();
             TableTimeUnit? unit = part[(equals + 1)..].Trim() switch
             {
                 "s" => TableTimeUnit.S,
@@ -132,26 +133,15 @@ public sealed record ColumnMap
                 "ns" => TableTimeUnit.Ns,
                 _ => null,
             };
-            switch (equals < 0 ? "" : part[..equals].Trim())
+            if (unit is null || name is not ("" or "start" or "duration" or "init"))
             {
-                case "" when unit is not null:
-                    all = unit;
-                    break;
-                case "start" when unit is not null:
-                    start = unit;
-                    break;
-                case "duration" when unit is not null:
-                    duration = unit;
-                    break;
-                case "init" when unit is not null:
-                    init = unit;
-                    break;
-                default:
-                    throw new FormatException($"'{part}' is no unit: write s, ms, us or ns, and start=, duration= or init= before it for these alone.");
+                throw new FormatException($"'{part}' is no unit: write s, ms, us or ns, and start=, duration= or init= before it for these alone.");
             }
+
+            units[name] = unit.Value;
         }
 
-        var otherwise = all ?? TableTimeUnit.S;
-        return (start ?? otherwise, duration ?? otherwise, init ?? otherwise);
+        var otherwise = units.GetValueOrDefault("", TableTimeUnit.S);
+        return (units.GetValueOrDefault("start", otherwise), units.GetValueOrDefault("duration", otherwise), units.GetValueOrDefault("init", otherwise));
     }
 }
