@@ -38,6 +38,9 @@ public sealed record VirtualOptions
     /// </summary>
     public bool RecordSeries { get; init; }
 
+    /// <summary>A restart of the scaler; null for none.</summary>
+    public VirtualRestart? Restart { get; init; }
+
     /// <summary>Looks into one function's pool at one time of the run; null for not at all.</summary>
     public VirtualInspection? Inspection { get; init; }
 }

@@ -13,7 +13,10 @@ internal sealed class VirtualShard
 {
     private readonly IReadOnlyList<TraceFunction> _functions;
     private readonly VirtualOptions _options;
-    private readonly ScalerCore _core;
+    private readonly PolicyChoice _policy;
+    private readonly VirtualMemory? _memory;
+    private ScalerCore _core;
+    private long _restartAtUs;
     private readonly PriorityQueue<Happening, EventTime> _events = new();
     private readonly Dictionary<RequestId, Caller> _waiting = [];
     private readonly Stack<Caller> _idleCallers = new();
@@ -33,7 +36,10 @@ internal sealed class VirtualShard
     {
         _functions = functions;
         _options = options;
-        _core = new ScalerCore(policy, options.Pool);
+        _policy = policy;
+        _memory = options.Restart is null ? null : new VirtualMemory();
+        _restartAtUs = options.Restart?.AtUs ?? long.MaxValue;
+        _core = MakeCore(0);
         _layers = policy.Layers is { } layers ? new LayerStore(layers(), BillLayer) : null;
         _totals = new FunctionTotals[functions.Count];
         _recorders = options.RecordSeries ? new InstanceRecorder?[functions.Count] : null;
@@ -100,6 +106,12 @@ internal sealed class VirtualShard
                 Inspect(_inspectAtUs);
             }
 
+            if (nowUs > _restartAtUs)
+            {
+                Restart(_restartAtUs);
+                continue;
+            }
+
             // An instance that becomes free, or must go, at the very time of an arrival still serves it.
             if (eventUs == nowUs)
             {
@@ -145,6 +157,37 @@ internal sealed class VirtualShard
         }
 
         _layers?.Close(endUs);
+    }
+
+    private ScalerCore MakeCore(long lastTicket) => new(
+        _policy, _options.Pool, _memory is null ? null : new ScalerCoreState { LastTicket = lastTicket, Journal = _memory, Learned = _memory });
+
+    /// <summary>The core ends, and another one goes on with what outlives it.</summary>
+    private void Restart(long nowUs)
+    {
+        _restartAtUs = long.MaxValue;
+        var keeps = _options.Restart!.Keeps;
+        _memory!.Take(_core, nowUs);
+        if (!keeps.HasFlag(RestartKeeps.Learned))
+        {
+            _memory.Forget();
+        }
+
+        var slots = _memory.TakeSlots(keeps.HasFlag(RestartKeeps.Instances));
+        _core = MakeCore(_core.LastTicket);
+        foreach (var (function, slot) in slots)
+        {
+            _core.Restore(nowUs, function, [slot], _effects);
+        }
+
+        // A creation that is under way goes on: the platform knows its ticket already.
+        _effects.RemoveAll(e => e.Kind == EffectKind.CreateSlot && _slots.ContainsKey(e.Ticket));
+        RunEffects(nowUs);
+        foreach (var caller in _waiting.Values.OrderBy(c => c.ArrivedUs).ToList())
+        {
+            _core.Assign(nowUs, _functions[caller.Function].Meta, caller.Request, long.MaxValue, _effects);
+            RunEffects(nowUs);
+        }
     }
 
     private void Arrive(in TraceRequest request, long nowUs)

@@ -25,6 +25,12 @@ internal static class SimulateCommand
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance, as the papers' originals do" };
         var price = CommonOptions.LatencyPrice(otherwise: null, "; a price also sorts by cost");
+        var restartAt = CommonOptions.Seconds("--restart-at", "End the scaler without notice so many s after the first request and start it anew; requests that wait are asked for again");
+        var restartKeeps = new Option<RestartKeeps>("--restart-keeps")
+        {
+            Description = "What the new scaler takes over: all, instances (idle ones), learned (what the policy knows), or nothing",
+            DefaultValueFactory = _ => RestartKeeps.All,
+        };
         var measures = new MeasureOptions();
         var threads = CommonOptions.Whole("--threads", "Processors to use", Math.Min(Environment.ProcessorCount, MostThreads), 1, MostThreads, "is no number of processors", $"give 1 to {MostThreads}");
         var output = CommonOptions.Path("--out", "Write report.html and result.json into this folder; runs the two keep-alive sweeps of the report besides", "DIR");
@@ -36,7 +42,7 @@ internal static class SimulateCommand
         var experiment = CommonOptions.Path("--experiment", "Take options from this file, a JSON object of them by name; what is typed besides is added", "FILE");
         var command = new Command("simulate", "Compare policies on a trace in virtual time, next to what perfect knowledge could reach");
         trace.AddTo(command);
-        foreach (var option in (Option[])[policies, assembly, rpc, tail, noWait, price, .. measures.All, seeds, boundOnly, threads, output, json, markdown, experiment])
+        foreach (var option in (Option[])[policies, assembly, rpc, tail, noWait, restartAt, restartKeeps, price, .. measures.All, seeds, boundOnly, threads, output, json, markdown, experiment])
         {
             command.Options.Add(option);
         }
@@ -60,6 +66,7 @@ internal static class SimulateCommand
                 TailUs = (long)((parsed.GetValue(tail) ?? 300) * 1e6),
                 Pool = new SlotPoolOptions { Waiting = !parsed.GetValue(noWait), LatencyPriceGbs = latencyPrice },
                 CreateCostGbs = prices.CreateCostGbs,
+                Restart = parsed.GetValue(restartAt) is { } atSeconds ? new VirtualRestart((long)(atSeconds * 1e6), parsed.GetValue(restartKeeps)) : null,
             };
             var seedList = parsed.GetValue(seeds) is { } list ? SeedList.Parse(list) : null;
             if (folder is not null)

@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Policies;
 using FuncScaler.Policies.Basic;
 using FuncScaler.Scoring;
@@ -23,7 +24,8 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly SlotPoolOptions _options;
-    private readonly SlotRegistry _registry = new();
+    private readonly SlotRegistry _registry;
+    private readonly ILearnedMemory? _learned;
 
     /// <summary>For each function the pool that its last request used.</summary>
     private readonly Dictionary<MetaKey, SlotPool> _pools = [];
@@ -43,11 +45,15 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     private readonly long _forgetAfterUs;
     private long _workedUs;
     private bool _draining;
+    private bool _sharedRead;
 
     /// <param name="policy">How every function is served.</param>
     /// <param name="options">Limits of each pool.</param>
-    public ScalerCore(PolicyChoice policy, SlotPoolOptions options)
+    /// <param name="state">What outlives the process; null for nothing.</param>
+    public ScalerCore(PolicyChoice policy, SlotPoolOptions options, ScalerCoreState? state = null)
     {
+        _registry = new SlotRegistry(state?.LastTicket ?? 0) { Journal = state?.Journal };
+        _learned = state?.Learned;
         _makePolicy = policy.Begin(this);
         _options = options;
         _forgetAfterUs = options.ForgetAfter.ToUs();
@@ -284,7 +290,9 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
     private SlotPool AddPool(long nowUs, FunctionMeta function, List<Effect> effects)
     {
-        var pool = new SlotPool(function, _makePolicy(function), _options, _registry, Ledger);
+        var pool = _learned is null
+            ? new SlotPool(function, _makePolicy(function), _options, _registry, Ledger)
+            : MakeLearned(function, _learned);
         _pools[function.Key] = pool;
         if (_draining)
         {
@@ -292,6 +300,46 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         }
 
         return pool;
+    }
+
+    /// <summary>A pool that begins with what former runs have learned.</summary>
+    private SlotPool MakeLearned(FunctionMeta function, ILearnedMemory learned)
+    {
+        var pool = new SlotPool(function, _makePolicy(function), _options, _registry, Ledger);
+        if (!_sharedRead)
+        {
+            _sharedRead = true;
+            pool = Read(pool, learned.Shared, new MetaKey(""), static (to, reader) => to.ReadShared(reader));
+        }
+
+        return Read(pool, learned.Find(function.Key), function.Key, static (to, reader) => to.ReadLearned(reader));
+
+        // What reads half of a record has half of another function's mind: it is made anew.
+        SlotPool Read(SlotPool into, LearnedBytes? bytes, MetaKey whose, Action<SlotPool, LearnedReader> read)
+        {
+            if (bytes is not { } record)
+            {
+                return into;
+            }
+
+            try
+            {
+                if (LearnedRecord.Open(record.Record, record.WrittenUs, out var whyNot) is { } reader)
+                {
+                    read(into, reader);
+                    return into;
+                }
+
+                learned.Ignored(whose, whyNot!);
+                return into;
+            }
+            catch (LearnedFormatException e)
+            {
+                learned.Ignored(whose, e.Message);
+                into.Forgotten();
+                return new SlotPool(function, _makePolicy(function), _options, _registry, Ledger);
+            }
+        }
     }
 
     /// <summary>The pool for a request whose function may have pools of several settings, or get a further one.</summary>
@@ -373,6 +421,34 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         }
     }
 
+    /// <summary>Takes over what a former run of the scaler has left of a function: to be called before any other event.</summary>
+    /// <param name="nowUs">The time.</param>
+    /// <param name="function">The function.</param>
+    /// <param name="slots">Its slots; may be none, where it is only to be remembered.</param>
+    /// <param name="effects">Where effects are added.</param>
+    public void Restore(long nowUs, FunctionMeta function, IEnumerable<RestoredSlot> slots, List<Effect> effects)
+    {
+        ArgumentNullException.ThrowIfNull(slots);
+        var pool = function.Key == NoFunction.Key ? _orphans : Find(function.Key) ?? AddPool(nowUs, function, effects);
+        if (!pool.Fits(function) && pool != _orphans)
+        {
+            pool = PoolFor(nowUs, pool, function, new RequestId(""), effects);
+        }
+
+        foreach (var slot in slots)
+        {
+            pool.Restore(nowUs, slot, effects);
+        }
+
+        Finish(nowUs, pool, effects);
+    }
+
+    /// <summary>What all functions share of what was learned, as a <see cref="LearnedRecord"/>; null where nothing is.</summary>
+    public byte[]? WriteShared(long nowUs) => Pools.FirstOrDefault()?.WriteShared(nowUs);
+
+    /// <summary>The last ticket that was given.</summary>
+    public long LastTicket => _registry.LastTicket;
+
     /// <summary>What ends every event: the pool's wake-up time, the reviews that policies asked for, and what is to be forgotten.</summary>
     private void Finish(long nowUs, SlotPool pool, List<Effect> effects)
     {
@@ -432,6 +508,11 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     {
         var key = pool.Function.Key;
         RemoveEmptyPlace(pool);
+        if (_learned is not null && !pool.IsFormer && !pool.KnowsNothing)
+        {
+            _learned.Keep(key, new LearnedBytes(pool.WriteLearned(nowUs), nowUs));
+        }
+
         var former = _former.GetValueOrDefault(key);
         if (pool.IsFormer)
         {

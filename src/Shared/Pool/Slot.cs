@@ -27,6 +27,12 @@ internal sealed class Slot(SlotTicket ticket, int memoryMb, long wantedUs)
     /// <summary>Of a busy instance, the request that holds it.</summary>
     public RequestId Request { get; set; }
 
+    /// <summary>Of a busy instance whose request is not known, that request's mark; 0 for none.</summary>
+    public long RequestMark { get; set; }
+
+    /// <summary>What the journal sees of it; null where there is no journal.</summary>
+    public SlotEntry? Entry { get; set; }
+
     /// <summary>Where requests do not share what is new, the one that this slot was created for.</summary>
     public RequestId? BoundTo { get; set; }
 

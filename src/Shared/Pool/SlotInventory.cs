@@ -18,6 +18,9 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
     private readonly List<Slot> _idle = [];
     private int _busyAfterWait;
 
+    /// <summary>Whose slots they are, for the journal.</summary>
+    public FunctionMeta Function { get; set; } = null!;
+
     /// <summary>Slots in whatever state.</summary>
     public int Count => _slots.Count;
 
@@ -75,6 +78,7 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
         slot.State = state;
         slot.Billed = state == SlotState.Destroying;
         _slots.Add(slot.Ticket, slot);
+        slot.Entry = registry.Journal is null ? null : new SlotEntry(slot, Function);
         Enter(slot);
         if (!slot.Billed)
         {
@@ -126,6 +130,15 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
         Enter(slot);
     }
 
+    /// <summary>It has become known which request holds an instance.</summary>
+    public void Rename(Slot slot, RequestId request)
+    {
+        _inUse.Remove(slot.Request);
+        slot.Request = request;
+        _inUse.Add(request, slot);
+        Tell(slot);
+    }
+
     /// <summary>Says whether requests may count on a slot in flight.</summary>
     public void CountOn(Slot slot, bool counts)
     {
@@ -142,6 +155,12 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
         if (slot.BackendId != default)
         {
             registry.Forget(slot.BackendId);
+        }
+
+        if (slot.Entry is { } entry)
+        {
+            entry.Gone = true;
+            Tell(slot);
         }
 
         Bill(slot, nowUs);
@@ -190,6 +209,17 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
         {
             _inUse.Add(slot.Request, slot);
             _busyAfterWait += slot.WaitedUs > 0 ? 1 : 0;
+        }
+
+        Tell(slot);
+    }
+
+    /// <summary>Tells the journal of a change.</summary>
+    private void Tell(Slot slot)
+    {
+        if (slot.Entry is { } entry)
+        {
+            registry.Journal!.SlotChanged(entry);
         }
     }
 

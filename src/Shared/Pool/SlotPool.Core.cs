@@ -34,7 +34,7 @@ public sealed partial class SlotPool
     internal bool Fits(FunctionMeta function) => Function.MemoryMb == function.MemoryMb && Function.Runtime == function.Runtime;
 
     /// <summary>Whether a request waits here or holds an instance.</summary>
-    internal bool Knows(RequestId request) => _line.Contains(request) || _inventory.HeldBy(request) is not null;
+    internal bool Knows(RequestId request) => _line.Contains(request) || _inventory.HeldBy(request) is not null || MayHold(request);
 
     /// <summary>Whether a slot is in this pool's inventory.</summary>
     internal bool Owns(SlotTicket ticket) => _inventory.Find(ticket) is not null;

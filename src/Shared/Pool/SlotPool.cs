@@ -85,7 +85,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         _policy = policy;
         _options = options;
         _registry = registry;
-        _inventory = new SlotInventory(registry, ledger);
+        _inventory = new SlotInventory(registry, ledger) { Function = function };
         _pause = new RetryPause(options, registry);
         _shares = options.Waiting && policy.Waits;
         _lessor = lessor;
@@ -169,7 +169,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     public void Assign(long nowUs, RequestId request, long deadlineUs, List<Effect> effects)
     {
         Advance(nowUs);
-        if (_inventory.HeldBy(request) is { } held)
+        if ((_inventory.HeldBy(request) ?? Recognise(request, instance: null)) is { } held)
         {
             held.Callers++;
             effects.Add(Effect.Grant(Function, request, held.Ticket, held.Instance, held.BackendId, GrantKind.Warm, held.Address));
@@ -228,7 +228,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <param name="effects">Where effects are added.</param>
     public ReleaseOutcome Release(long nowUs, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
-        if (_inventory.HeldBy(request) is not { } slot)
+        if ((_inventory.HeldBy(request) ?? Recognise(request, instance)) is not { } slot)
         {
             return ReleaseOutcome.UnknownAssignment;
         }
@@ -436,6 +436,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         Advance(nowUs);
         var remake = function.MemoryMb != Function.MemoryMb || function.Runtime != Function.Runtime;
         Function = function;
+        _inventory.Function = function;
         _assignmentLimitUs = _options.AssignmentLimitUs(function);
         if (!remake)
         {

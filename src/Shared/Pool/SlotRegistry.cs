@@ -19,6 +19,9 @@ public sealed class SlotRegistry(long lastTicket = 0)
     /// <summary>The last ticket given.</summary>
     public long LastTicket => _lastTicket;
 
+    /// <summary>Told of every change of a slot; null for nobody.</summary>
+    internal ISlotJournal? Journal { get; init; }
+
     /// <summary>Requests that wait, in all pools.</summary>
     internal int Waiting { get; set; }
 

@@ -1,3 +1,5 @@
+using FuncScaler.Learned;
+
 namespace FuncScaler.Statistics;
 
 /// <summary>
@@ -76,5 +78,38 @@ internal sealed class DemandTracker
 
         demand = new RankedArrival(arrivedUs, _active, -1);
         return true;
+    }
+
+    /// <summary>Writes when the first ranks were freed; a higher rank counts as never used when it is read again.</summary>
+    public void Write(LearnedWriter writer, int mostRanks)
+    {
+        var ranks = Math.Min(_ranksSeen, mostRanks);
+        writer.Whole(ranks);
+        for (var rank = 0; rank < ranks; rank++)
+        {
+            // A rank that is in use is free from now on, unless the request that has it is taken over.
+            writer.Time(rank < _active ? writer.NowUs : _freedAtUs[rank]);
+        }
+    }
+
+    public void Read(LearnedReader reader, int mostRanks)
+    {
+        _ranksSeen = reader.Count(mostRanks);
+        _freedAtUs = new long[_ranksSeen];
+        foreach (ref var atUs in _freedAtUs.AsSpan())
+        {
+            atUs = reader.Time();
+        }
+    }
+
+    /// <summary>Requests of a former run are taken over, which are being executed.</summary>
+    public void Resume(int requests)
+    {
+        _active += requests;
+        _ranksSeen = Math.Max(_ranksSeen, _active);
+        if (_freedAtUs.Length < _ranksSeen)
+        {
+            Array.Resize(ref _freedAtUs, _ranksSeen);
+        }
     }
 }

@@ -1,3 +1,5 @@
+using FuncScaler.Learned;
+
 namespace FuncScaler.Statistics;
 
 /// <summary>
@@ -9,7 +11,7 @@ namespace FuncScaler.Statistics;
 /// splits concurrency into independent single-slot problems. Ranks above <see cref="SingleRanks"/> share a histogram with as many as the
 /// number in use varies by when requests come independently of each other: two standard deviations, twice the rank's square root.
 /// </remarks>
-public sealed class FunctionStatistics
+public sealed class FunctionStatistics : ILearned
 {
     /// <summary>Ranks with a histogram of their own.</summary>
     public const int SingleRanks = 4;
@@ -177,4 +179,80 @@ public sealed class FunctionStatistics
 
         return groups;
     }
+
+    /// <summary>Requests of a former run are taken over: they hold instances, and have arrived before.</summary>
+    internal void Resume(int requests)
+    {
+        Active += requests;
+        PeakActive = Math.Max(PeakActive, Active);
+        _ranksSeen = Math.Max(_ranksSeen, Active);
+        _demand.Resume(requests);
+    }
+
+    /// <summary>The ranks whose open gaps are written down.</summary>
+    private const int MostRanksWritten = 64;
+
+    /// <inheritdoc/>
+    public void WriteLearned(LearnedWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.Whole(Arrivals);
+        writer.Time(LastArrivalUs);
+        Duration.Write(writer);
+        Create.Write(writer);
+        Init.Write(writer);
+        var recent = (int)Math.Min(_durationsSeen, _recentDurationsUs.Length);
+        writer.Whole(_durationsSeen);
+        for (var i = 0; i < recent; i++)
+        {
+            writer.Whole(_recentDurationsUs[i]);
+        }
+
+        writer.Byte(_durations is null ? (byte)0 : (byte)1);
+        _durations?.Write(writer);
+        var ranks = Math.Min(_ranksSeen, MostRanksWritten);
+        writer.Whole(ranks);
+        for (var rank = 0; rank < ranks; rank++)
+        {
+            writer.Time(rank < Active ? writer.NowUs : _freedAtUs[rank]);
+        }
+
+        _demand.Write(writer, MostRanksWritten);
+    }
+
+    /// <inheritdoc/>
+    public void ReadLearned(LearnedReader reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        Arrivals = Math.Max(0, reader.Whole());
+        LastArrivalUs = reader.Time();
+        Duration.Read(reader);
+        Create.Read(reader);
+        Init.Read(reader);
+        _durationsSeen = Math.Max(0, reader.Whole());
+        for (var i = 0; i < Math.Min(_durationsSeen, _recentDurationsUs.Length); i++)
+        {
+            _recentDurationsUs[i] = reader.Whole();
+        }
+
+        if (reader.Byte() == 1)
+        {
+            (_durations = new LogHistogram(HalfLifeUs)).Read(reader);
+        }
+
+        _ranksSeen = reader.Count(MostRanksWritten);
+        _freedAtUs = new long[_ranksSeen];
+        foreach (ref var atUs in _freedAtUs.AsSpan())
+        {
+            atUs = reader.Time();
+        }
+
+        PeakActive = _ranksSeen;
+        _demand.Read(reader, MostRanksWritten);
+    }
+
+    /// <summary>Writes the gaps of as many groups of ranks as there is room for, from the first on.</summary>
+    internal void WriteGaps(LearnedWriter writer, int mostBytes) => LearnedGroups.Write(writer, _gaps, mostBytes, static (gaps, to) => gaps.Write(to));
+
+    internal void ReadGaps(LearnedReader reader) => LearnedGroups.Read(reader, ref _gaps, static (gaps, from) => gaps.Read(from));
 }

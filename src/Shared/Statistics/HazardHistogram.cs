@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using FuncScaler.Learned;
 
 namespace FuncScaler.Statistics;
 
@@ -104,6 +105,44 @@ public sealed class HazardHistogram
         }
 
         return quantileUs;
+    }
+
+    internal void Write(LearnedWriter writer)
+    {
+        writer.Whole(Count);
+        writer.Byte((byte)_begun);
+        writer.Byte((byte)_first);
+        writer.Byte((byte)_bins.Length);
+        foreach (var bin in _bins)
+        {
+            var ends = bin.Hazard > 0;
+            writer.Whole((bin.Reached << 1) | (ends ? 1 : 0));
+            if (ends)
+            {
+                writer.Share(bin.Hazard);
+            }
+        }
+    }
+
+    internal void Read(LearnedReader reader)
+    {
+        Count = Math.Max(0, reader.Whole());
+        _begun = reader.Byte();
+        _first = reader.Byte();
+        var bins = new Bin[reader.Byte()];
+        if (_first + bins.Length > LogHistogram.BinCount)
+        {
+            throw new LearnedFormatException("a histogram has too many bins");
+        }
+
+        foreach (ref var bin in bins.AsSpan())
+        {
+            var reached = reader.Count((byte.MaxValue << 1) | 1);
+            bin.Reached = (byte)(reached >> 1);
+            bin.Hazard = (reached & 1) == 1 ? (float)reader.Share() : 0;
+        }
+
+        _bins = bins;
     }
 
     private void Begin() => _begun = Math.Min(_begun + 1, Memory);

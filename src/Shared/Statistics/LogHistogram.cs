@@ -1,3 +1,5 @@
+using FuncScaler.Learned;
+
 namespace FuncScaler.Statistics;
 
 /// <summary>
@@ -176,6 +178,32 @@ public sealed class LogHistogram
         }
 
         return ref _bins[bin - _first];
+    }
+
+    internal void Write(LearnedWriter writer)
+    {
+        writer.Whole(Count);
+        writer.Time(_landmarkUs);
+        writer.Whole(_first);
+        writer.Whole(_bins.Length);
+        foreach (var bin in _bins)
+        {
+            writer.Number(bin);
+        }
+    }
+
+    internal void Read(LearnedReader reader)
+    {
+        Count = Math.Max(0, reader.Whole());
+        _landmarkUs = reader.Time();
+        _first = reader.Count(BinCount - 1);
+        _bins = new float[reader.Count(BinCount - _first)];
+        _total = 0;
+        foreach (ref var bin in _bins.AsSpan())
+        {
+            bin = (float)reader.Number(least: 0);
+            _total += bin;
+        }
     }
 
     private static double[] MakeUpperBounds()

@@ -1,3 +1,5 @@
+using FuncScaler.Learned;
+
 namespace FuncScaler.Statistics;
 
 /// <summary>A running estimate of a duration that may drift: the exact mean of the first observations, then exponentially weighted.</summary>
@@ -15,5 +17,17 @@ public sealed class RunningTime
     {
         Count++;
         MeanUs += (valueUs - MeanUs) * Math.Max(1.0 / Count, SmallestWeight);
+    }
+
+    internal void Write(LearnedWriter writer)
+    {
+        writer.Whole(Count);
+        writer.Number(MeanUs);
+    }
+
+    internal void Read(LearnedReader reader)
+    {
+        Count = Math.Max(0, reader.Whole());
+        MeanUs = reader.Number(least: 0);
     }
 }

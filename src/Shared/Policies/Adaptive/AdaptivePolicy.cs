@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Policies.Adaptive.Choosing;
 using FuncScaler.Policies.Adaptive.Demand;
 using FuncScaler.Policies.Adaptive.Explain;
@@ -16,13 +17,19 @@ namespace FuncScaler.Policies.Adaptive;
 /// for that the real arrivals are applied to <see cref="PretendedPools"/>. <see cref="WaitOrCreate"/> says whether a request waits, in
 /// real and in pretended pools. <see cref="Explainer"/> tells people.
 /// </remarks>
-public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPolicyMetrics
+public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolicyMetrics
 {
     /// <summary>How often the costs of a function to which nothing happens are brought up to date, µs.</summary>
     private const long SettleEveryUs = 1_000_000;
 
     /// <summary>The number of arrivals after which a function chooses anew.</summary>
     private const int ChooseEvery = 8;
+
+    /// <summary>The most bytes that the plans of ranks take where they are written down.</summary>
+    private const int MostPlanBytes = 600;
+
+    /// <summary>The most instances of each pretended pool that are written down.</summary>
+    private const int MostInstancesWritten = 12;
 
     private readonly AdaptivePolicyOptions _options;
     private readonly AdaptiveShared _shared;
@@ -167,6 +174,49 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
 
     /// <inheritdoc/>
     public double? PriceGbsPerSecond(in PoolView pool) => _choice.PriceInForceGbs(pool);
+
+    /// <inheritdoc/>
+    public string LearnedName => "adaptive";
+
+    /// <inheritdoc/>
+    public ILearned? SharedLearned => _shared;
+
+    /// <inheritdoc/>
+    public void WriteLearned(LearnedWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.Number(_coldUs);
+        writer.Time(_settledUs);
+        writer.Time(_agedUs);
+        writer.Time(_firstUs == long.MaxValue ? writer.NowUs : _firstUs);
+        writer.Whole(_coldStarts);
+        writer.Whole(_learned);
+        _demand.Write(writer);
+        _gaps.Write(writer);
+        _choice.Write(writer);
+        _plans.Write(writer, MostPlanBytes);
+        _choice.Pools.WriteInstances(writer, MostInstancesWritten);
+    }
+
+    /// <inheritdoc/>
+    public void ReadLearned(LearnedReader reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        _coldUs = (long)reader.Number(least: 0);
+        _settledUs = reader.Time();
+        _agedUs = reader.Time();
+        _firstUs = reader.Time();
+        _coldStarts = reader.Count(int.MaxValue);
+        _learned = reader.Count(int.MaxValue);
+        _demand.Read(reader);
+        _gaps.Read(reader);
+        _choice.Read(reader);
+        _plans.Read(reader);
+        if (reader.Version >= 2)
+        {
+            _choice.Pools.ReadInstances(reader, MostInstancesWritten);
+        }
+    }
 
     /// <summary>
     /// Brings the costs of the pretended pools up to date and chooses anew; called for each function in turn, because nothing may ever happen to

@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Policies.Adaptive.Choosing;
 using FuncScaler.Policies.Adaptive.Demand;
 using FuncScaler.Policies.Adaptive.Planning;
@@ -6,7 +7,7 @@ using FuncScaler.Statistics;
 namespace FuncScaler.Policies.Adaptive;
 
 /// <summary>What the functions of one scaler share.</summary>
-internal sealed class AdaptiveShared
+internal sealed class AdaptiveShared : ILearned
 {
     private readonly RunningTime _cold = new();
     private readonly List<AdaptivePolicy> _policies = [];
@@ -61,4 +62,26 @@ internal sealed class AdaptiveShared
 
     /// <summary>Enters a cold start's time, µs.</summary>
     public void ColdStarted(double us) => _cold.Add((long)us);
+
+    /// <inheritdoc/>
+    public void WriteLearned(LearnedWriter writer)
+    {
+        _cold.Write(writer);
+        writer.Number(_logDuration);
+        writer.Whole(_durations);
+        _rateRises.Write(writer);
+        ContestPrice.Write(writer);
+        Gaps.Write(writer, LearnedRecord.MostSharedBytes - 1024);
+    }
+
+    /// <inheritdoc/>
+    public void ReadLearned(LearnedReader reader)
+    {
+        _cold.Read(reader);
+        _logDuration = reader.Number();
+        _durations = reader.Count(int.MaxValue);
+        _rateRises.Read(reader);
+        ContestPrice.Read(reader);
+        Gaps.Read(reader);
+    }
 }

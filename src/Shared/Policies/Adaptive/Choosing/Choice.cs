@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using FuncScaler.Learned;
 
 namespace FuncScaler.Policies.Adaptive.Choosing;
 
@@ -94,6 +95,27 @@ internal sealed class Choice
 
             _followed[i] = (byte)best;
         }
+    }
+
+    public void Write(LearnedWriter writer)
+    {
+        for (var price = 0; price < ContestPrice.Count; price++)
+        {
+            writer.Byte(_followed[price]);
+        }
+
+        Pools.WriteCosts(writer);
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        for (var price = 0; price < ContestPrice.Count; price++)
+        {
+            var followed = reader.Byte();
+            _followed[price] = followed < Candidates.Count ? followed : throw new LearnedFormatException("there is no such candidate");
+        }
+
+        Pools.ReadCosts(reader);
     }
 
     [InlineArray(ContestPrice.Count)]

@@ -1,3 +1,5 @@
+using FuncScaler.Learned;
+
 namespace FuncScaler.Policies.Adaptive.Choosing;
 
 /// <summary>
@@ -118,5 +120,35 @@ internal sealed class ContestPrice
         Followed = First;
         _paidGbSeconds = _slotGbSeconds[Followed];
         _paidWaitSeconds = _waitSeconds[Followed];
+    }
+
+    public void Write(LearnedWriter writer)
+    {
+        for (var price = 0; price < Count; price++)
+        {
+            writer.Number(_slotGbSeconds[price]);
+            writer.Number(_waitSeconds[price]);
+        }
+
+        writer.Number(_executionSeconds);
+        writer.Number(_executionGbSeconds);
+        writer.Number(_paidGbSeconds);
+        writer.Number(_paidWaitSeconds);
+        writer.Time(_startUs == long.MaxValue ? writer.NowUs : _startUs);
+        writer.Byte((byte)Followed);
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        for (var price = 0; price < Count; price++)
+        {
+            _slotGbSeconds[price] = reader.Number(least: 0);
+            _waitSeconds[price] = reader.Number(least: 0);
+        }
+
+        (_executionSeconds, _executionGbSeconds) = (reader.Number(least: 0), reader.Number(least: 0));
+        (_paidGbSeconds, _paidWaitSeconds) = (reader.Number(least: 0), reader.Number(least: 0));
+        _startUs = reader.Time();
+        Followed = Math.Min(Count - 1, (int)reader.Byte());
     }
 }

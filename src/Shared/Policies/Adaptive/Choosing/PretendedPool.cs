@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using FuncScaler.Learned;
 
 namespace FuncScaler.Policies.Adaptive.Choosing;
 
@@ -113,6 +114,31 @@ internal struct PretendedPool
         }
 
         Count *= 2;
+    }
+
+    /// <summary>Writes the instances of the first ranks: those that were or will be free last.</summary>
+    public readonly void Write(LearnedWriter writer, int most)
+    {
+        writer.Time(PaidUntilUs);
+        var count = Math.Min(most, Count);
+        writer.Whole(count);
+        for (var i = Count - count; i < Count; i++)
+        {
+            writer.Time(FreeAtUs(i));
+            writer.Byte(IsLive(i) ? (byte)1 : (byte)0);
+        }
+    }
+
+    public void Read(LearnedReader reader, int most)
+    {
+        var paidUntilUs = Math.Max(0, reader.Time());
+        for (var count = reader.Count(most); count > 0; count--)
+        {
+            Insert(reader.Time());
+            SetLive(Count - 1, reader.Byte() == 1);
+        }
+
+        PaidUntilUs = paidUntilUs;
     }
 
     private readonly long Slot(int index) => _many is null ? _only : _many[index];

@@ -1,3 +1,5 @@
+using System.Numerics;
+using FuncScaler.Learned;
 using FuncScaler.Policies.Adaptive.Demand;
 using FuncScaler.Policies.Adaptive.Planning;
 
@@ -273,6 +275,45 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         pool.Remove(idle);
         pool.Insert(atUs + waitUs + durationUs);
         return create * coldUs;
+    }
+
+    /// <summary>Writes what each candidate has cost.</summary>
+    public void WriteCosts(LearnedWriter writer)
+    {
+        for (var i = 0; i < Candidates.Count; i++)
+        {
+            writer.Number(SlotGbSeconds[i]);
+            writer.Number(WaitSeconds[i]);
+        }
+    }
+
+    public void ReadCosts(LearnedReader reader)
+    {
+        for (var i = 0; i < Candidates.Count; i++)
+        {
+            SlotGbSeconds[i] = reader.Number();
+            WaitSeconds[i] = reader.Number();
+        }
+    }
+
+    /// <summary>Writes the instances of each candidate, as far as they are few.</summary>
+    public void WriteInstances(LearnedWriter writer, int most)
+    {
+        writer.Whole(BitOperations.Log2((uint)Scale));
+        foreach (ref readonly var pool in (ReadOnlySpan<PretendedPool>)_pools)
+        {
+            pool.Write(writer, most);
+        }
+    }
+
+    public void ReadInstances(LearnedReader reader, int most)
+    {
+        Scale = 1 << reader.Count(30);
+        foreach (ref var pool in (Span<PretendedPool>)_pools)
+        {
+            pool = default;
+            pool.Read(reader, most);
+        }
     }
 
     /// <summary>The middle one of the real ranks that a pretended rank stands for.</summary>

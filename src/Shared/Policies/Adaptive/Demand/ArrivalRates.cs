@@ -1,3 +1,5 @@
+using FuncScaler.Learned;
+
 namespace FuncScaler.Policies.Adaptive.Demand;
 
 /// <summary>
@@ -52,5 +54,21 @@ internal struct ArrivalRates
         var leftOfEighth = leftOfQuarter * leftOfQuarter;
         var leftOfSixteenth = leftOfEighth * leftOfEighth;
         return (_whole * left, _half * leftOfHalf, _eighth * leftOfEighth, _thirtySecond * leftOfSixteenth * leftOfSixteenth);
+    }
+
+    public readonly void Write(LearnedWriter writer)
+    {
+        writer.Number(_whole);
+        writer.Number(_half);
+        writer.Number(_eighth);
+        writer.Number(_thirtySecond);
+        writer.Time(LastUs);
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        (_whole, _half) = ((float)reader.Number(least: 0), (float)reader.Number(least: 0));
+        (_eighth, _thirtySecond) = ((float)reader.Number(least: 0), (float)reader.Number(least: 0));
+        LastUs = reader.Time();
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using FuncScaler.Learned;
 
 namespace FuncScaler.Policies.Adaptive.Demand;
 
@@ -66,6 +67,26 @@ internal struct BurstSizes
         }
 
         return into;
+    }
+
+    public readonly void Write(LearnedWriter writer)
+    {
+        for (var bin = 0; bin < Bins; bin++)
+        {
+            writer.Byte(_counts[bin]);
+        }
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        var total = 0;
+        for (var bin = 0; bin < Bins; bin++)
+        {
+            _counts[bin] = reader.Byte();
+            total += _counts[bin];
+        }
+
+        _total = total <= byte.MaxValue ? (byte)total : throw new LearnedFormatException("there are too many bursts");
     }
 
     [InlineArray(Bins)]

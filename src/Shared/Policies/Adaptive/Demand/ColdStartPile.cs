@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Statistics;
 
 namespace FuncScaler.Policies.Adaptive.Demand;
@@ -57,5 +58,28 @@ internal struct ColdStartPile
             _now = 1;
             _requests = 1;
         }
+    }
+
+    public readonly void Write(LearnedWriter writer)
+    {
+        writer.Byte(_sinceUs == long.MinValue ? (byte)0 : (byte)1);
+        writer.Time(_sinceUs == long.MinValue ? writer.NowUs : _sinceUs);
+        writer.Number(_now);
+        writer.Number(_mean);
+        writer.Whole(_requests);
+        writer.Byte(_piles);
+        _bursts.Write(writer);
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        var on = reader.Byte() == 1;
+        _sinceUs = reader.Time();
+        _sinceUs = on ? _sinceUs : long.MinValue;
+        _now = (float)reader.Number(least: 0);
+        _mean = (float)reader.Number(least: 0);
+        _requests = Math.Max(on ? 1 : 0, reader.Count(int.MaxValue));
+        _piles = Math.Min(Remembered, reader.Byte());
+        _bursts.Read(reader);
     }
 }

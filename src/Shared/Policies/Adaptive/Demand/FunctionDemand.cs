@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Statistics;
 
 namespace FuncScaler.Policies.Adaptive.Demand;
@@ -75,6 +76,26 @@ internal sealed class FunctionDemand(AdaptivePolicyOptions options, AdaptiveShar
     {
         arrivalUs = HasPeriod ? Period.NextAfter(fromUs) : long.MaxValue;
         return arrivalUs != long.MaxValue;
+    }
+
+    public void Write(LearnedWriter writer)
+    {
+        _arrived.Write(writer);
+        _learned.Write(writer);
+        _rises.Write(writer);
+        _pile.Write(writer);
+        writer.Time(_lastAloneUs);
+        Period.Write(writer);
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        _arrived.Read(reader);
+        _learned.Read(reader);
+        _rises.Read(reader);
+        _pile.Read(reader);
+        _lastAloneUs = reader.Time();
+        Period.Read(reader);
     }
 
     /// <summary>

@@ -1,3 +1,5 @@
+using FuncScaler.Learned;
+
 namespace FuncScaler.Policies.Adaptive.Demand;
 
 /// <summary>
@@ -91,6 +93,37 @@ internal sealed class PeriodTracker
         }
 
         return count;
+    }
+
+    public void Write(LearnedWriter writer)
+    {
+        var known = Math.Min(_count, Remembered);
+        writer.Whole(known);
+        for (var ago = known - 1; ago >= 0; ago--)
+        {
+            writer.Time(Recent(ago));
+        }
+
+        writer.Number(_periodUs);
+        writer.Number(_deviationUs);
+        writer.Number(_kept);
+        writer.Number(Coverage);
+        writer.Whole(_predictions);
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        _count = reader.Count(Remembered);
+        for (var i = 0; i < _count; i++)
+        {
+            _arrivals[i] = reader.Time();
+        }
+
+        _periodUs = reader.Number(least: 0);
+        _deviationUs = reader.Number(least: 0);
+        _kept = reader.Number(least: 0);
+        Coverage = reader.Number(least: 0);
+        _predictions = reader.Count(int.MaxValue);
     }
 
     private long Recent(int ago) => _arrivals[(_count - 1 - ago) % Remembered];

@@ -1,3 +1,5 @@
+using FuncScaler.Learned;
+
 namespace FuncScaler.Policies.Adaptive.Demand;
 
 /// <summary>
@@ -56,6 +58,26 @@ internal struct RateRises
     /// <summary>The share of a rise's extra requests to expect: the function's own, with that of all functions where little is known.</summary>
     public readonly double Expected(in Share all) => _own.Given(all.Given(0));
 
+    public readonly void Write(LearnedWriter writer)
+    {
+        writer.Time(_sinceUs);
+        writer.Number(_foretold);
+        writer.Number(_otherwise);
+        writer.Whole(_came);
+        writer.Byte(_turn);
+        _own.Write(writer);
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        _sinceUs = reader.Time();
+        _foretold = (float)reader.Number(least: 0);
+        _otherwise = (float)reader.Number(least: 0);
+        _came = reader.Count(int.MaxValue);
+        _turn = (byte)(reader.Byte() % Turns);
+        _own.Read(reader);
+    }
+
     /// <summary>The share of foretold extra requests that came: a weighted least-squares estimate.</summary>
     internal struct Share
     {
@@ -74,6 +96,18 @@ internal struct RateRises
             var weight = foretold / (foretold + otherwise);
             _weightCame += (float)(weight * Math.Clamp(came, 0, Most * foretold));
             _weight += (float)(weight * foretold);
+        }
+
+        public readonly void Write(LearnedWriter writer)
+        {
+            writer.Number(_weightCame);
+            writer.Number(_weight);
+        }
+
+        public void Read(LearnedReader reader)
+        {
+            _weightCame = (float)reader.Number(least: 0);
+            _weight = (float)reader.Number(least: 0);
         }
 
         /// <summary>The share; a guess to begin with counts as one request.</summary>

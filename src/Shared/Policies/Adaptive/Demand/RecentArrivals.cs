@@ -1,3 +1,5 @@
+using FuncScaler.Learned;
+
 namespace FuncScaler.Policies.Adaptive.Demand;
 
 /// <summary>A function's arrival rates, and the burst that is on.</summary>
@@ -26,5 +28,19 @@ internal struct RecentArrivals
 
         Rates.Arrived(nowUs, coldUs);
         SinceBurstStart++;
+    }
+
+    public readonly void Write(LearnedWriter writer)
+    {
+        Rates.Write(writer);
+        writer.Time(BurstStartUs);
+        writer.Whole(SinceBurstStart);
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        Rates.Read(reader);
+        BurstStartUs = reader.Time();
+        SinceBurstStart = reader.Count(int.MaxValue);
     }
 }

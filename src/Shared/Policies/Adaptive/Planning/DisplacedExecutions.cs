@@ -1,3 +1,5 @@
+using FuncScaler.Learned;
+
 namespace FuncScaler.Policies.Adaptive.Planning;
 
 /// <summary>
@@ -40,6 +42,18 @@ internal struct DisplacedExecutions
         _sinceUs = atUs;
         _slots = afterGap ? 1 : 0;
         _arrivals = _slots;
+    }
+
+    public readonly void Write(LearnedWriter writer)
+    {
+        writer.Number(_behind);
+        writer.Byte(_counted);
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        _behind = (float)reader.Number(least: 0);
+        _counted = Math.Min(Remembered, reader.Byte());
     }
 
     /// <summary>How long all displaced executions together wait, s.</summary>

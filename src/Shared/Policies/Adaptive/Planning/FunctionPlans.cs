@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Policies.Adaptive.Choosing;
 using FuncScaler.Policies.Adaptive.Demand;
 using FuncScaler.Statistics;
@@ -74,6 +75,10 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
         GapHazards.Estimate(gaps, others, FunctionStatistics.RanksOf(group).Count, options.PriorWeight, options.Tail, hazards);
         return true;
     }
+
+    public void Write(LearnedWriter writer, int mostBytes) => LearnedGroups.Write(writer, _groups, mostBytes, static (plans, to) => plans.Write(to));
+
+    public void Read(LearnedReader reader) => LearnedGroups.Read(reader, ref _groups, static (plans, from) => plans.Read(from));
 
     private void Make(RankPlans plans, int rank, in PoolView pool)
     {

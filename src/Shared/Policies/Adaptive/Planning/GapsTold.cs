@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Statistics;
 
 namespace FuncScaler.Policies.Adaptive.Planning;
@@ -10,6 +11,9 @@ internal sealed class GapsTold(SharedGaps shared, HazardHistogram similar, Funct
 {
     /// <summary>The most ranks whose open gaps are told.</summary>
     private const int MaxRanks = 128;
+
+    /// <summary>The most ranks that are written down.</summary>
+    private const int MostWritten = 64;
 
     /// <summary>For each rank, up to which bin its present gap has been told.</summary>
     private byte[] _toldBins = [];
@@ -53,6 +57,26 @@ internal sealed class GapsTold(SharedGaps shared, HazardHistogram similar, Funct
                 shared.Reached(similar, FunctionStatistics.GroupOf(rank), function.MemoryMb, told, bin);
                 told = (byte)bin;
             }
+        }
+    }
+
+    /// <summary>Writes how far the open gaps of the first ranks have been told.</summary>
+    public void Write(LearnedWriter writer)
+    {
+        var ranks = Math.Min(MostWritten, _toldBins.Length);
+        writer.Byte((byte)ranks);
+        for (var rank = 0; rank < ranks; rank++)
+        {
+            writer.Byte(_toldBins[rank]);
+        }
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        _toldBins = new byte[Math.Min(MostWritten, (int)reader.Byte())];
+        foreach (ref var told in _toldBins.AsSpan())
+        {
+            told = Math.Min((byte)(LogHistogram.BinCount - 1), reader.Byte());
         }
     }
 }

@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Policies.Adaptive.Choosing;
 
 namespace FuncScaler.Policies.Adaptive.Planning;
@@ -31,4 +32,23 @@ internal sealed class RankPlans
 
     /// <summary>The plan that a candidate follows.</summary>
     public ref readonly KeepAlivePlan Of(int candidate) => ref Plans[Candidates.PlanOf(candidate)];
+
+    /// <summary>Writes what plans are made from; they are made anew when that is read.</summary>
+    public void Write(LearnedWriter writer)
+    {
+        Displaced.Write(writer);
+        for (var price = 0; price < Candidates.PriceCount; price++)
+        {
+            writer.Number(WaitSeconds[price]);
+        }
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        Displaced.Read(reader);
+        for (var price = 0; price < Candidates.PriceCount; price++)
+        {
+            WaitSeconds[price] = (float)reader.Number(least: 0);
+        }
+    }
 }

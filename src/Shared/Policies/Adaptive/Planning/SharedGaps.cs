@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Statistics;
 
 namespace FuncScaler.Policies.Adaptive.Planning;
@@ -16,8 +17,8 @@ internal sealed class SharedGaps
     private readonly Dictionary<(string Runtime, int MemoryClass), HazardHistogram> _firstRank = [];
 
     /// <summary>Gaps of further ranks with a histogram of their own, by memory.</summary>
-    private readonly HazardHistogram?[] _furtherRanks = new HazardHistogram?[FunctionStatistics.SingleRanks * MemoryClasses];
-    private readonly HazardHistogram?[] _all = new HazardHistogram?[FunctionStatistics.GroupCount];
+    private HazardHistogram?[] _furtherRanks = new HazardHistogram?[FunctionStatistics.SingleRanks * MemoryClasses];
+    private HazardHistogram?[] _all = new HazardHistogram?[FunctionStatistics.GroupCount];
 
     /// <summary>The first rank's gaps of functions with the same runtime and about the same memory.</summary>
     public HazardHistogram SimilarTo(FunctionMeta function)
@@ -60,6 +61,51 @@ internal sealed class SharedGaps
         }
 
         return _all[group]?.Count >= FewestGaps ? _all[group] : null;
+    }
+
+    /// <summary>Writes the gaps of all functions, and those of as many kinds of functions as there is room for, those with most gaps first.</summary>
+    public void Write(LearnedWriter writer, int mostBytes)
+    {
+        var end = writer.Length + mostBytes;
+        LearnedGroups.Write(writer, _all, mostBytes / 2, static (gaps, to) => gaps.Write(to));
+        LearnedGroups.Write(writer, _furtherRanks, mostBytes / 4, static (gaps, to) => gaps.Write(to));
+        foreach (var (kind, gaps) in _firstRank.Where(k => k.Value.Count > 0 && k.Key.Runtime.Length < 256).OrderByDescending(k => k.Value.Count))
+        {
+            var one = new LearnedWriter(writer.NowUs);
+            one.Byte(1);
+            one.Text(kind.Runtime);
+            one.Byte((byte)kind.MemoryClass);
+            gaps.Write(one);
+            if (writer.Length + one.Length >= end)
+            {
+                break;
+            }
+
+            writer.Append(one);
+        }
+
+        writer.Byte(0);
+    }
+
+    public void Read(LearnedReader reader)
+    {
+        LearnedGroups.Read(reader, ref _all, static (gaps, from) => gaps.Read(from));
+        LearnedGroups.Read(reader, ref _furtherRanks, static (gaps, from) => gaps.Read(from));
+        while (reader.Byte() == 1)
+        {
+            // Functions that have joined already keep what they were given: it is filled, not replaced.
+            var kind = (reader.Text(), Math.Min(MemoryClasses - 1, (int)reader.Byte()));
+            if (!_firstRank.TryGetValue(kind, out var gaps))
+            {
+                gaps = new HazardHistogram();
+                if (_firstRank.Count < MostKinds)
+                {
+                    _firstRank.Add(kind, gaps);
+                }
+            }
+
+            gaps.Read(reader);
+        }
     }
 
     private HazardHistogram? Of(HazardHistogram similar, int group, int memoryMb) => group switch
