@@ -1,5 +1,6 @@
 using FuncScaler.Policies;
 using FuncScaler.Runtime.Execution;
+using FuncScaler.Runtime.State;
 using FuncScaler.Runtime.Telemetry;
 using FuncScaler.SlotBackends;
 using Microsoft.Extensions.Logging;
@@ -17,6 +18,7 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
     private readonly ScalerCore _core;
     private readonly RuntimeMetrics? _metrics;
     private readonly Reconciler _reconciler;
+    private readonly DurableState? _state;
     private TaskCompletionSource? _quiet;
     private int _disposed;
 
@@ -38,11 +40,16 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
         _logger = logger;
         Policy = policy;
         var held = HeldCalls.For(backend);
-        _core = new ScalerCore(policy, HeldCalls.PriceCreates(options.Pool, backend, held));
+        _state = options.State;
+        _core = new ScalerCore(
+            policy,
+            HeldCalls.PriceCreates(options.Pool, backend, held),
+            _state is null ? null : new ScalerCoreState { LastTicket = _state.LastTicket, Journal = _state, Learned = _state });
         Executor = new CoreExecutor(_core, backend, held, options, time, logger, AfterEvent, scheduling);
         Reports = new CoreReports(_core, Executor, policy, backend.Name);
         _metrics = options.Measured ? new RuntimeMetrics(Reports.Read, time) : null;
         _reconciler = new Reconciler(_core, Executor, backend, options, time, logger);
+        _state?.Begin(Executor, _core);
     }
 
     /// <summary>How functions are served.</summary>
@@ -102,6 +109,7 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
 
         _metrics?.Dispose();
         await _reconciler.DisposeAsync().ConfigureAwait(false);
+        _state?.Dispose();
         await Executor.DisposeAsync().ConfigureAwait(false);
         await _backend.DisposeAsync().ConfigureAwait(false);
     }

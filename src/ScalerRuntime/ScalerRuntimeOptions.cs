@@ -1,3 +1,5 @@
+using FuncScaler.Runtime.State;
+
 namespace FuncScaler.Runtime;
 
 /// <summary>Settings of a <see cref="ScalerRuntime"/>.</summary>
@@ -23,6 +25,9 @@ public sealed record ScalerRuntimeOptions
 
     /// <summary>The pause before the backend is asked for its list again when that failed. Default 500 ms.</summary>
     public TimeSpan ReconcileRetryDelay { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Keeps slots, assignments and what is learned over restarts; null for nothing. Disposed with the runtime.</summary>
+    public DurableState? State { get; init; }
 
     /// <summary>Whether its requests and slots count in the metrics. Not so for a rehearsal.</summary>
     internal bool Measured { get; init; } = true;

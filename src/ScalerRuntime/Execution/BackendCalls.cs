@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using FuncScaler.Runtime.State;
 using FuncScaler.SlotBackends;
 using Microsoft.Extensions.Logging;
 
@@ -16,6 +17,7 @@ internal sealed partial class BackendCalls : IAsyncDisposable
     private readonly RequestCounters _counters;
     private readonly Scheduling _scheduling;
     private readonly ITimer? _heldTimer;
+    private readonly DurableState? _state;
     private readonly ILogger _logger;
 
     public BackendCalls(
@@ -24,6 +26,7 @@ internal sealed partial class BackendCalls : IAsyncDisposable
         HeldCalls? held,
         RequestCounters counters,
         Scheduling scheduling,
+        DurableState? state,
         TimeProvider time,
         ILogger logger)
     {
@@ -32,6 +35,7 @@ internal sealed partial class BackendCalls : IAsyncDisposable
         _held = held;
         _counters = counters;
         _scheduling = scheduling;
+        _state = state;
         _logger = logger;
         if (held is not null)
         {
@@ -146,11 +150,19 @@ internal sealed partial class BackendCalls : IAsyncDisposable
     {
         _counters.Creates += effect.Kind == EffectKind.CreateSlot ? 1 : 0;
         _counters.Destroys += effect.Kind == EffectKind.DestroySlot ? 1 : 0;
-        _scheduling.Start(() => CallAsync(effect));
+
+        // What may come to exist is written down first.
+        var saved = effect.Kind is EffectKind.CreateSlot or EffectKind.InitSlot ? _state?.NextBatch : null;
+        _scheduling.Start(() => CallAsync(effect, saved));
     }
 
-    private async Task CallAsync(Effect effect)
+    private async Task CallAsync(Effect effect, Task? saved)
     {
+        if (saved is not null)
+        {
+            await saved.ConfigureAwait(false);
+        }
+
         using var activity = _executor.StartActivity(NameOf(effect.Kind), effect.Function);
         LogDecided(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, effect.Message ?? "as the policy decided");
         try

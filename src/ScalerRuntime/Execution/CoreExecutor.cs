@@ -22,6 +22,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
     private readonly Lock _gate = new();
     private readonly List<Effect> _effects = [];
     private readonly long _origin;
+    private readonly long _startUs;
     private readonly ITimer _timer;
     private readonly CancellationTokenSource _stopping = new();
     private long _armedForUs = long.MaxValue;
@@ -52,8 +53,9 @@ internal sealed class CoreExecutor : IAsyncDisposable
         scheduling ??= Scheduling.ThreadPool;
         _pending = new PendingAssigns(scheduling);
         _origin = time.GetTimestamp();
+        _startUs = options.State?.StartUs ?? 0;
         Stopping = _stopping.Token;
-        Calls = new BackendCalls(this, backend, held, Counters, scheduling, time, logger);
+        Calls = new BackendCalls(this, backend, held, Counters, scheduling, options.State, time, logger);
         _timer = time.CreateTimer(static state => ((CoreExecutor)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -72,8 +74,8 @@ internal sealed class CoreExecutor : IAsyncDisposable
     /// <summary>Releases that wait for the lock.</summary>
     internal int WaitingReleases => _releases.Count;
 
-    /// <summary>Time since the executor began, µs.</summary>
-    public long NowUs => (long)_time.GetElapsedTime(_origin).TotalMicroseconds;
+    /// <summary>Time since the executor began, µs; where a former run's state is taken over, since the first one began.</summary>
+    public long NowUs => _startUs + (long)_time.GetElapsedTime(_origin).TotalMicroseconds;
 
     /// <inheritdoc cref="IScaler.AssignAsync"/>
     /// <remarks>A caller that sets no deadline waits for <see cref="ScalerRuntimeOptions.AssignTimeout"/>.</remarks>

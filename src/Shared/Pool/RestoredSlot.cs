@@ -17,4 +17,8 @@ public readonly record struct RestoredSlot(
     Uri? Address,
     RequestId? Request,
     long RequestMark,
-    long SinceUs);
+    long SinceUs)
+{
+    /// <summary>Whether it serves others after its present use; false for one that is not wholly known. Default true.</summary>
+    public bool Serves { get; init; } = true;
+}

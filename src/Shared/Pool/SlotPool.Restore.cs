@@ -117,6 +117,7 @@ public sealed partial class SlotPool
                 Statistics.Resume(1);
                 _inventory.Give(slot, former.Request ?? new RequestId($"unknown, holding {former.Ticket}"), waitedUs: 0, former.SinceUs);
                 slot.Callers = 1;
+                slot.Doomed = !former.Serves;
                 slot.DueUs = Math.Max(_nowUs, former.SinceUs) + _assignmentLimitUs ?? long.MaxValue;
                 WakeBy(slot.DueUs);
                 if (former.Request is null)

@@ -1,0 +1,430 @@
+using System.Collections.Concurrent;
+using FuncScaler.Learned;
+using FuncScaler.Runtime.Execution;
+using Microsoft.Extensions.Logging;
+
+namespace FuncScaler.Runtime.State;
+
+/// <summary>
+/// Keeps a runtime's slots, assignments and knowledge in a <see cref="IStateStore"/>, in batches and off the path of requests; and says which of
+/// them were there when the process began.
+/// </summary>
+/// <remarks>
+/// <para>
+/// What the backend is asked for waits until its slot is saved: a creation until its ticket is, an init until the backend's id is. So a slot
+/// that may exist always stands in the store. Everything else is saved within <see cref="Interval"/>; what was learned, within
+/// <see cref="LearnedInterval"/>. Who holds an instance at each moment is in <see cref="HolderMarks"/>.
+/// </para>
+/// <para>
+/// Where the store fails, as on a full disk, the scaler goes on without it and says so; all that was to be saved is tried again each second.
+/// </para>
+/// </remarks>
+public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDisposable
+{
+    /// <summary>How long a change that nothing waits for may be unsaved.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>How long what was learned may be unsaved, where up to <see cref="MostLearnedAtOnce"/> functions are called in that time.</summary>
+    public static readonly TimeSpan LearnedInterval = TimeSpan.FromSeconds(5);
+
+    /// <summary>The most functions whose knowledge is saved in one interval, the most called first in turn.</summary>
+    public const int MostLearnedAtOnce = 5000;
+
+    private const int AtATime = 64;
+    private const int MarkCapacity = 1 << 17;
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+
+    private readonly IStateStore _store;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly HolderMarks? _marks;
+    private readonly Dictionary<MetaKey, LearnedBytes> _learned;
+    private readonly Dictionary<MetaKey, long> _learnedArrivals = [];
+    private readonly ConcurrentDictionary<MetaKey, LearnedBytes> _kept = new();
+    private readonly SemaphoreSlim _work = new(0, 1);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly IReadOnlyList<SavedSlot> _formerSlots;
+    private readonly Dictionary<long, long>? _formerMarks;
+    private readonly long _originUnixUs;
+
+    // Changed with the executor's lock held.
+    private List<SlotEntry> _pending = [];
+    private List<SlotEntry> _taken = [];
+    private TaskCompletionSource _nextBatch = NewBatch();
+    private CoreExecutor? _executor;
+    private ScalerCore? _core;
+    private Task _writer = Task.CompletedTask;
+    private bool _disposed;
+
+    /// <param name="store">Where it is kept; disposed with this.</param>
+    /// <param name="marksPath">The file for <see cref="HolderMarks"/>; null for none, then who holds what is in doubt after a kill.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">For what operators should know.</param>
+    /// <exception cref="StateStoreException">What is stored cannot be read.</exception>
+    public DurableState(IStateStore store, string? marksPath, TimeProvider time, ILogger logger)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        _store = store;
+        _time = time;
+        _logger = logger;
+        var saved = store.Load();
+        Run = saved.Run;
+        LastTicket = saved.LastTicket;
+        _formerSlots = saved.Slots;
+        _learned = saved.Learned;
+        _originUnixUs = UnixUs();
+        StartUs = saved.Clock.CoreUs + Math.Max(0, saved.Clock.UnixUs == 0 ? 0 : _originUnixUs - saved.Clock.UnixUs);
+        if (marksPath is not null)
+        {
+            _formerMarks = HolderMarks.Read(marksPath, Run);
+            try
+            {
+                _marks = HolderMarks.Create(marksPath, Run, MarkCapacity);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                LogNoMarks(e.Message);
+            }
+        }
+    }
+
+    /// <summary>The name under which slots are created: it is the same after each restart.</summary>
+    public string Run { get; }
+
+    /// <summary>The functions of which something was known at the start.</summary>
+    public int FunctionsKnown => _learned.Count;
+
+    /// <summary>The slots that were there at the start.</summary>
+    public int SlotsKnown => _formerSlots.Count;
+
+    /// <summary>Why nothing can be saved at present; null where it can.</summary>
+    public string? Failure { get; private set; }
+
+    /// <summary>The time at which this process goes on, µs on the core's clock.</summary>
+    internal long StartUs { get; }
+
+    /// <summary>The last ticket that a former process may have used.</summary>
+    internal long LastTicket { get; }
+
+    /// <summary>Ends once all that has changed until now is saved, or cannot be. Read with the executor's lock held.</summary>
+    internal Task NextBatch
+    {
+        get
+        {
+            Wake();
+            return _nextBatch.Task;
+        }
+    }
+
+    LearnedBytes? ILearnedMemory.Shared => _learned.TryGetValue(new MetaKey(""), out var shared) ? shared : null;
+
+    LearnedBytes? ILearnedMemory.Find(MetaKey function) => _learned.Remove(function, out var learned) ? learned : null;
+
+    void ILearnedMemory.Keep(MetaKey function, LearnedBytes learned)
+    {
+        _learned[function] = learned;
+        _kept[function] = learned;
+    }
+
+    void ILearnedMemory.Ignored(MetaKey function, string why) => LogIgnored(function.Value.Length == 0 ? "all functions together" : $"function {function.Value}", why);
+
+    void ISlotJournal.SlotChanged(SlotEntry slot)
+    {
+        ArgumentNullException.ThrowIfNull(slot);
+        var state = slot.State;
+        if (_marks is not null)
+        {
+            if (state is SlotState.Idle or SlotState.Busy && slot.Place < 0)
+            {
+                slot.Place = _marks.Take(slot.Ticket);
+            }
+
+            if (slot.Place >= 0)
+            {
+                _marks.Set(slot.Place, state switch
+                {
+                    _ when slot.Gone => HolderMarks.Ending,
+                    SlotState.Busy => RequestMarks.Of(slot.Request),
+                    SlotState.Destroying => HolderMarks.Ending,
+                    _ => HolderMarks.Free,
+                });
+            }
+        }
+
+        if (!slot.Changed)
+        {
+            slot.Changed = true;
+            _pending.Add(slot);
+        }
+    }
+
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        _stopping.Cancel();
+        Wake();
+        _writer.GetAwaiter().GetResult();
+        if (_executor is not null)
+        {
+            Write(learned: true, all: true);
+        }
+
+        _marks?.Dispose();
+        _store.Dispose();
+        _work.Dispose();
+        _stopping.Dispose();
+    }
+
+    /// <summary>Gives a core what was there, and begins to write down what changes.</summary>
+    internal void Begin(CoreExecutor executor, ScalerCore core)
+    {
+        _executor = executor;
+        _core = core;
+        executor.Do((nowUs, effects) =>
+        {
+            foreach (var slot in _formerSlots)
+            {
+                core.Restore(nowUs, slot.Function, [Former(slot)], effects);
+            }
+        });
+
+        // A thread of its own: commits wait for the disk.
+        _writer = Task.Factory.StartNew(WriteAll, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary>A slot as it was when the former process ended: what was saved, and what the marks know better.</summary>
+    internal RestoredSlot Former(SavedSlot slot)
+    {
+        var address = slot.Address is null ? null : new Uri(slot.Address);
+        var restored = new RestoredSlot(
+            slot.Ticket,
+            slot.State,
+            slot.BackendId.Length == 0 ? default : new BackendSlotId(slot.BackendId),
+            slot.Instance.Length == 0 ? default : new InstanceId(slot.Instance),
+            address,
+            slot.Request is null ? null : new RequestId(slot.Request),
+            0,
+            slot.SinceUs);
+        if (_formerMarks?.TryGetValue(slot.Ticket.Value, out var mark) == true)
+        {
+            var asSaved = slot.Request is not null && mark == RequestMarks.Of(new RequestId(slot.Request));
+            return mark switch
+            {
+                HolderMarks.Ending => restored with { State = SlotState.Destroying },
+                HolderMarks.Free when slot.State is SlotState.Idle => restored,
+                HolderMarks.Free when slot.State is SlotState.Busy => restored with { State = SlotState.Idle, Request = null },
+
+                // Ready, but where it is reached had not been saved yet.
+                HolderMarks.Free => restored with { State = SlotState.Destroying },
+                _ => restored with { State = SlotState.Busy, Request = asSaved ? restored.Request : null, RequestMark = mark, Serves = slot.State is SlotState.Idle or SlotState.Busy },
+            };
+        }
+
+        // Saved as idle, it may have been given away since. Saved as busy, it may be held by another by now.
+        return slot.State is SlotState.Idle or SlotState.Busy ? restored with { State = SlotState.Busy, Request = null } : restored;
+    }
+
+    private static TaskCompletionSource NewBatch() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private static SavedSlot Saved(SlotEntry slot) => new(
+        slot.Ticket,
+        slot.Function,
+        slot.State,
+        slot.BackendId.Value ?? "",
+        slot.Instance.Value ?? "",
+        slot.Address?.ToString(),
+        slot.State == SlotState.Busy ? slot.Request.Value : null,
+        slot.SinceUs);
+
+    private void Wake()
+    {
+        try
+        {
+            if (_work.CurrentCount == 0)
+            {
+                _work.Release();
+            }
+        }
+        catch (Exception e) when (e is SemaphoreFullException or ObjectDisposedException)
+        {
+            // It is awake already, or has ended.
+        }
+    }
+
+    private void WriteAll()
+    {
+        var learnedAt = _time.GetTimestamp();
+        while (!_stopping.IsCancellationRequested)
+        {
+            _work.Wait(Interval);
+            var learned = _time.GetElapsedTime(learnedAt) >= LearnedInterval;
+            learnedAt = learned ? _time.GetTimestamp() : learnedAt;
+            if (!Write(learned, all: false))
+            {
+                _stopping.Token.WaitHandle.WaitOne(RetryAfter);
+            }
+        }
+    }
+
+    /// <summary>Saves what has changed.</summary>
+    /// <param name="learned">What was learned as well.</param>
+    /// <param name="all">Of however many functions.</param>
+    /// <returns>False when it could not be saved.</returns>
+    private bool Write(bool learned, bool all)
+    {
+        var batch = new StateBatch();
+        var done = _executor!.Look(nowUs =>
+        {
+            (_pending, _taken) = (_taken, _pending);
+            var taken = _nextBatch;
+            _nextBatch = NewBatch();
+            batch.LastTicket = _core!.LastTicket;
+            batch.Clock = new StateClock(nowUs, _originUnixUs + (nowUs - StartUs));
+            return taken;
+        });
+        for (var from = 0; from < _taken.Count; from += AtATime)
+        {
+            _executor.Look(_ =>
+            {
+                for (var i = from; i < Math.Min(from + AtATime, _taken.Count); i++)
+                {
+                    var slot = _taken[i];
+                    slot.Changed = false;
+                    if (slot.Gone)
+                    {
+                        batch.Gone.Add(slot.Ticket);
+                    }
+                    else if (slot.State != SlotState.Held)
+                    {
+                        batch.Slots.Add(Saved(slot));
+                    }
+                }
+
+                return 0;
+            });
+        }
+
+        if (learned)
+        {
+            TakeLearned(batch, all);
+        }
+
+        var saved = batch.IsEmpty || Save(batch);
+        if (!saved)
+        {
+            Restore(batch);
+        }
+
+        _executor.Look(_ =>
+        {
+            foreach (var slot in _taken)
+            {
+                if (!saved && !slot.Changed)
+                {
+                    slot.Changed = true;
+                    _pending.Add(slot);
+                }
+                else if (saved && slot.Gone && slot.Place >= 0)
+                {
+                    _marks!.GiveBack(slot.Place);
+                    slot.Place = -1;
+                }
+            }
+
+            return 0;
+        });
+        _taken.Clear();
+
+        // Whoever waits goes on in any case: a scaler that cannot write still serves.
+        done.TrySetResult();
+        return saved;
+    }
+
+    private bool Save(StateBatch batch)
+    {
+        try
+        {
+            _store.Save(batch);
+            if (Failure is not null)
+            {
+                Failure = null;
+                LogSavedAgain();
+            }
+
+            return true;
+        }
+        catch (StateStoreException e)
+        {
+            if (Failure is null)
+            {
+                LogNotSaved(e.Message);
+            }
+
+            Failure = e.Message;
+            return false;
+        }
+    }
+
+    /// <summary>What was learned and could not be saved is saved with the next batch, unless there is newer.</summary>
+    private void Restore(StateBatch batch)
+    {
+        foreach (var (function, learned) in batch.Learned)
+        {
+            _kept.TryAdd(function, learned);
+        }
+    }
+
+    private void TakeLearned(StateBatch batch, bool all)
+    {
+        foreach (var function in _kept.Keys)
+        {
+            if (_kept.TryRemove(function, out var kept))
+            {
+                batch.Learned[function] = kept;
+            }
+        }
+
+        var pools = _executor!.Look(_ => _core!.Pools.ToList());
+        for (var from = 0; from < pools.Count && (all || batch.Learned.Count < MostLearnedAtOnce); from += AtATime)
+        {
+            _executor.Look(nowUs =>
+            {
+                for (var i = from; i < Math.Min(from + AtATime, pools.Count); i++)
+                {
+                    var (key, arrivals) = (pools[i].Function.Key, pools[i].Statistics.Arrivals);
+                    if (arrivals > 0 && _learnedArrivals.GetValueOrDefault(key) != arrivals && _core!.Find(key) == pools[i])
+                    {
+                        _learnedArrivals[key] = arrivals;
+                        batch.Learned[key] = new LearnedBytes(pools[i].WriteLearned(nowUs), nowUs);
+                    }
+                }
+
+                return 0;
+            });
+        }
+
+        if (batch.Learned.Count > 0 && _executor.Look(nowUs => _core!.WriteShared(nowUs) is { } bytes ? new LearnedBytes(bytes, nowUs) : (LearnedBytes?)null) is { } shared)
+        {
+            batch.Learned[new MetaKey("")] = shared;
+        }
+    }
+
+    private long UnixUs() => _time.GetUtcNow().ToUnixTimeMilliseconds() * 1000;
+
+    [LoggerMessage(120, LogLevel.Error, "The state cannot be saved, and the scaler goes on without: {Reason}")]
+    private partial void LogNotSaved(string reason);
+
+    [LoggerMessage(121, LogLevel.Warning, "The state is saved again")]
+    private partial void LogSavedAgain();
+
+    [LoggerMessage(122, LogLevel.Warning, "What former runs have learned of {Whose} is ignored: {Reason}")]
+    private partial void LogIgnored(string whose, string reason);
+
+    [LoggerMessage(123, LogLevel.Warning, "No file can be made that says who holds which instance; after a kill all instances in use and idle are held back: {Reason}")]
+    private partial void LogNoMarks(string reason);
+}

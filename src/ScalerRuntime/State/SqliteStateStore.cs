@@ -1,0 +1,284 @@
+using System.Globalization;
+using FuncScaler.Learned;
+using Microsoft.Data.Sqlite;
+
+namespace FuncScaler.Runtime.State;
+
+/// <summary>The state in a SQLite database: one file with a write-ahead log, opened by one process at a time.</summary>
+/// <remarks>
+/// A commit is synchronised with the disk, so that what was saved survives a power cut. SQLite finds what is torn in its log by checksums, and
+/// what is damaged in the file by its structure; the learned records have checksums of their own.
+/// </remarks>
+public sealed class SqliteStateStore : IStateStore
+{
+    /// <summary>The version of the tables.</summary>
+    private const int Schema = 1;
+
+    /// <summary>"FnSc": which program's file it is.</summary>
+    private const int ApplicationId = 0x466E5363;
+
+    // SQLite's own numbers.
+    private const int Busy = 5;
+    private const int Corrupt = 11;
+    private const int NotADatabase = 26;
+
+    private readonly SqliteConnection _connection;
+    private readonly SqliteCommand _setMeta;
+    private readonly SqliteCommand _putSlot;
+    private readonly SqliteCommand _dropSlot;
+    private readonly SqliteCommand _putLearned;
+    private readonly SqliteCommand _forget;
+
+    /// <summary>Opens a file, and makes it where there is none.</summary>
+    /// <exception cref="StateStoreException">It is damaged, of another program, newer, in use, or cannot be opened.</exception>
+    public SqliteStateStore(string path)
+    {
+        _connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = 2 }.ToString());
+        try
+        {
+            _connection.Open();
+            Run("PRAGMA locking_mode = EXCLUSIVE");
+            Run("PRAGMA journal_mode = WAL");
+            Run("PRAGMA synchronous = FULL");
+            Run("PRAGMA wal_autocheckpoint = 2000");
+            Prepare();
+            _setMeta = Command("INSERT INTO meta VALUES ($key, $value) ON CONFLICT (key) DO UPDATE SET value = excluded.value", "$key", "$value");
+            _putSlot = Command(
+                "INSERT INTO slots VALUES ($ticket, $key, $runtime, $timeout, $memory, $state, $backend, $instance, $address, $request, $since) "
+                    + "ON CONFLICT (ticket) DO UPDATE SET key = excluded.key, runtime = excluded.runtime, timeout = excluded.timeout, memory = excluded.memory, "
+                    + "state = excluded.state, backend = excluded.backend, instance = excluded.instance, address = excluded.address, request = excluded.request, "
+                    + "since = excluded.since",
+                "$ticket",
+                "$key",
+                "$runtime",
+                "$timeout",
+                "$memory",
+                "$state",
+                "$backend",
+                "$instance",
+                "$address",
+                "$request",
+                "$since");
+            _dropSlot = Command("DELETE FROM slots WHERE ticket = $ticket", "$ticket");
+            _putLearned = Command(
+                "INSERT INTO learned VALUES ($key, $record, $written) ON CONFLICT (key) DO UPDATE SET record = excluded.record, written = excluded.written",
+                "$key",
+                "$record",
+                "$written");
+            _forget = Command("DELETE FROM learned WHERE written < $before", "$before");
+        }
+        catch (SqliteException e)
+        {
+            _connection.Dispose();
+            throw Translate(e);
+        }
+        catch
+        {
+            _connection.Dispose();
+            throw;
+        }
+    }
+
+    public SavedState Load() => Try(() =>
+    {
+        if (Ask("PRAGMA quick_check(1)") is string found and not "ok")
+        {
+            throw Damaged(found);
+        }
+
+        var slots = new List<SavedSlot>();
+        using (var reader = Read("SELECT ticket, key, runtime, timeout, memory, state, backend, instance, address, request, since FROM slots ORDER BY ticket"))
+        {
+            while (reader.Read())
+            {
+                var (state, memoryMb) = (reader.GetInt32(5), reader.GetInt32(4));
+                if (!Enum.IsDefined((SlotState)state) || memoryMb < 1)
+                {
+                    throw Damaged($"the slot with ticket {reader.GetInt64(0)} has state {state} and {memoryMb} MB");
+                }
+
+                slots.Add(new SavedSlot(
+                    new SlotTicket(reader.GetInt64(0)),
+                    new FunctionMeta(new MetaKey(reader.GetString(1)), reader.GetString(2), reader.GetInt32(3), memoryMb),
+                    (SlotState)state,
+                    reader.GetString(6),
+                    reader.GetString(7),
+                    reader.IsDBNull(8) ? null : reader.GetString(8),
+                    reader.IsDBNull(9) ? null : reader.GetString(9),
+                    reader.GetInt64(10)));
+            }
+        }
+
+        var learned = new Dictionary<MetaKey, LearnedBytes>();
+        using (var reader = Read("SELECT key, record, written FROM learned"))
+        {
+            while (reader.Read())
+            {
+                learned[new MetaKey(reader.GetString(0))] = new LearnedBytes(reader.GetFieldValue<byte[]>(1), reader.GetInt64(2));
+            }
+        }
+
+        return new SavedState(
+            (string)(Meta("run") ?? throw Damaged("it has no name of a run")), new StateClock(Number("core"), Number("unix")), Number("ticket"), slots, learned);
+
+        long Number(string name) => Convert.ToInt64(Meta(name) ?? 0L, CultureInfo.InvariantCulture);
+    });
+
+    public void Save(StateBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        Try(() =>
+        {
+            using var transaction = _connection.BeginTransaction();
+            Run(_setMeta, transaction, "core", batch.Clock.CoreUs);
+            Run(_setMeta, transaction, "unix", batch.Clock.UnixUs);
+            Run(_setMeta, transaction, "ticket", batch.LastTicket);
+            foreach (var slot in batch.Slots)
+            {
+                Run(
+                    _putSlot,
+                    transaction,
+                    slot.Ticket.Value,
+                    slot.Function.Key.Value,
+                    slot.Function.Runtime,
+                    slot.Function.TimeoutSeconds,
+                    slot.Function.MemoryMb,
+                    (int)slot.State,
+                    slot.BackendId,
+                    slot.Instance,
+                    slot.Address,
+                    slot.Request,
+                    slot.SinceUs);
+            }
+
+            foreach (var ticket in batch.Gone)
+            {
+                Run(_dropSlot, transaction, ticket.Value);
+            }
+
+            foreach (var (function, learned) in batch.Learned)
+            {
+                Run(_putLearned, transaction, function.Value, learned.Record.ToArray(), learned.WrittenUs);
+            }
+
+            if (batch.ForgetBeforeUs is { } before)
+            {
+                Run(_forget, transaction, before);
+            }
+
+            transaction.Commit();
+            return true;
+        });
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            _connection.Dispose();
+        }
+        catch (SqliteException)
+        {
+            // The last checkpoint found no room; the log has all.
+        }
+    }
+
+    private static StateStoreException Damaged(string how) => new($"the file is damaged: {how}") { Damaged = true };
+
+    private static StateStoreException Translate(SqliteException e) => e.SqliteErrorCode switch
+    {
+        Corrupt or NotADatabase => new StateStoreException($"the file is damaged: {e.Message}", e) { Damaged = true },
+        Busy => new StateStoreException("another process has it open", e),
+        _ => new StateStoreException(e.Message, e),
+    };
+
+    private static void Run(SqliteCommand command, SqliteTransaction transaction, params ReadOnlySpan<object?> values)
+    {
+        command.Transaction = transaction;
+        for (var i = 0; i < values.Length; i++)
+        {
+            command.Parameters[i].Value = values[i] ?? DBNull.Value;
+        }
+
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>Makes the tables of a new file, and refuses a file of another program or of a later version of this one.</summary>
+    private void Prepare()
+    {
+        var version = Convert.ToInt64(Ask("PRAGMA user_version"), CultureInfo.InvariantCulture);
+        var application = Convert.ToInt64(Ask("PRAGMA application_id"), CultureInfo.InvariantCulture);
+        if (application == 0 && version == 0 && Convert.ToInt64(Ask("SELECT count(*) FROM sqlite_schema"), CultureInfo.InvariantCulture) == 0)
+        {
+            using var transaction = _connection.BeginTransaction();
+            Run($"PRAGMA application_id = {ApplicationId}");
+            Run($"PRAGMA user_version = {Schema}");
+            Run("CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID");
+            Run("CREATE TABLE slots (ticket INTEGER PRIMARY KEY, key TEXT NOT NULL, runtime TEXT NOT NULL, timeout INTEGER NOT NULL, memory INTEGER NOT NULL, state INTEGER NOT NULL, backend TEXT NOT NULL, instance TEXT NOT NULL, address TEXT, request TEXT, since INTEGER NOT NULL)");
+            Run("CREATE TABLE learned (key TEXT PRIMARY KEY, record BLOB NOT NULL, written INTEGER NOT NULL)");
+            Run($"INSERT INTO meta VALUES ('run', '{Guid.NewGuid().ToString("N")[..8]}')");
+            transaction.Commit();
+        }
+        else if (application != ApplicationId)
+        {
+            throw new StateStoreException("it is a database of another program");
+        }
+        else if (version > Schema)
+        {
+            throw new StateStoreException($"it is of version {version}, and this program knows those up to {Schema}");
+        }
+    }
+
+    private object? Meta(string name)
+    {
+        using var command = Command("SELECT value FROM meta WHERE key = $key", "$key");
+        command.Parameters[0].Value = name;
+        return command.ExecuteScalar();
+    }
+
+    private SqliteCommand Command(string text, params ReadOnlySpan<string> parameters)
+    {
+        var command = _connection.CreateCommand();
+        command.CommandText = text;
+        foreach (var name in parameters)
+        {
+            command.Parameters.Add(new SqliteParameter { ParameterName = name });
+        }
+
+        return command;
+    }
+
+    private void Run(string text)
+    {
+        using var command = Command(text);
+        command.ExecuteNonQuery();
+    }
+
+    private object? Ask(string text)
+    {
+        using var command = Command(text);
+        return command.ExecuteScalar();
+    }
+
+    private SqliteDataReader Read(string text)
+    {
+        using var command = Command(text);
+        return command.ExecuteReader();
+    }
+
+    private static T Try<T>(Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (SqliteException e)
+        {
+            throw Translate(e);
+        }
+        catch (Exception e) when (e is InvalidCastException or FormatException or OverflowException)
+        {
+            throw Damaged(e.Message);
+        }
+    }
+}
