@@ -59,7 +59,7 @@ internal sealed class VirtualMemory : ILearnedMemory, ISlotJournal
         [
             .. _slots.Values.OrderBy(s => s.SinceUs).ThenBy(s => s.Ticket.Value).Select(s => (s.Function, new RestoredSlot(
                 s.Ticket,
-                s.State == SlotState.Idle && !idle ? SlotState.Destroying : s.State,
+                (s.State == SlotState.Idle && !idle) || s.State == SlotState.Initializing ? SlotState.Destroying : s.State,
                 s.BackendId,
                 s.Instance,
                 s.Address,

@@ -72,6 +72,13 @@ public sealed class LearnedReader
         return number >= least ? number : throw new LearnedFormatException($"a number is {number}, and {least} is the least");
     }
 
+    /// <inheritdoc cref="LearnedWriter.Rough"/>
+    public double Rough()
+    {
+        var number = (double)BinaryPrimitives.ReadHalfLittleEndian(Take(2));
+        return number >= 0 && double.IsFinite(number) ? number : throw new LearnedFormatException("a number is below 0, or none");
+    }
+
     /// <inheritdoc cref="LearnedWriter.Share"/>
     public double Share() => BinaryPrimitives.ReadUInt16LittleEndian(Take(2)) / (double)ushort.MaxValue;
 
@@ -80,6 +87,19 @@ public sealed class LearnedReader
     {
         var age = Whole();
         return Math.Abs(age) <= LearnedRecord.LongestAgeUs ? _writtenUs - age : throw new LearnedFormatException("a time is too long ago");
+    }
+
+    /// <summary>When it was written, µs on the reader's clock.</summary>
+    internal long WrittenUs => _writtenUs;
+
+    /// <inheritdoc cref="LearnedWriter.NearTime"/>
+    /// <param name="beforeUs">The one before, µs; <see cref="WrittenUs"/> at first. It becomes the one that is read.</param>
+    internal long NearTime(ref long beforeUs)
+    {
+        var earlierMs = Whole();
+        return Math.Abs(earlierMs) <= LearnedRecord.LongestAgeUs / 1000
+            ? beforeUs -= earlierMs * 1000
+            : throw new LearnedFormatException("a time is too long ago");
     }
 
     public string Text() => Encoding.UTF8.GetString(Take(Count(LearnedRecord.MostTextBytes)));

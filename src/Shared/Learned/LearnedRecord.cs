@@ -17,7 +17,7 @@ public static class LearnedRecord
     public const int Version = 2;
 
     /// <summary>The most bytes that are written of one function.</summary>
-    public const int MostFunctionBytes = 4096;
+    public const int MostFunctionBytes = 32 * 1024;
 
     /// <summary>The most bytes that are written of what all functions share.</summary>
     public const int MostSharedBytes = 256 * 1024;

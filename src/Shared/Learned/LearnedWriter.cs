@@ -9,10 +9,15 @@ namespace FuncScaler.Learned;
 /// <param name="nowUs">The time at which it is written, µs on the writer's clock.</param>
 public sealed class LearnedWriter(long nowUs)
 {
+    private const int FirstDetail = 256;
+
     private readonly ArrayBufferWriter<byte> _buffer = new(256);
 
     /// <summary>The time at which it is written, µs on the writer's clock.</summary>
     public long NowUs { get; } = nowUs;
+
+    /// <summary>The most entries of any list: the first ones matter most.</summary>
+    public int Detail { get; private init; } = int.MaxValue;
 
     /// <summary>The bytes written so far.</summary>
     public int Length => _buffer.WrittenCount;
@@ -48,6 +53,13 @@ public sealed class LearnedWriter(long nowUs)
         _buffer.Advance(4);
     }
 
+    /// <summary>A number of 0 to 65,504, to within a thousandth of it.</summary>
+    public void Rough(double value)
+    {
+        BinaryPrimitives.WriteHalfLittleEndian(_buffer.GetSpan(2), (Half)Math.Clamp(value, 0, (double)Half.MaxValue));
+        _buffer.Advance(2);
+    }
+
     /// <summary>A share, 0 to 1, to within 1/65,000.</summary>
     public void Share(double value)
     {
@@ -57,6 +69,16 @@ public sealed class LearnedWriter(long nowUs)
 
     /// <summary>A time, as its age.</summary>
     public void Time(long us) => Whole(Math.Clamp(NowUs - us, -LearnedRecord.LongestAgeUs, LearnedRecord.LongestAgeUs));
+
+    /// <summary>One of many times that are near to each other, to the millisecond, as how much earlier than the one before it is.</summary>
+    /// <param name="us">The time, µs.</param>
+    /// <param name="beforeUs">The one before as a reader has it; <see cref="NowUs"/> at first.</param>
+    internal void NearTime(long us, ref long beforeUs)
+    {
+        var earlierMs = Math.Clamp(beforeUs - us, -LearnedRecord.LongestAgeUs, LearnedRecord.LongestAgeUs) / 1000;
+        Whole(earlierMs);
+        beforeUs -= earlierMs * 1000;
+    }
 
     public void Text(string text)
     {
@@ -68,16 +90,22 @@ public sealed class LearnedWriter(long nowUs)
 
     /// <summary>A part that readers who do not know its tag skip.</summary>
     /// <param name="tag">What it is; see <see cref="LearnedReader.TryPart"/>.</param>
-    /// <param name="mostBytes">The most bytes that it may take; where it takes more it is left out.</param>
+    /// <param name="mostBytes">The most bytes that it may take; where it takes more it is written with less <see cref="Detail"/>.</param>
     /// <param name="write">Writes it.</param>
     /// <returns>Whether it was written.</returns>
     public bool Part(string tag, int mostBytes, Action<LearnedWriter> write)
     {
         var part = new LearnedWriter(NowUs);
         write(part);
-        if (part.Length > mostBytes)
+        for (var detail = FirstDetail; part.Length > mostBytes; detail /= 4)
         {
-            return false;
+            if (detail == 0)
+            {
+                return false;
+            }
+
+            part = new LearnedWriter(NowUs) { Detail = detail };
+            write(part);
         }
 
         Text(tag);

@@ -8,9 +8,9 @@ public sealed partial class SlotPool
 {
     private const string StatisticsPart = "statistics";
     private const string GapsPart = "gaps";
-    private const int MostStatisticsBytes = 1300;
-    private const int MostGapsBytes = 800;
-    private const int MostPolicyBytes = 1950;
+    private const int MostStatisticsBytes = 8000;
+    private const int MostGapsBytes = 9000;
+    private const int MostPolicyBytes = 14000;
 
     /// <summary>Instances that a request of a former run may hold which is not known.</summary>
     private List<Slot>? _inDoubt;

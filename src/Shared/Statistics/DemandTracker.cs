@@ -85,10 +85,11 @@ internal sealed class DemandTracker
     {
         var ranks = Math.Min(_ranksSeen, mostRanks);
         writer.Whole(ranks);
+        var beforeUs = writer.NowUs;
         for (var rank = 0; rank < ranks; rank++)
         {
             // A rank that is in use is free from now on, unless the request that has it is taken over.
-            writer.Time(rank < _active ? writer.NowUs : _freedAtUs[rank]);
+            writer.NearTime(rank < _active ? writer.NowUs : _freedAtUs[rank], ref beforeUs);
         }
     }
 
@@ -96,9 +97,10 @@ internal sealed class DemandTracker
     {
         _ranksSeen = reader.Count(mostRanks);
         _freedAtUs = new long[_ranksSeen];
+        var beforeUs = reader.WrittenUs;
         foreach (ref var atUs in _freedAtUs.AsSpan())
         {
-            atUs = reader.Time();
+            atUs = reader.NearTime(ref beforeUs);
         }
     }
 

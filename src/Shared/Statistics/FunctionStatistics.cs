@@ -190,7 +190,7 @@ public sealed class FunctionStatistics : ILearned
     }
 
     /// <summary>The ranks whose open gaps are written down.</summary>
-    private const int MostRanksWritten = 64;
+    private const int MostRanksWritten = 2048;
 
     /// <inheritdoc/>
     public void WriteLearned(LearnedWriter writer)
@@ -210,14 +210,15 @@ public sealed class FunctionStatistics : ILearned
 
         writer.Byte(_durations is null ? (byte)0 : (byte)1);
         _durations?.Write(writer);
-        var ranks = Math.Min(_ranksSeen, MostRanksWritten);
+        var ranks = Math.Min(_ranksSeen, Math.Min(writer.Detail, MostRanksWritten));
         writer.Whole(ranks);
+        var beforeUs = writer.NowUs;
         for (var rank = 0; rank < ranks; rank++)
         {
-            writer.Time(rank < Active ? writer.NowUs : _freedAtUs[rank]);
+            writer.NearTime(rank < Active ? writer.NowUs : _freedAtUs[rank], ref beforeUs);
         }
 
-        _demand.Write(writer, MostRanksWritten);
+        _demand.Write(writer, Math.Min(writer.Detail, MostRanksWritten));
     }
 
     /// <inheritdoc/>
@@ -242,9 +243,10 @@ public sealed class FunctionStatistics : ILearned
 
         _ranksSeen = reader.Count(MostRanksWritten);
         _freedAtUs = new long[_ranksSeen];
+        var beforeUs = reader.WrittenUs;
         foreach (ref var atUs in _freedAtUs.AsSpan())
         {
-            atUs = reader.Time();
+            atUs = reader.NearTime(ref beforeUs);
         }
 
         PeakActive = _ranksSeen;

@@ -26,10 +26,10 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
     private const int ChooseEvery = 8;
 
     /// <summary>The most bytes that the plans of ranks take where they are written down.</summary>
-    private const int MostPlanBytes = 600;
+    private const int MostPlanBytes = 6000;
 
     /// <summary>The most instances of each pretended pool that are written down.</summary>
-    private const int MostInstancesWritten = 12;
+    private const int MostInstancesWritten = 1024;
 
     private readonly AdaptivePolicyOptions _options;
     private readonly AdaptiveShared _shared;
@@ -49,6 +49,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
     private int _coldStarts;
     private bool _priceIsGiven;
     private int _learned;
+    private bool _plansAreRead;
 
     internal AdaptivePolicy(AdaptivePolicyOptions options, AdaptiveShared shared, FunctionMeta function)
     {
@@ -70,8 +71,8 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
 
     public void RequestArrived(in PoolView pool)
     {
+        MakePlansRead(pool);
         _coldUs = (long)ColdUs(pool);
-        _statistics = pool.Statistics;
         _function = pool.Function;
         _priceIsGiven = _choice.GivenPriceGbs(pool) is not null;
         _demand.Arrived(pool.NowUs, alone: pool.Statistics.Active == 1, _coldUs);
@@ -101,6 +102,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
 
     public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
+        MakePlansRead(pool);
         var nowUs = pool.NowUs;
         var gapStartUs = pool.Statistics.FreedAtUs(slot.Rank) ?? slot.SinceUs;
         var followed = _choice.Followed(pool);
@@ -195,7 +197,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         _gaps.Write(writer);
         _choice.Write(writer);
         _plans.Write(writer, MostPlanBytes);
-        _choice.Pools.WriteInstances(writer, MostInstancesWritten);
+        _choice.Pools.WriteInstances(writer, Math.Min(writer.Detail, MostInstancesWritten));
     }
 
     /// <inheritdoc/>
@@ -212,6 +214,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         _gaps.Read(reader);
         _choice.Read(reader);
         _plans.Read(reader);
+        _plansAreRead = true;
         if (reader.Version >= 2)
         {
             _choice.Pools.ReadInstances(reader, MostInstancesWritten);
@@ -359,6 +362,17 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         }
 
         return create;
+    }
+
+    /// <summary>Plans are made of what a former run has learned as soon as the pool can be seen: pretended pools follow those that are made.</summary>
+    private void MakePlansRead(in PoolView pool)
+    {
+        _statistics = pool.Statistics;
+        if (_plansAreRead)
+        {
+            _plansAreRead = false;
+            _plans.MakeRead(pool);
+        }
     }
 
     private double ColdUs(in PoolView pool) => FunctionTimes.ColdStartUs(pool, _shared);

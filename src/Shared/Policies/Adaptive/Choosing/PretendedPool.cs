@@ -122,20 +122,41 @@ internal struct PretendedPool
         writer.Time(PaidUntilUs);
         var count = Math.Min(most, Count);
         writer.Whole(count);
+        var beforeUs = writer.NowUs;
         for (var i = Count - count; i < Count; i++)
         {
-            writer.Time(FreeAtUs(i));
-            writer.Byte(IsLive(i) ? (byte)1 : (byte)0);
+            writer.NearTime(FreeAtUs(i), ref beforeUs);
+        }
+
+        for (var i = Count - count; i < Count; i += 8)
+        {
+            byte live = 0;
+            for (var bit = 0; bit < 8 && i + bit < Count; bit++)
+            {
+                live |= (byte)((IsLive(i + bit) ? 1 : 0) << bit);
+            }
+
+            writer.Byte(live);
         }
     }
 
     public void Read(LearnedReader reader, int most)
     {
         var paidUntilUs = Math.Max(0, reader.Time());
-        for (var count = reader.Count(most); count > 0; count--)
+        var count = reader.Count(most);
+        var beforeUs = reader.WrittenUs;
+        while (Count < count)
         {
-            Insert(reader.Time());
-            SetLive(Count - 1, reader.Byte() == 1);
+            Insert(reader.NearTime(ref beforeUs));
+        }
+
+        for (var i = 0; i < count; i += 8)
+        {
+            var live = reader.Byte();
+            for (var bit = 0; bit < 8 && i + bit < count; bit++)
+            {
+                SetLive(i + bit, (live & (1 << bit)) != 0);
+            }
         }
 
         PaidUntilUs = paidUntilUs;

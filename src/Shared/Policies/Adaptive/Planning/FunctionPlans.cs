@@ -78,6 +78,18 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
 
     public void Write(LearnedWriter writer, int mostBytes) => LearnedGroups.Write(writer, _groups, mostBytes, static (plans, to) => plans.Write(to));
 
+    /// <summary>Makes all plans for which something was read.</summary>
+    public void MakeRead(in PoolView pool)
+    {
+        for (var group = 0; group < _groups.Length; group++)
+        {
+            if (_groups[group] is { Made: false })
+            {
+                For(FunctionStatistics.RanksOf(group).First, pool);
+            }
+        }
+    }
+
     public void Read(LearnedReader reader) => LearnedGroups.Read(reader, ref _groups, static (plans, from) => plans.Read(from));
 
     private void Make(RankPlans plans, int rank, in PoolView pool)

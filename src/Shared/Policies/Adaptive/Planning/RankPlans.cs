@@ -39,7 +39,8 @@ internal sealed class RankPlans
         Displaced.Write(writer);
         for (var price = 0; price < Candidates.PriceCount; price++)
         {
-            writer.Number(WaitSeconds[price]);
+            writer.Rough(WaitSeconds[price]);
+            writer.Rough(Plans[price].WorthGbs);
         }
     }
 
@@ -48,7 +49,9 @@ internal sealed class RankPlans
         Displaced.Read(reader);
         for (var price = 0; price < Candidates.PriceCount; price++)
         {
-            WaitSeconds[price] = (float)reader.Number(least: 0);
+            // A search that begins elsewhere may end elsewhere: plans are found from the worth that they had.
+            WaitSeconds[price] = (float)reader.Rough();
+            Plans[price].WorthGbs = reader.Version >= 2 ? (float)reader.Rough() : 0;
         }
     }
 }
