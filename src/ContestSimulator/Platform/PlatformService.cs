@@ -14,6 +14,12 @@ public sealed class PlatformService : Contract.Platform.PlatformBase
     private readonly TimeProvider _time;
     private readonly long _origin;
 
+    /// <summary>Creations by the id of their request, the last <see cref="MostRemembered"/> of them.</summary>
+    private readonly Dictionary<string, Task<CreateSlotReply>> _creations = [];
+    private readonly Queue<string> _remembered = new();
+
+    private const int MostRemembered = 100_000;
+
     public PlatformService(ContestPlatformOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -38,10 +44,38 @@ public sealed class PlatformService : Contract.Platform.PlatformBase
 
     public override Task<DestroySlotReply> DestroySlot(DestroySlotRequest request, ServerCallContext context) => DestroySlotAsync(request);
 
-    /// <summary>Creates a slot: answers after <see cref="ContestPlatformOptions.CreateDelay"/>, a refusal at once.</summary>
-    public async Task<CreateSlotReply> CreateSlotAsync(CreateSlotRequest request)
+    /// <summary>
+    /// Creates a slot: answers after <see cref="ContestPlatformOptions.CreateDelay"/>, a refusal at once. A request that comes again under its id
+    /// gets the answer of the first one. (assumed: the contract has ids, and nobody has seen what the contest's platform does with them)
+    /// </summary>
+    public Task<CreateSlotReply> CreateSlotAsync(CreateSlotRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
+        if (request.RequestId.Length == 0)
+        {
+            return CreateAsync(request);
+        }
+
+        lock (Gate)
+        {
+            if (_creations.TryGetValue(request.RequestId, out var creation))
+            {
+                return creation;
+            }
+
+            _creations[request.RequestId] = creation = CreateAsync(request);
+            _remembered.Enqueue(request.RequestId);
+            if (_remembered.Count > MostRemembered)
+            {
+                _creations.Remove(_remembered.Dequeue());
+            }
+
+            return creation;
+        }
+    }
+
+    private async Task<CreateSlotReply> CreateAsync(CreateSlotRequest request)
+    {
         var memoryMb = request.ResourceConfig?.MemoryInMegabytes ?? 0;
         SlotReply begun;
         long beganUs;

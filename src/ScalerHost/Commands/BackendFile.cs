@@ -12,8 +12,9 @@ internal static class BackendFile
     /// <param name="name">The kind of backend.</param>
     /// <param name="file">The file with its settings; null for a kind that has none. Folders in it are relative to the file.</param>
     /// <param name="platform">The platform's address, for a kind that has one.</param>
+    /// <param name="run">The name under which slots are created, where it outlives the process.</param>
     /// <exception cref="CommandException">There is no such kind, or its settings are missing or wrong.</exception>
-    public static OpenBackend Open(string name, string? file, Uri platform)
+    public static OpenBackend Open(string name, string? file, Uri platform, string? run = null)
     {
         try
         {
@@ -21,6 +22,7 @@ internal static class BackendFile
                 new BackendSettings
                 {
                     Address = platform.AbsoluteUri,
+                    SharedRun = run,
                     Json = file is null ? "{}" : Read(file),
                     Folder = file is null ? "" : Path.GetDirectoryName(Path.GetFullPath(file))!,
                 },

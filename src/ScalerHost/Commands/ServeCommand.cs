@@ -6,6 +6,7 @@ using System.Runtime.InteropServices;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Rehearsing;
 using FuncScaler.Runtime.Service;
+using FuncScaler.Runtime.State;
 using FuncScaler.Runtime.Telemetry;
 using FuncScaler.ScalerHost.Security;
 using FuncScaler.SlotBackends;
@@ -47,6 +48,7 @@ internal static class ServeCommand
             "--max-memory", "Beyond how many MB of managed memory assigns are refused; 0 for three quarters of what the process may have", 0, 0, 1 << 24, "is no number of MB", "give 0 to 16777216");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
         var keep = new Option<bool>("--keep") { Description = "Leave instances alive when stopping; processes end all the same" };
+        var state = CommonOptions.Path("--state", "Keep slots, assignments and what was learned in this file, over restarts and kills [default: nothing is kept]", "FILE");
         var otlp = CommonOptions.Address(
             "--otlp",
             $"The OpenTelemetry collector that metrics and traces go to, by OTLP over HTTP, for example http://127.0.0.1:4318; also as {TelemetryExport.OtlpVariable}",
@@ -54,7 +56,7 @@ internal static class ServeCommand
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, the same as JSON under /api, the dashboard at /, GET /metrics for Prometheus")
         {
-            backend, platform, wait, listen, security, insecure, grpcPort, httpPort, policy, maxWaiting, maxDelay, maxMemory, noWait, keep, otlp, verbose,
+            backend, platform, wait, listen, security, insecure, grpcPort, httpPort, policy, maxWaiting, maxDelay, maxMemory, noWait, keep, state, otlp, verbose,
         };
         foreach (var option in price.All)
         {
@@ -76,7 +78,10 @@ internal static class ServeCommand
                 : null;
             var watch = parsed.GetValue(security) is { } securityFile ? SecurityWatch.Open(securityFile, TimeProvider.System) : null;
             ListenRule.Check(address, watch, parsed.GetValue(insecure));
-            var opened = BackendFile.Open(name, file, platformAddress);
+            var level = parsed.GetValue(verbose) ? LogLevel.Information : LogLevel.Warning;
+            using var loggers = LoggerFactory.Create(logging => logging.AddLineConsole(withStackTraces: false).SetMinimumLevel(level));
+            using var kept = parsed.GetValue(state) is { } stateFile ? OpenState(stateFile, loggers.CreateLogger<DurableState>()) : null;
+            var opened = BackendFile.Open(name, file, platformAddress, kept?.Run);
             var options = new ScalerServerOptions
             {
                 Address = address,
@@ -85,8 +90,11 @@ internal static class ServeCommand
                 Policy = CommonOptions.ParsePolicy(parsed.GetValue(policy)!),
                 Runtime = new ScalerRuntimeOptions
                 {
+                    State = kept,
                     Pool = opened.Limits.Apply(MakePoolOptions(waiting: !parsed.GetValue(noWait)) with
                     {
+                        // Tickets go on where the former process ended, so that no id comes twice.
+                        InstancePrefix = kept is null ? ScalerRuntimeOptions.NewInstancePrefix() : $"i-{kept.Run}-",
                         LatencyPriceGbs = price.Read(parsed),
                         LatencyPricesGbs = price.ReadOwn(parsed),
                         MaxWaiting = parsed.GetValue(maxWaiting) / 2,
@@ -98,12 +106,12 @@ internal static class ServeCommand
                 Admission = AdmissionOf(parsed.GetValue(maxDelay), parsed.GetValue(maxMemory)),
                 KeepInstances = parsed.GetValue(keep),
                 Otlp = parsed.GetValue(otlp),
-                LogLevel = parsed.GetValue(verbose) ? LogLevel.Information : LogLevel.Warning,
+                LogLevel = level,
             };
             var patience = TimeSpan.FromSeconds(parsed.GetValue(wait) ?? 10);
             await ServeAsync(
                 opened,
-                (server, token) => opened.Limits.SweepsFirst ? SweepAsync(server, patience, token)
+                (server, token) => opened.Limits.SweepsFirst || kept is { SlotsKnown: > 0 } ? SweepAsync(server, patience, token)
                     : file is null ? ReachAsync(platformAddress, patience, token)
                     : Task.CompletedTask,
                 options,
@@ -120,6 +128,18 @@ internal static class ServeCommand
         Waiting = waiting,
         InstancePrefix = ScalerRuntimeOptions.NewInstancePrefix(),
     };
+
+    private static DurableState OpenState(string path, ILogger logger)
+    {
+        try
+        {
+            return StateFile.Open(path, TimeProvider.System, logger);
+        }
+        catch (StateStoreException e)
+        {
+            throw new CommandException(CommandException.Failed, $"--state {path} cannot be used: {e.Message.TrimEnd('.')}.", e);
+        }
+    }
 
     private static AdmissionOptions AdmissionOf(int maxDelayMs, int maxMemoryMb)
     {

@@ -15,7 +15,7 @@ public sealed record BackendSettings
     /// <summary>What relative folders in <see cref="Json"/> are relative to; the process's own folder by default.</summary>
     public string Folder { get; init; } = "";
 
-    /// <summary>A name that all scalers share who create slots for each other; null for a scaler that is alone.</summary>
+    /// <summary>A name that all scalers share who create slots for each other, at one time or one after the other; null for a scaler that is alone.</summary>
     public string? SharedRun { get; init; }
 }
 

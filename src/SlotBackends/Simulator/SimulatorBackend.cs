@@ -43,7 +43,7 @@ public sealed class SimulatorBackend : ISlotBackend
     {
         var request = new CreateSlotRequest
         {
-            RequestId = NewRequestId(),
+            RequestId = _options.Run is { } run ? $"{run}-create-{ticket}" : NewRequestId(),
             ResourceConfig = new ResourceConfig { MemoryInMegabytes = (ulong)function.MemoryMb },
         };
         var reply = await CallAsync(

@@ -9,6 +9,12 @@ public sealed record SimulatorBackendOptions
     /// </summary>
     public TimeSpan CreateTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>
+    /// What the ids of CreateSlot requests begin with, before the ticket: a repeated request has the same id, and a platform that heeds ids
+    /// answers it with the same slot. Null for ids that are never the same.
+    /// </summary>
+    public string? Run { get; init; }
+
     /// <summary>How long Init may take; the contest knows inits of 120 s. Default 10 minutes.</summary>
     public TimeSpan InitTimeout { get; init; } = TimeSpan.FromMinutes(10);
 

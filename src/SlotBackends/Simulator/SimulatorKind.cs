@@ -26,7 +26,7 @@ internal sealed class SimulatorKind : BackendKind
         }
 
         return new OpenBackend(
-            new SimulatorBackend(PlatformChannel.Open(address), new SimulatorBackendOptions(), services.Time),
+            new SimulatorBackend(PlatformChannel.Open(address), new SimulatorBackendOptions { Run = settings.SharedRun }, services.Time),
             $"platform {address.Authority}",
             new BackendLimits());
     }
