@@ -25,10 +25,10 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
     /// <summary>How long what was learned may be unsaved, where up to <see cref="MostLearnedAtOnce"/> functions are called in that time.</summary>
-    public static readonly TimeSpan LearnedInterval = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan LearnedInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>The most functions whose knowledge is saved in one interval, the most called first in turn.</summary>
-    public const int MostLearnedAtOnce = 5000;
+    /// <summary>The most functions whose knowledge is saved in one interval; the others' turn comes in the next ones.</summary>
+    public const int MostLearnedAtOnce = 1000;
 
     private const int AtATime = 64;
     private const int MarkCapacity = 1 << 17;
@@ -54,6 +54,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     private CoreExecutor? _executor;
     private ScalerCore? _core;
     private Task _writer = Task.CompletedTask;
+    private int _learnedFrom;
     private bool _disposed;
 
     /// <param name="store">Where it is kept; disposed with this.</param>
@@ -390,12 +391,16 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         }
 
         var pools = _executor!.Look(_ => _core!.Pools.ToList());
-        for (var from = 0; from < pools.Count && (all || batch.Learned.Count < MostLearnedAtOnce); from += AtATime)
+        for (var seen = 0; seen < pools.Count && (all || batch.Learned.Count < MostLearnedAtOnce); seen += AtATime)
         {
+            var from = _learnedFrom;
+            var count = Math.Min(AtATime, pools.Count - seen);
+            _learnedFrom = (from + count) % pools.Count;
             _executor.Look(nowUs =>
             {
-                for (var i = from; i < Math.Min(from + AtATime, pools.Count); i++)
+                for (var n = 0; n < count; n++)
                 {
+                    var i = (from + n) % pools.Count;
                     var (key, arrivals) = (pools[i].Function.Key, pools[i].Statistics.Arrivals);
                     if (arrivals > 0 && _learnedArrivals.GetValueOrDefault(key) != arrivals && _core!.Find(key) == pools[i])
                     {

@@ -87,7 +87,8 @@ public sealed class SqliteStateStore : IStateStore
         }
 
         var slots = new List<SavedSlot>();
-        using (var reader = Read("SELECT ticket, key, runtime, timeout, memory, state, backend, instance, address, request, since FROM slots ORDER BY ticket"))
+        using (var command = Command("SELECT ticket, key, runtime, timeout, memory, state, backend, instance, address, request, since FROM slots ORDER BY ticket"))
+        using (var reader = command.ExecuteReader())
         {
             while (reader.Read())
             {
@@ -110,7 +111,8 @@ public sealed class SqliteStateStore : IStateStore
         }
 
         var learned = new Dictionary<MetaKey, LearnedBytes>();
-        using (var reader = Read("SELECT key, record, written FROM learned"))
+        using (var command = Command("SELECT key, record, written FROM learned"))
+        using (var reader = command.ExecuteReader())
         {
             while (reader.Read())
             {
@@ -258,12 +260,6 @@ public sealed class SqliteStateStore : IStateStore
     {
         using var command = Command(text);
         return command.ExecuteScalar();
-    }
-
-    private SqliteDataReader Read(string text)
-    {
-        using var command = Command(text);
-        return command.ExecuteReader();
     }
 
     private static T Try<T>(Func<T> action)
