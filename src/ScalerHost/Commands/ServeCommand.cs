@@ -18,6 +18,9 @@ namespace FuncScaler.ScalerHost.Commands;
 /// <summary><c>funcscaler serve</c>: the scaler as a service.</summary>
 internal static class ServeCommand
 {
+    /// <summary>How long serving waits for the backend to say which slots of a former run exist.</summary>
+    private static readonly TimeSpan LongestAsking = TimeSpan.FromMilliseconds(300);
+
     public static Command Create()
     {
         var backend = new Option<string>("--backend")
@@ -111,7 +114,8 @@ internal static class ServeCommand
             var patience = TimeSpan.FromSeconds(parsed.GetValue(wait) ?? 10);
             await ServeAsync(
                 opened,
-                (server, token) => opened.Limits.SweepsFirst || kept is { SlotsKnown: > 0 } ? SweepAsync(server, patience, token)
+                (server, token) => opened.Limits.SweepsFirst ? SweepAsync(server, patience, token)
+                    : kept is { SlotsKnown: > 0 } ? AskAfterFormerSlotsAsync(server, patience, token)
                     : file is null ? ReachAsync(platformAddress, patience, token)
                     : Task.CompletedTask,
                 options,
@@ -208,6 +212,19 @@ internal static class ServeCommand
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(500), cancellationToken).ConfigureAwait(false);
             }
+        }
+    }
+
+    /// <summary>
+    /// Asks which of the slots that were kept exist still, and serves meanwhile where there are many: what is found to be gone is replaced.
+    /// </summary>
+    private static async Task AskAfterFormerSlotsAsync(ScalerServer server, TimeSpan wait, CancellationToken cancellationToken)
+    {
+        var asking = SweepAsync(server, wait, cancellationToken);
+        await Task.WhenAny(asking, Task.Delay(LongestAsking, cancellationToken)).ConfigureAwait(false);
+        if (asking.IsCompleted)
+        {
+            await asking.ConfigureAwait(false);
         }
     }
 

@@ -38,6 +38,12 @@ internal sealed partial class Reconciler : IAsyncDisposable
     /// <inheritdoc cref="ScalerRuntime.ReconcileAsync"/>
     public async Task<bool> ReconcileAsync(CancellationToken cancellationToken)
     {
+        if (_options.State is { } state)
+        {
+            // Slots that are not taken over yet would look like nobody's.
+            await state.Restored.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         var (known, askedUs) = _executor.Look(nowUs => (_core.Slots.ToList(), nowUs));
         using var activity = ScalerTelemetry.StartActivity("reconcile");
         var listed = await _backend.ListAsync(known, cancellationToken).ConfigureAwait(false);

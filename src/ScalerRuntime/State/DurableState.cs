@@ -31,6 +31,9 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     public const int MostLearnedAtOnce = 1000;
 
     private const int AtATime = 64;
+
+    /// <summary>So many functions are taken over before the first request.</summary>
+    private const int FewFunctions = 1024;
     private const int MarkCapacity = 1 << 17;
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
@@ -55,6 +58,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     private ScalerCore? _core;
     private Task _writer = Task.CompletedTask;
     private int _learnedFrom;
+    private readonly TaskCompletionSource _restored = NewBatch();
     private bool _disposed;
 
     /// <param name="store">Where it is kept; disposed with this.</param>
@@ -100,6 +104,12 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
 
     /// <summary>Why nothing can be saved at present; null where it can.</summary>
     public string? Failure { get; private set; }
+
+    /// <summary>Ends once everything that was there is taken over.</summary>
+    internal Task Restored => _restored.Task;
+
+    /// <summary>Whether functions are left to be taken over.</summary>
+    private bool Left { get; set; } = true;
 
     /// <summary>The time at which this process goes on, µs on the core's clock.</summary>
     internal long StartUs { get; }
@@ -186,13 +196,16 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     {
         _executor = executor;
         _core = core;
-        executor.Do((nowUs, effects) =>
+        core.RestoreLater(_formerSlots.Select(slot => (slot.Function, Former(slot))));
+        for (var few = 0; few < FewFunctions / AtATime && Left; few++)
         {
-            foreach (var slot in _formerSlots)
-            {
-                core.Restore(nowUs, slot.Function, [Former(slot)], effects);
-            }
-        });
+            RestoreSome();
+        }
+
+        if (!Left)
+        {
+            _restored.SetResult();
+        }
 
         // A thread of its own: commits wait for the disk.
         _writer = Task.Factory.StartNew(WriteAll, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
@@ -257,8 +270,18 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         }
     }
 
+    private void RestoreSome() => _executor!.Do((nowUs, effects) => Left = _core!.RestoreNext(nowUs, AtATime, effects));
+
     private void WriteAll()
     {
+        // Where there are many, requests are served meanwhile, each with what is left of its function.
+        while (Left && !_stopping.IsCancellationRequested)
+        {
+            RestoreSome();
+            Write(learned: false, all: false);
+        }
+
+        _restored.TrySetResult();
         var learnedAt = _time.GetTimestamp();
         while (!_stopping.IsCancellationRequested)
         {

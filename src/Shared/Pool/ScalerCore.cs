@@ -35,6 +35,10 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>Pools that wait for the backend to work again.</summary>
     private readonly Queue<SlotPool> _awaiting = new();
 
+    /// <summary>What a former run has left and is not taken over yet, by function.</summary>
+    private readonly Dictionary<MetaKey, List<(FunctionMeta Function, RestoredSlot Slot)>> _later = [];
+
+    private readonly Queue<MetaKey> _laterInTurn = new();
     private readonly WakeQueue<SlotPool> _wakes = new();
     private readonly SlotPool _orphans;
     private readonly Queue<SlotPool> _reviews = new();
@@ -86,6 +90,11 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <remarks>A request that is waiting or holds an instance is found whatever settings its repetition comes with.</remarks>
     public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {
+        if (_later.Count > 0)
+        {
+            TakeOver(nowUs, function.Key, effects);
+        }
+
         if (!_pools.TryGetValue(function.Key, out var pools))
         {
             pools = AddPools(nowUs, function, effects);
@@ -104,6 +113,11 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.Release"/>
     public ReleaseOutcome Release(long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
+        if (_later.Count > 0)
+        {
+            TakeOver(nowUs, function, effects);
+        }
+
         if (_pools.GetValueOrDefault(function)?.PoolOf(request) is not { } pool)
         {
             return ReleaseOutcome.UnknownAssignment;
@@ -117,6 +131,11 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.Abandon"/>
     public void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects)
     {
+        if (_later.Count > 0)
+        {
+            TakeOver(nowUs, function, effects);
+        }
+
         if (_pools.GetValueOrDefault(function)?.PoolOf(request) is { } pool)
         {
             pool.Abandon(nowUs, request, effects);
@@ -403,11 +422,57 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         Finish(nowUs, pool, effects);
     }
 
+    /// <summary>
+    /// The same for many functions: each is taken over when something happens to it, and the others by <see cref="RestoreNext"/>. Until that has
+    /// ended, <see cref="Reconcile"/> must not be called.
+    /// </summary>
+    public void RestoreLater(IEnumerable<(FunctionMeta Function, RestoredSlot Slot)> slots)
+    {
+        ArgumentNullException.ThrowIfNull(slots);
+        foreach (var slot in slots)
+        {
+            if (!_later.TryGetValue(slot.Function.Key, out var ofFunction))
+            {
+                _later.Add(slot.Function.Key, ofFunction = []);
+                _laterInTurn.Enqueue(slot.Function.Key);
+            }
+
+            ofFunction.Add(slot);
+        }
+    }
+
+    /// <summary>Takes over some more of the functions that are left.</summary>
+    /// <param name="nowUs">The time.</param>
+    /// <param name="most">How many functions at most.</param>
+    /// <param name="effects">Where effects are added.</param>
+    /// <returns>Whether any are left.</returns>
+    public bool RestoreNext(long nowUs, int most, List<Effect> effects)
+    {
+        for (; most > 0 && _laterInTurn.TryDequeue(out var function); most--)
+        {
+            TakeOver(nowUs, function, effects);
+        }
+
+        return _later.Count > 0;
+    }
+
     /// <summary>What all functions share of what was learned, as a <see cref="LearnedRecord"/>; null where nothing is.</summary>
     public byte[]? WriteShared(long nowUs) => Pools.FirstOrDefault()?.WriteShared(nowUs);
 
     /// <summary>The last ticket that was given.</summary>
     public long LastTicket => _registry.LastTicket;
+
+    /// <summary>Takes over what is left of a function, if anything is.</summary>
+    private void TakeOver(long nowUs, MetaKey function, List<Effect> effects)
+    {
+        if (_later.Remove(function, out var slots))
+        {
+            foreach (var (meta, slot) in slots)
+            {
+                Restore(nowUs, meta, [slot], effects);
+            }
+        }
+    }
 
     /// <summary>What ends every event: the pool's wake-up time, the reviews that policies asked for, and what is to be forgotten.</summary>
     private void Finish(long nowUs, SlotPool pool, List<Effect> effects)
