@@ -31,6 +31,9 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>The pools of other settings of the same functions, until they are empty.</summary>
     private readonly Dictionary<MetaKey, List<SlotPool>> _former = [];
 
+    /// <summary>What operators have said of functions.</summary>
+    private readonly Dictionary<MetaKey, FunctionLimits> _limits = [];
+
     /// <summary>Pools without slots and requests, those unused for the longest first.</summary>
     private readonly LinkedList<SlotPool> _empty = new();
 
@@ -243,6 +246,41 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         FinishAll(nowUs, effects);
     }
 
+    /// <summary>Limits of a function from now on, whatever settings its requests come with.</summary>
+    /// <param name="nowUs">The time.</param>
+    /// <param name="key">The function.</param>
+    /// <param name="limits">The limits; <see cref="FunctionLimits.None"/> to take them away.</param>
+    /// <param name="settings">
+    /// The settings of its instances, for a function that nobody has asked for yet: it gets its floor at once then. Null where they come with its
+    /// first request.
+    /// </param>
+    /// <param name="effects">Where effects are added.</param>
+    /// <exception cref="ArgumentException">A limit is out of its range.</exception>
+    public void SetLimits(long nowUs, MetaKey key, FunctionLimits limits, FunctionMeta? settings, List<Effect> effects)
+    {
+        ArgumentNullException.ThrowIfNull(limits);
+        limits.Validate();
+        if (limits == FunctionLimits.None)
+        {
+            _limits.Remove(key);
+        }
+        else
+        {
+            _limits[key] = limits;
+        }
+
+        if (Find(key) is null && settings is not null && limits.MinInstances > 0 && !_draining)
+        {
+            AddPool(nowUs, settings, effects);
+        }
+
+        foreach (var pool in (SlotPool[])[.. Find(key) is { } current ? [current] : Array.Empty<SlotPool>(), .. _former.GetValueOrDefault(key) ?? []])
+        {
+            pool.SetLimits(nowUs, limits, effects);
+            Finish(nowUs, pool, effects);
+        }
+    }
+
     /// <summary>No pool asks for a slot before a time: what waits then gets what it still needs.</summary>
     public void HoldCreates(long untilUs) => _registry.CreatesHeldUntilUs = Math.Max(_registry.CreatesHeldUntilUs, untilUs);
 
@@ -289,6 +327,11 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         if (_draining)
         {
             pool.Drain(nowUs, effects);
+        }
+
+        if (_limits.TryGetValue(function.Key, out var limits))
+        {
+            pool.SetLimits(nowUs, limits, effects);
         }
 
         return pool;
