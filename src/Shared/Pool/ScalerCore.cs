@@ -267,12 +267,13 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             _limits[key] = limits;
         }
 
-        if (Find(key) is null && settings is not null && limits.MinInstances > 0 && !_draining)
+        var pools = _pools.GetValueOrDefault(key);
+        if (pools is null && settings is not null && limits.MinInstances > 0 && !_draining)
         {
-            AddPool(nowUs, settings, effects);
+            pools = AddPools(nowUs, settings, effects);
         }
 
-        foreach (var pool in (SlotPool[])[.. Find(key) is { } current ? [current] : Array.Empty<SlotPool>(), .. _former.GetValueOrDefault(key) ?? []])
+        foreach (var pool in pools?.All.ToList() ?? [])
         {
             pool.SetLimits(nowUs, limits, effects);
             Finish(nowUs, pool, effects);
