@@ -67,9 +67,9 @@ def main():
             record, written = db.execute("SELECT record, written FROM learned WHERE key = 'f'").fetchone()
             db.executemany("INSERT INTO learned VALUES (?, ?, ?)", ((f"function-{i}", record, written) for i in range(words.functions)))
             slot = db.execute("SELECT * FROM slots").fetchone()
-            rows = ((i + 1000, f"function-{i}", *slot[2:6], f"slot-{i}", f"i-{i}", None, None, slot[10]) for i in range(words.slots))
+            rows = ((i + 1000, f"function-{i}", *slot[2:7], f"slot-{i}", f"i-{i}", None, None, slot[11]) for i in range(words.slots))
             checked = ((*row, zlib.crc32("\n".join("" if cell is None else str(cell) for cell in row).encode())) for row in rows)
-            db.executemany("INSERT INTO slots VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", checked)
+            db.executemany("INSERT INTO slots VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", checked)
             db.execute("UPDATE meta SET value = ? WHERE key = 'ticket'", (1000 + words.slots,))
         db.close()
         results = {}

@@ -63,7 +63,7 @@ internal sealed class VirtualMemory : ILearnedMemory, ISlotJournal
                 s.BackendId,
                 s.Instance,
                 s.Address,
-                s.State == SlotState.Busy ? s.Request : null,
+                s.State == SlotState.Busy ? [.. s.Requests.Reverse()] : [],
                 0,
                 s.SinceUs))),
         ];

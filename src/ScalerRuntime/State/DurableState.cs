@@ -221,26 +221,41 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
             slot.BackendId.Length == 0 ? default : new BackendSlotId(slot.BackendId),
             slot.Instance.Length == 0 ? default : new InstanceId(slot.Instance),
             address,
-            slot.Request is null ? null : new RequestId(slot.Request),
+            slot.Requests is null ? [] : [.. slot.Requests.Split('\n').Select(r => new RequestId(r))],
             0,
             slot.SinceUs);
         if (_formerMarks?.TryGetValue(slot.Ticket.Value, out var mark) == true)
         {
-            var asSaved = slot.Request is not null && mark == RequestMarks.Of(new RequestId(slot.Request));
             return mark switch
             {
                 HolderMarks.Ending => restored with { State = SlotState.Destroying },
                 HolderMarks.Free when slot.State is SlotState.Idle => restored,
-                HolderMarks.Free when slot.State is SlotState.Busy => restored with { State = SlotState.Idle, Request = null },
+                HolderMarks.Free when slot.State is SlotState.Busy => restored with { State = SlotState.Idle, Requests = [] },
 
                 // Ready, but where it is reached had not been saved yet.
                 HolderMarks.Free => restored with { State = SlotState.Destroying },
-                _ => restored with { State = SlotState.Busy, Request = asSaved ? restored.Request : null, RequestMark = mark, Serves = slot.State is SlotState.Idle or SlotState.Busy },
+
+                // The last to come is known: so are those before it.
+                _ when slot.Function.MaxConcurrency == 1 && Saved(mark) is { } one => restored with { State = SlotState.Busy, Requests = [one] },
+                _ when Saved(mark) is not null => restored with { State = SlotState.Busy },
+
+                // Several may have come since: none but them is to have it.
+                _ => restored with
+                {
+                    State = SlotState.Busy,
+                    Requests = slot.Function.MaxConcurrency == 1 ? [] : restored.Requests,
+                    UnknownMark = mark,
+                    Serves = slot.State is SlotState.Idle or SlotState.Busy && slot.Function.MaxConcurrency == 1,
+                },
             };
         }
 
         // Saved as idle, it may have been given away since. Saved as busy, it may be held by another by now.
-        return slot.State is SlotState.Idle or SlotState.Busy ? restored with { State = SlotState.Busy, Request = null } : restored;
+        return slot.State is SlotState.Idle or SlotState.Busy
+            ? restored with { State = SlotState.Busy, Requests = [], Serves = slot.Function.MaxConcurrency == 1 }
+            : restored;
+
+        RequestId? Saved(long mark) => restored.Requests.Where(r => RequestMarks.Of(r) == mark).Select(r => (RequestId?)r).FirstOrDefault();
     }
 
     private static TaskCompletionSource NewBatch() => new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -252,7 +267,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         slot.BackendId.Value ?? "",
         slot.Instance.Value ?? "",
         slot.Address?.ToString(),
-        slot.State == SlotState.Busy ? slot.Request.Value : null,
+        slot.State == SlotState.Busy ? string.Join('\n', slot.Requests.Select(r => r.Value).Reverse()) : null,
         slot.SinceUs);
 
     private void Wake()

@@ -23,10 +23,10 @@ public readonly record struct StateClock(long CoreUs, long UnixUs);
 /// <param name="BackendId">The backend's id; empty until known.</param>
 /// <param name="Instance">The instance's id; empty before init.</param>
 /// <param name="Address">Where the instance is reached; null where the platform has no addresses.</param>
-/// <param name="Request">Of a busy instance the request that holds it; else null.</param>
+/// <param name="Requests">Of a busy instance the requests that hold it, one a line, the last to come at the end; else null.</param>
 /// <param name="SinceUs">Since when it is idle or busy, µs on the core's clock.</param>
 public sealed record SavedSlot(
-    SlotTicket Ticket, FunctionMeta Function, SlotState State, string BackendId, string Instance, string? Address, string? Request, long SinceUs);
+    SlotTicket Ticket, FunctionMeta Function, SlotState State, string BackendId, string Instance, string? Address, string? Requests, long SinceUs);
 
 /// <summary>Changes that are saved together.</summary>
 public sealed class StateBatch

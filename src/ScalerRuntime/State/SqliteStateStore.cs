@@ -46,20 +46,21 @@ public sealed class SqliteStateStore : IStateStore
             Prepare();
             _setMeta = Command("INSERT INTO meta VALUES ($key, $value) ON CONFLICT (key) DO UPDATE SET value = excluded.value", "$key", "$value");
             _putSlot = Command(
-                "INSERT INTO slots VALUES ($ticket, $key, $runtime, $timeout, $memory, $state, $backend, $instance, $address, $request, $since, $checksum) "
-                    + "ON CONFLICT (ticket) DO UPDATE SET key = excluded.key, runtime = excluded.runtime, timeout = excluded.timeout, memory = excluded.memory, "
-                    + "state = excluded.state, backend = excluded.backend, instance = excluded.instance, address = excluded.address, request = excluded.request, "
+                "INSERT INTO slots VALUES ($ticket, $key, $runtime, $timeout, $memory, $concurrency, $state, $backend, $instance, $address, $requests, $since, $checksum) "
+                    + "ON CONFLICT (ticket) DO UPDATE SET key = excluded.key, runtime = excluded.runtime, timeout = excluded.timeout, memory = excluded.memory, concurrency = excluded.concurrency, "
+                    + "state = excluded.state, backend = excluded.backend, instance = excluded.instance, address = excluded.address, requests = excluded.requests, "
                     + "since = excluded.since, checksum = excluded.checksum",
                 "$ticket",
                 "$key",
                 "$runtime",
                 "$timeout",
                 "$memory",
+                "$concurrency",
                 "$state",
                 "$backend",
                 "$instance",
                 "$address",
-                "$request",
+                "$requests",
                 "$since",
                 "$checksum");
             _dropSlot = Command("DELETE FROM slots WHERE ticket = $ticket", "$ticket");
@@ -85,27 +86,27 @@ public sealed class SqliteStateStore : IStateStore
     public SavedState Load() => Try(() =>
     {
         var slots = new List<SavedSlot>();
-        using (var command = Command("SELECT ticket, key, runtime, timeout, memory, state, backend, instance, address, request, since, checksum FROM slots ORDER BY ticket"))
+        using (var command = Command("SELECT ticket, key, runtime, timeout, memory, concurrency, state, backend, instance, address, requests, since, checksum FROM slots ORDER BY ticket"))
         using (var reader = command.ExecuteReader())
         {
             while (reader.Read())
             {
-                var (state, memoryMb) = (reader.GetInt32(5), reader.GetInt32(4));
-                if (!Enum.IsDefined((SlotState)state) || memoryMb < 1)
+                var (state, memoryMb, concurrency) = (reader.GetInt32(6), reader.GetInt32(4), reader.GetInt32(5));
+                if (!Enum.IsDefined((SlotState)state) || memoryMb < 1 || FunctionMeta.WhyNoConcurrency(concurrency) is not null)
                 {
-                    throw Damaged($"the slot with ticket {reader.GetInt64(0)} has state {state} and {memoryMb} MB");
+                    throw Damaged($"the slot with ticket {reader.GetInt64(0)} has state {state}, {memoryMb} MB and {concurrency} requests an instance");
                 }
 
                 var slot = new SavedSlot(
                     new SlotTicket(reader.GetInt64(0)),
-                    new FunctionMeta(new MetaKey(reader.GetString(1)), reader.GetString(2), reader.GetInt32(3), memoryMb),
+                    new FunctionMeta(new MetaKey(reader.GetString(1)), reader.GetString(2), reader.GetInt32(3), memoryMb, concurrency),
                     (SlotState)state,
-                    reader.GetString(6),
                     reader.GetString(7),
-                    reader.IsDBNull(8) ? null : reader.GetString(8),
+                    reader.GetString(8),
                     reader.IsDBNull(9) ? null : reader.GetString(9),
-                    reader.GetInt64(10));
-                slots.Add(ChecksumOf(slot) == reader.GetInt64(11) ? slot : throw Damaged($"the slot with ticket {slot.Ticket} has another checksum"));
+                    reader.IsDBNull(10) ? null : reader.GetString(10),
+                    reader.GetInt64(11));
+                slots.Add(ChecksumOf(slot) == reader.GetInt64(12) ? slot : throw Damaged($"the slot with ticket {slot.Ticket} has another checksum"));
             }
         }
 
@@ -144,11 +145,12 @@ public sealed class SqliteStateStore : IStateStore
                     slot.Function.Runtime,
                     slot.Function.TimeoutSeconds,
                     slot.Function.MemoryMb,
+                    slot.Function.MaxConcurrency,
                     (int)slot.State,
                     slot.BackendId,
                     slot.Instance,
                     slot.Address,
-                    slot.Request,
+                    slot.Requests,
                     slot.SinceUs,
                     ChecksumOf(slot));
             }
@@ -202,11 +204,12 @@ public sealed class SqliteStateStore : IStateStore
         slot.Function.Runtime,
         slot.Function.TimeoutSeconds,
         slot.Function.MemoryMb,
+        slot.Function.MaxConcurrency,
         (int)slot.State,
         slot.BackendId,
         slot.Instance,
         slot.Address,
-        slot.Request,
+        slot.Requests,
         slot.SinceUs)));
 
     private static void Run(SqliteCommand command, SqliteTransaction transaction, params ReadOnlySpan<object?> values)
@@ -231,7 +234,7 @@ public sealed class SqliteStateStore : IStateStore
             Run($"PRAGMA application_id = {ApplicationId}");
             Run($"PRAGMA user_version = {Schema}");
             Run("CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID");
-            Run("CREATE TABLE slots (ticket INTEGER PRIMARY KEY, key TEXT NOT NULL, runtime TEXT NOT NULL, timeout INTEGER NOT NULL, memory INTEGER NOT NULL, state INTEGER NOT NULL, backend TEXT NOT NULL, instance TEXT NOT NULL, address TEXT, request TEXT, since INTEGER NOT NULL, checksum INTEGER NOT NULL)");
+            Run("CREATE TABLE slots (ticket INTEGER PRIMARY KEY, key TEXT NOT NULL, runtime TEXT NOT NULL, timeout INTEGER NOT NULL, memory INTEGER NOT NULL, concurrency INTEGER NOT NULL, state INTEGER NOT NULL, backend TEXT NOT NULL, instance TEXT NOT NULL, address TEXT, requests TEXT, since INTEGER NOT NULL, checksum INTEGER NOT NULL)");
             Run("CREATE TABLE learned (key TEXT PRIMARY KEY, record BLOB NOT NULL, written INTEGER NOT NULL)");
             Run($"INSERT INTO meta VALUES ('run', '{Guid.NewGuid().ToString("N")[..8]}')");
             transaction.Commit();

@@ -23,8 +23,20 @@ public sealed class SlotEntry
 
     public InstanceId Instance => _slot.Instance;
 
-    /// <summary>Of a busy instance the request that holds it.</summary>
+    /// <summary>Of a busy instance the request that came to it last among those that hold it.</summary>
     public RequestId Request => _slot.Request;
+
+    /// <summary>Of a busy instance the requests that hold it, the last to come first.</summary>
+    public IEnumerable<RequestId> Requests
+    {
+        get
+        {
+            for (var place = _slot.Newest; place is not null; place = place.Older)
+            {
+                yield return place.Request;
+            }
+        }
+    }
 
     /// <summary>Where the instance is reached; null where the platform has no addresses.</summary>
     public Uri? Address => _slot.Address;

@@ -8,12 +8,16 @@ public sealed partial class SlotPool
 {
     private const string StatisticsPart = "statistics";
     private const string GapsPart = "gaps";
+
+    /// <summary>What the name begins with that stands for a request that is not known; no caller's has a control character.</summary>
+    private const string Unknown = "\u0001unknown, holding ";
+
     private const int MostStatisticsBytes = 8000;
     private const int MostGapsBytes = 9000;
     private const int MostPolicyBytes = 14000;
 
-    /// <summary>Instances that a request of a former run may hold which is not known.</summary>
-    private List<Slot>? _inDoubt;
+    /// <summary>Places of requests of a former run that are not known.</summary>
+    private List<Place>? _inDoubt;
 
     /// <summary>What was learned of the function, as a <see cref="LearnedRecord"/> of at most <see cref="LearnedRecord.MostFunctionBytes"/>.</summary>
     public byte[] WriteLearned(long nowUs)
@@ -114,16 +118,21 @@ public sealed partial class SlotPool
                     break;
                 }
 
-                Statistics.Resume(1);
-                _inventory.Give(slot, former.Request ?? new RequestId($"unknown, holding {former.Ticket}"), waitedUs: 0, former.SinceUs);
-                slot.Callers = 1;
-                slot.Doomed = !former.Serves;
-                slot.DueUs = Math.Max(_nowUs, former.SinceUs) + _assignmentLimitUs ?? long.MaxValue;
-                WakeBy(slot.DueUs);
-                if (former.Request is null)
+                foreach (var request in former.Requests)
                 {
-                    slot.RequestMark = former.RequestMark;
-                    (_inDoubt ??= []).Add(slot);
+                    TakeOver(slot, request, former.SinceUs);
+                }
+
+                if (former.UnknownMark != 0 || former.Requests.Count == 0)
+                {
+                    var place = TakeOver(slot, new RequestId($"{Unknown}{former.Ticket}"), former.SinceUs);
+                    place.Mark = former.UnknownMark;
+                    (_inDoubt ??= []).Add(place);
+                }
+
+                if (!former.Serves)
+                {
+                    _inventory.Doom(slot);
                 }
 
                 break;
@@ -136,36 +145,57 @@ public sealed partial class SlotPool
         }
     }
 
+    /// <summary>A request of a former run holds an instance.</summary>
+    private Place TakeOver(Slot slot, RequestId request, long sinceUs)
+    {
+        Statistics.Resume(1);
+        var place = _inventory.Give(slot, request, waitedUs: 0, sinceUs);
+        place.Callers = 1;
+        place.DueUs = Math.Max(_nowUs, sinceUs) + _assignmentLimitUs ?? long.MaxValue;
+        slot.MostRequests = Concurrency;
+        slot.DueUs = slot.Requests == 1 ? place.DueUs : Math.Min(slot.DueUs, place.DueUs);
+        WakeBy(slot.DueUs);
+        return place;
+    }
+
     /// <summary>
-    /// Of the instances that an unknown request may hold, the one that a request holds: that which has its mark, or, where no mark is known, which
-    /// it names. From then on it is known who holds it.
+    /// Of the places that an unknown request may have, the one that a request has: that with its mark, or, where no mark is known, that of the
+    /// instance which it names. From then on it is known who has it.
     /// </summary>
-    private Slot? Recognise(RequestId request, InstanceId? instance)
+    private Place? Recognise(RequestId request, InstanceId? instance)
     {
         if (_inDoubt is null)
         {
             return null;
         }
 
-        _inDoubt.RemoveAll(s => s.State != SlotState.Busy);
+        ForgetDoubts();
         var mark = RequestMarks.Of(request);
-        var slot = _inDoubt.Find(s => s.RequestMark == mark && (instance is null || s.Instance == instance))
-            ?? _inDoubt.Find(s => s.RequestMark == 0 && s.Instance == instance);
-        if (slot is null)
+        var place = _inDoubt.Find(p => p.Mark == mark && (instance is null || p.Slot.Instance == instance))
+            ?? _inDoubt.Find(p => p.Mark == 0 && p.Slot.Instance == instance);
+        if (place is not null)
         {
-            return null;
+            _inDoubt.Remove(place);
+            _inventory.Rename(place, request);
         }
 
-        _inDoubt.Remove(slot);
-        _inventory.Rename(slot, request);
-        if (_inDoubt.Count == 0)
-        {
-            _inDoubt = null;
-        }
-
-        return slot;
+        _inDoubt = _inDoubt.Count == 0 ? null : _inDoubt;
+        return place;
     }
 
     /// <summary>Whether a request may be the unknown one that holds an instance here.</summary>
-    private bool MayHold(RequestId request) => _inDoubt is { } doubted && RequestMarks.Of(request) is var mark && doubted.Exists(s => s.RequestMark == mark);
+    private bool MayHold(RequestId request)
+    {
+        if (_inDoubt is null)
+        {
+            return false;
+        }
+
+        ForgetDoubts();
+        var mark = RequestMarks.Of(request);
+        return _inDoubt.Exists(p => p.Mark == mark);
+    }
+
+    /// <summary>A place that was left is another request's, or nobody's.</summary>
+    private void ForgetDoubts() => _inDoubt!.RemoveAll(p => p.Slot is null || !p.Request.Value.StartsWith(Unknown, StringComparison.Ordinal));
 }

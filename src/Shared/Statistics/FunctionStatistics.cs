@@ -8,7 +8,8 @@ namespace FuncScaler.Statistics;
 /// <remarks>
 /// Rank k is the k-th slot that concurrency asks for: with last-in first-out reuse it is in use exactly while k or more requests are
 /// active, so its idle gaps are the times from concurrency falling below k to reaching k again, whatever the pool does meanwhile. That
-/// splits concurrency into independent single-slot problems. Ranks above <see cref="SingleRanks"/> share a histogram with as many as the
+/// splits concurrency into independent single-slot problems. Where a slot serves several requests at a time, rank k is in use exactly while
+/// more than k - 1 times as many requests are active. Ranks above <see cref="SingleRanks"/> share a histogram with as many as the
 /// number in use varies by when requests come independently of each other: two standard deviations, twice the rank's square root.
 /// </remarks>
 public sealed class FunctionStatistics : ILearned
@@ -30,7 +31,7 @@ public sealed class FunctionStatistics : ILearned
     private readonly DemandTracker _demand = new();
     private readonly long[] _recentDurationsUs = new long[8];
     private long _durationsSeen;
-    private int _ranksSeen;
+    private int _placesSeen;
     private LogHistogram? _durations;
 
     /// <summary>The number of rank groups.</summary>
@@ -43,7 +44,16 @@ public sealed class FunctionStatistics : ILearned
     public long RecentDurationUs(long number) => _durationsSeen == 0 ? 0 : _recentDurationsUs[number % Math.Min(_durationsSeen, _recentDurationsUs.Length)];
 
     /// <summary>The highest rank used so far.</summary>
-    public int RanksSeen => _ranksSeen;
+    public int RanksSeen => RankOf(_placesSeen);
+
+    /// <summary>The ranks in use now: the slots that the active requests ask for.</summary>
+    public int ActiveRanks => RankOf(Active);
+
+    /// <summary>The most ranks in use at one time.</summary>
+    public int PeakRanks => RankOf(PeakActive);
+
+    /// <summary>How many requests share a slot.</summary>
+    internal int Places { get; set; } = 1;
 
     /// <summary>When the last request arrived, µs.</summary>
     public long LastArrivalUs { get; private set; }
@@ -73,7 +83,11 @@ public sealed class FunctionStatistics : ILearned
     public HazardHistogram? GapsOfRank(int rank) => GroupOf(rank) is var group && group < _gaps.Length ? _gaps[group] : null;
 
     /// <summary>When a rank's present idle gap began, µs; null when it was never used, or is in use.</summary>
-    public long? FreedAtUs(int rank) => rank > Active && rank <= _ranksSeen ? _freedAtUs[rank - 1] : null;
+    public long? FreedAtUs(int rank)
+    {
+        var place = ((rank - 1) * Places) + 1;
+        return place > Active && place <= _placesSeen ? _freedAtUs[place - 1] : null;
+    }
 
     /// <summary>A request arrived.</summary>
     public void RequestArrived(long nowUs)
@@ -82,7 +96,7 @@ public sealed class FunctionStatistics : ILearned
         LastArrivalUs = nowUs;
         Active++;
         PeakActive = Math.Max(PeakActive, Active);
-        _ranksSeen = Math.Max(_ranksSeen, Active);
+        _placesSeen = Math.Max(_placesSeen, Active);
         _demand.Arrived(nowUs);
     }
 
@@ -91,9 +105,9 @@ public sealed class FunctionStatistics : ILearned
     /// <param name="waitedUs">For how long it had waited before it was executed, µs.</param>
     public void RequestEnded(long nowUs, long waitedUs = 0)
     {
-        if (_freedAtUs.Length < _ranksSeen)
+        if (_freedAtUs.Length < _placesSeen)
         {
-            Array.Resize(ref _freedAtUs, Math.Max(4, 2 * _ranksSeen));
+            Array.Resize(ref _freedAtUs, Math.Max(4, 2 * _placesSeen));
         }
 
         _freedAtUs[Active - 1] = nowUs;
@@ -120,7 +134,12 @@ public sealed class FunctionStatistics : ILearned
             return false;
         }
 
-        if (demand.GapUs >= 0)
+        if (Places > 1)
+        {
+            demand = demand with { Rank = RankOf(demand.Rank), Joins = (demand.Rank - 1) % Places != 0, GapUs = (demand.Rank - 1) % Places != 0 ? 0 : demand.GapUs };
+        }
+
+        if (demand.GapUs >= 0 && !demand.Joins)
         {
             (OfGroup(ref _gaps, GroupOf(demand.Rank)) ??= new HazardHistogram()).Add(demand.GapUs);
         }
@@ -158,6 +177,8 @@ public sealed class FunctionStatistics : ILearned
         return Groups[Math.Min(rank, LastRank)];
     }
 
+    private int RankOf(int place) => (place + Places - 1) / Places;
+
     private static int[] GroupRanks()
     {
         var firsts = new List<int>();
@@ -185,7 +206,7 @@ public sealed class FunctionStatistics : ILearned
     {
         Active += requests;
         PeakActive = Math.Max(PeakActive, Active);
-        _ranksSeen = Math.Max(_ranksSeen, Active);
+        _placesSeen = Math.Max(_placesSeen, Active);
         _demand.Resume(requests);
     }
 
@@ -210,7 +231,7 @@ public sealed class FunctionStatistics : ILearned
 
         writer.Byte(_durations is null ? (byte)0 : (byte)1);
         _durations?.Write(writer);
-        var ranks = Math.Min(_ranksSeen, Math.Min(writer.Detail, MostRanksWritten));
+        var ranks = Math.Min(_placesSeen, Math.Min(writer.Detail, MostRanksWritten));
         writer.Whole(ranks);
         var beforeUs = writer.NowUs;
         for (var rank = 0; rank < ranks; rank++)
@@ -241,15 +262,15 @@ public sealed class FunctionStatistics : ILearned
             (_durations = new LogHistogram(HalfLifeUs)).Read(reader);
         }
 
-        _ranksSeen = reader.Count(MostRanksWritten);
-        _freedAtUs = new long[_ranksSeen];
+        _placesSeen = reader.Count(MostRanksWritten);
+        _freedAtUs = new long[_placesSeen];
         var beforeUs = reader.WrittenUs;
         foreach (ref var atUs in _freedAtUs.AsSpan())
         {
             atUs = reader.NearTime(ref beforeUs);
         }
 
-        PeakActive = _ranksSeen;
+        PeakActive = _placesSeen;
         _demand.Read(reader, MostRanksWritten);
     }
 

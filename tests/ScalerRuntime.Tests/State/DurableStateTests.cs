@@ -97,7 +97,7 @@ public sealed class DurableStateTests : IDisposable
         Assert.Equal("database or disk is full", state.Failure);
         _store.Failing = false;
         await Eventually.HoldsAsync(() => state.Failure is null);
-        await Eventually.HoldsAsync(() => _store.Load().Slots is [{ State: SlotState.Busy, Request: "r1" }]);
+        await Eventually.HoldsAsync(() => _store.Load().Slots is [{ State: SlotState.Busy, Requests: "r1" }]);
         Assert.Equal(
             ["The state cannot be saved, and the scaler goes on without: database or disk is full", "The state is saved again"], logger.Lines);
         runtime.Release(F.Key, R1, assigned.Instance, default);
@@ -128,8 +128,8 @@ public sealed class DurableStateTests : IDisposable
         using var state = new DurableState(_store, path, TimeProvider.System, NullLogger.Instance);
         var former = state.Former(slot);
 
-        Assert.Equal((expected, holder), (former.State, former.Request?.Value));
-        Assert.Equal(mark.StartsWith('r') ? RequestMarks.Of(new RequestId(mark)) : 0, former.RequestMark);
+        Assert.Equal((expected, holder), (former.State, former.Requests.Select(r => r.Value).SingleOrDefault()));
+        Assert.Equal(mark.StartsWith('r') && holder is null ? RequestMarks.Of(new RequestId(mark)) : 0, former.UnknownMark);
     }
 
     [Fact]

@@ -78,7 +78,7 @@ public class RestoringStories
     [Fact]
     public void A_creation_without_an_answer_is_asked_for_again_under_its_ticket()
     {
-        _core.Restore(0, F, [new RestoredSlot(new SlotTicket(7), SlotState.Creating, default, default, null, null, 0, 0)], _effects);
+        _core.Restore(0, F, [new RestoredSlot(new SlotTicket(7), SlotState.Creating, default, default, null, [], 0, 0)], _effects);
 
         Assert.Equal((EffectKind.CreateSlot, 7), (Assert.Single(_effects).Kind, _effects[0].Ticket.Value));
         _effects.Clear();
@@ -103,6 +103,19 @@ public class RestoringStories
     }
 
     [Fact]
+    public void Of_an_instance_that_several_share_each_request_is_released_by_itself()
+    {
+        var shared = F with { MaxConcurrency = 4 };
+        _core.Restore(0, shared, [new RestoredSlot(new SlotTicket(7), SlotState.Busy, new BackendSlotId("b7"), new InstanceId("i-7"), null, [R, new RequestId("q")], 0, 0)], _effects);
+
+        Assert.Equal(ReleaseOutcome.Released, _core.Release(0, F.Key, R, new InstanceId("i-7"), default, _effects));
+        Assert.Equal((1, 0), (_core.Find(F.Key)!.BusyCount, _core.Find(F.Key)!.IdleCount));
+        Assert.Equal(ReleaseOutcome.Released, _core.Release(0, F.Key, new RequestId("q"), new InstanceId("i-7"), default, _effects));
+        Assert.Equal((0, 1), (_core.Find(F.Key)!.BusyCount, _core.Find(F.Key)!.IdleCount));
+        _core.CheckInvariants();
+    }
+
+    [Fact]
     public void Tickets_go_on_where_the_former_run_ended()
     {
         _core.Assign(0, F, R, long.MaxValue, _effects);
@@ -114,12 +127,12 @@ public class RestoringStories
     public void Two_slots_with_one_id_of_the_backend_are_one()
     {
         Restore(SlotState.Idle);
-        _core.Restore(0, F, [new RestoredSlot(new SlotTicket(8), SlotState.Idle, new BackendSlotId("b7"), new InstanceId("i-8"), null, null, 0, 0)], _effects);
+        _core.Restore(0, F, [new RestoredSlot(new SlotTicket(8), SlotState.Idle, new BackendSlotId("b7"), new InstanceId("i-8"), null, [], 0, 0)], _effects);
 
         Assert.Equal(1, _core.SlotCount);
         _core.CheckInvariants();
     }
 
     private void Restore(SlotState state, RequestId? request = null, long mark = 0) => _core.Restore(
-        0, F, [new RestoredSlot(new SlotTicket(7), state, new BackendSlotId("b7"), new InstanceId("i-7"), null, request, mark, 0)], _effects);
+        0, F, [new RestoredSlot(new SlotTicket(7), state, new BackendSlotId("b7"), new InstanceId("i-7"), null, request is { } known ? [known] : [], mark, 0)], _effects);
 }
