@@ -31,6 +31,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     public const int MostLearnedAtOnce = 1000;
 
     private const int AtATime = 64;
+    private const long TicketGap = 100_000;
 
     /// <summary>So many functions are taken over before the first request.</summary>
     private const int FewFunctions = 1024;
@@ -74,7 +75,9 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         _logger = logger;
         var saved = store.Load();
         Run = saved.Run;
-        LastTicket = saved.LastTicket;
+
+        // Further on than was saved: should a disk have lost what it said it had, no ticket that reached the backend comes again.
+        LastTicket = saved.LastTicket == 0 ? 0 : saved.LastTicket + TicketGap;
         _formerSlots = saved.Slots;
         _learned = saved.Learned;
         _originUnixUs = UnixUs();
