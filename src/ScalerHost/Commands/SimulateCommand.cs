@@ -80,6 +80,11 @@ internal static class SimulateCommand
             }
 
             var workerCounts = parsed.GetValue(workers) is { } counts ? ReadWorkers(counts) : [];
+            if (workerCounts.Count > 0 && trace.Concurrency(parsed) > 1)
+            {
+                throw new CommandException(CommandException.BadUsage, "--workers goes with --concurrency 1: an instance of the Functions app serves one request at a time.");
+            }
+
             if (sources.Count > 1 || seedList is not null || choices.Count == 0 || parsed.GetValue(markdown))
             {
                 if (workerCounts.Count > 0)
@@ -102,11 +107,11 @@ internal static class SimulateCommand
 
                 if (parsed.GetValue(json))
                 {
-                    Console.WriteLine(ExperimentOutput.Json(runs, summaries, sortBy));
+                    Console.WriteLine(ExperimentOutput.Json(runs, summaries, sortBy, trace.Concurrency(parsed)));
                 }
                 else
                 {
-                    ExperimentOutput.Print(summaries, prices, sortBy, parsed.GetValue(markdown));
+                    ExperimentOutput.Print(summaries, prices, sortBy, parsed.GetValue(markdown), trace.Concurrency(parsed));
                 }
 
                 return 0;

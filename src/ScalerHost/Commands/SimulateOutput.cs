@@ -60,7 +60,7 @@ internal static class SimulateOutput
             Options = typedOptions,
             GeneratedAt = TimeProvider.System.GetLocalNow(),
             Results = comparison.Ranked,
-            Bound = comparison.Bound,
+            Bound = comparison.Bound.Concurrency == 1 ? comparison.Bound : null,
             Prices = comparison.Prices,
             Sweep = Points(comparison, [.. comparison.SweepResults, .. comparison.Ranked.Select(r => (SweepFamily.Policy, r.Policy, r))]),
         };
@@ -100,7 +100,7 @@ internal static class SimulateOutput
             [
                 .. verdict.Cheapest.Select(c => new JsonObject { ["policy"] = c.Policy, ["fromPriceGbs"] = c.FromPriceGbs, ["toPriceGbs"] = c.ToPriceGbs }),
             ]),
-            ["boundHolds"] = ClairvoyantBound.Holds,
+            ["boundHolds"] = ClairvoyantBound.Holds(comparison.Bound.Concurrency),
         };
         if (forFile)
         {
@@ -154,7 +154,7 @@ internal static class SimulateOutput
                 $"{run.Policy}, per million requests: {sent.Reports * per:N0} reports, {sent.Beats * per:N0} beats, {sent.Reads * per:N0} reads, {sent.Orchestrations * per:N0} orchestrations, {sent.ForwardedReleases * per:N0} forwarded releases."));
         }
 
-        Console.WriteLine(ClairvoyantBound.Holds);
+        Console.WriteLine(ClairvoyantBound.Holds(comparison.Bound.Concurrency));
     }
 
     /// <summary>The table on standard output.</summary>
