@@ -15,7 +15,7 @@ internal sealed class VirtualShard
     private readonly VirtualOptions _options;
     private readonly PolicyChoice _policy;
     private readonly VirtualMemory? _memory;
-    private ScalerCore _core;
+    private IScalerCore _core;
     private long _restartAtUs;
     private readonly PriorityQueue<Happening, EventTime> _events = new();
     private readonly Dictionary<RequestId, Caller> _waiting = [];
@@ -39,7 +39,12 @@ internal sealed class VirtualShard
         _policy = policy;
         _memory = options.Restart is null ? null : new VirtualMemory();
         _restartAtUs = options.Restart?.AtUs ?? long.MaxValue;
-        _core = MakeCore(0);
+        if (options is { Restart: not null, Workers: not null })
+        {
+            throw new ArgumentException("A restart is simulated of a scaler that is alone, not of one with several workers.", nameof(options));
+        }
+
+        _core = options.Workers is { } workers ? new VirtualWorkers(policy, options.Pool, workers) : MakeCore(0);
         _layers = policy.Layers is { } layers ? new LayerStore(layers(), BillLayer) : null;
         _totals = new FunctionTotals[functions.Count];
         _recorders = options.RecordSeries ? new InstanceRecorder?[functions.Count] : null;
@@ -70,6 +75,9 @@ internal sealed class VirtualShard
     public long ColdStarts { get; private set; }
 
     public long Waited { get; private set; }
+
+    /// <summary>What workers have sent; null for one scaler.</summary>
+    public WorkerTraffic? Traffic => (_core as VirtualWorkers)?.Traffic;
 
     /// <summary>When the last request so far ended at its caller, µs.</summary>
     public long LastEndUs { get; private set; }
@@ -141,7 +149,7 @@ internal sealed class VirtualShard
         if (_inspection is { } inspection)
         {
             _inspection = null;
-            inspection.Look(atUs, _core.Find(inspection.Function));
+            inspection.Look(atUs, _core.FindPool(inspection.Function));
         }
     }
 
@@ -167,17 +175,19 @@ internal sealed class VirtualShard
     {
         _restartAtUs = long.MaxValue;
         var keeps = _options.Restart!.Keeps;
-        _memory!.Take(_core, nowUs);
+        var former = (ScalerCore)_core;
+        _memory!.Take(former, nowUs);
         if (!keeps.HasFlag(RestartKeeps.Learned))
         {
             _memory.Forget();
         }
 
         var slots = _memory.TakeSlots(keeps.HasFlag(RestartKeeps.Instances));
-        _core = MakeCore(_core.LastTicket);
+        var core = MakeCore(former.LastTicket);
+        _core = core;
         foreach (var (function, slot) in slots)
         {
-            _core.Restore(nowUs, function, [slot], _effects);
+            core.Restore(nowUs, function, [slot], _effects);
         }
 
         // A creation that is under way goes on: the platform knows its ticket already.
@@ -195,6 +205,12 @@ internal sealed class VirtualShard
         if (!_idleCallers.TryPop(out var caller))
         {
             caller = new Caller(new RequestId($"r{_callers++}"));
+        }
+
+        if (_options.Workers is not null)
+        {
+            // A release may take a while to its worker, which must not take a later request for the same one.
+            caller.Request = new RequestId($"r{_callers++}");
         }
 
         _layers?.Arrived(nowUs, _functions[request.Function].Meta);
@@ -260,7 +276,7 @@ internal sealed class VirtualShard
                 _core.SlotCreated(nowUs, happening.Slot!.Key, happening.Slot.Ticket, happening.Slot.Id, _effects);
                 break;
             case HappeningKind.Initialised:
-                _core.SlotReady(nowUs, happening.Slot!.Key, happening.Slot.Ticket, _effects);
+                _core.SlotReady(nowUs, happening.Slot!.Key, happening.Slot.Ticket, address: null, _effects);
                 break;
             case HappeningKind.Destroyed:
                 _slots.Remove(happening.Slot!.Ticket);
@@ -413,7 +429,7 @@ internal sealed class VirtualShard
 
     private sealed class Caller(RequestId request)
     {
-        public RequestId Request { get; } = request;
+        public RequestId Request { get; set; } = request;
 
         public InstanceId Instance { get; set; }
 

@@ -240,6 +240,22 @@ public sealed class ContestReplayTests
         Assert.Equal(1.5, report.Score.SlotGbSeconds, 9);
     }
 
+    [Fact]
+    public async Task A_creation_that_is_asked_for_again_under_its_id_is_the_same_slot()
+    {
+        var platform = new PlatformService(new ContestPlatformOptions { CreateDelay = TimeSpan.Zero });
+        CreateSlotRequest Create(string id) => new() { RequestId = id, ResourceConfig = new ResourceConfig { MemoryInMegabytes = 128 } };
+
+        var first = await platform.CreateSlotAsync(Create("a"));
+        var again = await platform.CreateSlotAsync(Create("a"));
+        var other = await platform.CreateSlotAsync(Create("b"));
+        var unnamed = (await platform.CreateSlotAsync(Create(""))).Slot.Id != (await platform.CreateSlotAsync(Create(""))).Slot.Id;
+
+        Assert.Equal(first.Slot.Id, again.Slot.Id);
+        Assert.NotEqual(first.Slot.Id, other.Slot.Id);
+        Assert.True(unnamed, "an id that is empty names nothing");
+    }
+
     private static Score Rounded(Score score) => new(
         score.Requests,
         score.FailedRequests,
