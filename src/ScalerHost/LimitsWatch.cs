@@ -38,11 +38,17 @@ public sealed partial class LimitsWatch : IDisposable
 
     /// <summary>Reads the file a first time.</summary>
     /// <exception cref="CommandException">It cannot be read, or something in it is wrong.</exception>
-    public static LimitsWatch Open(string path, TimeProvider time)
+    public static LimitsWatch Open(string path, TimeProvider time) => Opened(path, () => new LimitsWatch(path, time));
+
+    /// <summary>Reads the file once.</summary>
+    /// <exception cref="CommandException">It cannot be read, or something in it is wrong.</exception>
+    internal static LimitsPlan ReadPlan(string path) => Opened(path, () => LimitsPlan.Read(ReadText(path)));
+
+    private static T Opened<T>(string path, Func<T> open)
     {
         try
         {
-            return new LimitsWatch(path, time);
+            return open();
         }
         catch (BackendSettingsException e)
         {
@@ -63,7 +69,7 @@ public sealed partial class LimitsWatch : IDisposable
         lock (_gate)
         {
             _logger = logger;
-            _clock = new LimitsClock(runtime.SetLimits, _time);
+            _clock = new LimitsClock(runtime.SetLimits, runtime.SetOtherLimits, _time);
             _clock.Follow(_plan);
             _timer = _time.CreateTimer(static state => ((LimitsWatch)state!).Look(), this, Interval, Interval);
         }

@@ -63,6 +63,10 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
     public void SetLimits(MetaKey function, FunctionLimits limits, FunctionMeta? settings) =>
         Executor.Do((nowUs, effects) => _core.SetLimits(nowUs, function, limits, settings, effects));
 
+    /// <summary>Limits from now on of each function of which nothing else is said.</summary>
+    /// <exception cref="ArgumentException">A limit is out of its range.</exception>
+    public void SetOtherLimits(FunctionLimits limits) => Executor.Do((nowUs, effects) => _core.SetOtherLimits(nowUs, limits, effects));
+
     /// <summary>Compares the inventory with the backend's own list now.</summary>
     /// <returns>False when the backend gives no way to find out.</returns>
     /// <exception cref="SlotBackendException">The backend could not be asked.</exception>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using FuncScaler.ContestSimulator.Experiments;
 using FuncScaler.ContestSimulator.Reports;
+using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
 
@@ -29,6 +30,7 @@ internal static class SimulateCommand
         var threads = CommonOptions.Whole("--threads", "Processors to use", Math.Min(Environment.ProcessorCount, MostThreads), 1, MostThreads, "is no number of processors", $"give 1 to {MostThreads}");
         var output = CommonOptions.Path("--out", "Write report.html and result.json into this folder; runs the two keep-alive sweeps of the report besides", "DIR");
         var json = new Option<bool>("--json") { Description = "Print one JSON document, and nothing else, on standard output" };
+        var limits = CommonOptions.Path("--limits", "Floors, ceilings, concurrency and prices of functions: a file as that of serve; its schedules are left out", "FILE");
         var seeds = new Option<string?>("--seeds") { Description = "Seeds of presets and of placements, for means over them: 1..20, or 1,3,7", HelpName = "N..M" };
         var boundOnly = new Option<bool>("--bound-only") { Description = "Work out the bound alone, without any policy" };
         var assembly = CommonOptions.Path("--policy-assembly", "Offer the policies of this file too: an assembly with a public IPolicySource", "DLL");
@@ -36,7 +38,7 @@ internal static class SimulateCommand
         var experiment = CommonOptions.Path("--experiment", "Take options from this file, a JSON object of them by name; what is typed besides is added", "FILE");
         var command = new Command("simulate", "Compare policies on a trace in virtual time, next to what perfect knowledge could reach");
         trace.AddTo(command);
-        foreach (var option in (Option[])[policies, assembly, rpc, tail, noWait, price, .. measures.All, seeds, boundOnly, threads, output, json, markdown, experiment])
+        foreach (var option in (Option[])[policies, assembly, rpc, tail, noWait, price, .. measures.All, limits, seeds, boundOnly, threads, output, json, markdown, experiment])
         {
             command.Options.Add(option);
         }
@@ -61,6 +63,12 @@ internal static class SimulateCommand
                 Pool = new SlotPoolOptions { Waiting = !parsed.GetValue(noWait), LatencyPriceGbs = latencyPrice },
                 CreateCostGbs = prices.CreateCostGbs,
             };
+            var plan = parsed.GetValue(limits) is { } limitsFile ? LimitsWatch.ReadPlan(limitsFile) : null;
+            if (plan is not null && (sources.Count > 1 || parsed.GetValue(seeds) is not null || parsed.GetValue(markdown)))
+            {
+                throw new CommandException(CommandException.BadUsage, "--limits is for one trace and one seed: an experiment's log would not tell runs with other limits apart.");
+            }
+
             var seedList = parsed.GetValue(seeds) is { } list ? SeedList.Parse(list) : null;
             if (folder is not null)
             {
@@ -95,7 +103,12 @@ internal static class SimulateCommand
             }
 
             var chosen = trace.Open(parsed, sources[0], parsed.GetValue(trace.Seed));
-            options = options with { RecordSeries = folder is not null };
+            if (plan is not null)
+            {
+                chosen = chosen with { Trace = new SharedTrace(chosen.Trace, key => plan.BaseOf(key).Concurrency ?? trace.Concurrency(parsed), trace.Slowdown(parsed)) };
+            }
+
+            options = options with { RecordSeries = folder is not null, Limits = plan is null ? null : plan.BaseOf };
             var comparison = Compare(chosen, choices, sweep: folder is not null, options, parsed.GetValue(threads), prices, sortBy, cancellationToken);
             if (folder is not null)
             {

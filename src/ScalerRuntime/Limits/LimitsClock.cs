@@ -2,8 +2,9 @@ namespace FuncScaler.Runtime.Limits;
 
 /// <summary>Tells a scaler which limits are in force: when a plan is given, and whenever one of its schedules begins or ends.</summary>
 /// <param name="set">Tells the scaler of a function's limits, with the settings of its instances where they are known.</param>
+/// <param name="setOthers">Tells the scaler of the limits of all functions of which nothing else is said.</param>
 /// <param name="time">The clock and its timers.</param>
-public sealed class LimitsClock(Action<MetaKey, FunctionLimits, FunctionMeta?> set, TimeProvider time) : IDisposable
+public sealed class LimitsClock(Action<MetaKey, FunctionLimits, FunctionMeta?> set, Action<FunctionLimits> setOthers, TimeProvider time) : IDisposable
 {
     /// <summary>A timer is set for no longer than this: a wall clock may be set while it runs.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
@@ -14,6 +15,7 @@ public sealed class LimitsClock(Action<MetaKey, FunctionLimits, FunctionMeta?> s
     private readonly Dictionary<MetaKey, FunctionLimits> _inForce = [];
 
     private LimitsPlan _plan = LimitsPlan.None;
+    private FunctionLimits _othersInForce = FunctionLimits.None;
     private ITimer? _timer;
     private bool _disposed;
 
@@ -44,6 +46,12 @@ public sealed class LimitsClock(Action<MetaKey, FunctionLimits, FunctionMeta?> s
         }
 
         var now = time.GetUtcNow();
+        if (_plan.OthersAt(now) is var others && others != _othersInForce)
+        {
+            setOthers(others);
+            _othersInForce = others;
+        }
+
         foreach (var function in (MetaKey[])[.. _plan.Functions.Union(_inForce.Keys)])
         {
             var limits = _plan.At(function, now);

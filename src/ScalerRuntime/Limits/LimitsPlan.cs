@@ -20,6 +20,7 @@ public sealed class LimitsPlan
     private static readonly TimeSpan LongestDuration = TimeSpan.FromDays(31);
 
     private readonly Dictionary<MetaKey, PlannedFunction> _functions = [];
+    private PlannedFunction? _others;
 
     private LimitsPlan()
     {
@@ -45,16 +46,26 @@ public sealed class LimitsPlan
         var plan = new LimitsPlan();
         foreach (var (key, function) in settings.Functions)
         {
-            plan.Add(key, function, errors);
+            errors.Require(key.Length is > 0 and <= ScalerService.LongestName, "functions", key, "is no function's key", $"give 1 to {ScalerService.LongestName} characters");
+            if (Plan($"functions.{key}", key, function, errors) is { } planned)
+            {
+                plan._functions.Add(new MetaKey(key), planned);
+            }
         }
 
+        plan._others = settings.Others is { } others ? Plan("others", "", others, errors) : null;
         return errors.Sentences.Count == 0 ? plan : throw new BackendSettingsException(errors.Sentences);
     }
 
     /// <summary>The limits of a function at a time; none for one that the file does not name.</summary>
-    public FunctionLimits At(MetaKey function, DateTimeOffset at)
+    public FunctionLimits At(MetaKey function, DateTimeOffset at) => At(_functions.GetValueOrDefault(function), at);
+
+    /// <summary>The limits at a time of the functions that the file does not name.</summary>
+    public FunctionLimits OthersAt(DateTimeOffset at) => At(_others, at);
+
+    private static FunctionLimits At(PlannedFunction? planned, DateTimeOffset at)
     {
-        if (!_functions.TryGetValue(function, out var planned))
+        if (planned is null)
         {
             return FunctionLimits.None;
         }
@@ -71,17 +82,19 @@ public sealed class LimitsPlan
         return limits;
     }
 
+    /// <summary>The limits of a function while no schedule holds; those of all others for one that the file does not name.</summary>
+    public FunctionLimits BaseOf(MetaKey function) => (_functions.GetValueOrDefault(function) ?? _others)?.Base ?? FunctionLimits.None;
+
     /// <summary>The settings of a function's instances, where the file tells them.</summary>
     public FunctionMeta? SettingsOf(MetaKey function) => _functions.GetValueOrDefault(function)?.Meta;
 
     /// <summary>When a schedule begins or ends next, after a time; null for never.</summary>
-    public DateTimeOffset? NextChange(DateTimeOffset after) => _functions.Values.SelectMany(f => f.Schedules).Min(s => s.NextChange(after));
+    public DateTimeOffset? NextChange(DateTimeOffset after) => _functions.Values.Concat(_others is null ? [] : [_others]).SelectMany(f => f.Schedules).Min(s => s.NextChange(after));
 
-    private void Add(string key, FunctionLimitsSettings function, SettingErrors errors)
+    /// <summary>What settings say; null where something is wrong with them.</summary>
+    private static PlannedFunction? Plan(string where, string key, FunctionLimitsSettings function, SettingErrors errors)
     {
-        var where = $"functions.{key}";
         var before = errors.Sentences.Count;
-        errors.Require(key.Length is > 0 and <= ScalerService.LongestName, "functions", key, "is no function's key", $"give 1 to {ScalerService.LongestName} characters");
         CheckCounts(where, function.Min, function.Max, errors);
         errors.Range($"{where}.maxWaiting", function.MaxWaiting ?? 1, 1, MostWaiting);
         errors.Range($"{where}.concurrency", function.Concurrency ?? 1, 1, FunctionMeta.MostConcurrency);
@@ -95,19 +108,21 @@ public sealed class LimitsPlan
             AddSchedule(schedules, function, string.Create(CultureInfo.InvariantCulture, $"{where}.schedules[{i}]"), function.Schedules[i], errors);
         }
 
-        if (errors.Sentences.Count == before)
+        if (errors.Sentences.Count > before)
         {
-            var limits = new FunctionLimits
-            {
-                MinInstances = function.Min,
-                MaxInstances = function.Max,
-                MaxWaiting = function.MaxWaiting,
-                Concurrency = function.Concurrency,
-                LatencyPriceGbs = function.LatencyPrice,
-            };
-            var meta = function.MemoryMb is { } memoryMb ? new FunctionMeta(new MetaKey(key), function.Runtime, function.TimeoutSeconds, memoryMb) : null;
-            _functions.Add(new MetaKey(key), new PlannedFunction(limits, meta, schedules));
+            return null;
         }
+
+        var limits = new FunctionLimits
+        {
+            MinInstances = function.Min,
+            MaxInstances = function.Max,
+            MaxWaiting = function.MaxWaiting,
+            Concurrency = function.Concurrency,
+            LatencyPriceGbs = function.LatencyPrice,
+        };
+        var meta = function.MemoryMb is { } memoryMb ? new FunctionMeta(new MetaKey(key), function.Runtime, function.TimeoutSeconds, memoryMb) : null;
+        return new PlannedFunction(limits, meta, schedules);
     }
 
     private static void AddSchedule(

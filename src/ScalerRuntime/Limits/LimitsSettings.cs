@@ -5,6 +5,9 @@ public sealed record LimitsSettings
 {
     /// <summary>The limits of each function, by its key.</summary>
     public IReadOnlyDictionary<string, FunctionLimitsSettings> Functions { get; init; } = new Dictionary<string, FunctionLimitsSettings>();
+
+    /// <summary>The limits of all functions that are not named; null for none. Default null.</summary>
+    public FunctionLimitsSettings? Others { get; init; }
 }
 
 /// <summary>The limits of one function.</summary>

@@ -79,7 +79,7 @@ public class LimitsPlanTests
     {
         var time = new ManualTimeProvider();
         var told = new List<string>();
-        using var clock = new LimitsClock((function, limits, _) => told.Add($"{function} {limits.MinInstances}"), time);
+        using var clock = new LimitsClock((function, limits, _) => told.Add($"{function} {limits.MinInstances}"), limits => told.Add($"others {limits.MinInstances}"), time);
         var begin = time.GetUtcNow() + TimeSpan.FromHours(2);
         var cron = string.Create(CultureInfo.InvariantCulture, $"{begin.Minute} {begin.Hour} {begin.Day} {begin.Month} *");
         clock.Follow(LimitsPlan.Read("""{"functions": {"f": {"min": 1, "schedules": [{"cron": "CRON", "min": 4, "duration": "00:30:00"}]}}}""".Replace("CRON", cron, StringComparison.Ordinal)));
@@ -93,6 +93,9 @@ public class LimitsPlanTests
         Assert.Equal(["f 1", "f 4", "f 1"], told);
         clock.Follow(LimitsPlan.Read("""{"functions": {"g": {"min": 2}}}"""));
         Assert.Equal(["f 1", "f 4", "f 1", "g 2", "f 0"], told);
+        told.Clear();
+        clock.Follow(LimitsPlan.Read("""{"others": {"min": 3}}"""));
+        Assert.Equal(["others 3", "g 0"], told);
     }
 
     private static DateTimeOffset At(string text) => DateTimeOffset.Parse(text, CultureInfo.InvariantCulture);
