@@ -52,6 +52,9 @@ public sealed record ScalerServerOptions
     /// <summary>Who may call; null for everybody who reaches the ports. Disposed with the server.</summary>
     public SecurityWatch? Security { get; init; }
 
+    /// <summary>The limits of functions; null for none. Disposed with the server.</summary>
+    public LimitsWatch? Limits { get; init; }
+
     /// <summary>The OpenTelemetry collector; null for the one that <see cref="TelemetryExport.OtlpVariable"/> names, if any.</summary>
     public Uri? Otlp { get; init; }
 
@@ -87,6 +90,7 @@ public sealed class ScalerServer : IAsyncDisposable
         if (options.LogLevel != LogLevel.None)
         {
             builder.Logging.AddFilter(typeof(AuditLog).FullName, LogLevel.Information);
+            builder.Logging.AddFilter(typeof(LimitsWatch).FullName, LogLevel.Information);
         }
 
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
@@ -194,6 +198,9 @@ public sealed class ScalerServer : IAsyncDisposable
     /// <summary>Says by the health service that requests are welcome.</summary>
     public void SetServing(bool serving) => ScalerGrpc.SetServing(_app.Services, serving);
 
+    /// <summary>Follows the limits file from now on. What a former run has left should be known by then, so that no floor is made twice.</summary>
+    public void FollowLimits() => _options.Limits?.Start(Runtime, _app.Services.GetRequiredService<ILogger<LimitsWatch>>());
+
     /// <summary>Stops: turns new requests away, gives instances back (or leaves them), then stops listening.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
@@ -216,6 +223,7 @@ public sealed class ScalerServer : IAsyncDisposable
         await StopAsync(CancellationToken.None).ConfigureAwait(false);
         _admission?.Dispose();
         _metrics?.Dispose();
+        _options.Limits?.Dispose();
         await Runtime.DisposeAsync().ConfigureAwait(false);
         _options.Security?.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);

@@ -62,6 +62,18 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
     /// <summary>Asks for no slots for a while: the process has stood still, and what waits may be served by what is released meanwhile.</summary>
     public void HoldCreates(TimeSpan duration) => Executor.Do((nowUs, _) => _core.HoldCreates(nowUs + (long)duration.TotalMicroseconds));
 
+    /// <summary>Limits of a function from now on.</summary>
+    /// <param name="function">The function.</param>
+    /// <param name="limits">The limits; <see cref="FunctionLimits.None"/> to take them away.</param>
+    /// <param name="settings">The settings of its instances, so that it gets its floor before its first request; null where they are not known.</param>
+    /// <exception cref="ArgumentException">A limit is out of its range.</exception>
+    public void SetLimits(MetaKey function, FunctionLimits limits, FunctionMeta? settings) =>
+        Executor.Do((nowUs, effects) => _core.SetLimits(nowUs, function, limits, settings, effects));
+
+    /// <summary>Limits from now on of each function of which nothing else is said.</summary>
+    /// <exception cref="ArgumentException">A limit is out of its range.</exception>
+    public void SetOtherLimits(FunctionLimits limits) => Executor.Do((nowUs, effects) => _core.SetOtherLimits(nowUs, limits, effects));
+
     /// <summary>Compares the inventory with the backend's own list now.</summary>
     /// <returns>False when the backend gives no way to find out.</returns>
     /// <exception cref="SlotBackendException">The backend could not be asked.</exception>

@@ -53,4 +53,17 @@ public sealed record FunctionStats(
     double MeanInitMs,
     double? GapP50Ms,
     double? GapP95Ms,
-    string? Failing);
+    string? Failing)
+{
+    /// <summary>Requests that execute: as many as <see cref="Busy"/>, unless instances serve several at a time.</summary>
+    public int Executing { get; init; }
+
+    /// <summary>How many requests an instance serves at a time now; at most what the function allows.</summary>
+    public int RequestsPerInstance { get; init; } = 1;
+
+    /// <summary>The instances that an operator wants kept at all times; 0 for none.</summary>
+    public int MinInstances { get; init; }
+
+    /// <summary>The most instances that an operator allows; 0 for no limit.</summary>
+    public int MaxInstances { get; init; }
+}

@@ -41,6 +41,11 @@ public static class VirtualContest
             shards[i] = new VirtualShard(trace.Functions, policy, options);
         }
 
+        for (var i = 0; options.Limits is not null && i < trace.Functions.Count; i++)
+        {
+            shards[i % shards.Length].Limit(i, options.Limits(trace.Functions[i].Meta.Key) with { MaxWaiting = null, Concurrency = null });
+        }
+
         var inspected = options.Inspection is { } inspection ? shards[IndexOf(trace, inspection.Function) % shards.Length] : null;
         inspected?.Watch(options.Inspection!);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, options.Parallelism), CancellationToken = cancellationToken };

@@ -29,6 +29,12 @@ public sealed record VirtualOptions
     /// <summary>Limits of each pool.</summary>
     public SlotPoolOptions Pool { get; init; } = new();
 
+    /// <summary>
+    /// An operator's limits of each function; they hold from the first arrival on. Bounds on waiting requests are left out, as every request is to
+    /// be served. How many requests share an instance is said by the trace (<see cref="Traces.SharedTrace"/>). Default null: no limits.
+    /// </summary>
+    public Func<MetaKey, FunctionLimits>? Limits { get; init; }
+
     /// <summary>Several workers under durable ledgers instead of one scaler; null, the default, for one.</summary>
     public VirtualWorkerOptions? Workers { get; init; }
 

@@ -139,6 +139,13 @@ internal sealed class VirtualShard
         Inbox.Clear();
     }
 
+    /// <summary>Limits of a function from the first arrival on. Several workers know none.</summary>
+    public void Limit(int function, FunctionLimits limits)
+    {
+        (_core as ScalerCore)?.SetLimits(0, _functions[function].Meta.Key, limits, _functions[function].Meta, _effects);
+        RunEffects(0);
+    }
+
     /// <summary>Prepares the look into a pool of this shard.</summary>
     public void Watch(VirtualInspection inspection) => (_inspection, _inspectAtUs) = (inspection, inspection.AtUs ?? long.MaxValue);
 

@@ -24,6 +24,11 @@ internal static class ExplainOutput
             "price of waiting",
             $"{Tables.Number(e.Price.GbsPerSecond, "0.###")} GB·s per s, {(e.Price.Given is { } given ? $"the nearest to the given {Tables.Number(given, "0.###")}" : "found")}");
         summary.Add("follows", e.Followed);
+        if (e.Limits is { } limits)
+        {
+            summary.Add("limits", $"{limits.MinInstances} to {(limits.MaxInstances == 0 ? "any number of" : limits.MaxInstances)} instances");
+        }
+
         if (e.Concurrency is { } concurrency)
         {
             summary.Add("requests an instance", Sharing(concurrency));

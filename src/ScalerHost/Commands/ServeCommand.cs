@@ -38,6 +38,8 @@ internal static class ServeCommand
         var wait = CommonOptions.Seconds("--platform-timeout", "How long to wait at the start for the platform to answer, s [default: 10]", most: CommonOptions.LongestRealSeconds);
         var listen = CommonOptions.Listen("The IP address to listen on; beyond loopback, --security or --insecure is needed");
         var security = CommonOptions.Path("--security", "Who may call, what and how often, and the certificate for TLS: a JSON file, read anew when it changes", "FILE");
+        var limits = CommonOptions.Path(
+            "--limits", "Floors, ceilings, schedules, concurrency and prices of single functions: a JSON file, read anew when it changes", "FILE");
         var insecure = new Option<bool>("--insecure") { Description = "Listen beyond loopback although anybody there may call, or tokens are sent in clear" };
         var grpcPort = CommonOptions.Port("--grpc-port", "The port of the gRPC Scaler service; 0 for any free one", 9001);
         var httpPort = CommonOptions.Port("--http-port", "The port of the JSON API and the dashboard; 0 for any free one", 8080);
@@ -59,7 +61,7 @@ internal static class ServeCommand
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, the same as JSON under /api, the dashboard at /, GET /metrics for Prometheus")
         {
-            backend, platform, wait, listen, security, insecure, grpcPort, httpPort, policy, maxWaiting, maxDelay, maxMemory, noWait, keep, state, otlp, verbose,
+            backend, platform, wait, listen, security, limits, insecure, grpcPort, httpPort, policy, maxWaiting, maxDelay, maxMemory, noWait, keep, state, otlp, verbose,
         };
         foreach (var option in price.All)
         {
@@ -106,6 +108,7 @@ internal static class ServeCommand
                     ReconcileInterval = opened.Limits.ReconcileInterval,
                 },
                 Security = watch,
+                Limits = parsed.GetValue(limits) is { } limitsFile ? LimitsWatch.Open(limitsFile, TimeProvider.System) : null,
                 Admission = AdmissionOf(parsed.GetValue(maxDelay), parsed.GetValue(maxMemory)),
                 KeepInstances = parsed.GetValue(keep),
                 Otlp = parsed.GetValue(otlp),
@@ -167,6 +170,7 @@ internal static class ServeCommand
                 var rehearsal = Rehearsal.RunAsync(options.Policy, options.Runtime.Pool, TimeProvider.System, cancellationToken);
                 await prepareAsync(server, cancellationToken).ConfigureAwait(false);
                 await rehearsal.ConfigureAwait(false);
+                server.FollowLimits();
                 server.SetServing(true);
                 Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {DescribeCallers(options)}, {opened.Description}");
                 Console.WriteLine($"funcscaler: {WaitingPrice.Describe(options.Runtime.Pool.LatencyPriceGbs)}");

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using FuncScaler.ContestSimulator.Experiments;
 using FuncScaler.ContestSimulator.Reports;
+using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
 
@@ -36,6 +37,7 @@ internal static class SimulateCommand
         var threads = CommonOptions.Whole("--threads", "Processors to use", Math.Min(Environment.ProcessorCount, MostThreads), 1, MostThreads, "is no number of processors", $"give 1 to {MostThreads}");
         var output = CommonOptions.Path("--out", "Write report.html and result.json into this folder; runs the two keep-alive sweeps of the report besides", "DIR");
         var json = new Option<bool>("--json") { Description = "Print one JSON document, and nothing else, on standard output" };
+        var limits = CommonOptions.Path("--limits", "Floors, ceilings, concurrency and prices of functions: a file as that of serve; its schedules are left out", "FILE");
         var seeds = new Option<string?>("--seeds") { Description = "Seeds of presets and of placements, for means over them: 1..20, or 1,3,7", HelpName = "N..M" };
         var boundOnly = new Option<bool>("--bound-only") { Description = "Work out the bound alone, without any policy" };
         var assembly = CommonOptions.Path("--policy-assembly", "Offer the policies of this file too: an assembly with a public IPolicySource", "DLL");
@@ -54,7 +56,7 @@ internal static class SimulateCommand
         routing.AcceptOnlyFromAmong("random", "function");
         var command = new Command("simulate", "Compare policies on a trace in virtual time, next to what perfect knowledge could reach");
         trace.AddTo(command);
-        foreach (var option in (Option[])[policies, assembly, rpc, tail, noWait, restartAt, restartKeeps, price, .. measures.All, seeds, boundOnly, threads, output, json, markdown, experiment, workers, routing])
+        foreach (var option in (Option[])[policies, assembly, rpc, tail, noWait, restartAt, restartKeeps, price, .. measures.All, limits, seeds, boundOnly, threads, output, json, markdown, experiment, workers, routing])
         {
             command.Options.Add(option);
         }
@@ -80,6 +82,12 @@ internal static class SimulateCommand
                 CreateCostGbs = prices.CreateCostGbs,
                 Restart = parsed.GetValue(restartAt) is { } atSeconds ? new VirtualRestart((long)(atSeconds * 1e6), parsed.GetValue(restartKeeps)) : null,
             };
+            var plan = parsed.GetValue(limits) is { } limitsFile ? LimitsWatch.ReadPlan(limitsFile) : null;
+            if (plan is not null && (sources.Count > 1 || parsed.GetValue(seeds) is not null || choices.Count == 0 || parsed.GetValue(markdown)))
+            {
+                throw new CommandException(CommandException.BadUsage, "--limits goes with one trace and no --seeds, --markdown or --bound-only: an experiment's log would not tell runs with other limits apart.");
+            }
+
             var seedList = parsed.GetValue(seeds) is { } list ? SeedList.Parse(list) : null;
             if (folder is not null)
             {
@@ -92,9 +100,9 @@ internal static class SimulateCommand
                 throw new CommandException(CommandException.BadUsage, "--restart-at is for a scaler that is alone: leave --workers out.");
             }
 
-            if (workerCounts.Count > 0 && trace.Concurrency(parsed) > 1)
+            if (workerCounts.Count > 0 && (trace.Concurrency(parsed) > 1 || plan is not null))
             {
-                throw new CommandException(CommandException.BadUsage, "--workers goes with --concurrency 1: an instance of the Functions app serves one request at a time.");
+                throw new CommandException(CommandException.BadUsage, "--workers goes with --concurrency 1 and without --limits: an instance of the Functions app serves one request at a time.");
             }
 
             if (sources.Count > 1 || seedList is not null || choices.Count == 0 || parsed.GetValue(markdown))
@@ -130,7 +138,12 @@ internal static class SimulateCommand
             }
 
             var chosen = trace.Open(parsed, sources[0], parsed.GetValue(trace.Seed));
-            options = options with { RecordSeries = folder is not null };
+            if (plan is not null)
+            {
+                chosen = chosen with { Trace = new SharedTrace(chosen.Trace, key => plan.BaseOf(key).Concurrency ?? trace.Concurrency(parsed), trace.Slowdown(parsed)) };
+            }
+
+            options = options with { RecordSeries = folder is not null, Limits = plan is null ? null : plan.BaseOf };
             List<(PolicyChoice Policy, VirtualWorkerOptions? Workers)> asked =
             [
                 .. choices.SelectMany(c => workerCounts.Select(n => new VirtualWorkerOptions

@@ -103,6 +103,9 @@ internal sealed class TraceOptions(bool tables = false, bool several = false)
     /// <summary>The most requests that an instance serves at a time.</summary>
     public int Concurrency(ParseResult parsed) => tables ? parsed.GetValue(_concurrency) : 1;
 
+    /// <summary>How much longer executions last that share an instance.</summary>
+    public double Slowdown(ParseResult parsed) => parsed.GetValue(_slowdown) ?? 0;
+
     /// <summary>The options by which traces are named, as sentences list them.</summary>
     public string Names => tables
         ? "--data, --preset, --csv, --parquet, --azure2019, --azure2021, --azure-llm, --huawei2023 or --huawei2025"
@@ -279,7 +282,7 @@ internal sealed class TraceOptions(bool tables = false, bool several = false)
         ITrace trace = PresetCatalog.Create(preset, seed, from + length);
         return new ChosenTrace(preset, Shared(NotEmpty(from > 0 ? new TraceSlice(trace, from, length) : trace, length is null ? trace : null, from, length)), null);
 
-        ITrace Shared(ITrace trace) => Concurrency(parsed) is > 1 and var concurrency ? new SharedTrace(trace, concurrency, parsed.GetValue(_slowdown) ?? 0) : trace;
+        ITrace Shared(ITrace trace) => Concurrency(parsed) is > 1 and var concurrency ? new SharedTrace(trace, concurrency, Slowdown(parsed)) : trace;
     }
 
     private static Option<string[]> Many(Option<string[]> option, bool several)

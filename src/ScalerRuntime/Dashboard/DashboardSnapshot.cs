@@ -77,7 +77,14 @@ public sealed record FunctionView(
     double UnusedGb,
     double MeanDurationMs,
     double MeanColdStartMs,
-    string? Failing);
+    string? Failing)
+{
+    /// <summary>Requests that execute.</summary>
+    public int Executing { get; init; }
+
+    /// <summary>How many requests an instance serves at a time now.</summary>
+    public int RequestsPerInstance { get; init; } = 1;
+}
 
 /// <summary>How functions are put in order.</summary>
 public enum FunctionOrder

@@ -144,7 +144,11 @@ internal sealed class FunctionTracks
             track.UnusedGb,
             f.MeanDurationMs,
             f.MeanColdStartMs,
-            f.Failing);
+            f.Failing)
+        {
+            Executing = f.Executing,
+            RequestsPerInstance = f.RequestsPerInstance,
+        };
     }
 
     private sealed class Track

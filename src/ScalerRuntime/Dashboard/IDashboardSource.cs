@@ -46,7 +46,14 @@ public readonly record struct FunctionReading(
     int Waiting,
     double MeanDurationMs,
     double MeanColdStartMs,
-    string? Failing);
+    string? Failing)
+{
+    /// <summary>Requests that execute.</summary>
+    public int Executing { get; init; } = Busy;
+
+    /// <summary>How many requests an instance serves at a time now.</summary>
+    public int RequestsPerInstance { get; init; } = 1;
+}
 
 /// <summary>A scaler's totals at a moment.</summary>
 /// <param name="AtSeconds">The time on the scaler's clock, s since its start.</param>

@@ -138,7 +138,11 @@ internal sealed class CoreReports(IScalerCore core, CoreExecutor executor, Polic
                         pool.WaiterCount,
                         statistics.Duration.MeanUs / 1e3,
                         (statistics.Create.MeanUs + statistics.Init.MeanUs) / 1e3,
-                        pool.Failing));
+                        pool.Failing)
+                    {
+                        Executing = pool.ExecutingCount,
+                        RequestsPerInstance = pool.Places,
+                    });
                 },
                 _read);
             _read.Clear();
@@ -177,7 +181,13 @@ internal sealed class CoreReports(IScalerCore core, CoreExecutor executor, Polic
             pool.Statistics.Init.MeanUs / 1e3,
             GapMs(0.5),
             GapMs(0.95),
-            pool.Failing);
+            pool.Failing)
+        {
+            Executing = pool.ExecutingCount,
+            RequestsPerInstance = pool.Places,
+            MinInstances = pool.Limits.MinInstances,
+            MaxInstances = pool.Limits.MaxInstances,
+        };
 
         // The last bin has no upper bound, and JSON no infinity.
         double? GapMs(double share) => gaps is null ? null : Math.Min(gaps.QuantileUs(share), LogHistogram.LowerBoundUs(LogHistogram.BinCount - 1)) / 1e3;

@@ -32,6 +32,9 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>What operators have said of functions.</summary>
     private readonly Dictionary<MetaKey, FunctionLimits> _limits = [];
 
+    /// <summary>The limits of functions of which operators have said nothing.</summary>
+    private FunctionLimits _otherLimits = FunctionLimits.None;
+
     /// <summary>Pools without slots and requests, those unused for the longest first.</summary>
     private readonly LinkedList<SlotPool> _empty = new();
 
@@ -272,7 +275,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>Limits of a function from now on, whatever settings its requests come with.</summary>
     /// <param name="nowUs">The time.</param>
     /// <param name="key">The function.</param>
-    /// <param name="limits">The limits; <see cref="FunctionLimits.None"/> to take them away.</param>
+    /// <param name="limits">The limits; <see cref="FunctionLimits.None"/> to take them away: those of all others hold then.</param>
     /// <param name="settings">
     /// The settings of its instances, for a function that nobody has asked for yet: it gets its floor at once then. Null where they come with its
     /// first request.
@@ -300,10 +303,26 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
         foreach (var pool in pools?.All.ToList() ?? [])
         {
+            pool.SetLimits(nowUs, LimitsOf(key), effects);
+            Finish(nowUs, pool, effects);
+        }
+    }
+
+    /// <summary>Limits from now on of each function of which nothing else is said.</summary>
+    /// <exception cref="ArgumentException">A limit is out of its range.</exception>
+    public void SetOtherLimits(long nowUs, FunctionLimits limits, List<Effect> effects)
+    {
+        ArgumentNullException.ThrowIfNull(limits);
+        limits.Validate();
+        _otherLimits = limits;
+        foreach (var pool in Pools.Where(p => !_limits.ContainsKey(p.Function.Key)).ToList())
+        {
             pool.SetLimits(nowUs, limits, effects);
             Finish(nowUs, pool, effects);
         }
     }
+
+    private FunctionLimits LimitsOf(MetaKey function) => _limits.GetValueOrDefault(function, _otherLimits);
 
     /// <summary>No pool asks for a slot before a time: what waits then gets what it still needs.</summary>
     public void HoldCreates(long untilUs) => _registry.CreatesHeldUntilUs = Math.Max(_registry.CreatesHeldUntilUs, untilUs);
@@ -348,10 +367,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             pool.Drain(nowUs, effects);
         }
 
-        if (_limits.TryGetValue(function.Key, out var limits))
-        {
-            pool.SetLimits(nowUs, limits, effects);
-        }
+        pool.SetLimits(nowUs, LimitsOf(function.Key), effects);
 
         return pool;
     }

@@ -141,9 +141,14 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
         if (_free is null)
         {
             _free = new FreePlaces();
-            foreach (var slot in _slots.Values.Where(s => s is { State: SlotState.Busy, Doomed: false, Requests: > 0 }))
+            foreach (var slot in _slots.Values.Where(s => s is { State: SlotState.Busy, Requests: > 0 }))
             {
-                _free.Add(slot);
+                // Until now one request at a time held it.
+                slot.RequestUsAtUs = slot.Newest!.SinceUs;
+                if (!slot.Doomed)
+                {
+                    _free.Add(slot);
+                }
             }
         }
     }

@@ -113,6 +113,25 @@ public class LimitStories
         core.CheckInvariants();
     }
 
+    [Fact]
+    public void Functions_of_which_nothing_is_said_have_the_limits_of_all_others()
+    {
+        var core = new ScalerCore(PolicyCatalog.Parse("ttl"), new SlotPoolOptions());
+        var effects = new List<Effect>();
+        var (f, g) = (new FunctionMeta(new MetaKey("f"), "go", 60, 512), new FunctionMeta(new MetaKey("g"), "go", 60, 512));
+        core.Assign(0, f, new RequestId("r"), long.MaxValue, effects);
+        core.SetLimits(0, g.Key, new FunctionLimits { Concurrency = 2 }, null, effects);
+        core.SetOtherLimits(0, new FunctionLimits { Concurrency = 3 }, effects);
+        core.Assign(0, g, new RequestId("r"), long.MaxValue, effects);
+        Assert.Equal((3, 2), (core.Find(f.Key)!.Concurrency, core.Find(g.Key)!.Concurrency));
+
+        core.SetLimits(0, g.Key, FunctionLimits.None, null, effects);
+        Assert.Equal(3, core.Find(g.Key)!.Concurrency);
+        core.SetOtherLimits(0, FunctionLimits.None, effects);
+        Assert.Equal((1, 1), (core.Find(f.Key)!.Concurrency, core.Find(g.Key)!.Concurrency));
+        core.CheckInvariants();
+    }
+
     [Theory]
     [InlineData(-1, 0, "MinInstances is -1 and must be 0 to 100000.")]
     [InlineData(3, 2, "MaxInstances is 2 and must be at least MinInstances, 3.")]

@@ -86,6 +86,10 @@ internal sealed record Scenario(
     /// <summary>How many requests may share an instance, 1 to 8.</summary>
     public int Concurrency => Seed % 5 < 2 ? 1 : 1 + (Seed / 5 % 8);
 
+    /// <summary>Whether the policy may tie each miss to a slot of its own, so that a request waits beside an idle instance that was made for nobody.</summary>
+    public bool Ties => Policy is ScenarioPolicy.Random or ScenarioPolicy.Direct
+        || (Policy == ScenarioPolicy.Catalog && PolicyCatalog.All[Seed % PolicyCatalog.All.Count].Name == "direct");
+
     /// <summary>Whether operators set limits of functions meanwhile.</summary>
     public bool Limited => Seed % 4 == 1;
 

@@ -205,6 +205,22 @@ public class SharingStories
         }
     }
 
+    [Fact]
+    public void A_request_that_came_before_instances_were_shared_counts_as_alone()
+    {
+        var core = new ScalerCore(PolicyCatalog.Parse("adaptive"), new SlotPoolOptions());
+        var effects = new List<Effect>();
+        var alone = Three with { MaxConcurrency = 1 };
+        core.Assign(1000 * Second, alone, new RequestId("r"), long.MaxValue, effects);
+        core.SlotCreated(1000 * Second, alone.Key, effects[0].Ticket, new BackendSlotId("s"), effects);
+        core.SlotReady(1000 * Second, alone.Key, effects[0].Ticket, effects);
+        core.SetLimits(1001 * Second, alone.Key, new FunctionLimits { Concurrency = 100 }, null, effects);
+        core.Release(1002 * Second, alone.Key, new RequestId("r"), effects[^1].Instance, new ReleaseResult(2 * Second, false), effects);
+
+        var seen = Assert.Single(core.Find(alone.Key)!.Explain(1002 * Second)!.Concurrency!.Seen);
+        Assert.Equal((1, 1), (seen.Requests, seen.Executions));
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1001)]

@@ -327,7 +327,7 @@ internal sealed partial class World
             var known = IdleOrder(function, fit);
             known.RemoveAll(t => !order.Contains(t));
             known.AddRange(order.Where(t => !known.Contains(t)));
-            Require(idle == 0 || waiting == 0 || !_options.Waiting || _scenario.Policy is ScenarioPolicy.Random or ScenarioPolicy.Direct, "A request waits beside an idle instance");
+            Require(idle == 0 || waiting == 0 || !_options.Waiting || _scenario.Ties, "A request waits beside an idle instance");
         }
     }
 

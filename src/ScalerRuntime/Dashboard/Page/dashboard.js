@@ -349,6 +349,7 @@ function functionPage(key, figures, explained, why) {
       tile('settings', `${number(f.memoryMb)} MB`, f.runtime ? `runtime ${f.runtime}` : 'no runtime named'),
       tile('requests', number(f.arrivals), `${number(f.arrivalsPerSecond)} per second of late`),
       tile('instances', number(f.busy + f.idle + f.inFlight), `${number(f.busy)} busy, ${number(f.idle)} idle, ${number(f.inFlight)} being made`),
+      ...f.requestsPerInstance > 1 ? [tile('executing', number(f.executing), `up to ${number(f.requestsPerInstance)} requests an instance`)] : [],
       tile('waiting', number(f.waiting), 'requests without an instance'),
       tile('execution', f.meanDurationMs ? duration(f.meanDurationMs) : '–', 'mean'),
       tile('cold start', f.meanColdStartMs ? duration(f.meanColdStartMs) : '–', 'mean of create and init'),
