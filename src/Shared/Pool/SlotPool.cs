@@ -60,6 +60,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private bool _draining;
     private bool _probeOwed;
     private bool _plansAhead;
+    private double _holdingShare = 1;
 
     /// <param name="function">The function.</param>
     /// <param name="policy">Its policy; used by this pool alone.</param>
@@ -102,9 +103,10 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     public ScoreLedger Ledger { get; }
 
-    double? IPoolState.LatencyPriceGbs => _latencyPriceGbs;
+    // To hold at a share of the memory's cost is to hold at a price that is so much higher.
+    double? IPoolState.LatencyPriceGbs => (_options.PriceNowGbs is { } now ? now(Function.Key) : _latencyPriceGbs) / _holdingShare;
 
-    double IPoolState.CreatePriceSeconds => _options.CreatePriceSeconds?.Invoke() ?? 0;
+    double IPoolState.CreatePriceSeconds => (_options.CreatePriceSeconds?.Invoke() ?? 0) + PlacementPriceSeconds;
 
     /// <summary>Instances executing a request.</summary>
     public int BusyCount => _inventory.Busy;
@@ -188,7 +190,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             return;
         }
 
-        var free = Suspended ? null : _inventory.LastFreed;
+        var free = Suspended ? null : NextIdle();
         if (free is null && WhyNotWait(deadlineUs) is { } overload)
         {
             // Before anything is learned or asked for: what is refused should cost as little as it can.
@@ -704,6 +706,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         }
 
         _inventory.Become(slot, SlotState.Idle, _nowUs);
+        _options.Placement?.Used(slot.Ticket, busy: false, _nowUs);
         DestroyUnlessKept(slot, depth: 1, "it is not worth keeping", effects);
     }
 
@@ -721,6 +724,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         Debug.Assert(!Suspended && !slot.Doomed && !_line.Contains(request), "only what may be used is given, and only once");
         _inventory.Give(slot, request, waitedUs, _nowUs);
         slot.Callers = callers;
+        _options.Placement?.Used(slot.Ticket, busy: true, _nowUs);
         slot.DueUs = _nowUs + _assignmentLimitUs ?? long.MaxValue;
         WakeBy(slot.DueUs);
         effects.Add(Effect.Grant(Function, request, slot.Ticket, slot.Instance, slot.BackendId, kind, slot.Address));
@@ -857,7 +861,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <summary>Asks the policy until when to keep an idle instance, and gives it back when that is over.</summary>
     private void DestroyUnlessKept(Slot slot, int depth, string reason, List<Effect> effects)
     {
-        slot.DueUs = _draining ? _nowUs : _policy.Keep(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses)).UntilUs;
+        slot.DueUs = _draining ? _nowUs : KeepUntilUs(slot, depth);
         if (IsFormer)
         {
             slot.DueUs = Math.Min(slot.DueUs, slot.SinceUs + _options.FormerKeepAlive.ToUs());
@@ -870,6 +874,14 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         }
 
         WakeBy(slot.DueUs);
+    }
+
+    private long KeepUntilUs(Slot slot, int depth)
+    {
+        _holdingShare = _options.Placement?.HoldingShare(slot.Ticket) ?? 1;
+        var untilUs = _policy.Keep(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses)).UntilUs;
+        _holdingShare = 1;
+        return _options.Placement?.Hold(slot.Ticket, _nowUs, untilUs) ?? untilUs;
     }
 
     /// <summary>A slot that requests may have counted on is destroyed: who still waits may need another.</summary>
