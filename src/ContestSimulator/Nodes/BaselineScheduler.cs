@@ -2,8 +2,8 @@ namespace FuncScaler.ContestSimulator.Nodes;
 
 /// <summary>
 /// The scheduler that the score is relative to: an idle container of the function serves a request, else it gets a container of its own, on the first
-/// node with room, else on a new node. Nothing is given back. With all nodes full a request waits for a container of its function; where the function
-/// has none, the idle containers of others that were unused for the longest make room, as otherwise it could never be served.
+/// node with room, else on a new node. Nothing is given back. With all nodes full the idle containers of other functions that were unused for the longest
+/// make room; where there are none, a request waits for a container of its function.
 /// </summary>
 public sealed class BaselineScheduler(NodeWorldOptions world) : INodeScheduler
 {
@@ -34,7 +34,7 @@ public sealed class BaselineScheduler(NodeWorldOptions world) : INodeScheduler
             return;
         }
 
-        if (Room(function.MemoryMb) is null && _nodes.Count >= world.MostNodes && _coming == 0 && called.Containers > 0)
+        if (called.Containers > 0 && IsFull(called))
         {
             called.Waiting.Enqueue((request, deadlineUs));
             return;
@@ -111,6 +111,15 @@ public sealed class BaselineScheduler(NodeWorldOptions world) : INodeScheduler
         actions.Add(new NodeAction(NodeActionKind.Grant, 0, container.Number, container.Function.Meta, request));
     }
 
+    /// <summary>Whether a further container of a function would find no room, even if the idle ones of all others went.</summary>
+    private bool IsFull(Function function) =>
+        _nodes.Count >= world.MostNodes && _coming == 0 && Room(function.Meta.MemoryMb) is null
+        && !_nodes.Values.Any(n => world.NodeMemoryMb - n.PromisedMb + Others(n, function) >= function.Meta.MemoryMb);
+
+    private int Others(Node node, Function function) =>
+        _functions.Values.Where(f => f != function).Sum(f => f.Idle.Sum(c => c.Node == node ? c.Function.Meta.MemoryMb : 0))
+        - _unplaced.Sum(c => c.Function.Meta.MemoryMb);
+
     private Node? Room(int memoryMb) => _nodes.Values.FirstOrDefault(n => n.Ready && n.PromisedMb + memoryMb <= world.NodeMemoryMb);
 
     private void Free(long nowUs, Container container, List<NodeAction> actions)
@@ -164,21 +173,39 @@ public sealed class BaselineScheduler(NodeWorldOptions world) : INodeScheduler
 
     private void MakeRoom(int memoryMb, List<NodeAction> actions)
     {
-        var going = _containers.Values.Where(c => c.Going).Sum(c => c.Function.Meta.MemoryMb);
-        foreach (var idle in _functions.Values.SelectMany(f => f.Idle).OrderBy(c => c.IdleSinceUs).ThenBy(c => c.Number).ToList())
+        Node? best = null;
+        var bestUs = long.MaxValue;
+        List<Container> chosen = [];
+        foreach (var node in _nodes.Values.Where(n => n.Ready))
         {
-            if (going >= memoryMb)
+            var free = world.NodeMemoryMb - node.PromisedMb + _containers.Values.Where(c => c.Going && c.Node == node).Sum(c => c.Function.Meta.MemoryMb);
+            var some = new List<Container>();
+            foreach (var idle in _functions.Values.SelectMany(f => f.Idle).Where(c => c.Node == node).OrderBy(c => c.IdleSinceUs).ThenBy(c => c.Number))
             {
-                return;
+                if (free >= memoryMb)
+                {
+                    break;
+                }
+
+                free += idle.Function.Meta.MemoryMb;
+                some.Add(idle);
             }
 
-            going += idle.Function.Meta.MemoryMb;
+            var latestUs = some.Count == 0 ? -1 : some[^1].IdleSinceUs;
+            if (free >= memoryMb && latestUs < bestUs)
+            {
+                (best, bestUs, chosen) = (node, latestUs, some);
+            }
+        }
+
+        foreach (var idle in chosen)
+        {
             idle.Going = true;
             idle.Function.Containers--;
             var kept = idle.Function.Idle.Where(c => c != idle).Reverse().ToList();
             idle.Function.Idle.Clear();
             kept.ForEach(idle.Function.Idle.Push);
-            actions.Add(new NodeAction(NodeActionKind.Remove, idle.Node!.Number, idle.Number, idle.Function.Meta));
+            actions.Add(new NodeAction(NodeActionKind.Remove, best!.Number, idle.Number, idle.Function.Meta));
         }
     }
 

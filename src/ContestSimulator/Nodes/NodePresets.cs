@@ -133,9 +133,9 @@ public static class NodePresets
             var atOnce = 1 + random.NextIndex(functions[index].Kind switch
             {
                 NodeFunctionKind.Hello => 40,
-                NodeFunctionKind.Sleep => 20,
-                NodeFunctionKind.Cpu => 4,
-                _ => 3,
+                NodeFunctionKind.Sleep => 10,
+                NodeFunctionKind.Cpu => 3,
+                _ => 2,
             });
             for (; at < endsAt; at += random.Next(0.2, 0.8))
             {
