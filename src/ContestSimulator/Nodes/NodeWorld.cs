@@ -25,12 +25,14 @@ public sealed class NodeWorld
     private long _order;
     private int _lastNode;
     private int _reserving;
+    private int _warm;
     private long _lastContainer;
 
     public NodeWorld(NodeWorldOptions options, long seed)
     {
         ArgumentNullException.ThrowIfNull(options);
         _options = options;
+        _warm = options.WarmNodes;
         _random = new TraceRandom(seed, "node-world");
     }
 
@@ -76,7 +78,9 @@ public sealed class NodeWorld
 
         _reserving++;
         var node = ++_lastNode;
-        var (least, most) = node <= _options.WarmNodes ? _options.WarmReserveSeconds : _options.ReserveSeconds;
+        var warm = _warm > 0;
+        _warm -= warm ? 1 : 0;
+        var (least, most) = warm ? _options.WarmReserveSeconds : _options.ReserveSeconds;
         After(nowUs, _random.Next(least, most), new Pending(PendingKind.Reserve, id, node, 0));
     }
 
@@ -95,6 +99,7 @@ public sealed class NodeWorld
             Kill(container, nowUs);
         }
 
+        _warm += _options.ReturnedNodesStayWarm ? 1 : 0;
         _ended.Add(new NodeTerm(node, released.ReservedUs, nowUs));
         return true;
     }

@@ -59,14 +59,27 @@ internal static class NodeSimulation
     public static IReadOnlyList<NodeWeights> ParseWeights(string text) =>
     [
         .. text.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(pair =>
-            pair.Split(',', StringSplitOptions.TrimEntries) is [var first, var second]
-            && double.TryParse(first, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var latency)
-            && double.TryParse(second, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var nodes)
-            && nodes > 0
-                ? new NodeWeights(latency, nodes)
+            TryParseWeights(pair, out var parsed)
+                ? parsed
                 : throw new CommandException(CommandException.BadUsage, SettingErrors.Sentence(
                     "--weights", text, "is no pair of weights", "write for example 0.5,0.5, or several: 0.5,0.5;0.75,0.25; the second is above 0"))),
     ];
+
+    /// <summary>Reads <c>0.5,0.5</c>; false where it is no pair of weights, the second above 0.</summary>
+    public static bool TryParseWeights(string text, out NodeWeights weights)
+    {
+        weights = default;
+        if (text.Split(',', StringSplitOptions.TrimEntries) is not [var first, var second]
+            || !double.TryParse(first, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var latency)
+            || !double.TryParse(second, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var nodes)
+            || !(nodes > 0))
+        {
+            return false;
+        }
+
+        weights = new NodeWeights(latency, nodes);
+        return true;
+    }
 
     /// <summary>A table for each load and pair of weights: means over the seeds.</summary>
     public static void Print(IReadOnlyList<NodeComparison> comparisons)

@@ -1,8 +1,11 @@
 namespace FuncScaler.Nodes;
 
 /// <summary>A node of a fleet.</summary>
-internal sealed class FleetNode(NodeTicket ticket, int memoryMb, long askedUs)
+internal sealed class FleetNode(NodeTicket ticket, int memoryMb, long askedUs, int rank)
 {
+    /// <summary>How many nodes there were with it when it was asked for.</summary>
+    public int Rank { get; } = rank;
+
     public NodeTicket Ticket { get; } = ticket;
 
     public NodeState State { get; set; } = NodeState.Reserving;

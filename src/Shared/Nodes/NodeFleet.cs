@@ -44,8 +44,7 @@ public sealed class NodeFleet : ISlotPlacement
     private int _reserveFailures;
     private bool _limitKnown;
     private int _limit;
-    private double _reserveSeconds;
-    private long _reserved;
+    private readonly double[] _reserveSeconds;
     private double _createSeconds;
     private long _created;
     private double _peakActiveMb;
@@ -59,6 +58,7 @@ public sealed class NodeFleet : ISlotPlacement
         options.Validate();
         _options = options;
         _limit = options.MostNodes;
+        _reserveSeconds = new double[options.MostNodes + 1];
         _retryUs = options.RetryDelay.ToUs();
     }
 
@@ -175,7 +175,10 @@ public sealed class NodeFleet : ISlotPlacement
             return;
         }
 
-        Learn(ref _reserveSeconds, ref _reserved, (nowUs - reserved.AskedUs) / 1e6);
+        // How long it takes may depend on how many there are: some may have been started beforehand.
+        ref var mean = ref _reserveSeconds[reserved.Rank];
+        var seconds = (nowUs - reserved.AskedUs) / 1e6;
+        mean = mean == 0 ? seconds : mean + ((seconds - mean) / 4);
         _reserveFailures = 0;
         reserved.MemoryMb = memoryMb > 0 ? memoryMb : reserved.MemoryMb;
         reserved.State = NodeState.Ready;
@@ -337,7 +340,7 @@ public sealed class NodeFleet : ISlotPlacement
             }
         }
 
-        return free >= function.MemoryMb || _nodes.Count >= _limit ? 0 : _options.NodeMemoryMb / 1024.0 * 2 * (_reserveSeconds + _createSeconds);
+        return free >= function.MemoryMb || _nodes.Count >= _limit ? 0 : _options.NodeMemoryMb / 1024.0 * 2 * (ReserveSeconds(_nodes.Count + 1) + _createSeconds);
     }
 
     /// <inheritdoc/>
@@ -403,6 +406,20 @@ public sealed class NodeFleet : ISlotPlacement
         var weight = Math.Exp(-(nowUs - node.MeanAtUs) / 30e6);
         node.MeanActiveMb = (weight * node.MeanActiveMb) + ((1 - weight) * node.ActiveMb);
         node.MeanAtUs = nowUs;
+    }
+
+    /// <summary>How long it took to reserve the n-th node at a time, or the one of the nearest lower number that is known, s.</summary>
+    private double ReserveSeconds(int rank)
+    {
+        for (var i = Math.Min(rank, _options.MostNodes); i > 0; i--)
+        {
+            if (_reserveSeconds[i] > 0)
+            {
+                return _reserveSeconds[i];
+            }
+        }
+
+        return 0;
     }
 
     private bool IsKept(FleetNode node) => node.State == NodeState.Ready && (node.Active > 0 || !_options.Releases);
@@ -603,7 +620,7 @@ public sealed class NodeFleet : ISlotPlacement
 
     private void Reserve(long nowUs, List<FleetEffect> effects)
     {
-        var node = new FleetNode(new NodeTicket(++_lastNode), _options.NodeMemoryMb, nowUs);
+        var node = new FleetNode(new NodeTicket(++_lastNode), _options.NodeMemoryMb, nowUs, _nodes.Count + 1);
         _nodes.Add(node);
         effects.Add(new FleetEffect(FleetEffectKind.ReserveNode, node.Ticket));
     }
@@ -683,7 +700,7 @@ public sealed class NodeFleet : ISlotPlacement
         ObservePeak(nowUs);
         DrainOne(nowUs);
         var spare = _stopping ? 0 : _options.WarmNodes;
-        var idleUs = (long)(1e6 * _reserveSeconds * (1 + (Math.Max(0, _options.PriceGbs?.Invoke() ?? 1) / (_options.NodeMemoryMb / 1024.0))));
+        var idleUs = (long)(1e6 * ReserveSeconds(_nodes.Count) * (1 + (Math.Max(0, _options.PriceGbs?.Invoke() ?? 1) / (_options.NodeMemoryMb / 1024.0))));
         for (var i = 0; i < _nodes.Count; i++)
         {
             var node = _nodes[i];
