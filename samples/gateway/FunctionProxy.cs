@@ -8,9 +8,9 @@ namespace FuncScaler.Samples.Gateway;
 /// and what each part took.
 /// </summary>
 /// <remarks>By hand on Kestrel and HttpClient: YARP's feed package needs one that partial feeds lack.</remarks>
-internal sealed class FunctionProxy(ScalerClient scaler, FunctionTable functions) : IDisposable
+internal sealed class FunctionProxy(ScalerRing ring, FunctionTable functions) : IDisposable
 {
-    /// <summary>How many instances may refuse a request's connection before its caller is told.</summary>
+    /// <summary>How many scalers, and how many instances, may refuse a request's connection before its caller is told.</summary>
     private const int MostAttempts = 3;
 
     /// <summary>How the request was started: warm, waited or cold. The gRPC service sends the header of the same name.</summary>
@@ -33,10 +33,16 @@ internal sealed class FunctionProxy(ScalerClient scaler, FunctionTable functions
         for (var attempt = 1; ; attempt++)
         {
             var start = Stopwatch.GetTimestamp();
+            using var route = ring.Enter(function);
             Instance instance;
             try
             {
-                instance = await scaler.AssignAsync(function, call, http.RequestAborted);
+                instance = await route.Scaler.AssignAsync(function, call, http.RequestAborted);
+            }
+            catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConnectionError && attempt < MostAttempts)
+            {
+                route.Unreachable();
+                continue;
             }
             catch (HttpRequestException e)
             {
@@ -44,7 +50,7 @@ internal sealed class FunctionProxy(ScalerClient scaler, FunctionTable functions
                 return;
             }
 
-            if (!await CallAsync(http, instance, call, path, Stopwatch.GetElapsedTime(start)))
+            if (!await CallAsync(http, route.Scaler, instance, call, path, Stopwatch.GetElapsedTime(start)))
             {
                 return;
             }
@@ -61,7 +67,7 @@ internal sealed class FunctionProxy(ScalerClient scaler, FunctionTable functions
 
     /// <summary>Sends the request to an instance, and the answer to the caller.</summary>
     /// <returns>True when nothing of the request has reached the instance, so that another one may have it.</returns>
-    private async Task<bool> CallAsync(HttpContext http, Instance instance, FunctionCall call, string path, TimeSpan assigned)
+    private async Task<bool> CallAsync(HttpContext http, ScalerClient scaler, Instance instance, FunctionCall call, string path, TimeSpan assigned)
     {
         var start = Stopwatch.GetTimestamp();
         var fault = "";

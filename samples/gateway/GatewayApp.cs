@@ -4,7 +4,7 @@ namespace FuncScaler.Samples.Gateway;
 internal static class GatewayApp
 {
     /// <param name="args">The settings, as <c>--scaler http://127.0.0.1:8080</c>.</param>
-    /// <exception cref="InvalidDataException">The file of functions cannot be used.</exception>
+    /// <exception cref="InvalidDataException">The file of functions cannot be used, or a scaler has no address.</exception>
     public static WebApplication Build(params string[] args)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
@@ -13,13 +13,15 @@ internal static class GatewayApp
         builder.WebHost.UseUrls(settings.Listen);
         builder.Services.AddSingleton(settings);
         builder.Services.AddSingleton(FunctionTable.Read(settings));
-        builder.Services.AddSingleton<ScalerClient>();
+        var ring = new ScalerRing(settings, TimeProvider.System);
+        builder.Services.AddSingleton(_ => ring);
         builder.Services.AddSingleton<FunctionProxy>();
         var app = builder.Build();
 
-        app.MapGet("/healthz", async (ScalerClient scaler, CancellationToken cancellationToken) => await scaler.IsHealthyAsync(cancellationToken)
-            ? Results.Text("ok\n")
-            : Results.Text("the scaler does not answer\n", statusCode: StatusCodes.Status503ServiceUnavailable));
+        app.MapGet("/healthz", async (CancellationToken cancellationToken) =>
+            (await Task.WhenAll(ring.Scalers.Select(s => s.IsHealthyAsync(cancellationToken)))).Contains(true)
+                ? Results.Text("ok\n")
+                : Results.Text("the scaler does not answer\n", statusCode: StatusCodes.Status503ServiceUnavailable));
 
         // /invoke/{function}/anything goes to an instance of the function as /anything.
         app.Map("/invoke/{function}/{**path}", (HttpContext http, FunctionProxy proxy, string function, string? path) => proxy.InvokeAsync(http, function, path ?? ""));

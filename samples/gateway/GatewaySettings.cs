@@ -3,8 +3,11 @@ namespace FuncScaler.Samples.Gateway;
 /// <summary>Settings, from the command line (<c>--scaler http://...</c>) or the environment.</summary>
 internal sealed class GatewaySettings
 {
-    /// <summary>The scaler's JSON API.</summary>
-    public Uri Scaler { get; set; } = new("http://127.0.0.1:8080");
+    /// <summary>The scaler's JSON API; several with commas between them, see <see cref="ScalerRing"/>.</summary>
+    public string Scaler { get; set; } = "http://127.0.0.1:8080";
+
+    /// <summary>The same as a list.</summary>
+    public string[] Scalers => Scaler.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     /// <summary>The token that the scaler knows the gateway by; empty for a scaler that asks for none. Better in the environment than in arguments.</summary>
     public string Token { get; set; } = "";

@@ -70,7 +70,7 @@ internal static class Measurement
     /// <summary>Waits until the scaler has given every instance of the function back.</summary>
     private static async Task DrainAsync(GatewaySettings settings, string function, CancellationToken cancellationToken)
     {
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = settings.Scaler };
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(settings.Scalers[0]) };
         while ((await http.GetFromJsonAsync<JsonArray>("api/slots", cancellationToken))!.Any(s => s!["function"]!.GetValue<string>() == function))
         {
             await Task.Delay(50, cancellationToken);

@@ -9,14 +9,16 @@ namespace FuncScaler.Samples.Gateway;
 internal sealed record Instance(JsonNode Assignment, Uri Address, string Start);
 
 /// <summary>The scaler's JSON API, as a gateway uses it.</summary>
-internal sealed class ScalerClient(GatewaySettings settings) : IDisposable
+/// <param name="scaler">Its address.</param>
+/// <param name="token">The token that it knows the gateway by; empty for none.</param>
+internal sealed class ScalerClient(Uri scaler, string token) : IDisposable
 {
     private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false })
     {
-        BaseAddress = settings.Scaler,
+        BaseAddress = scaler,
         MaxResponseContentBufferSize = 64 * 1024,
         Timeout = Timeout.InfiniteTimeSpan,
-        DefaultRequestHeaders = { Authorization = settings.Token.Length > 0 ? new("Bearer", settings.Token) : null },
+        DefaultRequestHeaders = { Authorization = token.Length > 0 ? new("Bearer", token) : null },
     };
 
     /// <exception cref="HttpRequestException">No instance; the message has the scaler's words.</exception>

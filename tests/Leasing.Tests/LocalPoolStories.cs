@@ -6,6 +6,8 @@ namespace FuncScaler.Tests.Leasing;
 
 public class LocalPoolStories
 {
+    private static readonly FunctionMeta Large = Stage.Function with { MemoryMb = 1024 };
+
     [Fact]
     public void A_warm_assign_and_its_release_send_nothing_to_the_ledger()
     {
@@ -48,6 +50,99 @@ public class LocalPoolStories
         var activity = stage.Worker("w").TakeReport(stage.NowUs).Operations[^1].Activity!;
         Assert.Equal(512, activity.CameUs.Count);
         Assert.Equal(512, activity.WentUs.Count);
+    }
+
+    [Fact]
+    public void Two_gateways_with_different_settings_both_find_warm_instances()
+    {
+        var stage = new Stage();
+        var creates = 0;
+        for (var i = 0; i < 40; i++)
+        {
+            var instance = i % 2 == 0 ? 101 : 102;
+            var answer = stage.Assign("w", $"r{i}", function: i % 2 == 0 ? Stage.Function : Large);
+            if (answer == $"create {instance}")
+            {
+                creates++;
+                stage.Created("w", instance);
+                stage.Ready("w", instance);
+            }
+            else
+            {
+                Assert.Equal($"r{i} gets i-{instance} Warm", answer);
+            }
+
+            stage.Wait(100 * Ms);
+            stage.Release("w", $"r{i}", $"i-{instance}");
+            stage.Wait(400 * Ms);
+            stage.Tick("w");
+            stage.Sync("w");
+        }
+
+        Assert.Equal(2, creates);
+        Assert.Equal("Leased w, Leased w", stage.Slots);
+    }
+
+    [Fact]
+    public void Both_settings_of_a_function_wait_and_are_served_at_once()
+    {
+        var stage = new Stage();
+        Assert.Equal("create 101", stage.Assign("w", "small"));
+        Assert.Equal("create 102", stage.Assign("w", "large", function: Large));
+        stage.Created("w", 102);
+        stage.Created("w", 101);
+        Assert.Equal("large gets i-102 Cold", stage.Ready("w", 102));
+        Assert.Equal("small gets i-101 Cold", stage.Ready("w", 101));
+    }
+
+    [Fact]
+    public void An_idle_instance_goes_to_the_worker_whose_requests_it_fits()
+    {
+        var stage = new Stage(options: new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(1) });
+        stage.ColdStart("w1", "r1", 101);
+        stage.Release("w1", "r1", "i-101");
+
+        // Two requests for another size wait at one worker, one for this size at the other; the ledger hears of the latter last.
+        stage.Assign("w2", "r2", function: Large);
+        stage.Assign("w2", "r3", function: Large);
+        stage.Sync("w2");
+        stage.Wait(1 * Second);
+        stage.Tick("w1");
+        stage.Sync("w1");
+        Assert.Equal("Idle", stage.Slots);
+
+        stage.Assign("w3", "r4");
+        stage.Report("w3");
+        Assert.Equal("Leased w3", stage.Slots);
+        Assert.Equal("r4 gets i-101 Waited", stage.Sync("w3"));
+    }
+
+    [Fact]
+    public void Where_all_places_are_taken_an_idle_instance_of_other_settings_makes_room()
+    {
+        var stage = new Stage(options: new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(1), Pool = new SlotPoolOptions { MaxSlots = 1 } });
+        stage.Assign("w", "r1");
+        stage.Sync("w");
+        stage.Created("w", 101);
+        stage.Ready("w", 101);
+        stage.Release("w", "r1", "i-101");
+        stage.Wait(1 * Second);
+        stage.Tick("w");
+        stage.Sync("w");
+        Assert.Equal("Idle", stage.Slots);
+
+        Assert.Equal("", stage.Assign("w", "r2", function: Large));
+        Assert.Equal("destroy 101 1", stage.Report("w"));
+        stage.Tell((l, e) => l.Destroyed(stage.NowUs, new SlotTicket(101), 1, e));
+        stage.Read("w");
+        for (var i = 0; i < 5 && stage.Slots == ""; i++)
+        {
+            stage.Wait(10 * Second);
+            stage.Tick("w");
+            stage.Sync("w");
+        }
+
+        Assert.Equal("Creating w", stage.Slots);
     }
 
     [Fact]

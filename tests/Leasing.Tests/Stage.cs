@@ -48,7 +48,7 @@ internal sealed class Stage
             var pool = new LocalPool(
                 lease,
                 Function,
-                _policy.Begin(null!)(Function),
+                _policy.Begin(null!),
                 Options,
                 new SlotRegistry(firstTicket),
                 new ScoreLedger());

@@ -206,6 +206,82 @@ public sealed class GatewayTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_requests_of_a_function_meet_at_one_of_several_scalers_and_its_releases_too()
+    {
+        var asked = new ConcurrentQueue<(string Scaler, string Path)>();
+        var scalers = new List<Uri>();
+        foreach (var name in new[] { "a", "b", "c" })
+        {
+            scalers.Add(await ServeAsync(async http =>
+            {
+                asked.Enqueue((name, http.Request.Path));
+                await ScaleAsync(http);
+            }));
+        }
+
+        await StartAsync("--scaler", string.Join(',', scalers));
+        for (var i = 0; i < 5; i++)
+        {
+            await CallAsync("/invoke/hello/x");
+        }
+
+        var (scaler, _) = asked.First();
+        Assert.Equal(10, asked.Count(a => a.Scaler == scaler));
+        Assert.Equal(5, asked.Count(a => a.Path == "/api/release"));
+        for (var i = 0; i < 20; i++)
+        {
+            await CallAsync($"/invoke/f{i}/x");
+        }
+
+        Assert.Equal(["a", "b", "c"], asked.Select(a => a.Scaler).Distinct().Order());
+    }
+
+    [Fact]
+    public async Task A_scaler_that_takes_no_connection_is_passed_over()
+    {
+        // Bound and not listening: nobody else gets the port, and connections are refused.
+        using var reserved = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        reserved.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        var gone = new Uri($"http://{reserved.LocalEndPoint}");
+        await StartAsync("--scaler", $"{_scaler},{gone}");
+        for (var i = 0; i < 10; i++)
+        {
+            Assert.StartsWith("HTTP/1.1 200", await CallAsync($"/invoke/f{i}/x"), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_popular_function_moves_on_when_its_home_has_more_than_its_share_and_comes_back()
+    {
+        using var ring = new ScalerRing(new GatewaySettings { Scaler = "http://a,http://b,http://c,http://d" }, TimeProvider.System);
+        var home = Scaler(ring, "popular");
+        var rare = Enumerable.Range(0, 1000).Select(i => $"rare {i}").First(f => Scaler(ring, f) == home);
+        var routes = Enumerable.Range(0, 40).Select(_ => ring.Enter("popular")).ToList();
+        var shares = routes.GroupBy(r => r.Scaler).Select(g => g.Count()).ToList();
+
+        // 1.25 of an equal share is 13 of 40.
+        Assert.Equal((4, 13), (shares.Count, shares.Max()));
+
+        // A function of few requests stays where it is at home, although that has its share.
+        Assert.Same(home, Scaler(ring, rare));
+
+        routes.ForEach(r => r.Dispose());
+        Assert.Same(home, Scaler(ring, "popular"));
+
+        static ScalerClient Scaler(ScalerRing ring, string function)
+        {
+            using var route = ring.Enter(function);
+            return route.Scaler;
+        }
+    }
+
+    [Theory]
+    [InlineData("", "--scaler is empty: write the address of a scaler, as http://127.0.0.1:8080, or several with commas between them.")]
+    [InlineData("http://a,b:80", "--scaler b:80 is no address: write http://127.0.0.1:8080, or several with commas between them.")]
+    public void An_address_that_is_none_is_named(string scaler, string message) =>
+        Assert.Equal(message, Assert.Throws<InvalidDataException>(() => GatewayApp.Build("--scaler", scaler)).Message);
+
+    [Fact]
     public void The_file_of_the_sample_functions_can_be_read() =>
         Assert.Equal(["hello", "wordcount"], FunctionTable.Read(new GatewaySettings { Functions = Path.Combine(Repository.Root, "samples", "functions.json") }).Keys);
 

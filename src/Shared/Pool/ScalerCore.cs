@@ -25,11 +25,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     private readonly SlotPoolOptions _options;
     private readonly SlotRegistry _registry = new();
 
-    /// <summary>For each function the pool that its last request used.</summary>
-    private readonly Dictionary<MetaKey, SlotPool> _pools = [];
-
-    /// <summary>The pools of other settings of the same functions, until they are empty.</summary>
-    private readonly Dictionary<MetaKey, List<SlotPool>> _former = [];
+    private readonly Dictionary<MetaKey, FunctionPools> _pools = [];
 
     /// <summary>Pools without slots and requests, those unused for the longest first.</summary>
     private readonly LinkedList<SlotPool> _empty = new();
@@ -52,7 +48,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         _options = options;
         _forgetAfterUs = options.ForgetAfter.ToUs();
         _orphans = new SlotPool(NoFunction, new DirectPolicy(), options, _registry, Ledger);
-        _pools.Add(NoFunction.Key, _orphans);
+        _pools.Add(NoFunction.Key, new FunctionPools(_orphans));
     }
 
     /// <summary>What the run has cost so far, as the scaler sees it.</summary>
@@ -73,10 +69,10 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>When <see cref="Tick"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
     public long NextWakeUs => _wakes.NextUs;
 
-    private IEnumerable<SlotPool> All => _former.Count == 0 ? _pools.Values : _pools.Values.Concat(_former.Values.SelectMany(p => p));
+    private IEnumerable<SlotPool> All => _pools.Values.SelectMany(p => p.All);
 
     /// <summary>The pool that the function's last request used; null when it was never asked for, or is forgotten.</summary>
-    public SlotPool? Find(MetaKey function) => _pools.GetValueOrDefault(function);
+    public SlotPool? Find(MetaKey function) => _pools.GetValueOrDefault(function)?.Current;
 
     SlotPool? IScalerCore.FindPool(MetaKey function) => Find(function);
 
@@ -84,13 +80,15 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <remarks>A request that is waiting or holds an instance is found whatever settings its repetition comes with.</remarks>
     public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {
-        if (!_pools.TryGetValue(function.Key, out var pool))
+        if (!_pools.TryGetValue(function.Key, out var pools))
         {
-            pool = AddPool(nowUs, function, effects);
+            pools = AddPools(nowUs, function, effects);
         }
-        else if (_former.Count > 0 || (!ReferenceEquals(pool.Function, function) && pool.Function != function))
+
+        var pool = pools.Current;
+        if (pools.HasFormer || (!ReferenceEquals(pool.Function, function) && pool.Function != function))
         {
-            pool = PoolFor(nowUs, pool, function, request, effects);
+            pool = PoolFor(nowUs, pools, function, request, effects);
         }
 
         pool.Assign(nowUs, request, deadlineUs, effects);
@@ -100,7 +98,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.Release"/>
     public ReleaseOutcome Release(long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
-        if (PoolOf(function, request) is not { } pool)
+        if (_pools.GetValueOrDefault(function)?.PoolOf(request) is not { } pool)
         {
             return ReleaseOutcome.UnknownAssignment;
         }
@@ -113,7 +111,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.Abandon"/>
     public void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects)
     {
-        if (PoolOf(function, request) is { } pool)
+        if (_pools.GetValueOrDefault(function)?.PoolOf(request) is { } pool)
         {
             pool.Abandon(nowUs, request, effects);
             Finish(nowUs, pool, effects);
@@ -261,17 +259,11 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc/>
     public void RequestReview(MetaKey function)
     {
-        if (_pools.TryGetValue(function, out var pool))
+        foreach (var pool in _pools.GetValueOrDefault(function)?.All ?? [])
         {
-            Review(pool);
-            _former.GetValueOrDefault(function)?.ForEach(Review);
-        }
-
-        void Review(SlotPool of)
-        {
-            if (!_reviews.Contains(of))
+            if (!_reviews.Contains(pool))
             {
-                _reviews.Enqueue(of);
+                _reviews.Enqueue(pool);
             }
         }
     }
@@ -285,16 +277,15 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             Invariant.Holds(pool == _orphans || pool.IsFormer || pool.IsEmpty == pool.EmptyPlace is not null, "an empty pool is on its way to be forgotten");
         }
 
-        Invariant.Holds(_former.Values.All(pools => pools.TrueForAll(p => p.IsFormer && !p.IsEmpty) && pools.Count > 0), "a pool of former settings has slots or requests");
-        Invariant.Holds(_pools.Values.All(p => !p.IsFormer), "the pool that the last request used is not a former one");
+        Invariant.Holds(_pools.Values.All(pools => pools.Former.All(p => p.IsFormer && !p.IsEmpty)), "a pool of former settings has slots or requests");
+        Invariant.Holds(_pools.Values.All(pools => !pools.Current.IsFormer), "the pool that the last request used is not a former one");
         Invariant.Holds(_registry.Waiting == All.Sum(p => p.WaiterCount), "those who wait are counted");
         Invariant.Holds(_empty.Count <= _options.MostRemembered, "no more empty pools are remembered than may be");
     }
 
-    private SlotPool AddPool(long nowUs, FunctionMeta function, List<Effect> effects)
+    private SlotPool MakePool(long nowUs, FunctionMeta function, List<Effect> effects)
     {
         var pool = new SlotPool(function, _makePolicy(function), _options, _registry, Ledger);
-        _pools[function.Key] = pool;
         if (_draining)
         {
             pool.Drain(nowUs, effects);
@@ -303,63 +294,32 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         return pool;
     }
 
-    /// <summary>The pool for a request whose function may have pools of several settings, or get a further one.</summary>
-    private SlotPool PoolFor(long nowUs, SlotPool current, FunctionMeta function, RequestId request, List<Effect> effects)
+    private FunctionPools AddPools(long nowUs, FunctionMeta function, List<Effect> effects)
     {
-        var former = _former.GetValueOrDefault(function.Key);
-        if (current.Knows(request))
-        {
-            return current;
-        }
-
-        if (former?.Find(p => p.Knows(request)) is { } knows)
-        {
-            return knows;
-        }
-
-        var pool = current.Fits(function) ? current : former?.Find(p => p.Fits(function));
-        if (pool != current)
-        {
-            RemoveEmptyPlace(current);
-            if (pool is null)
-            {
-                pool = AddPool(nowUs, function, effects);
-                pool.TakeLearned(current);
-            }
-            else
-            {
-                former!.Remove(pool);
-                _pools[function.Key] = pool;
-                pool.BecomeFormer(nowUs, former: false);
-            }
-
-            (former ?? (_former[function.Key] = [])).Add(current);
-            current.BecomeFormer(nowUs, former: true);
-            Finish(nowUs, current, effects);
-        }
-
-        pool!.UpdateFunction(nowUs, function, effects);
-        return pool;
+        var pools = new FunctionPools(MakePool(nowUs, function, effects));
+        _pools.Add(function.Key, pools);
+        return pools;
     }
 
-    /// <summary>The pool in which a request of a function is; where it is in none, the one that the last request used; null where there is none.</summary>
-    private SlotPool? PoolOf(MetaKey function, RequestId request)
+    /// <summary>The pool for a request whose function may have pools of several settings, or get a further one.</summary>
+    private SlotPool PoolFor(long nowUs, FunctionPools pools, FunctionMeta function, RequestId request, List<Effect> effects)
     {
-        var pool = _pools.GetValueOrDefault(function);
-        return _former.Count == 0 || pool is null || pool.Knows(request)
-            ? pool
-            : _former.GetValueOrDefault(function)?.Find(p => p.Knows(request)) ?? pool;
+        var before = pools.Current;
+        var pool = pools.For(nowUs, function, request, f => MakePool(nowUs, f, effects), effects);
+        if (before != pools.Current)
+        {
+            RemoveEmptyPlace(before);
+            Finish(nowUs, before, effects);
+        }
+
+        return pool;
     }
 
     /// <summary>
     /// The pool whose slot it is; where it is none's, the one that the last request used, and where there is none, the orphans': whatever the
     /// backend may still have of it is destroyed there.
     /// </summary>
-    private SlotPool PoolOf(MetaKey function, SlotTicket ticket)
-    {
-        var pool = _pools.GetValueOrDefault(function, _orphans);
-        return _former.Count == 0 || pool.Owns(ticket) ? pool : _former.GetValueOrDefault(function)?.Find(p => p.Owns(ticket)) ?? pool;
-    }
+    private SlotPool PoolOf(MetaKey function, SlotTicket ticket) => _pools.GetValueOrDefault(function)?.PoolOf(ticket) ?? _orphans;
 
     private void AdoptListed(long nowUs, ListedSlot slot, List<Effect> effects)
     {
@@ -370,9 +330,8 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             return;
         }
 
-        var current = Find(function.Key) ?? AddPool(nowUs, function, effects);
-        var pool = current.Fits(function) ? current : _former.GetValueOrDefault(function.Key)?.Find(p => p.Fits(function));
-        if (pool is not null)
+        var pools = _pools.GetValueOrDefault(function.Key) ?? AddPools(nowUs, function, effects);
+        if (pools.Fitting(function.MemoryMb, function.Runtime) is { } pool)
         {
             pool.AdoptInstance(nowUs, slot.Id, nowUs + (1_000_000L * function.TimeoutSeconds), effects);
         }
@@ -439,29 +398,10 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
     private void Forget(long nowUs, SlotPool pool)
     {
-        var key = pool.Function.Key;
         RemoveEmptyPlace(pool);
-        var former = _former.GetValueOrDefault(key);
-        if (pool.IsFormer)
+        if (!_pools[pool.Function.Key].Remove(nowUs, pool))
         {
-            former!.Remove(pool);
-        }
-        else if (former is not null)
-        {
-            // The latest settings came to nothing: those before them are the function's again.
-            var before = former[^1];
-            former.Remove(before);
-            before.BecomeFormer(nowUs, former: false);
-            _pools[key] = before;
-        }
-        else
-        {
-            _pools.Remove(key);
-        }
-
-        if (former is { Count: 0 })
-        {
-            _former.Remove(key);
+            _pools.Remove(pool.Function.Key);
         }
 
         pool.Forgotten();

@@ -31,7 +31,7 @@ public sealed partial class SlotPool
     internal bool AwaitsBackend => _pause.AwaitsSuccess(_nowUs);
 
     /// <summary>Whether instances of this pool serve requests that come with these settings.</summary>
-    internal bool Fits(FunctionMeta function) => Function.MemoryMb == function.MemoryMb && Function.Runtime == function.Runtime;
+    internal bool Fits(int memoryMb, string runtime) => Function.MemoryMb == memoryMb && Function.Runtime == runtime;
 
     /// <summary>Whether a request waits here or holds an instance.</summary>
     internal bool Knows(RequestId request) => _line.Contains(request) || _inventory.HeldBy(request) is not null;

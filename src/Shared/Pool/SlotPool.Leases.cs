@@ -1,3 +1,5 @@
+using FuncScaler.Policies;
+
 namespace FuncScaler.Pool;
 
 /// <summary>
@@ -14,14 +16,15 @@ internal interface ISlotLessor
     /// <param name="executedUs">How long it had executed, µs; 0 when unknown or never.</param>
     void RequestWent(long nowUs, long executedUs);
 
-    /// <summary>The pool wants a slot to be created.</summary>
-    void SlotWanted(long nowUs, SlotTicket ticket);
+    /// <summary>A pool wants a slot to be created.</summary>
+    void SlotWanted(SlotPool pool, long nowUs, SlotTicket ticket);
 
-    /// <summary>The pool gives up a slot, which is in its last state still.</summary>
+    /// <summary>A pool gives up a slot, which is in its last state still.</summary>
+    /// <param name="pool">The pool.</param>
     /// <param name="nowUs">The time.</param>
     /// <param name="slot">The slot.</param>
     /// <param name="reason">Why, for operators; null where it was never created.</param>
-    void SlotReturned(long nowUs, Slot slot, string? reason);
+    void SlotReturned(SlotPool pool, long nowUs, Slot slot, string? reason);
 }
 
 /// <summary>Events of pools whose slots are leased: they come ready from elsewhere, go elsewhere, and serve only while the lease holds.</summary>
@@ -38,6 +41,9 @@ public sealed partial class SlotPool
 
     /// <summary>The requests that wait, in their order.</summary>
     internal IEnumerable<Waiter> Line => _line.All;
+
+    /// <summary>How the function is served.</summary>
+    internal IKeepAlivePolicy Policy => _policy;
 
     /// <summary>A slot of the inventory; null for none.</summary>
     internal Slot? Find(SlotTicket ticket) => _inventory.Find(ticket);

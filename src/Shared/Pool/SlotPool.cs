@@ -817,7 +817,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         else
         {
             _inventory.Add(slot, SlotState.Held);
-            _lessor.SlotWanted(_nowUs, slot.Ticket);
+            _lessor.SlotWanted(this, _nowUs, slot.Ticket);
         }
 
         return true;
@@ -923,7 +923,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private void Drop(Slot slot, string? reason = null)
     {
         _line.Unbind(slot);
-        _lessor?.SlotReturned(_nowUs, slot, reason);
+        _lessor?.SlotReturned(this, _nowUs, slot, reason);
         _inventory.Remove(slot, _nowUs);
     }
 

@@ -8,7 +8,7 @@ internal sealed partial class LeasingWorld
     private long _longestWaitUs;
 
     /// <summary>Callers do not all change their minds at the same moment.</summary>
-    private FunctionMeta FunctionNow => _schedule.ChangeUs == long.MaxValue || _nowUs - StartUs < _schedule.ChangeUs || _dice.Percent(5)
+    private FunctionMeta FunctionNow => _schedule.ChangeUs == long.MaxValue || _nowUs - StartUs < _schedule.ChangeUs || _dice.Percent(_schedule.FormerPercent)
         ? Schedule.Function
         : Schedule.Changed;
 

@@ -71,13 +71,13 @@ internal class LeftOutRule
         private sealed class Made : WorkerParts
         {
             public override LocalPool NewPool(
-                WorkerLease lease, FunctionMeta function, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger) =>
-                new Pool(lease, function, policy, options, registry, ledger);
+                WorkerLease lease, FunctionMeta function, Func<FunctionMeta, IKeepAlivePolicy> makePolicy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger) =>
+                new Pool(lease, function, makePolicy, options, registry, ledger);
         }
 
         private sealed class Pool(
-            WorkerLease lease, FunctionMeta function, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger)
-            : LocalPool(lease, function, policy, options, registry, ledger)
+            WorkerLease lease, FunctionMeta function, Func<FunctionMeta, IKeepAlivePolicy> makePolicy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger)
+            : LocalPool(lease, function, makePolicy, options, registry, ledger)
         {
             private protected override bool IsLaterLease(long epoch, long returnedEpoch) => true;
         }

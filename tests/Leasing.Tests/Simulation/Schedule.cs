@@ -40,6 +40,9 @@ internal sealed record Schedule
     /// <summary>When callers begin to ask for more memory, µs from the start; <see cref="long.MaxValue"/> for never.</summary>
     public required long ChangeUs { get; init; }
 
+    /// <summary>Callers that still ask for the former memory after the change, for as long as they come.</summary>
+    public int FormerPercent { get; init; } = 5;
+
     /// <summary>Whether workers that are cut off stay so until their lease ends, which is found out at once.</summary>
     public bool EarlyCutOffs { get; init; }
 
@@ -149,7 +152,14 @@ internal sealed record Schedule
             };
         }
 
-        return dice.Percent(8) ? AtTheEdgeOfTheLease(schedule) : schedule;
+        schedule = dice.Percent(8) ? AtTheEdgeOfTheLease(schedule) : schedule;
+        if (dice.Percent(15))
+        {
+            // Two gateways that never agree.
+            schedule = schedule with { ChangeUs = 0, FormerPercent = 50 };
+        }
+
+        return schedule;
     }
 
     /// <summary>Workers that keep warm slots, lose the network, and are asked for them when the lease ends: where clocks matter.</summary>

@@ -69,6 +69,20 @@ public sealed class WarmPathTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Two_gateways_that_disagree_on_a_functions_memory_are_both_served_warm()
+    {
+        for (var i = 0; i < 40; i++)
+        {
+            await ReleaseAsync(await WhileTimePassesAsync(AssignAsync($"r{i}", 128 << (i % 2))));
+            await PassAsync(TimeSpan.FromMilliseconds(500));
+        }
+
+        var stats = _services.GetRequiredService<IScaler>().GetStats();
+        Assert.Equal((2, 38), (stats.Requests.Cold, stats.Requests.Warm));
+        Assert.Equal([128, 256], _entity.State.Slots.Values.Select(s => s.MemoryMb).Order());
+    }
+
+    [Fact]
     public async Task A_pool_can_be_looked_at_and_told_to_keep_instances()
     {
         var pools = ActivatorUtilities.CreateInstance<PoolFunctions>(_services);
@@ -176,10 +190,10 @@ public sealed class WarmPathTests : IAsyncLifetime
         return request;
     }
 
-    private async Task<JsonNode> AssignAsync(string request)
+    private async Task<JsonNode> AssignAsync(string request, int memoryMb = 128)
     {
         var answer = (ContentResult)await _functions.AssignAsync(
-            Request("", $$$"""{"requestId":"{{{request}}}","metaData":{"key":"f","runtime":"go","timeoutInSecs":60,"memoryInMb":128}}"""), _client);
+            Request("", $$$"""{"requestId":"{{{request}}}","metaData":{"key":"f","runtime":"go","timeoutInSecs":60,"memoryInMb":{{{memoryMb}}}}}"""), _client);
         Assert.Equal(200, answer.StatusCode);
         return JsonNode.Parse(answer.Content!)!["assigment"]!;
     }

@@ -18,6 +18,9 @@ internal sealed class SimulatedCallers(Func<(IScaler Scaler, string Ids)> pick, 
 
     private readonly List<Call> _calls = [];
 
+    /// <summary>Requests that ask for twice the memory, as a second gateway with other settings would.</summary>
+    private readonly int _largePercent = dice.Pick([0, 0, 0, 50]);
+
     /// <summary>Calls without an answer.</summary>
     public int Waiting => _calls.Count(c => c.State == CallState.Waiting);
 
@@ -44,7 +47,8 @@ internal sealed class SimulatedCallers(Func<(IScaler Scaler, string Ids)> pick, 
         var call = new Call(function, request, at);
         log.Add($"assign {function.Key} {request}");
         _calls.Add(call);
-        call.Task = call.Scaler.AssignAsync(function, request, dice.Percent(30) ? TimeSpan.FromSeconds(dice.Between(1, 40)) : null, call.Cancellation.Token).AsTask();
+        var asked = dice.Percent(_largePercent) ? function with { MemoryMb = 2 * function.MemoryMb } : function;
+        call.Task = call.Scaler.AssignAsync(asked, request, dice.Percent(30) ? TimeSpan.FromSeconds(dice.Between(1, 40)) : null, call.Cancellation.Token).AsTask();
         Observe();
     }
 

@@ -24,6 +24,9 @@ internal sealed class SimulatedLedgers(
     /// <summary>Those of them that are not a dead worker's.</summary>
     public IReadOnlyList<LedgerSlot> Living => [.. _states.Values.SelectMany(s => s.Slots.Values.Where(l => l.Owner is not { } owner || !s.Workers[owner.Value].Expired))];
 
+    /// <summary>Whether a slot waits, untold, for as long as requests of a dead worker may hold it.</summary>
+    public bool IsUntold(SlotTicket ticket) => _lives.Values.Any(w => w.Expired && w.Has(ticket.Value) && ticket.Value > w.SettledTo);
+
     private long NowUs => (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
 
     public Task ReportAsync(MetaKey function, WorkerReport report, CancellationToken cancellationToken)

@@ -151,7 +151,10 @@ public sealed class LedgerWorker
     /// <summary>Its life is over, and its slots have been taken from it.</summary>
     public bool Expired { get; set; }
 
-    /// <summary>Slots it still waits for.</summary>
+    /// <summary>The function as it last described it; null before.</summary>
+    public FunctionMeta? Function { get; set; }
+
+    /// <summary>Slots it still waits for, of that memory and runtime.</summary>
     public int Waiting { get; set; }
 
     /// <summary>The leases it has been given, ever.</summary>

@@ -33,6 +33,8 @@ public sealed partial class PoolLedger
         if (report.Function is not null)
         {
             Learn(report.Function);
+            worker.Function = report.Function;
+            State.HoldUs = Math.Max(State.HoldUs, report.HoldUs);
         }
 
         if (!worker.Expired)
@@ -91,7 +93,7 @@ public sealed partial class PoolLedger
         switch (operation.Kind)
         {
             case WorkerOperationKind.Intend:
-                Intend(report, worker, operation.Ticket);
+                Intend(report, worker, operation, effects);
                 break;
             case WorkerOperationKind.Created:
                 Statistics.Create.Add(operation.TimeUs);
@@ -120,21 +122,33 @@ public sealed partial class PoolLedger
     }
 
     /// <summary>A worker wants to create a slot: it gets an idle one instead where there is one, else the ticket is entered.</summary>
-    private void Intend(WorkerReport report, LedgerWorker worker, SlotTicket ticket)
+    private void Intend(WorkerReport report, LedgerWorker worker, WorkerOperation operation, List<LedgerEffect> effects)
     {
-        if (report.Function is null || worker.Expired || State.Slots.ContainsKey(ticket.Value))
+        var ticket = operation.Ticket;
+        if (report.Function is not { } function || worker.Expired || State.Slots.ContainsKey(ticket.Value))
         {
             return;
         }
 
-        if (LatestIdle(report.Function) is { } idle)
+        if (operation.Runtime is not null)
+        {
+            function = function with { MemoryMb = operation.MemoryMb, Runtime = operation.Runtime };
+        }
+
+        if (LatestIdle(function) is { } idle)
         {
             Lease(idle, report.Worker, worker);
         }
         else if (_options.Pool.MaxSlots == 0 || State.Slots.Count < _options.Pool.MaxSlots)
         {
-            Add(ticket, LedgerSlotState.Creating, report.Worker, report.Function);
+            Add(ticket, LedgerSlotState.Creating, report.Worker, function);
             State.Budget = State.Budget.Take(NowUs, _options.CreateBurst, _options.CreatesPerMinute, out _);
+        }
+        else if (_idle > 0)
+        {
+            // All places are taken, this one by an instance of other settings that nobody uses: the worker asks again.
+            var (number, longest) = State.Slots.Where(s => s.Value.State == LedgerSlotState.Idle).MinBy(s => s.Value.SinceUs);
+            Destroy(new SlotTicket(number), longest, "requests with other settings need its place", effects);
         }
     }
 

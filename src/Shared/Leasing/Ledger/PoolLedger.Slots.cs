@@ -173,28 +173,27 @@ public sealed partial class PoolLedger
         });
     }
 
-    /// <summary>Idle slots go to workers whose requests wait, to the one with the most first.</summary>
+    /// <summary>Idle slots go to workers whose requests wait for such, to the one with the most first.</summary>
     private void Supply()
     {
         while (_idle > 0)
         {
-            WorkerId id = default;
-            LedgerWorker? neediest = null;
+            (WorkerId Id, LedgerWorker Worker, LedgerSlot Slot)? next = null;
             foreach (var (name, worker) in State.Workers)
             {
-                if (worker.Waiting > (neediest?.Waiting ?? 0) && !worker.Expired && worker.ExpiresUs - (2 * SkewUs) > NowUs)
+                if (worker.Waiting > (next?.Worker.Waiting ?? 0) && !worker.Expired && worker.ExpiresUs - (2 * SkewUs) > NowUs
+                    && LatestIdle(worker.Function ?? State.Function!) is { } slot)
                 {
-                    id = new WorkerId(name);
-                    neediest = worker;
+                    next = (new WorkerId(name), worker, slot);
                 }
             }
 
-            if (neediest is null || LatestIdle(State.Function!) is not { } slot)
+            if (next is not { } found)
             {
                 return;
             }
 
-            Lease(slot, id, neediest);
+            Lease(found.Slot, found.Id, found.Worker);
         }
     }
 

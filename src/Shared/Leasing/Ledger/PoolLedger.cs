@@ -102,7 +102,7 @@ public sealed partial class PoolLedger : IPoolState
         var idle = 0;
         foreach (var (ticket, slot) in state.Slots)
         {
-            idle += slot.State == LedgerSlotState.Idle ? 1 : 0;
+            idle += slot.State == LedgerSlotState.Idle && (known.Function is not { } function || Fits(slot, function)) ? 1 : 0;
             if (slot.Owner != worker)
             {
                 continue;

@@ -26,7 +26,7 @@ public sealed record LedgerView
     /// <summary>Releases of this worker's slots that landed elsewhere.</summary>
     public IReadOnlyList<ForwardedRelease> Releases { get; init; } = [];
 
-    /// <summary>Slots that nobody uses: a worker whose requests wait may have them.</summary>
+    /// <summary>Slots that nobody uses and that fit what the worker last reported: where its requests wait it may have them.</summary>
     public int Idle { get; init; }
 }
 

@@ -11,8 +11,13 @@ public sealed record WorkerReport
     /// <summary>Counts this worker's reports for this function, from 1.</summary>
     public required long Sequence { get; init; }
 
-    /// <summary>The function as the worker's callers describe it; null when none has yet, but a release has landed there.</summary>
+    /// <summary>
+    /// The function as those callers describe it who wait, or the last one did; null when none has yet, but a release has landed there.
+    /// </summary>
     public FunctionMeta? Function { get; init; }
+
+    /// <summary>The longest that a request may hold an instance at this worker, µs, over all settings that the function has had there.</summary>
+    public long HoldUs { get; init; }
 
     /// <summary>The number of the first of <see cref="Operations"/>; all before it are acknowledged.</summary>
     public required long FirstOperation { get; init; }
@@ -20,7 +25,7 @@ public sealed record WorkerReport
     /// <summary>What happened, in order, numbered without gaps.</summary>
     public IReadOnlyList<WorkerOperation> Operations { get; init; } = [];
 
-    /// <summary>Requests without an instance: as many idle ones the ledger may lease, now or when it comes by them.</summary>
+    /// <summary>Requests for <see cref="Function"/>'s memory and runtime without an instance: as many idle ones the ledger may lease, now or when it comes by them.</summary>
     public int Waiting { get; init; }
 
     /// <summary>The highest <see cref="LeaseGrant.Ordinal"/> the worker knows, so that none is counted against <see cref="Waiting"/> twice.</summary>
@@ -103,10 +108,10 @@ public sealed record WorkerOperation
 
     public InstanceId Instance { get; init; }
 
-    /// <summary>Of a created slot, its memory, MB.</summary>
+    /// <summary>Of a slot that is created or to be created, its memory, MB.</summary>
     public int MemoryMb { get; init; }
 
-    /// <summary>Of a created slot, the runtime it is meant for.</summary>
+    /// <summary>Likewise, the runtime it is meant for.</summary>
     public string? Runtime { get; init; }
 
     /// <summary>Of a ready instance, where it is reached; null where the platform has no addresses.</summary>

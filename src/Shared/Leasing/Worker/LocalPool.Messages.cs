@@ -18,6 +18,7 @@ public partial class LocalPool
     private long _leasesSeen;
     private long _releasesSeen;
     private int _waitingReported;
+    private SlotPool? _reported;
     private int _idleAtLedger;
     private long _askUntilUs = long.MinValue;
     private long _lookedUs = long.MinValue / 2;
@@ -74,16 +75,19 @@ public partial class LocalPool
                 return nextUs;
             }
 
-            if (_acknowledged < _sequence || (_waitingReported > 0 && _pool.WaiterCount > 0))
+            if (_acknowledged < _sequence || (_waitingReported > 0 && WaiterCount > 0))
             {
                 nextUs = Math.Min(nextUs, Math.Max(_lastReadUs, _lastReportUs) + _readPauseUs);
             }
 
-            if (_pool.BusyCount > 0)
+            foreach (var pool in Pools)
             {
-                // An instance that is in use for long may have been released elsewhere.
-                var readUs = _options.ReadInterval.ToUs();
-                nextUs = Math.Min(nextUs, Math.Max(_lastReadUs, _pool.LeasedInUse.Min(s => s.SinceUs)) + readUs);
+                if (pool.BusyCount > 0)
+                {
+                    // An instance that is in use for long may have been released elsewhere.
+                    var readUs = _options.ReadInterval.ToUs();
+                    nextUs = Math.Min(nextUs, Math.Max(_lastReadUs, pool.LeasedInUse.Min(s => s.SinceUs)) + readUs);
+                }
             }
 
             return nextUs;
@@ -108,20 +112,25 @@ public partial class LocalPool
         }
     }
 
+    /// <summary>The pool for which the ledger is asked: the one where the most requests wait.</summary>
+    private SlotPool Neediest => _pools.HasFormer ? Pools.MaxBy(p => p.WaiterCount)! : Pool;
+
     /// <summary>What to tell the ledger now. Each call makes a new report: one that was not delivered need not be sent again.</summary>
     public WorkerReport TakeReport(long nowUs)
     {
+        _reported = Neediest;
         var report = new WorkerReport
         {
             Worker = _lease.Worker,
             Sequence = ++_sequence,
-            Function = Function.Runtime == UnknownRuntime ? null : Function,
+            Function = _reported.Function.Runtime == UnknownRuntime ? null : _reported.Function,
+            HoldUs = _holdUs,
             FirstOperation = _outbox.First,
             Operations = _outbox.AsOf(nowUs, _options.MaxOperations),
-            Waiting = _leaving ? 0 : _pool.WaiterCount,
+            Waiting = _leaving ? 0 : _reported.WaiterCount,
             LeasesSeen = _leasesSeen,
             ReleasesSeen = _releasesSeen,
-            Held = [.. _pool.LeasedInUse.Take(MaxHeld).Select(s => new HeldSlot(s.Ticket, s.Request))],
+            Held = [.. Pools.SelectMany(p => p.LeasedInUse).Take(MaxHeld).Select(s => new HeldSlot(s.Ticket, s.Request))],
             Leaving = _leaving,
             Over = _lease.IsOver(nowUs),
         };
@@ -170,10 +179,13 @@ public partial class LocalPool
             }
         }
 
-        var joined = false;
+        var joined = new HashSet<SlotPool>();
         foreach (var lease in view.Leases)
         {
-            joined |= Join(nowUs, lease, effects);
+            if (Join(nowUs, lease, effects) is { } pool)
+            {
+                joined.Add(pool);
+            }
         }
 
         foreach (var release in view.Releases.Where(r => r.Number > _releasesSeen))
@@ -188,11 +200,12 @@ public partial class LocalPool
 
         foreach (var slot in Known(view).Where(AwaitsLedger).ToList())
         {
+            var pool = _pools.PoolOf(slot.Ticket);
             if (!mine.Contains(slot.Ticket))
             {
-                Refused(nowUs, slot.Ticket, joined, effects);
+                Refused(nowUs, pool, slot.Ticket, joined.Contains(pool), effects);
             }
-            else if (_pool.WaiterCount == 0 && !slot.Standby)
+            else if (pool.WaiterCount == 0 && !slot.Standby)
             {
                 GiveBack(nowUs, slot, ReturnKind.Absent, null);
                 Lose(nowUs, slot.Ticket, effects);
@@ -204,13 +217,13 @@ public partial class LocalPool
             }
         }
 
-        if (_idleAtLedger == 0 || joined)
+        if (_idleAtLedger == 0 || joined.Count > 0)
         {
             // There is nothing (more) to wait for.
             _askUntilUs = _idleAtLedger == 0 ? long.MinValue : _askUntilUs;
             DropSurplus(nowUs, effects);
         }
-        else if (_pool.WaiterCount > 0 && _waitingReported == 0)
+        else if (WaiterCount > 0 && _waitingReported == 0)
         {
             Urgent(nowUs);
         }
@@ -227,7 +240,7 @@ public partial class LocalPool
     {
         foreach (var ticket in _wanted.ToList())
         {
-            if (!_pool.KeepHeldCreate(nowUs, ticket, effects))
+            if (!_pools.PoolOf(ticket).KeepHeldCreate(nowUs, ticket, effects))
             {
                 _wanted.Remove(ticket);
             }
@@ -235,8 +248,14 @@ public partial class LocalPool
     }
 
     /// <summary>Whether a miss does well to ask the ledger before it creates: it is known to have idle instances.</summary>
-    private bool MayAsk(long nowUs)
+    private bool MayAsk(SlotPool pool, long nowUs)
     {
+        if (_reported is not null && !_reported.Fits(pool.Function.MemoryMb, pool.Function.Runtime))
+        {
+            // What the ledger has is of other settings.
+            return false;
+        }
+
         if (_lookedUs + _options.RestAfter.ToUs() <= nowUs)
         {
             // Not looked for long: looked now, and created meanwhile.
@@ -248,7 +267,7 @@ public partial class LocalPool
     }
 
     /// <summary>The slots of which the ledger had heard when it made a view.</summary>
-    private IEnumerable<Slot> Known(LedgerView view) => _pool.Leased.Where(s => _leases[s.Ticket].Told <= view.Operation);
+    private IEnumerable<Slot> Known(LedgerView view) => Leased.Where(s => _leases[s.Ticket].Told <= view.Operation);
 
     private void Acknowledge(LedgerView view)
     {
@@ -262,51 +281,51 @@ public partial class LocalPool
         _acknowledged = Math.Max(_acknowledged, view.Sequence);
     }
 
-    /// <summary>A slot leased to this worker, unless it is known already or has been given back since.</summary>
-    private bool Join(long nowUs, LeaseGrant lease, List<Effect> effects)
+    /// <summary>A slot leased to this worker, unless it is known already or has been given back since: returns the pool that it has joined.</summary>
+    private SlotPool? Join(long nowUs, LeaseGrant lease, List<Effect> effects)
     {
         _leasesSeen = Math.Max(_leasesSeen, lease.Ordinal);
         if (_leases.ContainsKey(lease.Ticket) || _dying.ContainsKey(lease.Ticket)
             || (_returned.TryGetValue(lease.Ticket, out var returned) && !IsLaterLease(lease.Epoch, returned.Epoch)))
         {
-            return false;
+            return null;
         }
 
-        if (lease.MemoryMb != Function.MemoryMb || lease.Runtime != Function.Runtime || _leaving)
+        if (_leaving || _pools.Fitting(lease.MemoryMb, lease.Runtime) is not { } pool)
         {
             GiveBack(nowUs, lease.Ticket, lease.Epoch, ReturnKind.Idle, lease.Uses, sinceUs: nowUs);
-            return false;
+            return null;
         }
 
         _leases.Add(lease.Ticket, new Lease { Epoch = lease.Epoch });
-        if (!_pool.Join(nowUs, lease.Ticket, lease.BackendSlot, lease.Instance, lease.Uses, effects, lease.Address))
+        if (!pool.Join(nowUs, lease.Ticket, lease.BackendSlot, lease.Instance, lease.Uses, effects, lease.Address))
         {
             _leases.Remove(lease.Ticket);
             GiveBack(nowUs, lease.Ticket, lease.Epoch, ReturnKind.Broken, lease.Uses, "its backend slot is in use under another ticket");
-            return false;
+            return null;
         }
 
-        return true;
+        return pool;
     }
 
     /// <summary>The ledger does not hold the slot for this worker any more.</summary>
     private void Lose(long nowUs, SlotTicket ticket, List<Effect> effects)
     {
         _leases.Remove(ticket);
-        _pool.Withdraw(nowUs, ticket, effects);
+        _pools.PoolOf(ticket).Withdraw(nowUs, ticket, effects);
     }
 
     /// <summary>The ledger has leased an idle slot instead of entering the ticket, or the function has as many slots as it may.</summary>
-    private void Refused(long nowUs, SlotTicket ticket, bool joined, List<Effect> effects)
+    private void Refused(long nowUs, SlotPool pool, SlotTicket ticket, bool joined, List<Effect> effects)
     {
-        if (joined || _pool.WaiterCount == 0)
+        if (joined || pool.WaiterCount == 0)
         {
             Lose(nowUs, ticket, effects);
             return;
         }
 
         _leases.Remove(ticket);
-        _pool.SlotFailed(nowUs, ticket, new SlotFailure(FailureKind.Throttled, "the function has as many slots as it may have"), effects);
+        pool.SlotFailed(nowUs, ticket, new SlotFailure(FailureKind.Throttled, "the function has as many slots as it may have"), effects);
     }
 
     /// <summary>Adds an operation; returns its number.</summary>
@@ -319,11 +338,13 @@ public partial class LocalPool
     /// <summary>Requests that wait are told at once where the ledger may have something for them, else with the next report; fewer likewise.</summary>
     private void TellOfWaiting(long nowUs)
     {
-        if (_pool.WaiterCount > _waitingReported && (_idleAtLedger > 0 || _options.Pool.MaxSlots > 0))
+        var waiting = Neediest.WaiterCount;
+        var switched = waiting > 0 && _reported is not null && Neediest != _reported;
+        if ((waiting > _waitingReported || switched) && (_idleAtLedger > 0 || _options.Pool.MaxSlots > 0))
         {
             Urgent(nowUs);
         }
-        else if (_pool.WaiterCount != _waitingReported)
+        else if (waiting != _waitingReported || switched)
         {
             Pending(nowUs);
         }

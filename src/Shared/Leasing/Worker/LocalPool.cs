@@ -15,7 +15,7 @@ namespace FuncScaler.Leasing.Worker;
 internal readonly record struct ToldSoFar(long Sequence, long Revision, long Operation, long NextOperation, long LeasesSeen, long ReleasesSeen);
 
 /// <summary>
-/// One function's slots at one worker: a <see cref="SlotPool"/> that creates and destroys slots under the worker's lease and tells the
+/// One function's slots at one worker: a <see cref="SlotPool"/>, or one for each of the settings in use, that creates and destroys slots under the worker's lease and tells the
 /// function's <see cref="PoolLedger"/>, gets idle ones from there and gives them back there. A warm Assign and its Release are answered from
 /// memory. Deterministic, without I/O, clock or tasks; not safe for concurrent use.
 /// </summary>
@@ -33,8 +33,10 @@ public partial class LocalPool : ISlotLessor, IWakeable
 
     private readonly WorkerLease _lease;
     private readonly LeasingOptions _options;
-    private readonly LocalPolicy _policy;
-    private readonly SlotPool _pool;
+    private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
+    private readonly SlotRegistry _registry;
+    private readonly ScoreLedger _ledger;
+    private readonly FunctionPools _pools;
     private readonly Dictionary<SlotTicket, Lease> _leases = [];
 
     /// <summary>Slots whose creation waits for the lease, for a ticket, or for what the ledger has; in the order of asking.</summary>
@@ -52,39 +54,43 @@ public partial class LocalPool : ISlotLessor, IWakeable
 
     /// <param name="lease">The worker's lease, shared by its pools.</param>
     /// <param name="function">The function.</param>
-    /// <param name="policy">How it is served; used by this pool alone.</param>
+    /// <param name="makePolicy">Makes what serves it, once for each of its settings.</param>
     /// <param name="options">Settings, the same as the ledger's.</param>
     /// <param name="registry">Tickets in a space of this worker's own, see <see cref="TicketSpace"/>; shared by its pools.</param>
     /// <param name="ledger">What the worker's slots have cost, shared likewise.</param>
     public LocalPool(
-        WorkerLease lease, FunctionMeta function, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger)
+        WorkerLease lease, FunctionMeta function, Func<FunctionMeta, IKeepAlivePolicy> makePolicy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger)
     {
         ArgumentNullException.ThrowIfNull(lease);
         ArgumentNullException.ThrowIfNull(options);
         _lease = lease;
         _options = options;
-        _policy = new LocalPolicy(policy, options.ParkAfter);
+        _makePolicy = makePolicy;
+        _registry = registry;
+        _ledger = ledger;
         _reportIntervalUs = options.ReportInterval.ToUs();
-
-        // The ledger counts all workers' slots, so the limit is kept there.
-        _pool = new SlotPool(function, _policy, options.Pool with { MaxSlots = 0 }, registry, ledger, this);
         _holdUs = function.Runtime == UnknownRuntime ? 0 : options.HoldUs(function);
-        _pool.Suspend();
+        _pools = new FunctionPools(NewPool(function));
+        Pool.Suspend();
     }
 
-    /// <summary>The decision core at work. For reading: its events go through this class.</summary>
-    public SlotPool Pool => _pool;
+    /// <summary>The decision core at work for the settings that the last request came with. For reading: its events go through this class.</summary>
+    public SlotPool Pool => _pools.Current;
 
-    public FunctionMeta Function => _pool.Function;
+    /// <summary>The same for all settings that are in use.</summary>
+    public IEnumerable<SlotPool> Pools => _pools.All;
+
+    /// <summary>The function as its last request described it.</summary>
+    public FunctionMeta Function => Pool.Function;
 
     /// <summary>Slots this worker has or wants, those included that it is destroying.</summary>
     public int SlotCount => _leases.Count + _dying.Count;
 
     /// <summary>Whether it needs the worker's lease: it has slots, or requests that wait, or something to tell.</summary>
-    internal bool IsAtWork => SlotCount > 0 || _pool.WaiterCount > 0 || _outbox.Count > 0 || _activeUs != long.MaxValue;
+    internal bool IsAtWork => SlotCount > 0 || WaiterCount > 0 || _outbox.Count > 0 || _activeUs != long.MaxValue;
 
     /// <summary>When <see cref="Tick"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
-    public long NextWakeUs => Math.Min(_pool.NextWakeUs, Math.Min(_giveUpUs, _wanted.Count > 0 && _askUntilUs != long.MinValue ? _askUntilUs : long.MaxValue));
+    public long NextWakeUs => Math.Min(_pools.HasFormer ? Pools.Min(p => p.NextWakeUs) : Pool.NextWakeUs, Math.Min(_giveUpUs, _wanted.Count > 0 && _askUntilUs != long.MinValue ? _askUntilUs : long.MaxValue));
 
     /// <summary>When it is to be ticked, to report or to read next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
     internal long NextDueUs => Math.Min(NextWakeUs, Math.Min(NextReportUs, NextReadUs));
@@ -96,8 +102,13 @@ public partial class LocalPool : ISlotLessor, IWakeable
 
     /// <summary>Whether nothing is here, under way or untold: then <see cref="Told"/> is all that the next pool of the function needs.</summary>
     internal bool IsForgettable =>
-        SlotCount == 0 && _pool.WaiterCount == 0 && _outbox.Count == 0 && _returned.Count == 0 && _waitingReported == 0 && _acknowledged >= _sequence
-        && (_activeUs == long.MaxValue || _pool.KnowsNothing);
+        SlotCount == 0 && WaiterCount == 0 && _outbox.Count == 0 && _returned.Count == 0 && _waitingReported == 0 && _acknowledged >= _sequence
+        && (_activeUs == long.MaxValue || Pool.KnowsNothing);
+
+    private int WaiterCount => _pools.HasFormer ? Pools.Sum(p => p.WaiterCount) : Pool.WaiterCount;
+
+    /// <summary>The leased slots of all settings, as they are now.</summary>
+    private IEnumerable<Slot> Leased => Pools.SelectMany(p => p.Leased).ToList();
 
     /// <summary>Whether slots that the worker had in a former life may still come into being: then the function must be known, to tell of them.</summary>
     internal bool ExpectsLate { get; set; }
@@ -128,13 +139,21 @@ public partial class LocalPool : ISlotLessor, IWakeable
     {
         ArgumentNullException.ThrowIfNull(function);
         CheckLease(nowUs);
-        if (!ReferenceEquals(function, _pool.Function) && function != _pool.Function)
+        var pool = Pool;
+        if (_pools.HasFormer || (!ReferenceEquals(function, pool.Function) && function != pool.Function))
         {
             _holdUs = Math.Max(_holdUs, _options.HoldUs(function));
-            _pool.UpdateFunction(nowUs, function, effects);
+            if (pool.Function.Runtime == UnknownRuntime)
+            {
+                pool.UpdateFunction(nowUs, function, effects);
+            }
+            else
+            {
+                pool = _pools.For(nowUs, function, request, NewPool, effects);
+            }
         }
 
-        _pool.Assign(nowUs, request, deadlineUs, effects);
+        pool.Assign(nowUs, request, deadlineUs, effects);
         Follow(nowUs, effects);
     }
 
@@ -170,14 +189,15 @@ public partial class LocalPool : ISlotLessor, IWakeable
     public void Abandon(long nowUs, RequestId request, List<Effect> effects)
     {
         CheckLease(nowUs);
-        _pool.Abandon(nowUs, request, effects);
+        _pools.PoolOf(request).Abandon(nowUs, request, effects);
         Follow(nowUs, effects);
     }
 
     /// <inheritdoc cref="SlotPool.SlotCreated"/>
     public void SlotCreated(long nowUs, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects)
     {
-        if (_pool.Find(ticket) is not { } slot)
+        var pool = _pools.PoolOf(ticket);
+        if (pool.Find(ticket) is not { } slot)
         {
             Enqueue(nowUs, new WorkerOperation { Kind = WorkerOperationKind.Found, Ticket = ticket, BackendSlot = backendId });
             return;
@@ -194,12 +214,12 @@ public partial class LocalPool : ISlotLessor, IWakeable
             Ticket = ticket,
             BackendSlot = backendId,
             MemoryMb = slot.MemoryMb,
-            Runtime = _leases[ticket].Runtime,
+            Runtime = pool.Function.Runtime,
             TimeUs = nowUs - slot.AskedUs,
         });
         _leases[ticket].Told = Math.Min(_leases[ticket].Told, operation);
         CheckLease(nowUs);
-        _pool.SlotCreated(nowUs, ticket, backendId, effects);
+        pool.SlotCreated(nowUs, ticket, backendId, effects);
         Follow(nowUs, effects);
     }
 
@@ -207,7 +227,8 @@ public partial class LocalPool : ISlotLessor, IWakeable
     /// <param name="address">Where the instance is reached; null where the platform has no addresses.</param>
     public void SlotReady(long nowUs, SlotTicket ticket, Uri? address, List<Effect> effects)
     {
-        if (_pool.Find(ticket) is not { State: SlotState.Initializing } slot)
+        var pool = _pools.PoolOf(ticket);
+        if (pool.Find(ticket) is not { State: SlotState.Initializing } slot)
         {
             return;
         }
@@ -222,7 +243,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
             TimeUs = nowUs - slot.AskedUs,
         });
         CheckLease(nowUs);
-        _pool.SlotReady(nowUs, ticket, effects, address);
+        pool.SlotReady(nowUs, ticket, effects, address);
         Follow(nowUs, effects);
     }
 
@@ -239,7 +260,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
 
         CheckLease(nowUs);
         _absent = !failure.OutcomeUnknown;
-        _pool.SlotFailed(nowUs, ticket, failure, effects);
+        _pools.PoolOf(ticket).SlotFailed(nowUs, ticket, failure, effects);
         _absent = false;
         Follow(nowUs, effects);
     }
@@ -254,7 +275,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
     }
 
     /// <inheritdoc cref="SlotPool.HoldCreate"/>
-    public bool HoldCreate(SlotTicket ticket) => _pool.HoldCreate(ticket);
+    public bool HoldCreate(SlotTicket ticket) => _pools.PoolOf(ticket).HoldCreate(ticket);
 
     /// <inheritdoc cref="SlotPool.KeepHeldCreate"/>
     public bool KeepHeldCreate(long nowUs, SlotTicket ticket, List<Effect> effects)
@@ -263,12 +284,12 @@ public partial class LocalPool : ISlotLessor, IWakeable
         {
             // Held back for the backend's sake for longer than the lease: now it waits for a new one.
             lease.Allowed = false;
-            _pool.HoldCreate(ticket);
+            HoldCreate(ticket);
             _wanted.Add(ticket);
             return false;
         }
 
-        var keep = _pool.KeepHeldCreate(nowUs, ticket, effects);
+        var keep = _pools.PoolOf(ticket).KeepHeldCreate(nowUs, ticket, effects);
         Follow(nowUs, effects);
         return keep;
     }
@@ -276,7 +297,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
     /// <inheritdoc cref="SlotPool.BeginCreate"/>
     public void BeginCreate(long nowUs, SlotTicket ticket)
     {
-        _pool.BeginCreate(nowUs, ticket);
+        _pools.PoolOf(ticket).BeginCreate(nowUs, ticket);
         _giveUpUs = Math.Min(_giveUpUs, nowUs + (2 * _options.Pool.CreateTimeout.ToUs()) + 1);
     }
 
@@ -285,16 +306,23 @@ public partial class LocalPool : ISlotLessor, IWakeable
     {
         CheckLease(nowUs);
         GiveUpOnCreates(nowUs, effects);
-        _pool.Tick(nowUs, effects);
+        foreach (var pool in Pools)
+        {
+            pool.Tick(nowUs, effects);
+        }
+
         Follow(nowUs, effects);
     }
 
     /// <summary>The worker's lease was renewed, or covers more: what has waited for it goes on.</summary>
     public void Resume(long nowUs, List<Effect> effects)
     {
-        if (_pool.Suspended && !_lease.IsOver(nowUs))
+        if (Pool.Suspended && !_lease.IsOver(nowUs))
         {
-            _pool.Resume(nowUs, effects);
+            foreach (var pool in Pools)
+            {
+                pool.Resume(nowUs, effects);
+            }
         }
 
         Follow(nowUs, effects);
@@ -305,7 +333,11 @@ public partial class LocalPool : ISlotLessor, IWakeable
     {
         _stopping = true;
         CheckLease(nowUs);
-        _pool.Drain(nowUs, effects);
+        foreach (var pool in Pools)
+        {
+            pool.Drain(nowUs, effects);
+        }
+
         Follow(nowUs, effects);
         Urgent(nowUs);
     }
@@ -318,11 +350,11 @@ public partial class LocalPool : ISlotLessor, IWakeable
     {
         Drain(nowUs, effects);
         _leaving = true;
-        foreach (var slot in _pool.Leased.ToList())
+        foreach (var slot in Leased)
         {
             var kind = slot.State == SlotState.Busy ? ReturnKind.Entrusted : KindOf(slot.Condition);
             GiveBack(nowUs, slot, kind, "its worker stops");
-            _pool.Withdraw(nowUs, slot.Ticket, effects);
+            _pools.PoolOf(slot.Ticket).Withdraw(nowUs, slot.Ticket, effects);
         }
 
         foreach (var (ticket, dying) in _dying)
@@ -332,6 +364,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
 
         _dying.Clear();
         _destroys.Clear();
+        ForgetFormer(nowUs);
     }
 
     /// <summary>
@@ -344,22 +377,42 @@ public partial class LocalPool : ISlotLessor, IWakeable
         var untold = _outbox.Count > 0 ? TakeReport(nowUs) : null;
         var nothing = new List<Effect>();
         _leaving = true;
-        _pool.RejectWaiting(nowUs, nothing);
-        foreach (var slot in _pool.Leased.ToList())
+        foreach (var pool in Pools)
         {
-            _pool.Withdraw(nowUs, slot.Ticket, nothing);
+            pool.RejectWaiting(nowUs, nothing);
+            foreach (var slot in pool.Leased.ToList())
+            {
+                pool.Withdraw(nowUs, slot.Ticket, nothing);
+            }
         }
 
         return untold;
     }
 
+    /// <summary>The worker has let the function go.</summary>
+    internal void Forgotten()
+    {
+        foreach (var pool in Pools)
+        {
+            pool.Forgotten();
+        }
+    }
+
     /// <exception cref="InvalidOperationException">The pool and what is known of its leases contradict each other; says how.</exception>
     public void CheckInvariants()
     {
-        _pool.CheckInvariants();
-        Invariant.Holds(_leases.Count == _pool.SlotCount && _leases.Keys.All(t => _pool.Find(t) is not null), "each slot of the pool is leased or asked for");
+        foreach (var pool in Pools)
+        {
+            pool.CheckInvariants();
+            Invariant.Holds(pool.IsFormer == (pool != Pool), "all pools but the one that the last request used are former ones");
+            Invariant.Holds(pool.Suspended == Pool.Suspended, "the lease holds for the slots of all settings or for none");
+        }
+
+        Invariant.Holds(_pools.Former.All(p => !p.IsEmpty), "a pool of former settings has slots or requests");
         Invariant.Holds(
-            _pool.Leased.All(s => _leases[s.Ticket].Epoch > 0 == s.State is SlotState.Idle or SlotState.Busy), "an instance has a lease, others have none yet");
+            _leases.Count == Pools.Sum(p => p.SlotCount) && _leases.Keys.All(t => _pools.PoolOf(t).Owns(t)), "each slot of the pools is leased or asked for");
+        Invariant.Holds(
+            Leased.All(s => _leases[s.Ticket].Epoch > 0 == s.State is SlotState.Idle or SlotState.Busy), "an instance has a lease, others have none yet");
         Invariant.Holds(_destroys.Count == 0, "what is to be destroyed was handed out");
     }
 
@@ -375,9 +428,9 @@ public partial class LocalPool : ISlotLessor, IWakeable
         _activeUs = Math.Min(_activeUs, nowUs);
     }
 
-    void ISlotLessor.SlotWanted(long nowUs, SlotTicket ticket)
+    void ISlotLessor.SlotWanted(SlotPool pool, long nowUs, SlotTicket ticket)
     {
-        var lease = new Lease { Told = Untold, Runtime = Function.Runtime };
+        var lease = new Lease { Told = Untold };
         _leases.Add(ticket, lease);
         if (_leaving)
         {
@@ -387,19 +440,25 @@ public partial class LocalPool : ISlotLessor, IWakeable
         if (_options.Pool.MaxSlots > 0)
         {
             // All workers share the limit, so the ledger is asked first.
-            lease.Told = Enqueue(nowUs, new WorkerOperation { Kind = WorkerOperationKind.Intend, Ticket = ticket });
+            lease.Told = Enqueue(nowUs, new WorkerOperation
+            {
+                Kind = WorkerOperationKind.Intend,
+                Ticket = ticket,
+                MemoryMb = pool.Function.MemoryMb,
+                Runtime = pool.Function.Runtime,
+            });
             Urgent(nowUs);
             return;
         }
 
-        _askUntilUs = _wanted.Count > 0 ? _askUntilUs : MayAsk(nowUs) ? nowUs + _options.AskPatience.ToUs() : long.MinValue;
+        _askUntilUs = _wanted.Count > 0 ? _askUntilUs : MayAsk(pool, nowUs) ? nowUs + _options.AskPatience.ToUs() : long.MinValue;
         _wanted.Add(ticket);
     }
 
-    void ISlotLessor.SlotReturned(long nowUs, Slot slot, string? reason)
+    void ISlotLessor.SlotReturned(SlotPool pool, long nowUs, Slot slot, string? reason)
     {
         var kind = _absent && slot.State == SlotState.Creating && slot.BackendId == default ? ReturnKind.Absent : KindOf(slot.Condition);
-        var unwanted = kind is ReturnKind.Broken or ReturnKind.Unknown || (kind == ReturnKind.Idle && !_stopping && !_policy.WouldKeep);
+        var unwanted = kind is ReturnKind.Broken or ReturnKind.Unknown || (kind == ReturnKind.Idle && !_stopping && !((LocalPolicy)pool.Policy).WouldKeep);
         if (slot.BackendId == default || !unwanted || _leaving || !_leases.Remove(slot.Ticket, out var lease))
         {
             GiveBack(nowUs, slot, kind, reason);
@@ -408,7 +467,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
 
         // What a worker holds it destroys itself, and tells the ledger when it is gone.
         _dying[slot.Ticket] = (lease.Epoch, slot.Uses);
-        _destroys.Add(Effect.DestroySlot(Function, slot.Ticket, slot.BackendId, reason ?? ""));
+        _destroys.Add(Effect.DestroySlot(pool.Function, slot.Ticket, slot.BackendId, reason ?? ""));
     }
 
     /// <summary>Whether a lease is later than one of the same slot that was given back: else it comes from a stale view.</summary>
@@ -417,16 +476,19 @@ public partial class LocalPool : ISlotLessor, IWakeable
     private ReleaseOutcome ReleaseHere(long nowUs, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
         CheckLease(nowUs);
-        var outcome = _pool.Release(nowUs, request, instance, result, effects);
+        var outcome = _pools.PoolOf(request).Release(nowUs, request, instance, result, effects);
         Follow(nowUs, effects);
         return outcome;
     }
 
     private void CheckLease(long nowUs)
     {
-        if (!_pool.Suspended && _lease.IsOver(nowUs))
+        if (!Pool.Suspended && _lease.IsOver(nowUs))
         {
-            _pool.Suspend();
+            foreach (var pool in Pools)
+            {
+                pool.Suspend();
+            }
         }
     }
 
@@ -438,14 +500,45 @@ public partial class LocalPool : ISlotLessor, IWakeable
             BeginWanted(nowUs, effects);
         }
 
-        if (_pool.WaiterCount > 0)
+        if (WaiterCount > 0)
         {
             _lease.Use(nowUs);
         }
 
         effects.AddRange(_destroys);
         _destroys.Clear();
+        ForgetFormer(nowUs);
         TellOfWaiting(nowUs);
+    }
+
+    /// <summary>Settings that nobody has an instance of or waits for, and that taught nothing where they are the latest.</summary>
+    private void ForgetFormer(long nowUs)
+    {
+        foreach (var pool in _pools.HasFormer ? Pools : [])
+        {
+            if (pool.IsEmpty && (pool.IsFormer || pool.KnowsNothing) && _pools.Remove(nowUs, pool))
+            {
+                pool.Forgotten();
+            }
+        }
+    }
+
+    private SlotPool NewPool(FunctionMeta function)
+    {
+        // The ledger counts all workers' slots, so the limit is kept there.
+        var policy = new LocalPolicy(_makePolicy(function), _options.ParkAfter);
+        var pool = new SlotPool(function, policy, _options.Pool with { MaxSlots = 0 }, _registry, _ledger, this);
+        if (_pools is not null && Pool.Suspended)
+        {
+            pool.Suspend();
+        }
+
+        if (_stopping)
+        {
+            pool.Drain(0, []);
+        }
+
+        return pool;
     }
 
     private void BeginWanted(long nowUs, List<Effect> effects)
@@ -453,7 +546,8 @@ public partial class LocalPool : ISlotLessor, IWakeable
         _askUntilUs = nowUs < _askUntilUs ? _askUntilUs : long.MinValue;
         foreach (var ticket in _wanted.ToList())
         {
-            if (_pool.Find(ticket) is not { State: SlotState.Held } slot)
+            var pool = _pools.PoolOf(ticket);
+            if (pool.Find(ticket) is not { State: SlotState.Held } slot)
             {
                 _wanted.Remove(ticket);
                 continue;
@@ -468,11 +562,11 @@ public partial class LocalPool : ISlotLessor, IWakeable
             }
 
             _wanted.Remove(ticket);
-            if (!lease.Waited || lease.Told != Untold || _pool.KeepHeldCreate(nowUs, ticket, effects))
+            if (!lease.Waited || lease.Told != Untold || pool.KeepHeldCreate(nowUs, ticket, effects))
             {
                 lease.Allowed = true;
                 BeginCreate(nowUs, ticket);
-                effects.Add(Effect.CreateSlot(Function, ticket, slot.MemoryMb));
+                effects.Add(Effect.CreateSlot(pool.Function, ticket, slot.MemoryMb));
             }
         }
     }
@@ -487,7 +581,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
 
         var patienceUs = 2 * _options.Pool.CreateTimeout.ToUs();
         _giveUpUs = long.MaxValue;
-        foreach (var slot in _pool.Leased.Where(s => s.State == SlotState.Creating).ToList())
+        foreach (var slot in Leased.Where(s => s.State == SlotState.Creating))
         {
             if (nowUs - slot.AskedUs > patienceUs)
             {
@@ -556,8 +650,5 @@ public partial class LocalPool : ISlotLessor, IWakeable
 
         /// <summary>It has waited for the lease or the ledger: it may be needed no more.</summary>
         public bool Waited { get; set; }
-
-        /// <summary>What it is meant for.</summary>
-        public string? Runtime { get; init; }
     }
 }

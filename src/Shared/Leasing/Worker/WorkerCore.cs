@@ -72,10 +72,10 @@ public sealed class WorkerCore : IScalerCore
 
     long IScalerCore.NextWakeUs => NextDueUs;
 
-    IEnumerable<SlotPool> IScalerCore.Pools => _pools.Values.Select(p => p.Pool);
+    IEnumerable<SlotPool> IScalerCore.Pools => _pools.Values.SelectMany(p => p.Pools);
 
     IEnumerable<(MetaKey Function, SlotSnapshot Slot)> IScalerCore.Inventory =>
-        _pools.Values.SelectMany(p => p.Pool.Slots.Select(s => (p.Function.Key, s)));
+        _pools.Values.SelectMany(p => p.Pools).SelectMany(p => p.Slots.Select(s => (p.Function.Key, s)));
 
     SlotPool? IScalerCore.FindPool(MetaKey function) => Find(function)?.Pool;
 
@@ -264,21 +264,21 @@ public sealed class WorkerCore : IScalerCore
         _empty.Clear();
         foreach (var pool in former)
         {
-            var waiting = pool.Pool.Line.ToList();
+            var waiting = pool.Pools.SelectMany(p => p.Line.Select(w => (p.Function, Waiter: w))).ToList();
             var hadSlots = pool.SlotCount > 0;
             if (pool.End(nowUs) is { } lastWords)
             {
                 Outbox.Reports.Add(new DueReport(pool.Function.Key, lastWords));
             }
 
-            pool.Pool.Forgotten();
+            pool.Forgotten();
             var next = PoolOf(nowUs, pool.Function, effects);
             next.ExpectsLate = hadSlots;
-            foreach (var waiter in waiting)
+            foreach (var (function, waiter) in waiting)
             {
                 for (var callers = waiter.Callers; callers > 0; callers--)
                 {
-                    next.Assign(nowUs, pool.Function, waiter.Request, waiter.DeadlineUs, effects);
+                    next.Assign(nowUs, function, waiter.Request, waiter.DeadlineUs, effects);
                 }
             }
 
@@ -290,7 +290,7 @@ public sealed class WorkerCore : IScalerCore
     {
         if (!_pools.TryGetValue(function.Key, out var pool))
         {
-            pool = _parts.NewPool(Lease, function, _makePolicy(function), _options, _registry, Ledger);
+            pool = _parts.NewPool(Lease, function, _makePolicy, _options, _registry, Ledger);
             _pools.Add(function.Key, pool);
             if (_told.Remove(function.Key, out var told))
             {
@@ -349,7 +349,7 @@ public sealed class WorkerCore : IScalerCore
     {
         RemoveEmptyPlace(pool);
         _pools.Remove(pool.Function.Key);
-        pool.Pool.Forgotten();
+        pool.Forgotten();
         if (pool.Told is { Sequence: > 0 } told)
         {
             _told.Add(pool.Function.Key, told);
@@ -383,8 +383,8 @@ internal class WorkerParts
     public virtual WorkerLease NewLease(WorkerId worker, long firstTicket, LeasingOptions options) => new(worker, firstTicket, options);
 
     public virtual LocalPool NewPool(
-        WorkerLease lease, FunctionMeta function, IKeepAlivePolicy policy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger) =>
-        new(lease, function, policy, options, registry, ledger);
+        WorkerLease lease, FunctionMeta function, Func<FunctionMeta, IKeepAlivePolicy> makePolicy, LeasingOptions options, SlotRegistry registry, ScoreLedger ledger) =>
+        new(lease, function, makePolicy, options, registry, ledger);
 }
 
 /// <summary>Messages of a worker's core on their way out.</summary>
