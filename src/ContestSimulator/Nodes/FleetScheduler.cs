@@ -12,6 +12,7 @@ public sealed class FleetScheduler : INodeScheduler
     private readonly ScalerCore _core;
     private readonly NodeFleet _fleet;
     private readonly NodeScorePrice? _price;
+    private readonly MemorySharing? _sharing;
     private readonly List<Effect> _effects = [];
     private readonly List<FleetEffect> _fleetEffects = [];
     private readonly Dictionary<RequestId, InstanceId> _granted = [];
@@ -23,8 +24,11 @@ public sealed class FleetScheduler : INodeScheduler
     /// <param name="pool">Limits of each pool; its placement and price are set here.</param>
     /// <param name="fleet">Rules of the fleet; its price is set here.</param>
     /// <param name="weights">The contest's weights, from which the price of waiting follows; null where the policy asks for none.</param>
-    public FleetScheduler(string name, PolicyChoice policy, SlotPoolOptions pool, NodeFleetOptions fleet, NodeWeights? weights)
+    /// <param name="sharing">How many requests share a container; null for one at a time.</param>
+    public FleetScheduler(
+        string name, PolicyChoice policy, SlotPoolOptions pool, NodeFleetOptions fleet, NodeWeights? weights, MemorySharing? sharing = null)
     {
+        _sharing = sharing;
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentNullException.ThrowIfNull(fleet);
         Name = name;
@@ -53,7 +57,7 @@ public sealed class FleetScheduler : INodeScheduler
     {
         _nowUs = nowUs;
         _price?.Arrived(nowUs, function);
-        _core.Assign(nowUs, function, request, deadlineUs, _effects);
+        _core.Assign(nowUs, _sharing?.Of(function) ?? function, request, deadlineUs, _effects);
         CarryOut(nowUs, actions);
     }
 
@@ -65,6 +69,7 @@ public sealed class FleetScheduler : INodeScheduler
         if (_granted.Remove(request, out var instance))
         {
             _price?.Executed(function.Key, durationUs);
+            _sharing?.Executed(function.Key, memoryMb, failed);
             _core.Release(nowUs, function.Key, request, instance, new ReleaseResult(durationUs, failed), _effects);
             CarryOut(nowUs, actions);
         }

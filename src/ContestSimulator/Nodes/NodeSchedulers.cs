@@ -12,8 +12,11 @@ public static class NodeSchedulers
     /// <summary>The product.</summary>
     public const string Own = "adaptive";
 
+    /// <summary>The product with one request a container.</summary>
+    public const string Alone = "adaptive-alone";
+
     /// <summary>The names, the product's first; any policy of the catalog can be named besides.</summary>
-    public static IReadOnlyList<string> Names { get; } = [Own, "diary", "ttl:10", "ttl:60", "ttl:300", Baseline];
+    public static IReadOnlyList<string> Names { get; } = [Own, Alone, "diary", "ttl:10", "ttl:60", "ttl:300", Baseline];
 
     /// <summary>Makes a scheduler for one run.</summary>
     /// <param name="name">One of <see cref="Names"/>, or a policy with its option.</param>
@@ -24,7 +27,7 @@ public static class NodeSchedulers
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(world);
-        var pool = new SlotPoolOptions { CreateTimeout = TimeSpan.FromMinutes(10) };
+        var pool = new SlotPoolOptions { CreateTimeout = TimeSpan.FromMinutes(10), MostSlowdown = double.Parse(Environment.GetEnvironmentVariable("MS") ?? "1.5", System.Globalization.CultureInfo.InvariantCulture) };
         var fleet = new NodeFleetOptions { MostNodes = world.MostNodes, NodeMemoryMb = world.NodeMemoryMb };
         return name switch
         {
@@ -32,7 +35,8 @@ public static class NodeSchedulers
             "diary" => new DiaryScheduler(new DiaryOptions(), world),
             _ when name.StartsWith("ttl", StringComparison.Ordinal) => new FleetScheduler(
                 name, PolicyCatalog.Parse(name), pool with { Waiting = false }, fleet with { HoldsForNothing = false, Drains = false }, weights: null),
-            _ => new FleetScheduler(name, PolicyCatalog.Parse(name), pool, fleet, weights),
+            Alone => new FleetScheduler(name, PolicyCatalog.Parse(Own), pool, fleet, weights),
+            _ => new FleetScheduler(name, PolicyCatalog.Parse(name), pool, fleet, weights, new MemorySharing()),
         };
     }
 }

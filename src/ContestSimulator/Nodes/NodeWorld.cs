@@ -93,7 +93,7 @@ public sealed class NodeWorld
             return false;
         }
 
-        released.Advance(nowUs, _options);
+        released.Advance(nowUs);
         foreach (var container in released.Containers.ToList())
         {
             Kill(container, nowUs);
@@ -126,7 +126,7 @@ public sealed class NodeWorld
     {
         if (_containers.TryGetValue(container, out var removed))
         {
-            removed.Node.Advance(nowUs, _options);
+            removed.Node.Advance(nowUs);
             Kill(removed, nowUs);
             removed.Node.Plan(nowUs, _options);
         }
@@ -147,7 +147,7 @@ public sealed class NodeWorld
         }
 
         var node = at.Node;
-        node.Advance(nowUs, _options);
+        node.Advance(nowUs);
         at.Jobs.Add(new Job(id, nowUs, nowUs + (long)(request.SleepSeconds * 1e6), request.CpuSeconds, request.MemoryMb));
         if (at.UsedMb(_options) > at.LimitMb)
         {
@@ -171,7 +171,7 @@ public sealed class NodeWorld
             return null;
         }
 
-        asked.Advance(nowUs, _options);
+        asked.Advance(nowUs);
         return new NodeUse(node, asked.UsedMb(_options), Math.Min(1, asked.WantedCpus(nowUs, _options) / _options.NodeCpus));
     }
 
@@ -202,7 +202,7 @@ public sealed class NodeWorld
             {
                 if (node.NextUs <= nextUs)
                 {
-                    node.Advance(nextUs, _options);
+                    node.Advance(nextUs);
                     node.End(nextUs, _options, events);
                     node.Plan(nextUs, _options);
                 }
@@ -242,7 +242,7 @@ public sealed class NodeWorld
         container.Node.Containers.Remove(container);
         foreach (var job in container.Jobs)
         {
-            _early.Add(new WorldEvent(WorldEventKind.Ended, job.Id, container.Node.Id, container.Id, Failed: true, nowUs - job.StartUs, job.MemoryMb));
+            _early.Add(new WorldEvent(WorldEventKind.Ended, job.Id, container.Node.Id, container.Id, Failed: true, nowUs - job.StartUs, _options.ContainerBaseMb + job.MemoryMb));
         }
 
         container.Jobs.Clear();
@@ -325,9 +325,8 @@ public sealed class NodeWorld
         }
 
         /// <summary>Does what was computed since the last change.</summary>
-        public void Advance(long nowUs, NodeWorldOptions options)
+        public void Advance(long nowUs)
         {
-            _ = options;
             var seconds = (nowUs - _atUs) / 1e6;
             _atUs = Math.Max(_atUs, nowUs);
             if (seconds <= 0)
@@ -347,7 +346,6 @@ public sealed class NodeWorld
         /// <summary>Ends what has nothing left to do.</summary>
         public void End(long nowUs, NodeWorldOptions options, List<WorldEvent> events)
         {
-            _ = options;
             foreach (var container in Containers)
             {
                 for (var i = 0; i < container.Jobs.Count; i++)
@@ -358,7 +356,7 @@ public sealed class NodeWorld
                     if (job.SleepUntilUs <= nowUs && job.CpuLeft <= Math.Max(WorkLeast, job.Rate * 1e-6))
                     {
                         container.Jobs.RemoveAt(i--);
-                        events.Add(new WorldEvent(WorldEventKind.Ended, job.Id, Id, container.Id, DurationUs: nowUs - job.StartUs, MemoryMb: job.MemoryMb));
+                        events.Add(new WorldEvent(WorldEventKind.Ended, job.Id, Id, container.Id, DurationUs: nowUs - job.StartUs, MemoryMb: options.ContainerBaseMb + job.MemoryMb));
                     }
                 }
             }

@@ -23,7 +23,7 @@ public enum WorldEventKind
 /// <param name="Container">The container; 0 where there is none.</param>
 /// <param name="Failed">Whether the call has failed.</param>
 /// <param name="DurationUs">Of an execution, how long it took, µs.</param>
-/// <param name="MemoryMb">Of an execution, the memory it used, MB.</param>
+/// <param name="MemoryMb">Of an execution, the memory that a container with it alone uses, MB.</param>
 public readonly record struct WorldEvent(
     WorldEventKind Kind, long Id, int Node = 0, long Container = 0, bool Failed = false, long DurationUs = 0, int MemoryMb = 0);
 

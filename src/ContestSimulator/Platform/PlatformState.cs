@@ -265,7 +265,7 @@ public sealed class PlatformState
         return slot.Phase != Phase.Destroyed;
     }
 
-    /// <inheritdoc cref="ScoreLedger.RequestServed"/>
+    /// <inheritdoc cref="ScoreLedger.RequestServed(long, int, long, long)"/>
     public void RequestServed(long durationUs, int memoryMb, long assignUs, long idleUs) =>
         _ledger.RequestServed(durationUs, memoryMb, assignUs, idleUs);
 

@@ -60,10 +60,10 @@ public interface IKeepAlivePolicy
     }
 
     /// <summary>
-    /// A request found no idle instance and is now among <see cref="PoolView.Waiters"/>: how many slots to create now, 0 to let it wait. The pool
+    /// A request found no idle instance and no free place, and is now among <see cref="PoolView.Waiters"/>: how many slots to create now, 0 to let it wait. The pool
     /// creates one all the same where nothing else could ever serve the request.
     /// </summary>
-    int CreateOnMiss(in PoolView pool) => pool.Waiters > pool.InFlight ? 1 : 0;
+    int CreateOnMiss(in PoolView pool) => Math.Min(1, pool.Missing);
 
     /// <summary>Whether to hold an idle instance. Asked when it becomes idle, and again when the time has come that was said before.</summary>
     KeepDecision Keep(in PoolView pool, in IdleSlot slot);

@@ -31,7 +31,26 @@ public sealed record PolicyExplanation(
 {
     /// <summary>What callers are told at once because the function's instances fail to start; null where they do not.</summary>
     public string? Failing { get; init; }
+
+    /// <summary>How many requests share an instance; null for one.</summary>
+    public ConcurrencyExplanation? Concurrency { get; init; }
 }
+
+/// <param name="Limit">The most requests that the function allows an instance to serve at a time.</param>
+/// <param name="Used">How many share one now.</param>
+/// <param name="MostSlowdown">By which factor an execution may last longer when it shares its instance; null for whatever factor.</param>
+/// <param name="Seen">What was seen of executions, by how many shared an instance.</param>
+public sealed record ConcurrencyExplanation(
+    int Limit,
+    int Used,
+    double? MostSlowdown,
+    IReadOnlyList<SharingExplanation> Seen);
+
+/// <param name="Requests">About how many requests shared an instance: 1, 2, 4 and so on.</param>
+/// <param name="Executions">How many executions were seen, of the last 64.</param>
+/// <param name="TypicalSeconds">Their geometric mean, s.</param>
+/// <param name="Slowdown">How many times as long as with the fewest requests; null while that is not known.</param>
+public sealed record SharingExplanation(int Requests, int Executions, double TypicalSeconds, double? Slowdown);
 
 /// <param name="GbsPerSecond">What candidates are compared at, GB·s per second of waiting.</param>
 /// <param name="Given">The price that was given, GB·s per second; null where it was found from the contest's score.</param>

@@ -35,7 +35,7 @@ public readonly struct PoolView
 
     /// <summary>Copies when executions began, µs.</summary>
     /// <param name="into">Where to; what does not fit is left out.</param>
-    /// <param name="stride">1 for every busy instance, n for every n-th one.</param>
+    /// <param name="stride">1 for every request that executes, n for every n-th one.</param>
     /// <returns>How many were copied.</returns>
     public int CopyBusySince(Span<long> into, int stride = 1) => _pool.CopyBusySince(into, stride);
 
@@ -45,8 +45,17 @@ public readonly struct PoolView
     /// <returns>How many were copied.</returns>
     public int CopyInFlightSince(Span<long> into, int stride = 1) => _pool.CopyInFlightSince(into, stride);
 
-    /// <summary>The number of instances that execute a request.</summary>
+    /// <summary>The number of instances that execute requests.</summary>
     public int Busy => _pool.BusyCount;
+
+    /// <summary>The number of requests that execute: that of <see cref="Busy"/>, unless instances serve several at a time.</summary>
+    public int Executing => _pool.ExecutingCount;
+
+    /// <summary>How many requests one instance serves at a time, from 1: what is used of <see cref="FunctionMeta.MaxConcurrency"/>.</summary>
+    public int Places => _pool.Places;
+
+    /// <summary>Whether a busy instance has a free place: then the next request takes that, and no idle instance.</summary>
+    public bool HasFreePlace => Executing < (long)Busy * Places;
 
     /// <summary>The number of instances that are ready and unused.</summary>
     public int Idle => _pool.IdleCount;
@@ -56,6 +65,9 @@ public readonly struct PoolView
 
     /// <summary>The number of requests that wait for an instance.</summary>
     public int Waiters => _pool.WaiterCount;
+
+    /// <summary>How many instances the waiting requests need beyond those in flight, from 0: each in flight serves <see cref="Places"/> of them.</summary>
+    public int Missing => Math.Max(0, ((Waiters + Places - 1) / Places) - InFlight);
 }
 
 /// <summary>What a <see cref="PoolView"/> reads: a pool in this process, or a pool ledger that adds up the pools of many workers.</summary>
@@ -72,6 +84,10 @@ internal interface IPoolState
     double CreatePriceSeconds { get; }
 
     int BusyCount { get; }
+
+    int ExecutingCount { get; }
+
+    int Places { get; }
 
     int IdleCount { get; }
 

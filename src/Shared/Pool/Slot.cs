@@ -1,3 +1,5 @@
+using FuncScaler.Scoring;
+
 namespace FuncScaler.Pool;
 
 /// <summary>One slot of a pool's inventory. <see cref="SlotInventory"/> alone changes its state.</summary>
@@ -21,14 +23,34 @@ internal sealed class Slot(SlotTicket ticket, int memoryMb, long wantedUs)
     /// <summary>Where the instance is reached; null where the platform has no addresses.</summary>
     public Uri? Address { get; set; }
 
-    /// <summary>Of a busy instance, the callers of its request that were given it.</summary>
-    public int Callers { get; set; }
+    /// <summary>How many requests hold it.</summary>
+    public int Requests { get; set; }
 
-    /// <summary>Of a busy instance, the request that holds it.</summary>
+    /// <summary>How many requests its function allowed to hold it when it was last given to one.</summary>
+    public int MostRequests { get; set; }
+
+    /// <summary>The place that was taken last; null for none.</summary>
+    public Place? Newest { get; set; }
+
+    /// <summary>Of a busy instance, the request that came to it last; it may have left, where others hold it.</summary>
     public RequestId Request { get; set; }
 
-    /// <summary>Where requests do not share what is new, the one that this slot was created for.</summary>
-    public RequestId? BoundTo { get; set; }
+    /// <summary>Where it is listed in <see cref="FreePlaces"/>; -1 for nowhere.</summary>
+    public int FreePlace { get; set; } = -1;
+
+    /// <summary>
+    /// The time that requests have held it, added up over requests, µs, up to <see cref="RequestUsAtUs"/>. The increase while a request holds it,
+    /// divided by that time, is how many held it on average.
+    /// </summary>
+    public long RequestUs { get; set; }
+
+    public long RequestUsAtUs { get; set; }
+
+    /// <summary>What its use adds to the memory used.</summary>
+    public InstanceUse Use;
+
+    /// <summary>Where requests do not share what is new, those that this slot was created for and that wait still; null where it was for none.</summary>
+    public List<Waiter>? BoundTo { get; set; }
 
     /// <summary>When the backend was last asked something about it, µs.</summary>
     public long AskedUs { get; set; } = wantedUs;
@@ -37,13 +59,10 @@ internal sealed class Slot(SlotTicket ticket, int memoryMb, long wantedUs)
     public long SinceUs { get; set; }
 
     /// <summary>
-    /// When something is to be done about it, µs: idle, the end of keep-alive; busy, of the assignment; adopted, of its quarantine;
-    /// destroying, the next try.
+    /// When something is to be done about it, µs: idle, the end of keep-alive; busy, of the first of its assignments, or earlier where that was
+    /// released; adopted, of its quarantine; destroying, the next try.
     /// </summary>
     public long DueUs { get; set; } = long.MaxValue;
-
-    /// <summary>For how long the request that holds it had waited, µs.</summary>
-    public long WaitedUs { get; set; }
 
     /// <summary>Requests that it has served.</summary>
     public int Uses { get; set; }
@@ -61,7 +80,7 @@ internal sealed class Slot(SlotTicket ticket, int memoryMb, long wantedUs)
     /// <summary>In flight, but no request may count on it: its answer is overdue, or it will be destroyed.</summary>
     public bool Abandoned { get; set; }
 
-    /// <summary>To be destroyed when its present use ends.</summary>
+    /// <summary>Gets no further request, and is destroyed when the last that holds it leaves. <see cref="SlotInventory.Doom"/> sets it.</summary>
     public bool Doomed { get; set; }
 
     /// <summary>Nothing is paid for it: it is being destroyed.</summary>
@@ -114,7 +133,7 @@ public enum SlotState
     /// <summary>An instance, ready and unused.</summary>
     Idle,
 
-    /// <summary>An instance, held by a request.</summary>
+    /// <summary>An instance, held by one request or several.</summary>
     Busy,
 
     /// <summary>An instance that a former run of the scaler has left, held back while one of that run's requests may be executing in it.</summary>
@@ -125,10 +144,20 @@ public enum SlotState
 }
 
 /// <summary>One slot of an inventory, as it stands.</summary>
+/// <param name="Ticket">Its ticket.</param>
+/// <param name="State">What it is doing.</param>
+/// <param name="BackendId">The backend's id; empty until known.</param>
+/// <param name="Instance">The id it was initialised with; empty before.</param>
+/// <param name="Request">Of a busy instance, the request that came to it last among those that hold it.</param>
+/// <param name="MemoryMb">Its memory, MB.</param>
+/// <param name="Requests">How many requests hold it.</param>
+/// <param name="Doomed">Whether it gets no further request, and is destroyed when the last that holds it has left.</param>
 public readonly record struct SlotSnapshot(
     SlotTicket Ticket,
     SlotState State,
     BackendSlotId BackendId,
     InstanceId Instance,
     RequestId Request,
-    int MemoryMb);
+    int MemoryMb,
+    int Requests = 0,
+    bool Doomed = false);

@@ -12,17 +12,27 @@ namespace FuncScaler.Pool;
 internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
 {
     private readonly Dictionary<SlotTicket, Slot> _slots = [];
-    private readonly Dictionary<RequestId, Slot> _inUse = [];
+    private readonly Dictionary<RequestId, Place> _inUse = [];
+
+    /// <summary>Places that nobody has, to be used again.</summary>
+    private readonly Stack<Place> _spare = new();
 
     // Last-in first-out: the most recently freed instance is at the end.
     private readonly List<Slot> _idle = [];
+    private FreePlaces? _free;
     private int _busyAfterWait;
 
     /// <summary>Slots in whatever state.</summary>
     public int Count => _slots.Count;
 
-    /// <summary>Instances that a request holds.</summary>
-    public int Busy => _inUse.Count;
+    /// <summary>Instances that requests hold.</summary>
+    public int Busy { get; private set; }
+
+    /// <summary>Those of <see cref="Busy"/> that get no further request.</summary>
+    public int Doomed { get; private set; }
+
+    /// <summary>Requests that hold an instance.</summary>
+    public int Executing => _inUse.Count;
 
     /// <summary>Instances ready and unused.</summary>
     public int Idle => _idle.Count;
@@ -38,12 +48,19 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
 
     public Dictionary<SlotTicket, Slot>.ValueCollection All => _slots.Values;
 
-    public Dictionary<RequestId, Slot>.ValueCollection InUse => _inUse.Values;
+    public Dictionary<RequestId, Place>.ValueCollection InUse => _inUse.Values;
 
     public Slot? Find(SlotTicket ticket) => _slots.GetValueOrDefault(ticket);
 
-    /// <summary>The instance that a request holds; null for none.</summary>
-    public Slot? HeldBy(RequestId request) => _inUse.GetValueOrDefault(request);
+    /// <summary>The place that a request holds; null for none.</summary>
+    public Place? HeldBy(RequestId request) => _inUse.GetValueOrDefault(request);
+
+    /// <summary>The instance for the next request: the fullest one with a free place, so that others empty; else the idle one used last; null for none.</summary>
+    /// <param name="places">The requests that an instance may hold.</param>
+    public Slot? Usable(int places) => FullestFree(places) ?? LastFreed;
+
+    /// <summary>The fullest of the busy instances that have a free place; null for none.</summary>
+    public Slot? FullestFree(int places) => places > 1 ? _free?.Fullest(places) : null;
 
     /// <summary>The idle instance that was used last; null for none.</summary>
     public Slot? LastFreed => _idle.Count > 0 ? _idle[^1] : null;
@@ -60,9 +77,9 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
         var longestUs = 0L;
         if (_busyAfterWait > 0)
         {
-            foreach (var slot in _inUse.Values)
+            foreach (var place in _inUse.Values)
             {
-                longestUs = Math.Max(longestUs, slot.WaitedUs);
+                longestUs = Math.Max(longestUs, place.WaitedUs);
             }
         }
 
@@ -114,16 +131,119 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
         }
     }
 
-    /// <summary>A request gets an instance.</summary>
-    public void Give(Slot slot, RequestId request, long waitedUs, long nowUs)
+    /// <summary>From now on instances may serve several requests: which of them have a free place is to be known.</summary>
+    public void Share()
     {
-        Exit(slot);
-        slot.State = SlotState.Busy;
-        slot.Abandoned = false;
+        if (_free is null)
+        {
+            _free = new FreePlaces();
+            foreach (var slot in _slots.Values.Where(s => s is { State: SlotState.Busy, Doomed: false, Requests: > 0 }))
+            {
+                _free.Add(slot);
+            }
+        }
+    }
+
+    /// <summary>A request gets a place in an instance.</summary>
+    public Place Give(Slot slot, RequestId request, long waitedUs, long nowUs)
+    {
+        _free?.Remove(slot);
+        CountRequestTime(slot, nowUs);
+        if (slot.State != SlotState.Busy)
+        {
+            Exit(slot);
+            slot.State = SlotState.Busy;
+            slot.Abandoned = false;
+            Enter(slot);
+        }
+
+        slot.SinceUs = slot.Requests == 0 ? nowUs : slot.SinceUs;
         slot.Request = request;
-        slot.SinceUs = nowUs;
-        slot.WaitedUs = waitedUs;
-        Enter(slot);
+        slot.Requests++;
+        slot.Use.Began(nowUs, slot.Requests);
+        if (!_spare.TryPop(out var place))
+        {
+            place = new Place();
+        }
+
+        place.Slot = slot;
+        place.Request = request;
+        place.SinceUs = nowUs;
+        place.WaitedUs = waitedUs;
+        place.RequestUsBefore = slot.RequestUs;
+        place.Older = slot.Newest;
+        if (place.Older is { } older)
+        {
+            older.Newer = place;
+        }
+
+        slot.Newest = place;
+        _inUse.Add(request, place);
+        _busyAfterWait += waitedUs > 0 ? 1 : 0;
+        _free?.Add(slot);
+        return place;
+    }
+
+    /// <summary>
+    /// A request leaves its instance. With the last one the instance is still busy, but by nobody: it is to be given on, or to come into another
+    /// state, before the event ends.
+    /// </summary>
+    /// <param name="place">The place; it is another request's from now on.</param>
+    /// <param name="nowUs">The time, µs.</param>
+    public void Leave(Place place, long nowUs)
+    {
+        var slot = place.Slot;
+        _free?.Remove(slot);
+        CountRequestTime(slot, nowUs);
+        if (place.Newer is { } newer)
+        {
+            newer.Older = place.Older;
+        }
+        else
+        {
+            slot.Newest = place.Older;
+        }
+
+        if (place.Older is { } older)
+        {
+            older.Newer = place.Newer;
+        }
+
+        slot.Requests--;
+        _inUse.Remove(place.Request);
+        _busyAfterWait -= place.WaitedUs > 0 ? 1 : 0;
+        if (slot.Newest is { } newest)
+        {
+            slot.Request = newest.Request;
+            if (!slot.Doomed)
+            {
+                _free?.Add(slot);
+            }
+        }
+
+        place.Slot = null!;
+        place.Newer = place.Older = null;
+        _spare.Push(place);
+    }
+
+    /// <summary>How many requests held an instance on average while one of them did, itself included.</summary>
+    public static double MeanRequests(Place place, long nowUs)
+    {
+        var slot = place.Slot;
+        var heldUs = nowUs - place.SinceUs;
+        var requestUs = slot.RequestUs + (slot.Requests * (nowUs - slot.RequestUsAtUs)) - place.RequestUsBefore;
+        return heldUs > 0 ? (double)requestUs / heldUs : slot.Requests;
+    }
+
+    /// <summary>A slot gets no further request: in use it is destroyed when the last request has left, in flight as soon as it answers.</summary>
+    public void Doom(Slot slot)
+    {
+        if (!slot.Doomed)
+        {
+            _free?.Remove(slot);
+            slot.Doomed = true;
+            Doomed += slot.State == SlotState.Busy ? 1 : 0;
+        }
     }
 
     /// <summary>Says whether requests may count on a slot in flight.</summary>
@@ -150,19 +270,25 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
     /// <exception cref="InvalidOperationException">A count, a list or the registry contradicts the states; says which.</exception>
     public void CheckInvariants()
     {
-        int idle = 0, busy = 0, afterWait = 0, inFlight = 0, initializing = 0, held = 0;
+        int idle = 0, busy = 0, doomed = 0, executing = 0, inFlight = 0, initializing = 0, held = 0;
         foreach (var slot in _slots.Values)
         {
             idle += slot.State == SlotState.Idle ? 1 : 0;
             inFlight += slot.Counts ? 1 : 0;
             initializing += slot.Counts && slot.State == SlotState.Initializing ? 1 : 0;
             held += slot.Counts && slot.State == SlotState.Held ? 1 : 0;
-            if (slot.State == SlotState.Busy)
+            busy += slot.State == SlotState.Busy ? 1 : 0;
+            doomed += slot is { State: SlotState.Busy, Doomed: true } ? 1 : 0;
+            var places = 0;
+            for (var place = slot.Newest; place is not null; place = place.Older)
             {
-                busy++;
-                afterWait += slot.WaitedUs > 0 ? 1 : 0;
-                Invariant.Holds(_inUse.GetValueOrDefault(slot.Request) == slot, "a busy instance is held by the request that it names");
+                places++;
+                Invariant.Holds(_inUse.GetValueOrDefault(place.Request) == place && place.Slot == slot, "a place is held by the request that it names");
+                Invariant.Holds(slot.DueUs <= place.DueUs, "an instance is due when the first of its assignments is");
             }
+
+            executing += places;
+            Invariant.Holds(places == slot.Requests && places > 0 == (slot.State == SlotState.Busy), "an instance is busy while requests hold it");
 
             Invariant.Holds(
                 slot.BackendId == default || (registry.TryGetOwner(slot.BackendId, out var owner) && owner == slot.Ticket), "a backend slot has one owner");
@@ -173,7 +299,10 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
         }
 
         Invariant.Holds(
-            (idle, busy, afterWait, inFlight, initializing, held) == (Idle, Busy, _busyAfterWait, InFlight, Initializing, Held), "counts follow from states");
+            (idle, busy, doomed, inFlight, initializing, held) == (Idle, Busy, Doomed, InFlight, Initializing, Held), "counts follow from states");
+        Invariant.Holds(
+            executing == Executing && _inUse.Values.Count(p => p.WaitedUs > 0) == _busyAfterWait, "each request that executes holds one place");
+        _free?.CheckInvariants(_slots.Values);
         Invariant.Holds(
             _idle.TrueForAll(s => s.State == SlotState.Idle && _slots.GetValueOrDefault(s.Ticket) == s) && new HashSet<Slot>(_idle).Count == idle,
             "each idle instance is listed once, and nothing else is");
@@ -188,8 +317,8 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
         }
         else if (slot.State == SlotState.Busy)
         {
-            _inUse.Add(slot.Request, slot);
-            _busyAfterWait += slot.WaitedUs > 0 ? 1 : 0;
+            Busy++;
+            Doomed += slot.Doomed ? 1 : 0;
         }
     }
 
@@ -202,9 +331,20 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
         }
         else if (slot.State == SlotState.Busy)
         {
-            _inUse.Remove(slot.Request);
-            _busyAfterWait -= slot.WaitedUs > 0 ? 1 : 0;
+            Debug.Assert(slot.Requests == 0, "an instance is busy while requests hold it");
+            Busy--;
+            Doomed -= slot.Doomed ? 1 : 0;
             slot.Request = default;
+        }
+    }
+
+    /// <summary>Brings up to date how long requests have held an instance, where several may hold one.</summary>
+    private void CountRequestTime(Slot slot, long nowUs)
+    {
+        if (_free is not null)
+        {
+            slot.RequestUs += slot.Requests * (nowUs - slot.RequestUsAtUs);
+            slot.RequestUsAtUs = nowUs;
         }
     }
 

@@ -27,7 +27,7 @@ public sealed partial class SlotPool
             return false;
         }
 
-        var needed = slot.BoundTo is { } bound ? _line.Contains(bound) : _line.Count > InFlightCount - _inventory.Held;
+        var needed = slot.BoundTo is { } bound ? bound.Count > 0 : _line.Count > (long)(InFlightCount - _inventory.Held) * Places;
         if (!slot.Doomed && (needed || (slot.Standby && !_draining)))
         {
             return true;
@@ -75,7 +75,7 @@ public sealed partial class SlotPool
         {
             if (slot.State == SlotState.Busy)
             {
-                slot.Doomed = true;
+                _inventory.Doom(slot);
                 continue;
             }
 
@@ -150,7 +150,7 @@ public sealed partial class SlotPool
     {
         var count = 0;
         var seen = 0;
-        foreach (var slot in _inventory.InUse)
+        foreach (var place in _inventory.InUse)
         {
             if (count == into.Length)
             {
@@ -159,7 +159,7 @@ public sealed partial class SlotPool
 
             if (seen++ % stride == 0)
             {
-                into[count++] = slot.SinceUs;
+                into[count++] = place.SinceUs;
             }
         }
 

@@ -59,6 +59,9 @@ public sealed partial class SlotPool
         {
             (_policy, other._policy) = (other._policy, _policy);
             (Statistics, other.Statistics) = (other.Statistics, Statistics);
+            (_shared, other._shared) = (other._shared, _shared);
+            SetPlaces();
+            other.SetPlaces();
         }
     }
 

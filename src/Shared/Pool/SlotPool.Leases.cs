@@ -36,8 +36,8 @@ public sealed partial class SlotPool
     /// <summary>The leased slots.</summary>
     internal IReadOnlyCollection<Slot> Leased => _inventory.All;
 
-    /// <summary>The leased instances that requests hold.</summary>
-    internal IReadOnlyCollection<Slot> LeasedInUse => _inventory.InUse;
+    /// <summary>The places that requests hold in leased instances.</summary>
+    internal IReadOnlyCollection<Place> LeasedInUse => _inventory.InUse;
 
     /// <summary>The requests that wait, in their order.</summary>
     internal IEnumerable<Waiter> Line => _line.All;
@@ -93,9 +93,10 @@ public sealed partial class SlotPool
             return;
         }
 
-        if (slot.State == SlotState.Busy)
+        while (slot.Newest is { } place)
         {
-            RequestEnded(slot.WaitedUs, executedUs: 0);
+            RequestEnded(place.WaitedUs, executedUs: 0);
+            _inventory.Leave(place, _nowUs);
         }
 
         _line.Unbind(slot);
@@ -111,7 +112,7 @@ public sealed partial class SlotPool
     {
         Advance(nowUs);
         Suspended = false;
-        while (_inventory.LastFreed is { } slot && _line.First is { } waiter)
+        while (_inventory.Usable(Places) is { } slot && _line.First is { } waiter)
         {
             Serve(waiter, slot, GrantKind.Waited, effects);
         }

@@ -26,12 +26,17 @@ public sealed partial class SlotPool
         return true;
     }
 
-    /// <summary>The idle instance that the next request gets; null for none.</summary>
-    private Slot? NextIdle()
+    /// <summary>The instance that the next request gets: the fullest with a free place, else the idle one that stands best; null for none.</summary>
+    private Slot? NextUsable()
     {
         if (_options.Placement is not { } placement || IdleCount < 2)
         {
-            return _inventory.LastFreed;
+            return _inventory.Usable(Places);
+        }
+
+        if (_inventory.FullestFree(Places) is { } shared)
+        {
+            return shared;
         }
 
         var best = _inventory.IdleAt(IdleCount - 1);

@@ -17,9 +17,17 @@ namespace FuncScaler.Pool;
 /// </para>
 /// <para>
 /// Whatever the backend answers, late, twice, wrongly or never, these hold after each event, and <see cref="CheckInvariants"/> checks
-/// them: an instance is held by at most one request; each Assign gets exactly one Grant or Reject; a slot whose creation was asked for
-/// stays in the <see cref="SlotInventory"/> until the backend has confirmed that it is gone; a Release that matches no assignment changes
-/// nothing; nobody waits beside an idle instance, nor without anything under way. Not safe for concurrent use.
+/// them: an instance is held by no more requests than its function allows; each Assign gets exactly one Grant or Reject; a slot whose
+/// creation was asked for stays in the <see cref="SlotInventory"/> until the backend has confirmed that it is gone; a Release that matches no
+/// assignment changes nothing; nobody waits beside a free place, nor without anything under way. Not safe for concurrent use.
+/// </para>
+/// <para>
+/// An instance has as many places as requests may share it: <see cref="Places"/>, which is <see cref="FunctionMeta.MaxConcurrency"/> unless
+/// executions are seen to slow each other down. A request takes a place in the fullest instance that has one, so that others empty. An
+/// instance is idle when nobody holds it, and its keep-alive counts from then. An instance that is reported as broken, whose request is lost,
+/// or that the backend does not know any more gets no further request, and is destroyed when the last of its requests has left: these may
+/// still end well, and nobody could tell their callers that they were given up. A lost request may still execute, so its place is not given
+/// to another one.
 /// </para>
 /// </remarks>
 public sealed partial class SlotPool : IPoolState, IWakeable
@@ -54,6 +62,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private readonly long _destroyTimeoutUs;
 
     private readonly double? _latencyPriceGbs;
+    private SharedExecutions? _shared;
     private long? _assignmentLimitUs;
     private long _nowUs;
     private long _nextWakeUs = long.MaxValue;
@@ -79,7 +88,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         ArgumentNullException.ThrowIfNull(function);
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentOutOfRangeException.ThrowIfLessThan(function.MemoryMb, 1);
+        function.Check();
         options.Validate();
         Function = function;
         Ledger = ledger;
@@ -95,6 +104,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         _destroyTimeoutUs = options.DestroyTimeout.ToUs();
         _latencyPriceGbs = options.PriceGbs(function.Key);
         _assignmentLimitUs = options.AssignmentLimitUs(function);
+        SetPlaces();
     }
 
     public FunctionMeta Function { get; private set; }
@@ -108,8 +118,14 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     double IPoolState.CreatePriceSeconds => (_options.CreatePriceSeconds?.Invoke() ?? 0) + PlacementPriceSeconds;
 
-    /// <summary>Instances executing a request.</summary>
+    /// <summary>Instances that requests hold.</summary>
     public int BusyCount => _inventory.Busy;
+
+    /// <summary>Requests that hold an instance.</summary>
+    public int ExecutingCount => _inventory.Executing;
+
+    /// <summary>How many requests one instance serves at a time now, from 1 to the function's limit.</summary>
+    public int Places { get; private set; } = 1;
 
     /// <summary>Instances that are ready and unused.</summary>
     public int IdleCount => _inventory.Idle;
@@ -136,7 +152,10 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     /// <summary>A snapshot of the inventory, for tests, statistics and persistence.</summary>
     public IEnumerable<SlotSnapshot> Slots =>
-        _inventory.All.Select(s => new SlotSnapshot(s.Ticket, s.State, s.BackendId, s.Instance, s.Request, s.MemoryMb));
+        _inventory.All.Select(s => new SlotSnapshot(s.Ticket, s.State, s.BackendId, s.Instance, s.Request, s.MemoryMb, s.Requests, s.Doomed));
+
+    /// <summary>The requests that hold an instance, with the instance of each.</summary>
+    public IEnumerable<(RequestId Request, InstanceId Instance)> Assignments => _inventory.InUse.Select(p => (p.Request, p.Slot.Instance));
 
     /// <summary>Why requests that find no instance are rejected at once: the function's instances fail to start; null where they do not.</summary>
     public string? Failing => _pause.Failing ? _pause.FailingWords : null;
@@ -150,7 +169,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     /// <summary>What the policy knows and does; null when it is none that explains. Changes nothing.</summary>
     public PolicyExplanation? Explain(long nowUs) => _policy is IExplainablePolicy policy
-        ? policy.Explain(new PoolView(this, Math.Max(nowUs, _nowUs))) with { Failing = Failing }
+        ? policy.Explain(new PoolView(this, Math.Max(nowUs, _nowUs))) with { Failing = Failing, Concurrency = ExplainConcurrency() }
         : null;
 
     /// <summary>What the policy tells operators at <paramref name="nowUs"/>; nulls where it has nothing to tell.</summary>
@@ -174,7 +193,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         if (_inventory.HeldBy(request) is { } held)
         {
             held.Callers++;
-            effects.Add(Effect.Grant(Function, request, held.Ticket, held.Instance, held.BackendId, GrantKind.Warm, held.Address));
+            effects.Add(Effect.Grant(Function, request, held.Ticket, held.Slot.Instance, held.Slot.BackendId, GrantKind.Warm, held.Slot.Address));
             return;
         }
 
@@ -190,7 +209,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             return;
         }
 
-        var free = Suspended ? null : NextIdle();
+        var free = Suspended ? null : NextUsable();
         if (free is null && WhyNotWait(deadlineUs) is { } overload)
         {
             // Before anything is learned or asked for: what is refused should cost as little as it can.
@@ -214,8 +233,9 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             WakeBy(deadlineUs);
             if (!FailsFast)
             {
+                var joins = _shares || _line.BindLast(Places);
                 var wanted = _policy.CreateOnMiss(View);
-                CreateOrOwe(_shares ? wanted : Math.Max(1, wanted), effects);
+                CreateOrOwe(joins ? wanted : Math.Max(1, wanted), effects);
             }
         }
 
@@ -230,7 +250,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <param name="effects">Where effects are added.</param>
     public ReleaseOutcome Release(long nowUs, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
-        if (_inventory.HeldBy(request) is not { } slot)
+        if (_inventory.HeldBy(request) is not { Slot: var slot } place)
         {
             return ReleaseOutcome.UnknownAssignment;
         }
@@ -242,26 +262,32 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
         Advance(nowUs);
         slot.Uses++;
+        var places = Places;
         if (result.DurationUs > 0)
         {
             Statistics.Executed(result.DurationUs, _nowUs);
+            LearnSharing(place, result.DurationUs);
         }
 
-        Ledger.RequestServed(result.DurationUs, slot.MemoryMb, slot.WaitedUs, 0);
-        RequestEnded(slot.WaitedUs, result.DurationUs);
+        Ledger.RequestServed(result.DurationUs, slot.Use.Ended(_nowUs, result.DurationUs), slot.MemoryMb, place.WaitedUs, 0);
+        RequestEnded(place.WaitedUs, result.DurationUs);
+        _inventory.Leave(place, _nowUs);
         if (result.NeedDestroy)
         {
-            Lose(slot, "the caller reports the instance as broken", effects);
+            LoseWhenEmpty(slot, "the caller reports the instance as broken", effects);
         }
-        else if (slot.Doomed)
-        {
-            _inventory.Become(slot, SlotState.Idle, _nowUs);
-            Lose(slot, "it no longer fits its function or its backend", effects);
-        }
-        else
+        else if (!slot.Doomed)
         {
             Offer(slot, GrantKind.Waited, effects);
         }
+        else if (slot.Requests == 0)
+        {
+            // In flight, as it were, it would be taken for broken by a lessor.
+            _inventory.Become(slot, SlotState.Idle, _nowUs);
+            Lose(slot, slot.DestroyReason.Length > 0 ? slot.DestroyReason : "it no longer fits its function or its backend", effects);
+        }
+
+        ServeNewPlaces(places, effects);
 
         Settle(effects);
         return ReleaseOutcome.Released;
@@ -282,9 +308,9 @@ public sealed partial class SlotPool : IPoolState, IWakeable
                 Settle(effects);
             }
         }
-        else if (_inventory.HeldBy(request) is { } slot && --slot.Callers == 0)
+        else if (_inventory.HeldBy(request) is { } place && --place.Callers == 0)
         {
-            Release(nowUs, request, slot.Instance, default, effects);
+            Release(nowUs, request, place.Slot.Instance, default, effects);
         }
     }
 
@@ -319,7 +345,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         }
 
         _inventory.CountOn(slot, !slot.Doomed);
-        var needed = (slot.BoundTo is { } bound && _line.Contains(bound)) || _line.Count > InitializingCount;
+        var needed = slot.BoundTo is { Count: > 0 } || _line.Count > (long)InitializingCount * Places;
         if (slot.Doomed || (!needed && (_draining || !(slot.Standby || _policy.KeepSurplus(View)))))
         {
             Destroy(slot, "no request needs it any more", effects);
@@ -434,13 +460,16 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     public void UpdateFunction(long nowUs, FunctionMeta function, List<Effect> effects)
     {
         ArgumentNullException.ThrowIfNull(function);
-        ArgumentOutOfRangeException.ThrowIfLessThan(function.MemoryMb, 1);
+        function.Check();
         Advance(nowUs);
         var remake = function.MemoryMb != Function.MemoryMb || function.Runtime != Function.Runtime;
         Function = function;
         _assignmentLimitUs = _options.AssignmentLimitUs(function);
+        var places = Places;
+        SetPlaces();
         if (!remake)
         {
+            ServeNewPlaces(places, effects);
             return;
         }
 
@@ -454,19 +483,20 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             {
                 // Not begun: what is created must not differ from what was asked for.
                 Drop(slot);
-                CreateOrOwe(_line.Count > InFlightCount ? 1 : 0, effects);
+                CreateOrOwe(Math.Min(1, Missing), effects);
             }
             else if (slot.State != SlotState.Destroying && !slot.Doomed)
             {
-                slot.Doomed = true;
+                _inventory.Doom(slot);
                 if (slot.InFlight)
                 {
                     GiveUpOn(slot);
-                    CreateOrOwe(_line.Count > InFlightCount ? 1 : 0, effects);
+                    CreateOrOwe(Math.Min(1, Missing), effects);
                 }
             }
         }
 
+        ServeNewPlaces(places, effects);
         Settle(effects);
     }
 
@@ -549,7 +579,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
         if (_pause.Owed > 0 && MayCreateUs <= _nowUs)
         {
-            CreateOrOwe(Math.Min(_pause.TakeOwed(), _line.Count - InFlightCount), effects);
+            CreateOrOwe(Math.Min(_pause.TakeOwed(), Missing), effects);
         }
         else if (_pause.Owed > 0)
         {
@@ -565,20 +595,23 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     {
         _inventory.CheckInvariants();
         _line.CheckInvariants();
-        Invariant.Holds(Statistics.Active == BusyCount + WaiterCount, "each active request waits or holds an instance");
-        Invariant.Holds(!_shares || Suspended || IdleCount == 0 || WaiterCount == 0, "nobody waits beside an idle instance");
+        Invariant.Holds(Statistics.Active == ExecutingCount + WaiterCount, "each active request waits or holds an instance");
+        Invariant.Holds(!_shares || Suspended || WaiterCount == 0 || _inventory.Usable(Places) is null, "nobody waits beside a free place");
+        Invariant.Holds(Places >= 1 && Places <= Function.MaxConcurrency, "no more requests share an instance than the function allows");
         Invariant.Holds(
             WaiterCount == 0 || FailsFast || BusyCount > 0 || InFlightCount > 0 || _pause.Owed > 0 || (_options.MaxSlots > 0 && SlotCount >= _options.MaxSlots),
             "nobody waits with nothing under way");
-        Invariant.Holds(_line.Bound.All(r => _inventory.All.Any(s => s.BoundTo == r)), "a request that is said to have a slot of its own has one");
+        Invariant.Holds(_line.Bound.All(w => _inventory.Find(w.BoundTo!.Ticket) == w.BoundTo), "a request that is said to have a slot of its own has one");
         Invariant.Holds(_nextWakeUs <= _line.NextDeadlineUs, "the pool wakes at the next deadline");
         Invariant.Holds(_pause.Owed == 0 || _nextWakeUs <= Math.Max(_pause.WakeUs, _registry.CreatesHeldUntilUs), "the pool wakes when it may try again");
         foreach (var slot in _inventory.All)
         {
             Invariant.Holds(_nextWakeUs <= DueOf(slot), "the pool wakes when the next slot is due");
-            Invariant.Holds(slot.State != SlotState.Busy || !_line.Contains(slot.Request), "a request does not wait while it holds an instance");
+            Invariant.Holds(slot.Requests <= slot.MostRequests, "an instance is held by no more requests than its function allows");
             Invariant.Holds(_lessor is null || slot.State != SlotState.Destroying, "leased slots are given back, not destroyed");
         }
+
+        Invariant.Holds(_inventory.InUse.All(p => !_line.Contains(p.Request)), "a request does not wait while it holds an instance");
     }
 
     private void Advance(long nowUs) => _nowUs = Math.Max(_nowUs, nowUs);
@@ -593,7 +626,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         {
             RejectAsFailing(effects);
         }
-        else if (_line.Count > 0 && InFlightCount == 0 && BusyCount == 0 && _pause.Owed == 0)
+        else if (_line.Count > 0 && InFlightCount == 0 && BusyCount == _inventory.Doomed && _pause.Owed == 0)
         {
             CreateOrOwe(1, effects);
         }
@@ -696,22 +729,70 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         }
     }
 
-    /// <summary>A slot is ready and unused: the request that may have it gets it, or it becomes idle.</summary>
+    /// <summary>A slot is ready, or one of its places is free: the requests that may have it get it. It becomes idle where nobody holds it.</summary>
     private void Offer(Slot slot, GrantKind kind, List<Effect> effects)
     {
-        if (!Suspended && NextFor(slot) is { } waiter)
+        while (!Suspended && slot.Requests < Places && NextFor(slot) is { } waiter)
         {
             Serve(waiter, slot, kind, effects);
-            return;
         }
 
-        _inventory.Become(slot, SlotState.Idle, _nowUs);
-        _options.Placement?.Used(slot.Ticket, busy: false, _nowUs);
-        DestroyUnlessKept(slot, depth: 1, "it is not worth keeping", effects);
+        _line.Unbind(slot);
+        if (slot.Requests == 0)
+        {
+            _inventory.Become(slot, SlotState.Idle, _nowUs);
+            _options.Placement?.Used(slot.Ticket, busy: false, _nowUs);
+            DestroyUnlessKept(slot, depth: 1, "it is not worth keeping", effects);
+        }
     }
 
-    /// <summary>Who may have a slot: where requests share what is new the first in line, else the one it was created for.</summary>
-    private Waiter? NextFor(Slot slot) => _shares ? _line.First : _line.Unbind(slot) ?? _line.FirstUnbound();
+    /// <summary>Who may have a slot: where requests share what is new the first in line, else those it was created for, then those with no slot to come.</summary>
+    private Waiter? NextFor(Slot slot) => _shares ? _line.First : WaitingLine.FirstOf(slot) ?? _line.FirstUnbound();
+
+    /// <summary>Where more requests may share an instance than before, those who wait get the places.</summary>
+    private void ServeNewPlaces(int placesBefore, List<Effect> effects)
+    {
+        while (Places > placesBefore && !Suspended && (_shares ? _line.First : _line.FirstUnbound()) is { } waiter && _inventory.FullestFree(Places) is { } slot)
+        {
+            Serve(waiter, slot, GrantKind.Waited, effects);
+        }
+    }
+
+    /// <summary>How many requests share an instance from now on.</summary>
+    private void SetPlaces()
+    {
+        var most = Function.MaxConcurrency;
+        if (most > 1)
+        {
+            _shared ??= new SharedExecutions(_options.MostSlowdown);
+            _inventory.Share();
+        }
+
+        Places = most > 1 ? _shared!.Places(most) : 1;
+        Statistics.Places = Places;
+    }
+
+    /// <summary>Learns how long an execution lasts that shares its instance.</summary>
+    private void LearnSharing(Place place, long durationUs)
+    {
+        if (Function.MaxConcurrency > 1)
+        {
+            _shared!.Add(SlotInventory.MeanRequests(place, _nowUs), durationUs, _nowUs);
+            Places = _shared.Places(Function.MaxConcurrency);
+            Statistics.Places = Places;
+        }
+    }
+
+    private ConcurrencyExplanation? ExplainConcurrency() => Function.MaxConcurrency == 1
+        ? null
+        : new ConcurrencyExplanation(
+            Function.MaxConcurrency,
+            Places,
+            double.IsFinite(_options.MostSlowdown) ? _options.MostSlowdown : null,
+            [.. _shared!.Known.Select(k => new SharingExplanation(k.Requests, k.Executions, k.TypicalUs / 1e6, k.Slowdown))]);
+
+    /// <summary>How many instances those who wait need beyond those under way.</summary>
+    private int Missing => ((_line.Count + Places - 1) / Places) - InFlightCount;
 
     private void Serve(Waiter waiter, Slot slot, GrantKind kind, List<Effect> effects)
     {
@@ -722,10 +803,13 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private void Grant(Slot slot, RequestId request, GrantKind kind, long waitedUs, int callers, List<Effect> effects)
     {
         Debug.Assert(!Suspended && !slot.Doomed && !_line.Contains(request), "only what may be used is given, and only once");
-        _inventory.Give(slot, request, waitedUs, _nowUs);
-        slot.Callers = callers;
+        Debug.Assert(slot.Requests < Places, "no more requests get an instance than it has places");
+        var place = _inventory.Give(slot, request, waitedUs, _nowUs);
+        place.Callers = callers;
+        place.DueUs = _nowUs + _assignmentLimitUs ?? long.MaxValue;
         _options.Placement?.Used(slot.Ticket, busy: true, _nowUs);
-        slot.DueUs = _nowUs + _assignmentLimitUs ?? long.MaxValue;
+        slot.MostRequests = Function.MaxConcurrency;
+        slot.DueUs = slot.Requests == 1 ? place.DueUs : Math.Min(slot.DueUs, place.DueUs);
         WakeBy(slot.DueUs);
         effects.Add(Effect.Grant(Function, request, slot.Ticket, slot.Instance, slot.BackendId, kind, slot.Address));
     }
@@ -776,7 +860,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     /// <summary>How long it takes until so many requests have got an instance that is busy or in flight now, µs; 0 while nothing is known.</summary>
     private double ExpectedWaitUs(int requests) =>
-        Statistics.Duration.Count < FewestDurations ? 0 : Statistics.Duration.MeanUs * requests / Math.Max(1, BusyCount + InFlightCount);
+        Statistics.Duration.Count < FewestDurations ? 0 : Statistics.Duration.MeanUs * requests / Math.Max(1, (BusyCount + InFlightCount) * Places);
 
     /// <summary>When half of those who wait will have been served, µs from now, as far as that is known.</summary>
     private long RetryAfterUs() => (long)Math.Clamp(ExpectedWaitUs((_line.Count / 2) + 1), ShortestRetryUs, LongestRetryUs);
@@ -805,7 +889,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         var slot = new Slot(_registry.NextTicket(), Function.MemoryMb, _nowUs) { Standby = standby };
         if (!_shares && !standby)
         {
-            _line.Bind(slot);
+            _line.Bind(slot, Places);
         }
 
         if (_lessor is null)
@@ -846,7 +930,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             _pause.Refused(_nowUs, failure.Message);
 
             // A request that nothing else in flight or busy can serve is told at once; others may still be lucky.
-            if (_line.Count > InFlightCount + BusyCount)
+            if (_line.Count > (long)(InFlightCount + BusyCount) * Places)
             {
                 Reject(_line.Last!, RejectReason.BackendRefused, $"the backend refuses: {failure.Message}", effects);
             }
@@ -884,11 +968,30 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         return _options.Placement?.Hold(slot.Ticket, _nowUs, untilUs) ?? untilUs;
     }
 
+    /// <summary>An instance gets no further request, and is destroyed as soon as nobody holds it.</summary>
+    private void LoseWhenEmpty(Slot slot, string reason, List<Effect> effects)
+    {
+        if (slot.Requests == 0)
+        {
+            Lose(slot, reason, effects);
+            return;
+        }
+
+        slot.DestroyReason = reason;
+        _inventory.Doom(slot);
+        MakeUpFor(effects);
+    }
+
     /// <summary>A slot that requests may have counted on is destroyed: who still waits may need another.</summary>
     private void Lose(Slot slot, string reason, List<Effect> effects)
     {
         Destroy(slot, reason, effects);
+        MakeUpFor(effects);
+    }
 
+    /// <summary>An instance serves no more requests: who still waits may need another.</summary>
+    private void MakeUpFor(List<Effect> effects)
+    {
         // Where each waiter is tied to a slot of its own, none of them has lost anything.
         if (_shares ? _line.Count > 0 : _line.UnboundCount > 0)
         {
@@ -961,8 +1064,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
                 break;
 
             case SlotState.Busy:
-                RequestEnded(slot.WaitedUs, executedUs: 0);
-                Lose(slot, $"request {slot.Request} was not released in time", effects);
+                EndOverdue(slot, effects);
                 break;
 
             case SlotState.Destroying:
@@ -973,6 +1075,35 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             case SlotState.Held:
             default:
                 throw new InvalidOperationException($"Nothing can be due about a slot in state {slot.State}.");
+        }
+    }
+
+    /// <summary>Requests that have held an instance for too long are taken to be lost.</summary>
+    private void EndOverdue(Slot slot, List<Effect> effects)
+    {
+        RequestId? lost = null;
+        slot.DueUs = long.MaxValue;
+        for (var place = slot.Newest; place is not null;)
+        {
+            var older = place.Older;
+            if (place.DueUs <= _nowUs)
+            {
+                lost = place.Request;
+                RequestEnded(place.WaitedUs, executedUs: 0);
+                _inventory.Leave(place, _nowUs);
+            }
+            else
+            {
+                slot.DueUs = Math.Min(slot.DueUs, place.DueUs);
+            }
+
+            place = older;
+        }
+
+        WakeBy(slot.DueUs);
+        if (lost is { } request)
+        {
+            LoseWhenEmpty(slot, $"request {request} was not released in time", effects);
         }
     }
 }

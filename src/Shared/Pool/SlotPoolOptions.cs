@@ -67,6 +67,13 @@ public sealed record SlotPoolOptions
     /// </summary>
     public TimeSpan NoTimeoutLimit { get; init; } = TimeSpan.FromHours(1);
 
+    /// <summary>
+    /// By which factor an execution may last longer when it shares its instance with others. Where executions are seen to last longer than that,
+    /// fewer requests share an instance than the function allows. Default 1.5; above 1, or infinite to share as many as the function allows
+    /// whatever that does to them. Has no effect on functions whose instances serve one request at a time.
+    /// </summary>
+    public double MostSlowdown { get; init; } = 1.5;
+
     /// <summary>The most slots of one function with the same memory and runtime at a time, in whatever state. Default 0: no limit.</summary>
     public int MaxSlots { get; init; }
 
@@ -155,6 +162,11 @@ public sealed record SlotPoolOptions
         Check(FormerKeepAlive >= TimeSpan.Zero, nameof(FormerKeepAlive), FormerKeepAlive, "0 or more");
         Check(ForgetAfter >= TimeSpan.Zero, nameof(ForgetAfter), ForgetAfter, "0 or more");
         Check(OrphanGrace >= TimeSpan.Zero, nameof(OrphanGrace), OrphanGrace, "0 or more");
+        if (!(MostSlowdown > 1))
+        {
+            throw new ArgumentException($"{nameof(MostSlowdown)} is {MostSlowdown} and must be above 1.");
+        }
+
         if (MaxSlots < 0)
         {
             throw new ArgumentException($"{nameof(MaxSlots)} is {MaxSlots} and must be 0, for no limit, or more.");

@@ -17,8 +17,8 @@ internal sealed class Waiter(RequestId request, long number, long arrivedUs, lon
     /// <summary>Calls that wait for it: a repeated Assign joins the first.</summary>
     public int Callers { get; set; } = 1;
 
-    /// <summary>Whether a slot in flight is meant for it alone.</summary>
-    public bool Bound { get; set; }
+    /// <summary>The slot in flight that is meant for it, where requests do not share what is new; null for none.</summary>
+    public Slot? BoundTo { get; set; }
 }
 
 /// <summary>
@@ -35,13 +35,16 @@ internal sealed class WaitingLine
     private long _came;
     private int _bound;
 
+    /// <summary>The slot in flight that is meant for the last of the bound requests: others may still be bound to it.</summary>
+    private Slot? _filling;
+
     public int Count => _line.Count;
 
     /// <summary>Those that no slot in flight is meant for.</summary>
     public int UnboundCount => _line.Count - _bound;
 
     /// <summary>Those that a slot in flight is meant for.</summary>
-    public IEnumerable<RequestId> Bound => _line.Where(w => w.Bound).Select(w => w.Request);
+    public IEnumerable<Waiter> Bound => _line.Where(w => w.BoundTo is not null);
 
     /// <summary>All of them, in the order in which they came.</summary>
     public IEnumerable<Waiter> All => _line;
@@ -75,7 +78,12 @@ internal sealed class WaitingLine
         Debug.Assert(known, "who leaves the line was in it");
         _line.Remove(node!);
         _byDeadline.Remove(waiter);
-        _bound -= waiter.Bound ? 1 : 0;
+        if (waiter.BoundTo is { } slot)
+        {
+            slot.BoundTo!.Remove(waiter);
+            waiter.BoundTo = null;
+            _bound--;
+        }
     }
 
     /// <summary>Those whose deadline has come, in the order in which they came; null for none.</summary>
@@ -96,7 +104,7 @@ internal sealed class WaitingLine
     {
         for (var node = UnboundCount == 0 ? null : _line.First; node is not null; node = node.Next)
         {
-            if (!node.Value.Bound)
+            if (node.Value.BoundTo is null)
             {
                 return node.Value;
             }
@@ -105,30 +113,52 @@ internal sealed class WaitingLine
         return null;
     }
 
-    /// <summary>A slot is meant for the first that has none, if there is such.</summary>
-    public void Bind(Slot slot)
+    /// <summary>A slot is meant for the first that have none, if there are such.</summary>
+    /// <param name="slot">The slot, in flight.</param>
+    /// <param name="places">For how many at most.</param>
+    public void Bind(Slot slot, int places)
     {
-        if (FirstUnbound() is { } waiter)
+        while ((slot.BoundTo?.Count ?? 0) < places && FirstUnbound() is { } waiter)
         {
-            waiter.Bound = true;
+            (slot.BoundTo ??= new List<Waiter>(1)).Add(waiter);
+            waiter.BoundTo = slot;
             _bound++;
-            slot.BoundTo = waiter.Request;
+            _filling = slot;
         }
     }
 
-    /// <summary>A slot is meant for nobody any more.</summary>
-    /// <returns>Who waited for it; null for nobody.</returns>
-    public Waiter? Unbind(Slot slot)
+    /// <summary>The one that came last is bound to the slot that the one before it waits for, if that has a place left.</summary>
+    /// <returns>Whether it has one.</returns>
+    public bool BindLast(int places)
     {
-        var waiter = slot.BoundTo is { } bound ? Find(bound) : null;
-        slot.BoundTo = null;
-        if (waiter is { Bound: true })
+        if (places > 1 && _filling is { Counts: true, Doomed: false, BoundTo: { } bound } slot && bound.Count < places && UnboundCount == 1)
         {
-            waiter.Bound = false;
+            Bind(slot, places);
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>The first that waits for a slot; null for none.</summary>
+    public static Waiter? FirstOf(Slot slot) => slot.BoundTo is [var first, ..] ? first : null;
+
+    /// <summary>A slot is meant for nobody any more.</summary>
+    public void Unbind(Slot slot)
+    {
+        if (slot.BoundTo is not { } bound)
+        {
+            return;
+        }
+
+        foreach (var waiter in bound)
+        {
+            waiter.BoundTo = null;
             _bound--;
         }
 
-        return waiter;
+        slot.BoundTo = null;
+        _filling = _filling == slot ? null : _filling;
     }
 
     /// <exception cref="InvalidOperationException">The ways to find a request contradict each other; says how.</exception>
@@ -137,6 +167,7 @@ internal sealed class WaitingLine
         Invariant.Holds(_byRequest.Count == Count && _byRequest.All(w => w.Value.List == _line && w.Value.Value.Request == w.Key), "a waiting request is found by its name");
         Invariant.Holds(_line.Zip(_line.Skip(1)).All(pair => pair.First.Number < pair.Second.Number), "requests wait in the order in which they came");
         Invariant.Holds(_byDeadline.SetEquals(_line.Where(w => w.DeadlineUs != long.MaxValue)), "every deadline of a waiting request is known");
-        Invariant.Holds(_bound == _line.Count(w => w.Bound), "bound requests are counted");
+        Invariant.Holds(_bound == _line.Count(w => w.BoundTo is not null), "bound requests are counted");
+        Invariant.Holds(Bound.All(w => w.BoundTo!.BoundTo!.Contains(w)), "a slot knows who waits for it");
     }
 }

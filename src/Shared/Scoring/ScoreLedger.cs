@@ -61,11 +61,20 @@ public sealed class ScoreLedger
     /// <param name="memoryMb">Its function's memory, MB.</param>
     /// <param name="assignUs">What its caller waited for Assign, µs.</param>
     /// <param name="idleUs">What its caller waited for Idle, µs.</param>
-    public void RequestServed(long durationUs, int memoryMb, long assignUs, long idleUs)
+    public void RequestServed(long durationUs, int memoryMb, long assignUs, long idleUs) =>
+        RequestServed(durationUs, durationUs, memoryMb, assignUs, idleUs);
+
+    /// <summary>A request was served by an instance that others may have used at the same time.</summary>
+    /// <param name="durationUs">Its execution, µs.</param>
+    /// <param name="usedUs">For how long its instance was in use, µs; what counts with another request is left out (<see cref="InstanceUse"/>).</param>
+    /// <param name="memoryMb">Its function's memory, MB.</param>
+    /// <param name="assignUs">What its caller waited for Assign, µs.</param>
+    /// <param name="idleUs">What its caller waited for Idle, µs.</param>
+    public void RequestServed(long durationUs, long usedUs, int memoryMb, long assignUs, long idleUs)
     {
         Requests++;
         _executionUs += durationUs;
-        _executionMbUs += durationUs * memoryMb;
+        _executionMbUs += usedUs * memoryMb;
         _assignUs += assignUs;
         _idleUs += idleUs;
     }

@@ -6,7 +6,8 @@ namespace FuncScaler.Statistics;
 /// <remarks>
 /// Rank k is the k-th slot that concurrency asks for: with last-in first-out reuse it is in use exactly while k or more requests are
 /// active, so its idle gaps are the times from concurrency falling below k to reaching k again, whatever the pool does meanwhile. That
-/// splits concurrency into independent single-slot problems. Ranks above <see cref="SingleRanks"/> share a histogram with as many as the
+/// splits concurrency into independent single-slot problems. Where a slot serves several requests at a time, rank k is in use exactly while
+/// more than k - 1 times as many requests are active. Ranks above <see cref="SingleRanks"/> share a histogram with as many as the
 /// number in use varies by when requests come independently of each other: two standard deviations, twice the rank's square root.
 /// </remarks>
 public sealed class FunctionStatistics
@@ -28,7 +29,7 @@ public sealed class FunctionStatistics
     private readonly DemandTracker _demand = new();
     private readonly long[] _recentDurationsUs = new long[8];
     private long _durationsSeen;
-    private int _ranksSeen;
+    private int _placesSeen;
     private LogHistogram? _durations;
 
     /// <summary>The number of rank groups.</summary>
@@ -41,7 +42,16 @@ public sealed class FunctionStatistics
     public long RecentDurationUs(long number) => _durationsSeen == 0 ? 0 : _recentDurationsUs[number % Math.Min(_durationsSeen, _recentDurationsUs.Length)];
 
     /// <summary>The highest rank used so far.</summary>
-    public int RanksSeen => _ranksSeen;
+    public int RanksSeen => RankOf(_placesSeen);
+
+    /// <summary>The ranks in use now: the slots that the active requests ask for.</summary>
+    public int ActiveRanks => RankOf(Active);
+
+    /// <summary>The most ranks in use at one time.</summary>
+    public int PeakRanks => RankOf(PeakActive);
+
+    /// <summary>How many requests share a slot.</summary>
+    internal int Places { get; set; } = 1;
 
     /// <summary>When the last request arrived, µs.</summary>
     public long LastArrivalUs { get; private set; }
@@ -71,7 +81,11 @@ public sealed class FunctionStatistics
     public HazardHistogram? GapsOfRank(int rank) => GroupOf(rank) is var group && group < _gaps.Length ? _gaps[group] : null;
 
     /// <summary>When a rank's present idle gap began, µs; null when it was never used, or is in use.</summary>
-    public long? FreedAtUs(int rank) => rank > Active && rank <= _ranksSeen ? _freedAtUs[rank - 1] : null;
+    public long? FreedAtUs(int rank)
+    {
+        var place = ((rank - 1) * Places) + 1;
+        return place > Active && place <= _placesSeen ? _freedAtUs[place - 1] : null;
+    }
 
     /// <summary>A request arrived.</summary>
     public void RequestArrived(long nowUs)
@@ -80,7 +94,7 @@ public sealed class FunctionStatistics
         LastArrivalUs = nowUs;
         Active++;
         PeakActive = Math.Max(PeakActive, Active);
-        _ranksSeen = Math.Max(_ranksSeen, Active);
+        _placesSeen = Math.Max(_placesSeen, Active);
         _demand.Arrived(nowUs);
     }
 
@@ -89,9 +103,9 @@ public sealed class FunctionStatistics
     /// <param name="waitedUs">For how long it had waited before it was executed, µs.</param>
     public void RequestEnded(long nowUs, long waitedUs = 0)
     {
-        if (_freedAtUs.Length < _ranksSeen)
+        if (_freedAtUs.Length < _placesSeen)
         {
-            Array.Resize(ref _freedAtUs, Math.Max(4, 2 * _ranksSeen));
+            Array.Resize(ref _freedAtUs, Math.Max(4, 2 * _placesSeen));
         }
 
         _freedAtUs[Active - 1] = nowUs;
@@ -118,7 +132,12 @@ public sealed class FunctionStatistics
             return false;
         }
 
-        if (demand.GapUs >= 0)
+        if (Places > 1)
+        {
+            demand = demand with { Rank = RankOf(demand.Rank), Joins = (demand.Rank - 1) % Places != 0, GapUs = (demand.Rank - 1) % Places != 0 ? 0 : demand.GapUs };
+        }
+
+        if (demand.GapUs >= 0 && !demand.Joins)
         {
             (OfGroup(ref _gaps, GroupOf(demand.Rank)) ??= new HazardHistogram()).Add(demand.GapUs);
         }
@@ -155,6 +174,8 @@ public sealed class FunctionStatistics
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
         return Groups[Math.Min(rank, LastRank)];
     }
+
+    private int RankOf(int place) => (place + Places - 1) / Places;
 
     private static int[] GroupRanks()
     {

@@ -83,10 +83,14 @@ internal sealed record Scenario(
     /// <summary>Whether the host holds creations back for a while.</summary>
     public bool Rationed => Seed % 7 < 2;
 
+    /// <summary>How many requests may share an instance, 1 to 8.</summary>
+    public int Concurrency => Seed % 5 < 2 ? 1 : 1 + (Seed / 5 % 8);
+
     public SlotPoolOptions Options => new()
     {
         Waiting = Waiting,
         MaxSlots = MaxSlots,
+        MostSlowdown = Seed % 3 == 0 ? 1.01 : 1.5,
         MaxWaiting = Seed % 4 == 0 ? 2 : 10_000,
         CreateTimeout = TimeSpan.FromSeconds(2),
         InitTimeout = TimeSpan.FromSeconds(4),

@@ -19,6 +19,9 @@ internal sealed partial class World
     private readonly HashSet<SlotTicket> _destroyFailed = [];
     private readonly HashSet<InstanceId> _instances = [];
     private readonly HashSet<InstanceId> _retired = [];
+
+    /// <summary>For each instance in use: up to when its use has been counted, and whether requests have shared it since it was idle.</summary>
+    private readonly Dictionary<InstanceId, (long CountedUs, bool Shared)> _use = [];
     private RequestId? _repeated;
     private (RequestId Request, ReleaseResult Result)? _releasing;
     private int _grants;
@@ -42,7 +45,10 @@ internal sealed partial class World
             _held.Remove(released.Request);
             _served++;
             _executionUs += released.Result.DurationUs;
-            _executionMbUs += (double)released.Result.DurationUs * _tickets[heldBefore!.Ticket].MemoryMb;
+            var use = _use[heldBefore!.Instance];
+            var usedUs = use.Shared ? _nowUs - use.CountedUs : released.Result.DurationUs;
+            _use[heldBefore.Instance] = use with { CountedUs = _nowUs };
+            _executionMbUs += (double)usedUs * _tickets[heldBefore.Ticket].MemoryMb;
             _assignUs += heldBefore.WaitedUs;
             if (released.Result.NeedDestroy)
             {
@@ -155,10 +161,22 @@ internal sealed partial class World
         }
 
         Require(_waiting.Remove(effect.Request, out var waiting), $"{effect.Request} was granted an instance but does not wait");
+        var sharing = 0;
         foreach (var (request, other) in _held)
         {
-            Require(other.Instance != effect.Instance, $"{effect.Instance} is held by {request} and {effect.Request}");
-            Require(other.BackendSlot != effect.BackendSlot, $"{effect.BackendSlot} is held by {request} and {effect.Request}");
+            Require(other.Instance == effect.Instance == (other.BackendSlot == effect.BackendSlot), $"{effect.BackendSlot} is two instances");
+            if (other.Instance == effect.Instance)
+            {
+                sharing++;
+                Require((other.Function, other.Fit) == (waiting!.Function, waiting.Fit), $"{effect.Instance} is held by {request} and {effect.Request} of two functions");
+            }
+        }
+
+        Require(sharing < effect.Function.MaxConcurrency, $"{effect.Instance} is held by {sharing + 1} requests");
+        _use[effect.Instance] = sharing == 0 ? (_nowUs, false) : _use[effect.Instance] with { Shared = true };
+        if (sharing > 0)
+        {
+            Seen("Grant of an instance that others hold");
         }
 
         Require(!_retired.Contains(effect.Instance), "An instance was granted that is broken, expired or destroyed");
@@ -173,7 +191,11 @@ internal sealed partial class World
 
         if (effect.GrantKind == GrantKind.Warm)
         {
-            Require(IdleOrder(waiting.Function, waiting.Fit)[^1] == effect.Ticket, "Reuse is not last in, first out");
+            Require(sharing > 0 || IdleOrder(waiting.Function, waiting.Fit)[^1] == effect.Ticket, "Reuse is not last in, first out");
+            var pool = _subject.Pools.Single(p => p.Slots.Any(s => s.Ticket == effect.Ticket));
+            Require(
+                pool.Slots.All(s => s.State != SlotState.Busy || s.Doomed || s.Ticket == effect.Ticket || s.Requests <= sharing || s.Requests >= pool.Places),
+                "A request did not get the fullest instance with a free place");
             Require(waiting.ArrivedUs == _nowUs, "A warm start was late");
         }
 
@@ -189,7 +211,7 @@ internal sealed partial class World
     {
         foreach (var (request, held) in _held.Where(h => h.Value.ExpiresUs <= _nowUs).ToList())
         {
-            if (!SlotsOf(held.Function).Any(s => s.State == SlotState.Busy && s.Request == request))
+            if (!_subject.Pools.Any(p => p.Function.Key == _functions[held.Function].Key && p.Assignments.Any(a => a.Request == request)))
             {
                 _held.Remove(request);
                 _expired.Add((request, held));
@@ -252,8 +274,9 @@ internal sealed partial class World
                 case SlotState.Busy:
                     busy++;
                     Require(
-                        _held.TryGetValue(slot.Request, out var held) && held.Instance == slot.Instance,
+                        _held.TryGetValue(slot.Request, out var last) && last.Instance == slot.Instance,
                         $"{slot.Request} holds {slot.Instance} in the inventory only");
+                    Require(_held.Values.Count(h => h.Instance == slot.Instance) == slot.Requests, $"{slot.Instance} is held by another number of requests");
                     break;
                 case SlotState.Idle:
                     idle++;
@@ -273,16 +296,26 @@ internal sealed partial class World
             }
         }
 
+        var executing = 0;
+        foreach (var (request, instance) in pool.Assignments)
+        {
+            executing++;
+            Require(_held.TryGetValue(request, out var held) && held.Instance == instance, $"{request} holds {instance} in the pool only");
+        }
+
         var function = Array.FindIndex(_functions, f => f.Key == pool.Function.Key);
         var fit = FitOf(pool.Function);
         var waiting = _waiting.Values.Count(w => w.Function == function && w.Fit == fit);
         Require(pool.SlotCount == count, "SlotCount is wrong");
-        Require(pool.BusyCount == busy && busy == _held.Values.Count(h => h.Function == function && h.Fit == fit), "BusyCount is wrong");
+        var here = _held.Values.Where(h => h.Function == function && h.Fit == fit).ToList();
+        Require(pool.BusyCount == busy && busy == here.DistinctBy(h => h.Instance).Count(), "BusyCount is wrong");
+        Require(pool.ExecutingCount == executing && executing == here.Count, "ExecutingCount is wrong");
+        Require(pool.Places >= 1 && pool.Places <= pool.Function.MaxConcurrency, "More requests share an instance than the function allows");
         Require(pool.IdleCount == idle, "IdleCount is wrong");
         Require(pool.InFlightCount == creating + initialising, $"InFlightCount is {pool.InFlightCount}, not {creating} + {initialising}");
         Require(pool.InitializingCount == initialising, $"InitializingCount is {pool.InitializingCount}, not {initialising}");
         Require(pool.WaiterCount == waiting, $"WaiterCount is {pool.WaiterCount}, not {waiting}");
-        Require(pool.Statistics.Active == busy + waiting, "The statistics' count of active requests is wrong");
+        Require(pool.Statistics.Active == executing + waiting, "The statistics' count of active requests is wrong");
         Require(_subject.WakeAtUs <= pool.NextWakeUs, $"A pool is to be woken at {pool.NextWakeUs} and the host was not told");
         if (function >= 0)
         {
@@ -383,6 +416,15 @@ internal sealed partial class World
             var info = _tickets[ticket];
             _closedMbUs += (double)info.MemoryMb * (_nowUs - info.AskedUs);
         }
+    }
+
+    /// <summary>Busy instances that a new request of a function may share.</summary>
+    private int FreePlaces(int function)
+    {
+        var fit = FitOf(_functions[function]);
+        return _subject.Pools
+            .Where(p => p.Function.Key == _functions[function].Key && FitOf(p.Function) == fit && p.Function.MaxConcurrency == _functions[function].MaxConcurrency)
+            .Sum(p => p.Slots.Count(s => s is { State: SlotState.Busy, Doomed: false } && s.Requests < p.Places));
     }
 
     private int FunctionOf(Effect effect) => Array.FindIndex(_functions, f => f.Key == effect.Function.Key);

@@ -28,6 +28,7 @@ internal sealed partial class World
     public World(Scenario scenario, Dictionary<string, int>? seen = null)
     {
         _scenario = scenario;
+        _functions = [.. _functions.Select(f => f with { MaxConcurrency = scenario.Concurrency })];
         _seen = seen ?? [];
         _options = scenario.Options;
         _dice = new Dice(scenario.Seed);
@@ -153,12 +154,12 @@ internal sealed partial class World
         }
 
         _callers[request] = isNew ? 1 : _callers[request] + 1;
-        var idle = !isNew || _draining || _changed.Contains(function) ? 0 : IdleOrder(function, FitOf(_functions[function])).Count;
+        var idle = !isNew || _draining || _changed.Contains(function) ? 0 : IdleOrder(function, FitOf(_functions[function])).Count + FreePlaces(function);
         _changed.Remove(function);
         Event($"Assign {request} of {function} until {deadlineUs}", () => _subject.Assign(_nowUs, _functions[function], request, deadlineUs, _effects));
         if (idle > 0)
         {
-            Require(_held.ContainsKey(request), "A request was not served although an instance was idle");
+            Require(_held.ContainsKey(request), "A request was not served although an instance was idle, or had a free place");
         }
 
         if (_repeated is not null)
@@ -192,6 +193,10 @@ internal sealed partial class World
         _releasing = null;
         Require(outcome == ReleaseOutcome.Released, $"The release of {request} was answered with {outcome}");
         Seen(result.NeedDestroy ? "Release of a broken instance" : "Release");
+        if (result.NeedDestroy && _held.Values.Any(h => h.Instance == held.Instance))
+        {
+            Seen("Release of a broken instance that others hold");
+        }
     }
 
     private void ReleaseWrongly(Dice dice)
@@ -271,13 +276,15 @@ internal sealed partial class World
     {
         var function = AnyFunction(dice);
         var old = _functions[function];
-        _functions[function] = dice.Next(3) switch
+        _functions[function] = dice.Next(_scenario.Concurrency > 1 ? 4 : 3) switch
         {
+            3 => old with { MaxConcurrency = (old.MaxConcurrency + dice.Next(7)) % 8 + 1 },
             0 => old with { MemoryMb = old.MemoryMb == 512 ? 1024 : 512 },
             1 => old with { Runtime = old.Runtime == "go" ? "rust" : "go" },
             _ => old with { TimeoutSeconds = old.TimeoutSeconds == 600 ? 1 : 600 },
         };
-        if (_functions[function].TimeoutSeconds == old.TimeoutSeconds)
+        Seen(_functions[function].MaxConcurrency == old.MaxConcurrency ? "Function changed" : "Function changed its concurrency");
+        if (_functions[function].TimeoutSeconds == old.TimeoutSeconds && _functions[function].MaxConcurrency == old.MaxConcurrency)
         {
             foreach (var slot in SlotsOf(function))
             {

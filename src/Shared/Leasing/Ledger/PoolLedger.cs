@@ -69,6 +69,10 @@ public sealed partial class PoolLedger : IPoolState
     /// <summary>A leased instance counts as used, whether its worker has a request for it or not.</summary>
     int IPoolState.BusyCount => _leased;
 
+    int IPoolState.ExecutingCount => _leased;
+
+    int IPoolState.Places => 1;
+
     int IPoolState.IdleCount => _idle;
 
     int IPoolState.InFlightCount => _creating;

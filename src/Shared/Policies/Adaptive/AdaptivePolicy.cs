@@ -67,6 +67,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
         _statistics = pool.Statistics;
         _function = pool.Function;
         _priceIsGiven = _choice.GivenPriceGbs(pool) is not null;
+        _choice.Pools.Concurrency = pool.Places;
         _demand.Arrived(pool.NowUs, alone: pool.Statistics.Active == 1, _coldUs);
     }
 
@@ -79,7 +80,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
         }
 
         var coldUs = ColdUs(pool);
-        var afterPause = demand.GapUs < 0 || demand.GapUs > coldUs;
+        var afterPause = !demand.Joins && (demand.GapUs < 0 || demand.GapUs > coldUs);
         _demand.Learned(demand, afterPause, coldUs);
         _plans.For(demand.Rank, pool).Displaced.Arrived(demand.ArrivedUs, afterPause, coldUs);
         _gaps.Ended(demand, pool.Function.MemoryMb);
@@ -291,14 +292,15 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
         var followed = _choice.Followed(pool);
         var createGbs = CreateGbs(pool);
         var queue = new WaitOrCreate.Queue(
-            instances,
+            instances * pool.Places,
+            pool.Places,
             HasWaiting: pool.Waiters > 0,
             Late: pool.Waiters - starts,
             durationUs,
             _choice.PriceGbs(pool),
             createGbs,
             WorthGbs: newest ? _plans.For(instances + 1, pool).Of(followed).WorthGbs : 0);
-        var create = WaitOrCreate.Count(queue, _demand.Expected(pool.NowUs, _coldUs), out var waitGbs);
+        var create = WaitOrCreate.Count(queue, _demand.Expected(pool.NowUs, _coldUs), out var waitGbs, pool.Places);
         if (create > 0)
         {
             _log.Add(pool.NowUs, DecisionKind.Create, create, followed, createGbs, waitGbs);

@@ -22,7 +22,7 @@ public sealed class BurstPolicy(BurstPolicyOptions options) : IKeepAlivePolicy
 
     public int CreateOnMiss(in PoolView pool)
     {
-        if (pool.Waiters <= pool.InFlight)
+        if (pool.Missing == 0)
         {
             return 0;
         }

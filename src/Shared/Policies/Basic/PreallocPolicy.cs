@@ -37,7 +37,7 @@ public sealed class PreallocPolicy(PreallocPolicyOptions options) : IKeepAlivePo
         }
 
         _begins = false;
-        var wanted = options.Instances > 0 ? options.Instances : pool.Statistics.PeakActive;
+        var wanted = options.Instances > 0 ? options.Instances : pool.Statistics.PeakRanks;
         return StandbyPlan.Create(Math.Max(0, wanted - pool.Busy - pool.Idle - pool.InFlight));
     }
 }

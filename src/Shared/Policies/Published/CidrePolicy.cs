@@ -46,7 +46,7 @@ public sealed class CidrePolicy : GreedyDualPolicy
     {
         base.RequestArrived(pool);
         _waiting.Arrived(pool.NowUs);
-        if (pool.Idle > 0 && _idle.Count > 0)
+        if (pool.Idle > 0 && _idle.Count > 0 && !pool.HasFreePlace)
         {
             var used = _idle[^1];
             _idle.RemoveAt(_idle.Count - 1);
@@ -60,7 +60,7 @@ public sealed class CidrePolicy : GreedyDualPolicy
     public override int CreateOnMiss(in PoolView pool)
     {
         ResumeIfLate(pool);
-        return _speculates && pool.Waiters > pool.InFlight ? 1 : 0;
+        return _speculates ? Math.Min(1, pool.Missing) : 0;
     }
 
     public override KeepDecision Keep(in PoolView pool, in IdleSlot slot)
@@ -102,7 +102,7 @@ public sealed class CidrePolicy : GreedyDualPolicy
             return plan with { ReviewAtUs = firstUs + (long)pool.Statistics.ColdStartUs + 1 };
         }
 
-        return plan with { CreateNow = Math.Max(0, pool.Waiters - pool.InFlight) };
+        return plan with { CreateNow = pool.Missing };
     }
 
     private bool ResumeIfLate(in PoolView pool)

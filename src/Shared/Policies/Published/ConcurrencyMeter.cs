@@ -1,8 +1,8 @@
 namespace FuncScaler.Policies.Published;
 
 /// <summary>
-/// The mean number of active requests, waiting ones included, in each of the last intervals. Intervals begin at whole multiples of their
-/// length on the pool's clock.
+/// The mean number of active requests, waiting ones included, in each of the last intervals, divided by how many share an instance. Intervals
+/// begin at whole multiples of their length on the pool's clock.
 /// </summary>
 /// <param name="intervalUs">The length of an interval, µs.</param>
 /// <param name="kept">How many of the last intervals are remembered.</param>
@@ -13,7 +13,7 @@ internal sealed class ConcurrencyMeter(long intervalUs, int kept)
     private int _next;
     private long _sinceUs = -1;
     private double _requestUs;
-    private int _active;
+    private double _active;
 
     /// <summary>Intervals that ended since the first look.</summary>
     public long Ended { get; private set; }
@@ -34,7 +34,7 @@ internal sealed class ConcurrencyMeter(long intervalUs, int kept)
         if (nowUs >= EndUs)
         {
             var endUs = EndUs;
-            _requestUs += (endUs - _sinceUs) * (double)_active;
+            _requestUs += (endUs - _sinceUs) * _active;
             Remember(_requestUs / intervalUs);
             var further = (nowUs - endUs) / intervalUs;
             for (var i = Math.Min(further, _means.Length); i > 0; i--)
@@ -48,9 +48,9 @@ internal sealed class ConcurrencyMeter(long intervalUs, int kept)
             _sinceUs = endUs + (further * intervalUs);
         }
 
-        _requestUs += (nowUs - _sinceUs) * (double)_active;
+        _requestUs += (nowUs - _sinceUs) * _active;
         _sinceUs = nowUs;
-        _active = pool.Statistics.Active;
+        _active = (double)pool.Statistics.Active / pool.Places;
         return ended;
     }
 

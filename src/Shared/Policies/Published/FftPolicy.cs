@@ -74,7 +74,7 @@ public sealed class FftPolicy(FftPolicyOptions options) : IKeepAlivePolicy
             Forecast();
         }
 
-        _active = pool.Statistics.Active;
+        _active = pool.Statistics.ActiveRanks;
         _peak = Math.Max(_peak, _active);
     }
 

@@ -73,7 +73,7 @@ public class GreedyDualPolicy : IKeepAlivePolicy
     }
 
     /// <inheritdoc cref="IKeepAlivePolicy.CreateOnMiss"/>
-    public virtual int CreateOnMiss(in PoolView pool) => pool.Waiters > pool.InFlight ? 1 : 0;
+    public virtual int CreateOnMiss(in PoolView pool) => Math.Min(1, pool.Missing);
 
     public virtual KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {

@@ -7,7 +7,7 @@ namespace FuncScaler.Policies.Published;
 /// </summary>
 /// <remarks>
 /// As published. With S and P the mean concurrency of the stable and the panic window, ready = max(1, instances) and target = utilisation times
-/// the concurrency limit, here 1: stable = ⌈S / target⌉ and panic = ⌈P / target⌉, each held within ⌊ready / 2⌋ and ⌈1000 · ready⌉. A panic
+/// the concurrency limit: stable = ⌈S / target⌉ and panic = ⌈P / target⌉, each held within ⌊ready / 2⌋ and ⌈1000 · ready⌉. A panic
 /// begins, and goes on, while ⌈P / target⌉ / ready is at least 2; it ends a stable window after the last such tick. In it the larger of
 /// both is wanted, and never less than before in the same panic. The last instance goes a grace period after the stable window has become empty.
 /// What is left open or cannot be had here, and what is taken: concurrency is the mean over time, where Knative samples it; requests that

@@ -6,12 +6,12 @@ namespace FuncScaler.Policies.Published;
 /// </summary>
 /// <remarks>
 /// As published: slack = SLO less execution; an instance is created where the wait of those in the queue would exceed it. Batches of ⌊slack /
-/// execution⌋ + 1 requests an instance are left out, as an instance takes one request here, and so is the prediction of load by a neural
-/// network.
+/// execution⌋ + 1 requests an instance are left out: an instance executes requests at the same time here, and as many as its function allows.
+/// So is the prediction of load by a neural network.
 /// What is left open, and what is taken here: a request's wait is what it has waited plus what is expected, where the k-th in line takes
 /// the k-th release to come; an execution under way lasts for the rest of the function's mean, 0 once it is over; beyond as many as are busy
 /// the next ones come a mean execution later. Of the line the first 256 are looked at. Before the first execution of a function is known,
-/// each request that must wait gets an instance. An instance under way counts for one of the requests that would wait too long. Idle
+/// each request that must wait gets an instance. An instance under way counts for as many of the requests that would wait too long as it serves at a time. Idle
 /// instances are kept for 10 minutes, the authors' idle time-out.
 /// </remarks>
 public sealed class SloPolicy(SloPolicyOptions options) : IKeepAlivePolicy
@@ -54,7 +54,7 @@ public sealed class SloPolicy(SloPolicyOptions options) : IKeepAlivePolicy
 
         if (pool.Statistics.Duration.Count == 0)
         {
-            return Math.Max(0, pool.Waiters - pool.InFlight);
+            return pool.Missing;
         }
 
         var meanUs = pool.Statistics.Duration.MeanUs;
@@ -72,7 +72,7 @@ public sealed class SloPolicy(SloPolicyOptions options) : IKeepAlivePolicy
         foreach (var arrivedUs in _waiting.AllUs)
         {
             // Those that are served by instances under way leave the others their places in line.
-            var inLine = place - Math.Min(late, pool.InFlight);
+            var inLine = place - Math.Min(late, pool.InFlight * pool.Places);
             var servedUs = ends.Length == 0 ? double.PositiveInfinity : ends[inLine % ends.Length] + (inLine / ends.Length * meanUs);
             if (servedUs - arrivedUs > slackUs)
             {
@@ -89,7 +89,7 @@ public sealed class SloPolicy(SloPolicyOptions options) : IKeepAlivePolicy
             }
         }
 
-        return Math.Max(0, late - pool.InFlight);
+        return Math.Max(0, ((late + pool.Places - 1) / pool.Places) - pool.InFlight);
     }
 }
 

@@ -3,8 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace FuncScaler.Policies.Adaptive.Choosing;
 
 /// <summary>
-/// One candidate's pretended instances: for each the time at which it is or was last free, ascending. Most pools have one at most, which
-/// takes no array.
+/// The places of one candidate's pretended instances: for each the time at which it is or was last free, ascending. Most pools have one at
+/// most, which takes no array. The places that were free last belong to the lowest ranks; it does not matter which instance has which.
 /// </summary>
 internal struct PretendedPool
 {
@@ -13,7 +13,7 @@ internal struct PretendedPool
     private long _only;
     private uint _paidUntilSeconds;
 
-    /// <summary>The number of instances.</summary>
+    /// <summary>The number of places: of instances, where each serves one request at a time.</summary>
     public int Count { get; private set; }
 
     /// <summary>Until when idle instances have been paid for, µs; whole seconds.</summary>
@@ -26,7 +26,7 @@ internal struct PretendedPool
     [UnscopedRef]
     private Span<long> Slots => _many is null ? new Span<long>(ref _only) : _many;
 
-    /// <summary>When an instance is or was last free, µs.</summary>
+    /// <summary>When a place is or was last free, µs.</summary>
     public readonly long FreeAtUs(int index) => Slot(index) >> 1;
 
     /// <summary>Whether an idle slot has an instance, or one under way, as of when the pool was last paid for.</summary>
@@ -38,7 +38,7 @@ internal struct PretendedPool
         slot = live ? slot & ~1 : slot | 1;
     }
 
-    /// <summary>The first instance that is free only after a time; all before it are idle then.</summary>
+    /// <summary>The first place that is free only after a time; all before it are free then.</summary>
     public readonly int FirstAfter(long atUs)
     {
         int low = 0, high = Count;
@@ -57,23 +57,24 @@ internal struct PretendedPool
         Count -= count;
     }
 
-    public void Insert(long atUs)
+    public void Insert(long atUs, int count = 1)
     {
-        if (Slots.Length == Count)
+        if (Slots.Length < Count + count)
         {
-            Resize(2 * Count);
+            Resize(Math.Max(2 * Count, Count + count));
         }
 
         var slots = Slots;
         var slot = atUs << 1;
-        var index = Count++;
+        var index = Count;
+        Count += count;
         while (index > 0 && slots[index - 1] > slot)
         {
-            slots[index] = slots[index - 1];
+            slots[index + count - 1] = slots[index - 1];
             index--;
         }
 
-        slots[index] = slot;
+        slots.Slice(index, count).Fill(slot);
     }
 
     /// <summary>Gives back the room that a burst took.</summary>
@@ -85,7 +86,7 @@ internal struct PretendedPool
         }
     }
 
-    /// <summary>Lets every second instance go.</summary>
+    /// <summary>Lets every second place go.</summary>
     public void Halve()
     {
         var slots = Slots;
@@ -98,7 +99,7 @@ internal struct PretendedPool
         Trim();
     }
 
-    /// <summary>Puts a second instance beside each.</summary>
+    /// <summary>Puts a second place beside each.</summary>
     public void Double()
     {
         if (Slots.Length < 2 * Count)

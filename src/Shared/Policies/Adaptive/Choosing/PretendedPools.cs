@@ -8,14 +8,18 @@ namespace FuncScaler.Policies.Adaptive.Choosing;
 /// arrivals are applied. Executions take as long as the last eight that ended, in turn; costs age.
 /// </summary>
 /// <remarks>
-/// The work for an arrival grows with the pools' sizes, so these are bounded. Where a pool would have more instances, each instance stands
+/// The work for an arrival grows with the pools' sizes, so these are bounded. Where a pool would have more places, each place stands
 /// for two, four, … real ones, and as many arrivals are applied as one: the <see cref="Scale"/> is the same for all of a function's pools.
+/// <para>
+/// An instance has as many places as requests share it. It is held and paid for as a whole: from when its first place is free, which is the last
+/// of them to become so, by the plan of its rank. While its first place is in use the others cost nothing.
+/// </para>
 /// </remarks>
 /// <param name="last">Where to put what an arrival added; shared with other functions, which overwrite it.</param>
 internal sealed class PretendedPools(PretendedPools.Costs last)
 {
-    /// <summary>The most instances that one pool has once an arrival has been applied to all pools.</summary>
-    public const int MostInstances = 1024;
+    /// <summary>The most places that one pool has once an arrival has been applied to all pools; those of four instances, where that is more.</summary>
+    public const int MostPlaces = 1024;
 
     /// <summary>How often idle instances are paid for, µs.</summary>
     private const long PayEveryUs = 1_000_000;
@@ -24,6 +28,10 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     private Candidates.OfEach<double> _slotGbSeconds;
     private Candidates.OfEach<double> _waitSeconds;
     private int _skipped;
+    private int _concurrency = 1;
+
+    /// <summary>The places of a pretended instance.</summary>
+    private int _places = 1;
 
     /// <summary>The plan of a candidate for a rank.</summary>
     public interface IPlans
@@ -38,8 +46,22 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         ExpectedArrivals Expected();
     }
 
-    /// <summary>The number of real instances that each pretended one stands for, a power of two.</summary>
+    /// <summary>The number of real places that each pretended one stands for, a power of two.</summary>
     public int Scale { get; private set; } = 1;
+
+    /// <summary>How many requests share a real instance, from 1.</summary>
+    public int Concurrency
+    {
+        get => _concurrency;
+        set
+        {
+            _concurrency = value;
+            _places = Math.Max(1, value / Scale);
+        }
+    }
+
+    /// <summary>The number of real instances that each pretended one stands for.</summary>
+    private int InstanceScale => Math.Max(1, Scale / _concurrency);
 
     /// <summary>GB·s of slot time beyond execution, aged, by candidate.</summary>
     public Span<double> SlotGbSeconds => _slotGbSeconds;
@@ -54,7 +76,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     public double[] LastWaitSeconds => last.WaitSeconds;
 
     /// <summary>How many instances a candidate has as of the last arrival: busy, idle, or to be created again by its plans.</summary>
-    public int Instances(int candidate) => Scale * _pools[candidate].Count;
+    public int Instances(int candidate) => InstanceScale * ((_pools[candidate].Count + _places - 1) / _places);
 
     /// <summary>Whether an arrival is to be applied to the pools; false for those that the next one stands for.</summary>
     public bool TakesNext()
@@ -77,7 +99,8 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
             most = Math.Max(most, _pools[i].Count);
         }
 
-        while (most > MostInstances)
+        var limit = Math.Max(MostPlaces, 4 * _concurrency);
+        while (most > limit)
         {
             Scale *= 2;
             most /= 2;
@@ -87,7 +110,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
             }
         }
 
-        if (Scale > 1 && most < MostInstances / 4)
+        if (Scale > 1 && most < limit / 4)
         {
             Scale /= 2;
             foreach (ref var pool in (Span<PretendedPool>)_pools)
@@ -95,6 +118,8 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
                 pool.Double();
             }
         }
+
+        Concurrency = _concurrency;
     }
 
     /// <summary>Multiplies all costs by a factor.</summary>
@@ -114,17 +139,29 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         ref var pool = ref _pools[candidate];
         var atUs = arrival.AtUs;
         var idle = pool.FirstAfter(atUs);
-        var rank = pool.Count - idle + 1;
+        var place = pool.Count - idle + 1;
+        var rank = RankOf(place);
         long waitUs = 0;
         var heldUs = PayIdle(ref pool, candidate, atUs, arrival.ColdUs, PayEveryUs, ref idle, forecast);
-        var served = idle > 0 && Take(ref pool, --idle, rank, candidate, arrival, forecast, ref heldUs, out waitUs);
+        var served = idle > 0 && !IsFirst(place);
+        if (served)
+        {
+            pool.Remove(idle - 1);
+        }
+        else if (idle > 0)
+        {
+            served = Take(ref pool, --idle, rank, candidate, arrival, forecast, ref heldUs, out waitUs);
+            idle -= served ? 0 : RemoveOthers(ref pool, idle);
+        }
+
         if (!served && ReadyOther(ref pool, idle, candidate, arrival, forecast) is var other and >= 0)
         {
             // Which instance serves which rank does not matter: this one serves, and is created again for its own rank.
-            idle--;
-            served = Take(ref pool, other, pool.Count + 1 - other, candidate, arrival, forecast, ref heldUs, out waitUs);
+            served = Take(ref pool, other, RankOf(pool.Count + _places - other), candidate, arrival, forecast, ref heldUs, out waitUs);
+            idle -= 1 + RemoveOthers(ref pool, other);
             heldUs += arrival.ColdUs;
-            pool.Insert(atUs + arrival.ColdUs);
+            pool.Insert(atUs + arrival.ColdUs, _places);
+            InsertFree(ref pool, atUs);
         }
 
         if (served)
@@ -137,6 +174,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
             waitUs = 0;
             heldUs += arrival.WindowUs;
             pool.Insert(atUs + arrival.DurationUs);
+            InsertFree(ref pool, atUs);
         }
         else
         {
@@ -173,14 +211,21 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         nowUs -= nowUs % 1_000_000;
         long heldUs = 0;
         var ended = 0;
+        var instance = 0;
         for (var i = 0; i < idle; i++)
         {
-            ref readonly var plan = ref plans.Of(candidate, RealRank(pool.Count - i));
+            if (!IsFirst(pool.Count - i))
+            {
+                continue;
+            }
+
+            ref readonly var plan = ref plans.Of(candidate, RealRank(RankOf(pool.Count - i)));
             heldUs += Unpaid(pool, i, plan, nowUs, coldUs, out var live, out _);
             pool.SetLive(i, live);
 
             // Only from the last rank on, because the others are counted from there.
-            ended += ended == i && !live && nowUs - pool.FreeAtUs(i) > plan.EndUs ? 1 : 0;
+            ended = ended == instance && !live && nowUs - pool.FreeAtUs(i) > plan.EndUs ? i + 1 : ended;
+            instance = i + 1;
         }
 
         if (ended > 0)
@@ -223,7 +268,13 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         for (var i = idle - 1; i >= 0; i--)
         {
             // There is one less than before: the slot that was asked for is gone.
-            Unpaid(pool, i, plans.Of(candidate, RealRank(pool.Count + 1 - i)), arrival.AtUs, arrival.ColdUs, out var live, out var lateUs);
+            var place = pool.Count + _places - i;
+            if (!IsFirst(place))
+            {
+                continue;
+            }
+
+            Unpaid(pool, i, plans.Of(candidate, RealRank(RankOf(place))), arrival.AtUs, arrival.ColdUs, out var live, out var lateUs);
             if (live && lateUs == 0)
             {
                 return i;
@@ -237,7 +288,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     /// A request that finds no instance: creates what <see cref="WaitOrCreate"/> says, and waits for the first instance that is free. Returns for
     /// how long memory is held for creating, µs.
     /// </summary>
-    /// <param name="idle">How many slots are idle; none of them has an instance now.</param>
+    /// <param name="idle">How many places are free; none of them has an instance now.</param>
     private long Miss<TForecast>(
         ref PretendedPool pool, int idle, int candidate, in PretendedArrival arrival, TForecast forecast, out long waitUs)
         where TForecast : struct, IForecast, allows ref struct
@@ -245,7 +296,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         var atUs = arrival.AtUs;
         var coldUs = arrival.ColdUs;
         var durationUs = arrival.DurationUs;
-        var instances = pool.Count - idle;
+        var places = pool.Count - idle;
         double starts = 0;
         for (var i = idle; i < pool.Count; i++)
         {
@@ -256,17 +307,18 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
 
         var priceGbs = Candidates.PriceOf(candidate);
         var queue = new WaitOrCreate.Queue(
-            Scale * instances,
+            Scale * places,
+            _concurrency,
             HasWaiting: true,
             Late: Scale * (1 - starts),
             durationUs,
             priceGbs,
             arrival.CreateGbs + (priceGbs * arrival.CreatePriceSeconds),
-            WorthGbs: instances == 0 ? 0 : forecast.Of(candidate, RealRank(instances + 1)).WorthGbs);
-        var create = WaitOrCreate.Count(queue, forecast.Expected(), out _, Scale);
-        for (var i = 0; i < create; i++)
+            WorthGbs: places == 0 ? 0 : forecast.Of(candidate, RealRank(RankOf(places + _places))).WorthGbs);
+        var create = WaitOrCreate.Count(queue, forecast.Expected(), out _, Scale * _places);
+        if (create > 0)
         {
-            pool.Insert(atUs + coldUs);
+            pool.Insert(atUs + coldUs, create * _places);
         }
 
         waitUs = Math.Max(0, pool.FreeAtUs(idle) - atUs);
@@ -275,12 +327,40 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         return create * coldUs;
     }
 
+    /// <summary>The rank of the instance that a place belongs to; places are counted from 1, as the requests that are active.</summary>
+    private int RankOf(int place) => _places == 1 ? place : ((place - 1) / _places) + 1;
+
+    /// <summary>Whether a place is the first of its instance: the instance is in use while this place is.</summary>
+    private bool IsFirst(int place) => _places == 1 || (place - 1) % _places == 0;
+
+    /// <summary>Takes the other places of an instance out whose first place was before an index.</summary>
+    /// <returns>How many there were.</returns>
+    private int RemoveOthers(ref PretendedPool pool, int index)
+    {
+        var others = Math.Min(_places - 1, index);
+        if (others > 0)
+        {
+            pool.Remove(index - others, others);
+        }
+
+        return others;
+    }
+
+    /// <summary>The other places of an instance whose first one has just been taken.</summary>
+    private void InsertFree(ref PretendedPool pool, long atUs)
+    {
+        if (_places > 1)
+        {
+            pool.Insert(atUs, _places - 1);
+        }
+    }
+
     /// <summary>The middle one of the real ranks that a pretended rank stands for.</summary>
-    private int RealRank(int rank) => ((rank - 1) * Scale) + ((Scale + 1) / 2);
+    private int RealRank(int rank) => ((rank - 1) * InstanceScale) + ((InstanceScale + 1) / 2);
 
     private void Enter(int candidate, double slotGbSeconds, double waitSeconds)
     {
-        slotGbSeconds *= Scale;
+        slotGbSeconds *= InstanceScale;
         waitSeconds *= Scale;
         LastSlotGbSeconds[candidate] = slotGbSeconds;
         LastWaitSeconds[candidate] = waitSeconds;

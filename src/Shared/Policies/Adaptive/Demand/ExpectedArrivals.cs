@@ -29,19 +29,24 @@ internal sealed class ExpectedArrivals
 
     /// <summary>
     /// What the waiting is worth that one more instance saves once it is ready, GB·s, over all requests that are in the queue at that time. A
-    /// small chance of a long queue can be worth more than the mean queue, so each count is weighed by itself.
+    /// small chance of a long queue can be worth more than the mean queue, so each count is weighed by itself. With n places a queue of L requests
+    /// drains in T = L · duration / n and waits L · T / 2 in all. K more places make that n / (n + K) of it, which for one place is a saving
+    /// of T² / (2 · duration).
     /// </summary>
     /// <param name="late">Requests that wait now and cannot begin within a cold start; negative for how many more could begin.</param>
-    /// <param name="instances">The instances that the queue has without the new one.</param>
+    /// <param name="places">The places that the queue has without the new instance's.</param>
     /// <param name="durationUs">How long an execution lasts, µs.</param>
     /// <param name="priceGbs">What a second of waiting is worth, GB·s.</param>
-    public double SavedGbs(double late, int instances, double durationUs, double priceGbs)
+    /// <param name="newPlaces">The places of the new instance, from 1.</param>
+    public double SavedGbs(double late, int places, double durationUs, double priceGbs, int newPlaces = 1)
     {
+        places = Math.Max(1, places);
+        var share = newPlaces == 1 ? 1 : (double)newPlaces * places / (places + newPlaces - 1);
         double savedUs = 0;
         for (var i = 0; i < _count; i++)
         {
-            var drainUs = Math.Max(0, late + _requests[i]) * durationUs / Math.Max(1, instances);
-            savedUs += _weights[i] * Math.Max(drainUs, drainUs * drainUs / (2 * durationUs));
+            var drainUs = Math.Max(0, late + _requests[i]) * durationUs / places;
+            savedUs += _weights[i] * Math.Max(drainUs, share * (drainUs * drainUs / (2 * durationUs)));
         }
 
         return priceGbs * savedUs / (1e6 * _weight);

@@ -58,7 +58,7 @@ internal sealed class FunctionDemand(AdaptivePolicyOptions options, AdaptiveShar
     public void Learned(in RankedArrival arrival, bool afterPause, double coldUs)
     {
         _pile.Arrived(arrival, afterPause, coldUs);
-        _learned.Arrived(arrival.ArrivedUs, arrival.Rank == 1, coldUs);
+        _learned.Arrived(arrival.ArrivedUs, arrival is { Rank: 1, Joins: false }, coldUs);
     }
 
     /// <summary>The arrivals expected within a cold start from now on.</summary>

@@ -41,17 +41,17 @@ internal static class FunctionTimes
         if (ended < FewExecutions && pool.Busy > 0)
         {
             Span<long> since = stackalloc long[MaxLooked];
-            us += OldestUs(pool.NowUs, since[..pool.CopyBusySince(since, 1 + (pool.Busy / MaxLooked))]) / (double)Math.Max(1, ended);
+            us += OldestUs(pool.NowUs, since[..pool.CopyBusySince(since, 1 + (pool.Executing / MaxLooked))]) / (double)Math.Max(1, ended);
         }
 
         return Math.Max(1000, us);
     }
 
-    /// <summary>How many requests the busy instances and those in flight can begin within a time.</summary>
+    /// <summary>How many requests the busy instances and those in flight can begin within a time, one in each of their places after the other.</summary>
     public static double StartsWithin(in PoolView pool, double timeUs, double executionUs)
     {
         Span<long> since = stackalloc long[MaxLooked];
-        var stride = 1 + (Math.Max(pool.Busy, pool.InFlight) / MaxLooked);
+        var stride = 1 + (Math.Max(pool.Executing, pool.InFlight) / MaxLooked);
         var busy = pool.CopyBusySince(since, stride);
         double starts = 0;
         for (var i = 0; i < busy; i++)
@@ -64,7 +64,7 @@ internal static class FunctionTimes
         var inFlight = pool.CopyInFlightSince(since, stride);
         for (var i = 0; i < inFlight; i++)
         {
-            starts += 1 + (Math.Min(timeUs, pool.NowUs - since[i]) / executionUs);
+            starts += pool.Places * (1 + (Math.Min(timeUs, pool.NowUs - since[i]) / executionUs));
         }
 
         return starts * stride;

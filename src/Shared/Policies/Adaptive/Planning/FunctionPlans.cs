@@ -142,5 +142,5 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
     /// <summary>How long a request of a rank waits for an instance of a lower one, s: as seen in pretended pools, else as durations suggest.</summary>
     private double WaitSeconds(RankPlans plans, int price, int rank, in PoolView pool) => plans.WaitSeconds[price] > 0
         ? plans.WaitSeconds[price]
-        : options.WaitFactor * (pool.Statistics.Durations?.MeanBeyondUs(0) ?? pool.Statistics.Duration.MeanUs) / (rank - 1) / 1e6;
+        : options.WaitFactor * (pool.Statistics.Durations?.MeanBeyondUs(0) ?? pool.Statistics.Duration.MeanUs) / ((rank - 1) * pool.Places) / 1e6;
 }

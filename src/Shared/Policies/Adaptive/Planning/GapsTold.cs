@@ -17,6 +17,11 @@ internal sealed class GapsTold(SharedGaps shared, HazardHistogram similar, Funct
     /// <summary>A gap has ended with an arrival; the first use of a slot ends none.</summary>
     public void Ended(in RankedArrival arrival, int memoryMb)
     {
+        if (arrival.Joins)
+        {
+            return;
+        }
+
         if (arrival.GapUs >= 0)
         {
             var bin = LogHistogram.BinOf(arrival.GapUs);

@@ -49,7 +49,7 @@ internal sealed class Prewarming(FunctionDemand demand, FunctionPlans plans, Cho
 
         _createdForUs = arrivalUs;
         var together = period.CountBetween(arrivalUs, arrivalUs + (long)Math.Min(coldUs, pool.Statistics.Duration.MeanUs));
-        var create = Math.Clamp(together, 1, MostForPeriod);
+        var create = Math.Clamp((together + pool.Places - 1) / pool.Places, 1, MostForPeriod);
         var heldGbs = pool.Function.MemoryGb * 2 * period.MarginUs / 1e6;
         var priceGbs = choice.PriceGbs(pool);
         var createGbs = plans.CreateGbs(priceGbs, pool);

@@ -211,7 +211,7 @@ public class PretendedPoolsTests
                 pools.Rescale();
             }
 
-            Assert.InRange(pools.Instances(0) / pools.Scale, 0, PretendedPools.MostInstances);
+            Assert.InRange(pools.Instances(0) / pools.Scale, 0, PretendedPools.MostPlaces);
         }
 
         Assert.Equal(32, pools.Scale);
