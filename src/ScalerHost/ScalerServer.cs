@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using FuncScaler.Nodes;
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Dashboard;
@@ -119,7 +120,7 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Services.AddScalerGrpc();
         builder.Services.AddSingleton<IScaler>(_ => Runtime!);
         builder.Services.AddSingleton<ScalerService>();
-        builder.Services.AddSingleton(services => new NodeSchedulerService(services.GetRequiredService<IScaler>(), options.NodePrice));
+        builder.Services.AddSingleton(services => new NodeSchedulerService(services.GetRequiredService<IScaler>(), options.NodePrice, new MemorySharing()));
         builder.Services.AddSingleton<ScalerJsonApi>();
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton<IDashboardSource>(_ => Runtime!);

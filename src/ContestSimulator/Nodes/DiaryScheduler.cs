@@ -12,8 +12,8 @@ public sealed record DiaryOptions
     public int ReserveContainers { get; init; } = 1;
 
     /// <summary>After how long idle containers beyond the reserve, and empty nodes, are given back, s.</summary>
-    /// <value>The default is 30.</value>
-    public double PauseSeconds { get; init; } = 30;
+    /// <value>The default is 60.</value>
+    public double PauseSeconds { get; init; } = 60;
 
     /// <summary>How many times as long executions may take as before the memory for a request was halved.</summary>
     /// <value>The default is 1.3.</value>
@@ -62,7 +62,7 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
 
         called.LastUs = nowUs;
         called.Waiting.Enqueue((request, deadlineUs));
-        Serve(nowUs, called, actions);
+        Serve(called, actions);
         WakeBy(nowUs + 1_000_000);
     }
 
@@ -88,14 +88,14 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
                 Remove(at, actions);
             }
 
-            called.Level(double_: true, settle: true);
+            called.Level(twice: true, settle: true);
         }
         else if (durationUs > 0)
         {
             called.Watch(durationUs, memoryMb, held.MemoryMb, options);
         }
 
-        Serve(nowUs, called, actions);
+        Serve(called, actions);
     }
 
     public void Reserved(long nowUs, long node, bool succeeded, int memoryMb, List<NodeAction> actions)
@@ -111,7 +111,7 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
             _noMoreNodes = true;
         }
 
-        ServeAll(nowUs, actions);
+        ServeAll(actions);
     }
 
     public void Released(long nowUs, long node, List<NodeAction> actions)
@@ -126,7 +126,7 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
         created.State = State.Ready;
         created.IdleSinceUs = nowUs;
         created.Function.Coming--;
-        Serve(nowUs, created.Function, actions);
+        Serve(created.Function, actions);
     }
 
     public void Removed(long nowUs, long container, List<NodeAction> actions)
@@ -139,7 +139,7 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
             removed.Node.EmptySinceUs = nowUs;
         }
 
-        ServeAll(nowUs, actions);
+        ServeAll(actions);
     }
 
     public void Tick(long nowUs, List<NodeAction> actions)
@@ -176,20 +176,20 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
             }
         }
 
-        ServeAll(nowUs, actions);
+        ServeAll(actions);
     }
 
     private void WakeBy(long atUs) => NextWakeUs = Math.Min(NextWakeUs, atUs);
 
-    private void ServeAll(long nowUs, List<NodeAction> actions)
+    private void ServeAll(List<NodeAction> actions)
     {
         foreach (var function in _functions.Values)
         {
-            Serve(nowUs, function, actions);
+            Serve(function, actions);
         }
     }
 
-    private void Serve(long nowUs, Function function, List<NodeAction> actions)
+    private void Serve(Function function, List<NodeAction> actions)
     {
         while (function.Waiting.TryPeek(out var first))
         {
@@ -210,12 +210,12 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
         }
 
         var perContainer = Math.Max(1, function.Meta.MemoryMb / function.RequestMb);
-        while (function.Waiting.Count > function.Coming * perContainer && Create(nowUs, function, actions))
+        while (function.Waiting.Count > function.Coming * perContainer && Create(function, actions))
         {
         }
     }
 
-    private bool Create(long nowUs, Function function, List<NodeAction> actions)
+    private bool Create(Function function, List<NodeAction> actions)
     {
         var node = _nodes.Values.FirstOrDefault(n => n.State == State.Ready && n.PromisedMb + function.Meta.MemoryMb <= world.NodeMemoryMb);
         var coming = _nodes.Values.Count(n => n.State == State.Coming);
@@ -231,7 +231,7 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
         {
             if (coming == 0 && function.Containers.Count == 0)
             {
-                MakeRoom(nowUs, function.Meta.MemoryMb, actions);
+                MakeRoom(function.Meta.MemoryMb, actions);
             }
 
             return false;
@@ -248,9 +248,8 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
     }
 
     /// <summary>With every node full a function without any container would wait for ever: idle containers of others go.</summary>
-    private void MakeRoom(long nowUs, int memoryMb, List<NodeAction> actions)
+    private void MakeRoom(int memoryMb, List<NodeAction> actions)
     {
-        _ = nowUs;
         foreach (var node in _nodes.Values.Where(n => n.State == State.Ready))
         {
             var idle = _containers.Values.Where(c => c.Node == node && c is { State: State.Ready, Requests: 0 }).OrderBy(c => c.IdleSinceUs).ToList();
@@ -319,6 +318,7 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
         private int _watched;
         private double _sumUs;
         private double _bestUs = double.MaxValue;
+        private int _mostUsedMb = 1;
 
         public FunctionMeta Meta { get; } = meta;
 
@@ -333,11 +333,9 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
         /// <summary>The memory that a request is taken to need, MB.</summary>
         public int RequestMb { get; private set; } = meta.MemoryMb;
 
-        private int _mostUsedMb = 1;
-
-        public void Level(bool double_, bool settle)
+        public void Level(bool twice, bool settle)
         {
-            RequestMb = double_ ? Math.Min(Meta.MemoryMb, RequestMb * 2) : Math.Max(1, RequestMb / 2);
+            RequestMb = twice ? Math.Min(Meta.MemoryMb, RequestMb * 2) : Math.Max(1, RequestMb / 2);
             _settled |= settle;
             (_watched, _sumUs) = (0, 0);
         }
@@ -359,7 +357,7 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
             var meanUs = _sumUs / _watched;
             if (meanUs > options.SlowFactor * _bestUs)
             {
-                Level(double_: true, settle: true);
+                Level(twice: true, settle: true);
             }
             else if (RequestMb / 2 < _mostUsedMb)
             {
@@ -368,7 +366,7 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
             else
             {
                 _bestUs = Math.Min(_bestUs, meanUs);
-                Level(double_: false, settle: false);
+                Level(twice: false, settle: false);
             }
         }
     }

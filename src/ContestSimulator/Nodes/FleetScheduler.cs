@@ -69,7 +69,7 @@ public sealed class FleetScheduler : INodeScheduler
         if (_granted.Remove(request, out var instance))
         {
             _price?.Executed(function.Key, durationUs);
-            _sharing?.Executed(function.Key, memoryMb, failed);
+            _sharing?.Executed(function.Key, durationUs, memoryMb, failed);
             _core.Release(nowUs, function.Key, request, instance, new ReleaseResult(durationUs, failed), _effects);
             CarryOut(nowUs, actions);
         }

@@ -58,6 +58,7 @@ public sealed class NodeContest
         var next = 0;
         var statsUs = (long)(_options.StatsSeconds * 1e6);
         var reportUs = statsUs;
+        long nowUs = 0;
         for (var turn = 0; ; turn++)
         {
             if (turn % 4096 == 0)
@@ -69,7 +70,9 @@ public sealed class NodeContest
             var stepUs = _steps.TryPeek(out _, out var key) ? key.AtUs : long.MaxValue;
             var worldUs = _world.NextUs;
             var wakeUs = _scheduler.NextWakeUs;
-            var nowUs = Math.Min(Math.Min(Math.Min(arrivalUs, stepUs), Math.Min(worldUs, wakeUs)), reportUs);
+
+            // What the world or the scheduler has left to do at once has no time of its own: time never runs backwards.
+            nowUs = Math.Max(nowUs, Math.Min(Math.Min(Math.Min(arrivalUs, stepUs), Math.Min(worldUs, wakeUs)), reportUs));
             if (nowUs > _trace.LengthUs && _open == 0 && arrivalUs == long.MaxValue)
             {
                 break;
@@ -85,15 +88,15 @@ public sealed class NodeContest
 
                 _events.Clear();
             }
-            else if (stepUs == nowUs)
+            else if (stepUs <= nowUs)
             {
                 Take(_steps.Dequeue(), nowUs);
             }
-            else if (arrivalUs == nowUs)
+            else if (arrivalUs <= nowUs)
             {
                 Arrive(next++, nowUs);
             }
-            else if (reportUs == nowUs)
+            else if (reportUs <= nowUs)
             {
                 Report(nowUs);
                 reportUs += statsUs;

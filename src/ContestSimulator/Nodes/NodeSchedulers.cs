@@ -27,7 +27,7 @@ public static class NodeSchedulers
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(world);
-        var pool = new SlotPoolOptions { CreateTimeout = TimeSpan.FromMinutes(10), MostSlowdown = double.Parse(Environment.GetEnvironmentVariable("MS") ?? "1.5", System.Globalization.CultureInfo.InvariantCulture) };
+        var pool = new SlotPoolOptions { CreateTimeout = TimeSpan.FromMinutes(10) };
         var fleet = new NodeFleetOptions { MostNodes = world.MostNodes, NodeMemoryMb = world.NodeMemoryMb };
         return name switch
         {

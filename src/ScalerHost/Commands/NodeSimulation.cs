@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using FuncScaler.ContestSimulator.Nodes;
+using FuncScaler.ContestSimulator.Reports;
 using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.ScalerHost.Commands;
@@ -118,6 +119,22 @@ internal static class NodeSimulation
         }
 
         Console.WriteLine("Lower is better; the baseline has 1. The bound has no cold start and perfect packing: it is not reachable.");
+    }
+
+    /// <summary>Writes nodes.html, with the nodes over time of the first seed, and nodes.json.</summary>
+    public static void Save(IReadOnlyList<NodeComparison> comparisons, double lengthSeconds, string folder)
+    {
+        Directory.CreateDirectory(folder);
+        using var page = new StreamWriter(Path.Combine(folder, "nodes.html"));
+        NodeReportWriter.Write(
+            [
+                .. comparisons.GroupBy(c => (c.Load, c.Weights)).Select(g => g.First()).Select(c => (
+                    string.Create(CultureInfo.InvariantCulture, $"{c.Load}, weights {c.Weights}, seed {c.Seed}"),
+                    (long)(lengthSeconds * 1e6),
+                    (IReadOnlyList<(NodeResult, double)>)[.. c.Results.Select(r => (r, c.ScoreOf(r)))])),
+            ],
+            page);
+        File.WriteAllText(Path.Combine(folder, "nodes.json"), Json(comparisons).ToJsonString() + "\n");
     }
 
     /// <summary>All runs and the means as one JSON document.</summary>

@@ -67,6 +67,11 @@ internal static class SimulateCommand
                     parsed.GetValue(trace.Length) ?? NodePresets.LengthSeconds,
                     parsed.GetValue(threads),
                     cancellationToken);
+                if (parsed.GetValue(output) is { } nodeFolder)
+                {
+                    NodeSimulation.Save(comparisons, parsed.GetValue(trace.Length) ?? NodePresets.LengthSeconds, nodeFolder);
+                }
+
                 if (parsed.GetValue(json))
                 {
                     Console.WriteLine(NodeSimulation.Json(comparisons).ToJsonString());

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using FuncScaler.Contract.Scheduling;
+using FuncScaler.Nodes;
 using FuncScaler.SlotBackends.Nodes;
 using Grpc.Core;
 
@@ -8,8 +9,10 @@ namespace FuncScaler.Runtime.Service;
 /// <summary>The Scheduler service of the 2020 contest on an <see cref="IScaler"/> whose instances are containers on nodes.</summary>
 /// <param name="scaler">What gives instances out; its addresses are those of <see cref="NodeBackend.InitAsync"/>.</param>
 /// <param name="price">Learns from what comes in; null where waiting has a fixed price.</param>
-public sealed class NodeSchedulerService(IScaler scaler, SharedNodePrice? price = null) : Scheduler.SchedulerBase
+/// <param name="sharing">How many requests share a container, which follows from what they are seen to use; null for one at a time.</param>
+public sealed class NodeSchedulerService(IScaler scaler, SharedNodePrice? price = null, MemorySharing? sharing = null) : Scheduler.SchedulerBase
 {
+    private readonly Lock _gate = new();
     private readonly ConcurrentDictionary<string, Held> _held = new();
 
     public override async Task<AcquireContainerReply> AcquireContainer(AcquireContainerRequest request, ServerCallContext context)
@@ -20,6 +23,14 @@ public sealed class NodeSchedulerService(IScaler scaler, SharedNodePrice? price 
         CheckName("function_name", request.FunctionName);
         var function = FunctionOf(request);
         price?.Arrived(function);
+        if (sharing is not null)
+        {
+            lock (_gate)
+            {
+                function = sharing.Of(function);
+            }
+        }
+
         var timeout = context.Deadline == DateTime.MaxValue ? (TimeSpan?)null : context.Deadline - TimeProvider.System.GetUtcNow().UtcDateTime;
         try
         {
@@ -68,6 +79,14 @@ public sealed class NodeSchedulerService(IScaler scaler, SharedNodePrice? price 
         _held.TryRemove(request.RequestId, out _);
         var durationUs = Math.Max(0, request.DurationInNanos / 1000);
         price?.Executed(held.Function, durationUs);
+
+        if (sharing is not null)
+        {
+            lock (_gate)
+            {
+                sharing.Executed(held.Function, durationUs, (int)Math.Clamp(request.MaxMemoryUsageInBytes >> 20, 0, int.MaxValue), request.ErrorCode.Length > 0);
+            }
+        }
 
         // What failed may have taken its container along: nothing tells the two apart.
         var broken = request.ErrorCode.Length > 0;

@@ -13,8 +13,8 @@ namespace FuncScaler.Nodes;
 /// <para>
 /// <b>Keeping nodes.</b> A node on which something is active is kept anyway: its idle instances cost nothing and are held. Where nothing is
 /// active, its instances have to be worth the whole node between them. An empty node is held as long as reserving it again would be dearer (ski
-/// rental): R · (1 + price / node's GB) for a reservation of R seconds. A node is drained when the most that was active over the last minutes fits
-/// on the others.
+/// rental): R · (1 + price / node's GB) for a reservation of R seconds. A node is drained when the most that was in use or worth holding over the last
+/// minutes fits on the others.
 /// </para>
 /// <para>
 /// Whatever calls do, late, twice or never: promised memory is within <see cref="NodeFleetOptions.OverCommit"/>; no node is released with
@@ -29,7 +29,7 @@ public sealed class NodeFleet : ISlotPlacement
     /// <summary>The share of a node's memory or processors in use from which it takes nothing that may go elsewhere.</summary>
     private const double NearFull = 0.9;
 
-    /// <summary>After how long the most that was active counts half as much above what is active now, µs.</summary>
+    /// <summary>After how long the most that was needed counts half as much above what is needed now, µs.</summary>
     private const double PeakHalfLifeUs = 60_000_000;
 
     private const long MostPauseUs = 60_000_000;
@@ -47,7 +47,7 @@ public sealed class NodeFleet : ISlotPlacement
     private readonly double[] _reserveSeconds;
     private double _createSeconds;
     private long _created;
-    private double _peakActiveMb;
+    private double _peakNeededMb;
     private long _peakAtUs;
     private long _nextWakeUs = long.MaxValue;
     private bool _stopping;
@@ -432,7 +432,7 @@ public sealed class NodeFleet : ISlotPlacement
 
     private void WakeBy(long atUs) => _nextWakeUs = Math.Min(_nextWakeUs, atUs);
 
-    private void Become(FleetSlot slot, FleetSlotState state, long nowUs)
+    private static void Become(FleetSlot slot, FleetSlotState state, long nowUs)
     {
         var node = slot.Node!;
         var wasActive = slot.IsActive;
@@ -443,28 +443,27 @@ public sealed class NodeFleet : ISlotPlacement
             var sign = wasActive ? -1 : 1;
             node.Active += sign;
             node.ActiveMb += sign * slot.MemoryMb;
-            ObservePeak(nowUs);
         }
     }
 
+    /// <summary>The most memory that was in use or worth holding lately.</summary>
     private void ObservePeak(long nowUs)
     {
-        var active = 0;
+        var needed = 0;
         foreach (var node in _nodes)
         {
-            active += node.ActiveMb;
+            needed += node.ActiveMb;
+            foreach (var slot in node.Slots)
+            {
+                needed += slot.State == FleetSlotState.Idle && slot.WorthUntilUs > nowUs ? slot.MemoryMb : 0;
+            }
         }
 
-        foreach (var slot in _waiting)
-        {
-            active += slot.MemoryMb;
-        }
-
-        var decayed = active + (Math.Max(0, _peakActiveMb - active) * Math.Pow(2, -(nowUs - _peakAtUs) / PeakHalfLifeUs));
-        (_peakActiveMb, _peakAtUs) = (decayed, nowUs);
+        _peakNeededMb = needed + (Math.Max(0, _peakNeededMb - needed) * Math.Pow(2, -(nowUs - _peakAtUs) / PeakHalfLifeUs));
+        _peakAtUs = nowUs;
     }
 
-    private void Attach(FleetSlot slot, FleetNode node, long nowUs)
+    private static void Attach(FleetSlot slot, FleetNode node, long nowUs)
     {
         slot.Node = node;
         node.Slots.Add(slot);
@@ -741,7 +740,7 @@ public sealed class NodeFleet : ISlotPlacement
         }
     }
 
-    /// <summary>The node that the least runs on takes nothing more when the others have room for the most that was active lately.</summary>
+    /// <summary>The node that the least runs on takes nothing more when the others have room for the most that was needed lately.</summary>
     private void DrainOne(long nowUs)
     {
         if (!_options.Drains || _waiting.Count > 0 || _nodes.Exists(n => n.State is NodeState.Draining or NodeState.Reserving))
@@ -763,7 +762,7 @@ public sealed class NodeFleet : ISlotPlacement
             }
         }
 
-        if (ready > 1 && _peakActiveMb <= NearFull * (capacity - least!.MemoryMb))
+        if (ready > 1 && _peakNeededMb <= NearFull * (capacity - least!.MemoryMb))
         {
             least.State = NodeState.Draining;
             least.EmptySinceUs = nowUs;
