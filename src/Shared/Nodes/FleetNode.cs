@@ -36,6 +36,9 @@ internal sealed class FleetNode(NodeTicket ticket, int memoryMb, long askedUs, i
     /// <summary>How far memory beyond what it has may be promised, 0 to 1 of what the option allows.</summary>
     public double Trust { get; set; } = 1;
 
+    /// <summary>A container may stand on it whose name nobody knows: it is emptied and given back.</summary>
+    public bool IsTainted { get; set; }
+
     /// <summary>Its processors are busy beyond what serves executions well.</summary>
     public bool Slow { get; set; }
 

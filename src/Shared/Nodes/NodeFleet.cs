@@ -125,11 +125,25 @@ public sealed class NodeFleet : ISlotPlacement
         {
             if (failure.OutcomeUnknown)
             {
+                // Nobody knows its name: what may stand there goes with the node, which takes nothing further.
                 Become(slot, FleetSlotState.Idle, nowUs);
                 slot.WantedBack = true;
+                slot.Node!.State = NodeState.Draining;
+                slot.Node.IsTainted = true;
                 return;
             }
 
+            Forget(slot, nowUs, effects);
+        }
+    }
+
+    /// <summary>A container has ended by itself. Leads to SlotLost, where a slot was there.</summary>
+    public void ContainerLost(long nowUs, SlotTicket ticket, List<FleetEffect> effects)
+    {
+        if (_slots.GetValueOrDefault(ticket) is { State: FleetSlotState.Idle or FleetSlotState.Busy } slot)
+        {
+            effects.Add(new FleetEffect(
+                FleetEffectKind.SlotLost, slot.Node!.Ticket, ticket, slot.Function, new SlotFailure(FailureKind.Transient, "the container has ended by itself")));
             Forget(slot, nowUs, effects);
         }
     }
@@ -589,7 +603,7 @@ public sealed class NodeFleet : ISlotPlacement
 
         for (var i = 0; i < _nodes.Count; i++)
         {
-            if (_nodes[i].State == NodeState.Draining && !_stopping)
+            if (_nodes[i] is { State: NodeState.Draining, IsTainted: false } && !_stopping)
             {
                 _nodes[i].State = NodeState.Ready;
                 coming[i] = CapacityMb(_nodes[i]) - _nodes[i].PromisedMb;

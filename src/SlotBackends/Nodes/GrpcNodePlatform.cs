@@ -95,7 +95,7 @@ public sealed class GrpcNodePlatform(Uri resourceManager, string account = "func
             CallTimeout,
             cancellationToken).ConfigureAwait(false);
         var stats = reply.NodeStats ?? new NodeStats();
-        return new NodeLoad(stats.MemoryUsageInBytes / (double)(1 << 20), stats.CpuUsagePct / 100);
+        return new NodeLoad(stats.MemoryUsageInBytes / (double)(1 << 20), stats.CpuUsagePct / 100, [.. reply.ContainerStatsList.Select(c => c.ContainerId)]);
     }
 
     public ValueTask DisposeAsync()

@@ -9,7 +9,8 @@ public sealed record ReservedNode(string Id, Uri Service, int MemoryMb);
 /// <summary>What a node uses.</summary>
 /// <param name="UsedMb">Memory in use, MB.</param>
 /// <param name="CpuShare">The share of its processors in use, 0 to 1.</param>
-public readonly record struct NodeLoad(double UsedMb, double CpuShare);
+/// <param name="Containers">The ids of the containers on it.</param>
+public sealed record NodeLoad(double UsedMb, double CpuShare, IReadOnlyCollection<string> Containers);
 
 /// <summary>
 /// A platform that rents nodes out and runs containers on them. Every failure is a <see cref="SlotBackendException"/>, except that cancellation by the
@@ -30,6 +31,6 @@ public interface INodePlatform : IAsyncDisposable
     /// <summary>Removes a container. Repeating it succeeds.</summary>
     Task RemoveContainerAsync(ReservedNode node, string container, CancellationToken cancellationToken);
 
-    /// <summary>What a node uses.</summary>
+    /// <summary>What a node uses, and what is on it.</summary>
     Task<NodeLoad> GetLoadAsync(ReservedNode node, CancellationToken cancellationToken);
 }

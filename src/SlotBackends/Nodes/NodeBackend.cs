@@ -72,6 +72,7 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
 
     public async Task<BackendSlotId> CreateAsync(SlotTicket ticket, FunctionMeta function, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         var created = new TaskCompletionSource<BackendSlotId>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_gate)
         {
@@ -86,16 +87,31 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
     /// <returns>Where its node's service is, with the node's and the container's id as the path's two segments.</returns>
     public Task<Uri?> InitAsync(BackendSlotId slot, InstanceId instance, FunctionMeta function, CancellationToken cancellationToken)
     {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return Task.FromCanceled<Uri?>(cancellationToken);
+        }
+
         lock (_gate)
         {
-            return _ids.TryGetValue(slot, out var ticket) && _slots.TryGetValue(ticket, out var entry) && entry is { Container: { } container, Node: { } node }
-                ? Task.FromResult<Uri?>(new Uri(node.Service, $"{Uri.EscapeDataString(node.Id)}/{Uri.EscapeDataString(container)}"))
-                : Task.FromException<Uri?>(new SlotBackendException(new SlotFailure(FailureKind.Transient, $"slot {slot} is not there any more")));
+            if (!_ids.TryGetValue(slot, out var ticket) || !_slots.TryGetValue(ticket, out var entry) || entry is not { Container: { } container, Node: { } node })
+            {
+                return Task.FromException<Uri?>(new SlotBackendException(new SlotFailure(FailureKind.Transient, $"slot {slot} is not there any more")));
+            }
+
+            if (entry.Instance != default && entry.Instance != instance)
+            {
+                return Task.FromException<Uri?>(new SlotBackendException(new SlotFailure(FailureKind.Permanent, $"slot {slot} is already allocated")));
+            }
+
+            entry.Instance = instance;
+            return Task.FromResult<Uri?>(new Uri(node.Service, $"{Uri.EscapeDataString(node.Id)}/{Uri.EscapeDataString(container)}"));
         }
     }
 
     public async Task<bool> DestroyAsync(SlotTicket ticket, BackendSlotId slot, string reason, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         TaskCompletionSource<bool> gone;
         lock (_gate)
         {
@@ -120,11 +136,21 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
         return await gone.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    public Task<IReadOnlyList<ListedSlot>?> ListAsync(IReadOnlyCollection<SlotSnapshot> known, CancellationToken cancellationToken)
+    /// <remarks>Asks each node what is on it. A container that is there no more has ended by itself, and <see cref="SlotLost"/> tells of it too.</remarks>
+    public async Task<IReadOnlyList<ListedSlot>?> ListAsync(IReadOnlyCollection<SlotSnapshot> known, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
+        List<(NodeTicket Ticket, ReservedNode Node)> nodes;
         lock (_gate)
         {
-            return Task.FromResult<IReadOnlyList<ListedSlot>?>([.. _ids.Select(pair => new ListedSlot(pair.Key, pair.Value))]);
+            nodes = [.. _nodes.Select(n => (n.Key, n.Value.Node))];
+        }
+
+        var loads = await Task.WhenAll(nodes.Select(n => _platform.GetLoadAsync(n.Node, cancellationToken))).ConfigureAwait(false);
+        var there = nodes.Zip(loads).SelectMany(n => n.Second.Containers.Select(c => (n.First.Node.Id, c))).ToHashSet();
+        lock (_gate)
+        {
+            return [.. _ids.Where(p => _slots[p.Value] is { Node: { } node, Container: { } id } && there.Contains((node.Id, id))).Select(p => new ListedSlot(p.Key, p.Value))];
         }
     }
 
@@ -476,9 +502,22 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
     {
         try
         {
+            List<SlotTicket> expected;
+            lock (_gate)
+            {
+                expected = [.. _slots.Where(s => s.Value is { Container: not null, Gone: null } && s.Value.Node == node).Select(s => s.Key)];
+            }
+
             var load = await _platform.GetLoadAsync(node, _stopping.Token).ConfigureAwait(false);
             Silent(ticket, silences: 0);
-            Do((fleet, nowUs, effects) => fleet.NodeReported(nowUs, ticket, load.UsedMb, load.CpuShare, effects));
+            Do((fleet, nowUs, effects) =>
+            {
+                fleet.NodeReported(nowUs, ticket, load.UsedMb, load.CpuShare, effects);
+                foreach (var slot in expected.Where(s => _slots.GetValueOrDefault(s) is { Container: { } id, Gone: null } && !load.Containers.Contains(id)))
+                {
+                    fleet.ContainerLost(nowUs, slot, effects);
+                }
+            });
         }
         catch (SlotBackendException e)
         {
@@ -519,6 +558,8 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
         public ReservedNode? Node { get; set; }
 
         public string? Container { get; set; }
+
+        public InstanceId Instance { get; set; }
 
         public BackendSlotId Id { get; set; }
     }
