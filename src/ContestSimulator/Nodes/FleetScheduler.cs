@@ -212,7 +212,7 @@ public sealed class FleetScheduler : INodeScheduler
             case FleetEffectKind.WantSlotBack:
                 if (!_core.GiveBack(nowUs, effect.Function!.Key, effect.Slot, _effects))
                 {
-                    _fleet.StillUsed(effect.Slot);
+                    _fleet.StillUsed(nowUs, effect.Slot, _fleetEffects);
                 }
 
                 break;

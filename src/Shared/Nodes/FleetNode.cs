@@ -87,5 +87,8 @@ internal sealed class FleetSlot(SlotTicket ticket, FunctionMeta function, long a
     /// <summary>Its memory was asked back for another.</summary>
     public bool WantedBack { get; set; }
 
+    /// <summary>Its memory is not asked back again before this time, µs: a request had taken it.</summary>
+    public long NotAskedUntilUs { get; set; }
+
     public bool IsActive => State is FleetSlotState.Creating or FleetSlotState.Busy;
 }

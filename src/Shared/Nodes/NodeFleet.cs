@@ -177,6 +177,17 @@ public sealed class NodeFleet : ISlotPlacement
         }
     }
 
+    /// <summary>The core has not given an instance back that was asked back: a request has taken it. It is left alone for a while.</summary>
+    public void StillUsed(long nowUs, SlotTicket ticket, List<FleetEffect> effects)
+    {
+        if (_slots.GetValueOrDefault(ticket) is { State: FleetSlotState.Idle or FleetSlotState.Busy, WantedBack: true } kept)
+        {
+            kept.WantedBack = false;
+            kept.NotAskedUntilUs = nowUs + ReviewEveryUs;
+            PlaceWaiting(nowUs, effects);
+        }
+    }
+
     /// <summary>The platform has reserved a node.</summary>
     /// <param name="nowUs">The time.</param>
     /// <param name="node">The fleet's number for it.</param>
@@ -540,9 +551,9 @@ public sealed class NodeFleet : ISlotPlacement
             place = next;
         }
 
-        if (_waiting.Count > 0)
+        if (_waiting.Count > 0 && MakeRoom(nowUs, effects))
         {
-            MakeRoom(nowUs, effects);
+            PlaceWaiting(nowUs, effects);
         }
     }
 
@@ -563,8 +574,10 @@ public sealed class NodeFleet : ISlotPlacement
     }
 
     /// <summary>Sees to it that what waits will find room: each in turn counts on memory that comes free, then has some made.</summary>
-    private void MakeRoom(long nowUs, List<FleetEffect> effects)
+    /// <returns>Whether a node that was drained takes containers again.</returns>
+    private bool MakeRoom(long nowUs, List<FleetEffect> effects)
     {
+        var again = false;
         var coming = new int[_nodes.Count + _waiting.Count];
         for (var i = 0; i < _nodes.Count; i++)
         {
@@ -583,7 +596,7 @@ public sealed class NodeFleet : ISlotPlacement
             var index = Array.FindIndex(coming, 0, _nodes.Count, mb => mb >= slot.MemoryMb);
             if (index < 0)
             {
-                index = MakeRoomFor(slot, coming, nowUs, effects);
+                index = MakeRoomFor(slot, coming, nowUs, effects, ref again);
             }
 
             if (index >= 0)
@@ -591,9 +604,11 @@ public sealed class NodeFleet : ISlotPlacement
                 coming[index] -= slot.MemoryMb;
             }
         }
+
+        return again;
     }
 
-    private int MakeRoomFor(FleetSlot slot, int[] coming, long nowUs, List<FleetEffect> effects)
+    private int MakeRoomFor(FleetSlot slot, int[] coming, long nowUs, List<FleetEffect> effects, ref bool again)
     {
         var atLimit = _nodes.Count >= _limit || nowUs < _reserveFromUs;
         if (AskBack(slot.MemoryMb, coming, nowUs, atAnyCost: false, effects) is var freed and >= 0)
@@ -609,8 +624,7 @@ public sealed class NodeFleet : ISlotPlacement
                 coming[i] = CapacityMb(_nodes[i]) - _nodes[i].PromisedMb;
                 if (coming[i] >= slot.MemoryMb)
                 {
-                    // It is placed by the tick that follows: the line is being walked now.
-                    WakeBy(nowUs);
+                    again = true;
                     return i;
                 }
             }
@@ -623,11 +637,7 @@ public sealed class NodeFleet : ISlotPlacement
             return _nodes.Count - 1;
         }
 
-        if (nowUs < _reserveFromUs)
-        {
-            WakeBy(_reserveFromUs);
-        }
-
+        WakeBy(nowUs < _reserveFromUs ? _reserveFromUs : nowUs + ReviewEveryUs);
         return AskBack(slot.MemoryMb, coming, nowUs, atAnyCost: true, effects);
     }
 
@@ -657,7 +667,7 @@ public sealed class NodeFleet : ISlotPlacement
             var latestUs = 0L;
             List<FleetSlot> some = [];
             foreach (var idle in _nodes[i].Slots
-                .Where(s => s is { State: FleetSlotState.Idle, WantedBack: false })
+                .Where(s => s is { State: FleetSlotState.Idle, WantedBack: false } && s.NotAskedUntilUs <= nowUs)
                 .OrderBy(s => s.WorthUntilUs > nowUs ? s.WorthUntilUs : 0).ThenBy(s => s.IdleSinceUs).ThenBy(s => s.Ticket.Value))
             {
                 if (missing <= 0)
@@ -691,15 +701,6 @@ public sealed class NodeFleet : ISlotPlacement
         }
 
         return best;
-    }
-
-    /// <summary>The core has not given an instance back that was asked back: a request has taken it.</summary>
-    public void StillUsed(SlotTicket slot)
-    {
-        if (_slots.GetValueOrDefault(slot) is { State: FleetSlotState.Idle or FleetSlotState.Busy } kept)
-        {
-            kept.WantedBack = false;
-        }
     }
 
     /// <summary>Gives empty nodes back whose time has come, drains, and keeps a reserve.</summary>

@@ -312,12 +312,9 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
                 // Not on this thread: it may be the core's own, which holds the core's lock.
                 _ = Task.Run(() =>
                 {
-                    if (SlotWantedBack?.Invoke(effect.Function!.Key, effect.Slot) == false)
+                    if (SlotWantedBack?.Invoke(effect.Function!.Key, effect.Slot) != true)
                     {
-                        lock (_gate)
-                        {
-                            _fleet.StillUsed(effect.Slot);
-                        }
+                        Do((fleet, nowUs, effects) => fleet.StillUsed(nowUs, effect.Slot, effects));
                     }
                 });
                 break;

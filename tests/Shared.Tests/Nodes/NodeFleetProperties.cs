@@ -160,7 +160,7 @@ public class NodeFleetProperties
                 {
                     case FleetEffectKind.WantSlotBack when random.Next(3) == 0:
                         seen.Add("still used");
-                        driver.Do((fleet, _) => fleet.StillUsed(told.Slot));
+                        driver.Do((fleet, effects) => fleet.StillUsed(driver.NowUs, told.Slot, effects));
                         break;
                     case FleetEffectKind.WantSlotBack:
                         seen.Add("wanted back");
