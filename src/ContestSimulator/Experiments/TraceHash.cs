@@ -21,6 +21,10 @@ public static class TraceHash
             var meta = function.Meta;
             hash.AppendData(Encoding.UTF8.GetBytes(FormattableString.Invariant(
                 $"{meta.Key.Value}\n{meta.Runtime}\n{meta.MemoryMb} {meta.TimeoutSeconds} {function.InitDurationUs} {function.CreateUs}\n")));
+            if (meta.MaxConcurrency > 1)
+            {
+                hash.AppendData(Encoding.UTF8.GetBytes(FormattableString.Invariant($"{meta.MaxConcurrency} {function.Slowdown}\n")));
+            }
         }
 
         var buffer = new byte[RecordBytes * 4096];

@@ -102,7 +102,7 @@ public static class Measures
     public static IReadOnlyList<Measure> All(MeasurePrices prices)
     {
         ArgumentNullException.ThrowIfNull(prices);
-        var measures = new List<Measure> { new("score", "score", MeasureForm.Points, true, r => r.Score.Total, b => b.Score) };
+        var measures = new List<Measure> { new("score", "score", MeasureForm.Points, true, r => r.Score.Total, Alone(b => b.Score)) };
         if (prices.LatencyPriceGbs is { } latencyPrice)
         {
             measures.Add(new("cost", "cost GB·s", MeasureForm.Amount, false, r => Cost(r, latencyPrice, prices), b => b.LeastCost(latencyPrice)));
@@ -116,8 +116,8 @@ public static class Measures
 
         measures.AddRange(
         [
-            new("resourceScore", "resource part", MeasureForm.Points, true, r => r.Score.ResourceScore, b => b.ResourceScore),
-            new("latencyScore", "cold-start part", MeasureForm.Points, true, r => r.Score.LatencyScore, b => b.LatencyScore),
+            new("resourceScore", "resource part", MeasureForm.Points, true, r => r.Score.ResourceScore, Alone(b => b.ResourceScore)),
+            new("latencyScore", "cold-start part", MeasureForm.Points, true, r => r.Score.LatencyScore, Alone(b => b.LatencyScore)),
             Rum("rum", "RUM s", RumGbs),
             Rum("rumWait4", "RUM s, waits x 4", 4 * RumGbs),
             Rum("rumMemory4", "RUM s, memory x 4", RumGbs / 4),
@@ -128,18 +128,21 @@ public static class Measures
             new("scheduleP95Ms", "p95 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.95), NotBounded),
             new("scheduleP99Ms", "p99 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.99), NotBounded),
             new("waitSeconds", "waits s", MeasureForm.Amount, false, r => r.WaitSeconds, NotBounded),
-            new("slotGbSeconds", "paid GB·s", MeasureForm.Amount, false, r => r.Score.SlotGbSeconds, b => b.SlotGbSeconds),
-            new("executionGbSeconds", "executed GB·s", MeasureForm.Amount, true, r => r.Score.ExecutionGbSeconds, b => b.ExecutionGbSeconds),
-            new("wastedGbSeconds", "wasted GB·s", MeasureForm.Amount, false, r => r.WastedGbSeconds, b => b.SlotGbSeconds - b.ExecutionGbSeconds),
+            new("slotGbSeconds", "paid GB·s", MeasureForm.Amount, false, r => r.Score.SlotGbSeconds, Alone(b => b.SlotGbSeconds)),
+            new("executionGbSeconds", "executed GB·s", MeasureForm.Amount, true, r => r.Score.ExecutionGbSeconds, Alone(b => b.ExecutionGbSeconds)),
+            new("wastedGbSeconds", "wasted GB·s", MeasureForm.Amount, false, r => r.WastedGbSeconds, Alone(b => b.SlotGbSeconds - b.ExecutionGbSeconds)),
             new("creates", "creates", MeasureForm.Whole, false, r => r.SlotsCreated, NotBounded),
             new("peakInstances", "peak", MeasureForm.Whole, false, r => r.PeakInstances, NotBounded),
         ]);
         return measures;
 
         static Measure Rum(string name, string title, double gbs) => new(
-            name, title, MeasureForm.Amount, false, r => r.WaitSeconds + (r.WastedGbSeconds / gbs), b => b.LeastOverhead(gbs) / gbs);
+            name, title, MeasureForm.Amount, false, r => r.WaitSeconds + (r.WastedGbSeconds / gbs), Alone(b => b.LeastOverhead(gbs) / gbs));
 
         static double? NotBounded(ClairvoyantBound bound) => null;
+
+        // Only the cost is bounded where instances serve several requests at a time.
+        static Func<ClairvoyantBound, double?> Alone(Func<ClairvoyantBound, double> of) => b => b.Concurrency == 1 ? of(b) : null;
     }
 
     /// <summary>The measures that a table shows: the usual ones, and the one it is sorted by.</summary>

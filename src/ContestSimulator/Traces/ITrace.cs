@@ -7,6 +7,12 @@ public sealed record TraceFunction(FunctionMeta Meta, long InitDurationUs)
 {
     /// <summary>What its creates take, µs, where the trace tells; null for the platform's own time.</summary>
     public long? CreateUs { get; init; }
+
+    /// <summary>
+    /// How much longer an execution lasts for each further request that its instance serves when it begins, as a share of its own length, from 0.
+    /// With 1, k requests take k times as long, as where they share a processor. Default 0: sharing costs no time.
+    /// </summary>
+    public double Slowdown { get; init; }
 }
 
 /// <summary>One request of a trace.</summary>

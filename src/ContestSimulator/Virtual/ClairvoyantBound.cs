@@ -23,14 +23,28 @@ namespace FuncScaler.ContestSimulator.Virtual;
 /// overtake a long one of the same function, or that share slots before Init between functions, which can save part of a create. The
 /// resource and cold-start parts shown with it are those of one point that reaches the bound, not bounds by themselves.
 /// </para>
+/// <para>
+/// Where an instance serves K requests at a time, it counts as K instances of a K-th of its memory that serve one each. Every schedule is one of
+/// such parts too, at the same cost, so the least cost of the parts is a bound on cost. It is loose: parts can be created and given back
+/// one by one. What share of the memory paid for is in use depends on how requests are packed, so there is no bound on the score's halves.
+/// </para>
 /// </remarks>
 public sealed class ClairvoyantBound
 {
-    /// <summary>For which scalers the bound holds: which request may wait for which.</summary>
-    public const string Holds =
+    private const string HoldsForOne =
         "The bound holds for scalers that serve each function's requests in order of arrival, one request an instance at a time: a request may wait for the release of any earlier request of its own function, and for no other.";
 
     private const int ScoreSteps = 20_000;
+
+    /// <summary>For which scalers the bound holds: which request may wait for which, and how many an instance serves at a time.</summary>
+    /// <param name="concurrency">The most requests that an instance serves at a time.</param>
+    public static string Holds(int concurrency) => concurrency == 1
+        ? HoldsForOne
+        : FormattableString.Invariant(
+            $"The bound on cost holds for scalers that serve each function's requests in order of arrival, up to {concurrency} requests an instance at a time, where sharing an instance slows no request down. There is no bound on the score then.");
+
+    /// <summary>The most requests that an instance of any of the trace's functions serves at a time.</summary>
+    public int Concurrency { get; private init; } = 1;
 
     private readonly double[] _prices;
     private readonly double[] _overheads;
@@ -53,7 +67,7 @@ public sealed class ClairvoyantBound
     /// <summary>Slot memory time at that point, GB·s.</summary>
     public double SlotGbSeconds { get; private init; }
 
-    /// <summary>Execution, GB·s.</summary>
+    /// <summary>Execution, GB·s: for each request its share of an instance's memory.</summary>
     public double ExecutionGbSeconds { get; private init; }
 
     /// <summary>What requests wait at that point, wire included, s.</summary>
@@ -107,14 +121,15 @@ public sealed class ClairvoyantBound
             }
 
             var function = trace.Functions[request.Function];
+            var memoryGb = function.Meta.MemoryGb / function.Meta.MaxConcurrency;
             var pairing = functions[request.Function] ??= new FunctionPairing(
-                function.Meta.MemoryGb,
+                memoryGb,
                 ((function.CreateUs ?? options.CreateUs) + (2 * options.PlatformRpcUs) + function.InitDurationUs) / 1e6,
-                options.CreateCostGbs,
+                options.CreateCostGbs / function.Meta.MaxConcurrency,
                 prices);
             pairing.Arrive(request.StartUs / 1e6, request.DurationUs / 1e6, usable: request.StatusCode == 200);
             executionSeconds += request.DurationUs / 1e6;
-            executionGbSeconds += request.DurationUs / 1e6 * function.Meta.MemoryGb;
+            executionGbSeconds += request.DurationUs / 1e6 * memoryGb;
         }
 
         var overheads = new double[prices.Length];
@@ -136,6 +151,7 @@ public sealed class ClairvoyantBound
             ScheduleSeconds = wireSeconds + wait,
             WireSeconds = wireSeconds,
             Requests = requests,
+            Concurrency = trace.Functions.Count == 0 ? 1 : trace.Functions.Max(f => f.Meta.MaxConcurrency),
         };
     }
 

@@ -136,7 +136,7 @@ public static class VirtualContest
                 meta,
                 totals.Requests,
                 totals.ColdStarts,
-                totals.ExecutionUs / 1e6 * meta.MemoryGb,
+                totals.UsedUs / 1e6 * meta.MemoryGb,
                 (double)totals.SlotMbUs / 1024e6,
                 totals.WaitUs / 1e6,
                 totals.PeakSlots);

@@ -58,7 +58,7 @@ public sealed record VirtualResult
 /// <param name="Function">The function.</param>
 /// <param name="Requests">Its requests.</param>
 /// <param name="ColdStarts">Those that waited for a new instance.</param>
-/// <param name="ExecutionGbSeconds">Its execution, GB·s.</param>
+/// <param name="ExecutionGbSeconds">Its execution, GB·s: the memory in use, once for all requests that shared an instance.</param>
 /// <param name="SlotGbSeconds">Its slots, GB·s.</param>
 /// <param name="WaitSeconds">What its requests waited for instances, s.</param>
 /// <param name="PeakInstances">The most slots it had at one time.</param>

@@ -177,7 +177,16 @@ internal sealed class VirtualShard
         caller.Instance = grant.Instance;
         var beginUs = nowUs + _options.AssignRpcUs - (_options.AssignRpcUs / 2);
         caller.AssignUs = beginUs - caller.ArrivedUs;
-        if (_recorders is not null)
+        var requests = 1;
+        if (grant.Function.MaxConcurrency > 1)
+        {
+            caller.Slot = _slots[grant.Ticket];
+            requests = ++caller.Slot.Requests;
+            caller.Slot.Use.Began(nowUs, requests);
+            caller.DurationUs += (long)(caller.DurationUs * _functions[caller.Function].Slowdown * (requests - 1));
+        }
+
+        if (_recorders is not null && requests == 1)
         {
             Record(caller.Function, nowUs, existing: 0, busy: 1);
         }
@@ -224,17 +233,26 @@ internal sealed class VirtualShard
     private void End(Caller caller, long nowUs)
     {
         var meta = _functions[caller.Function].Meta;
-        if (_recorders is not null)
+        var usedUs = caller.DurationUs;
+        var left = 0;
+        if (caller.Slot is { } slot)
+        {
+            left = --slot.Requests;
+            usedUs = slot.Use.Ended(nowUs, caller.DurationUs);
+            caller.Slot = null;
+        }
+
+        if (_recorders is not null && left == 0)
         {
             Record(caller.Function, nowUs, existing: 0, busy: -1);
         }
 
         _core.Release(nowUs, meta.Key, caller.Request, caller.Instance, new ReleaseResult(caller.DurationUs, caller.Broken), _effects);
-        Ledger.RequestServed(caller.DurationUs, meta.MemoryMb, caller.AssignUs, _options.IdleRpcUs);
+        Ledger.RequestServed(caller.DurationUs, usedUs, meta.MemoryMb, caller.AssignUs, _options.IdleRpcUs);
         ScheduleTimes.Add(caller.AssignUs + _options.IdleRpcUs);
         ref var totals = ref _totals[caller.Function];
         totals.Requests++;
-        totals.ExecutionUs += caller.DurationUs;
+        totals.UsedUs += usedUs;
         LastEndUs = Math.Max(LastEndUs, nowUs + _options.IdleRpcUs - (_options.IdleRpcUs / 2));
         _active--;
         _idleCallers.Push(caller);
@@ -336,7 +354,7 @@ internal sealed class VirtualShard
     {
         public long Requests;
         public long ColdStarts;
-        public long ExecutionUs;
+        public long UsedUs;
         public long WaitUs;
         public Int128 SlotMbUs;
         public int LiveSlots;
@@ -365,6 +383,9 @@ internal sealed class VirtualShard
         public long DurationUs { get; set; }
 
         public bool Broken { get; set; }
+
+        /// <summary>The instance's slot, where it may serve several requests.</summary>
+        public PlatformSlot? Slot { get; set; }
     }
 
     private sealed class PlatformSlot(SlotTicket ticket, BackendSlotId id, MetaKey key, int function, int memoryMb, long askedUs)
@@ -380,6 +401,11 @@ internal sealed class VirtualShard
         public int MemoryMb { get; } = memoryMb;
 
         public long AskedUs { get; } = askedUs;
+
+        /// <summary>Requests that it serves, where it may serve several.</summary>
+        public int Requests { get; set; }
+
+        public InstanceUse Use;
 
         public bool Gone { get; set; }
 

@@ -22,7 +22,7 @@ internal static class ExperimentOutput
     }
 
     /// <summary>All runs as one JSON document, and their summary.</summary>
-    public static string Json(IReadOnlyList<ExperimentRun> runs, IReadOnlyList<TraceSummary> summaries, Measure sortBy) => new JsonObject
+    public static string Json(IReadOnlyList<ExperimentRun> runs, IReadOnlyList<TraceSummary> summaries, Measure sortBy, int concurrency) => new JsonObject
     {
         ["runs"] = new JsonArray([.. runs.Select(r => r.ToJson())]),
         ["summary"] = new JsonArray(
@@ -40,11 +40,11 @@ internal static class ExperimentOutput
                 ["differenceStandardError"] = p.ToBest?.StandardError,
             })),
         ]),
-        ["boundHolds"] = ClairvoyantBound.Holds,
+        ["boundHolds"] = ClairvoyantBound.Holds(concurrency),
     }.ToJsonString(Indented);
 
     /// <summary>A table for each trace, and one over all where there are several.</summary>
-    public static void Print(IReadOnlyList<TraceSummary> summaries, MeasurePrices prices, Measure sortBy, bool markdown)
+    public static void Print(IReadOnlyList<TraceSummary> summaries, MeasurePrices prices, Measure sortBy, bool markdown, int concurrency)
     {
         var shown = Measures.Shown(prices, sortBy);
         foreach (var summary in summaries)
@@ -67,7 +67,7 @@ internal static class ExperimentOutput
             PrintAcross(summaries, sortBy, markdown);
         }
 
-        Console.WriteLine(ClairvoyantBound.Holds);
+        Console.WriteLine(ClairvoyantBound.Holds(concurrency));
     }
 
     /// <summary>

@@ -24,6 +24,11 @@ internal static class ExplainOutput
             "price of waiting",
             $"{Tables.Number(e.Price.GbsPerSecond, "0.###")} GB·s per s, {(e.Price.Given is { } given ? $"the nearest to the given {Tables.Number(given, "0.###")}" : "found")}");
         summary.Add("follows", e.Followed);
+        if (e.Concurrency is { } concurrency)
+        {
+            summary.Add("requests an instance", Sharing(concurrency));
+        }
+
         summary.Add(
             "period",
             e.Period is not { } period ? "none"
@@ -88,6 +93,12 @@ internal static class ExplainOutput
         }
 
         decisions.Write();
+    }
+
+    private static string Sharing(ConcurrencyExplanation c)
+    {
+        var seen = string.Join(", ", c.Seen.Select(s => $"{s.Requests}: {Seconds(s.TypicalSeconds)}{(s.Slowdown is { } times ? $" ({Tables.Number(times, "0.##")} times)" : "")}"));
+        return $"{c.Used} of {c.Limit}{(c.Used < c.Limit ? ", as executions last too long with more" : "")}{(seen.Length > 0 ? $"; typical execution with about {seen}" : "")}";
     }
 
     private static string Prewarms(PlanExplanation? plan) =>

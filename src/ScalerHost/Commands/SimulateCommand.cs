@@ -124,11 +124,11 @@ internal static class SimulateCommand
 
                 if (parsed.GetValue(json))
                 {
-                    Console.WriteLine(ExperimentOutput.Json(runs, summaries, sortBy));
+                    Console.WriteLine(ExperimentOutput.Json(runs, summaries, sortBy, trace.Concurrency(parsed)));
                 }
                 else
                 {
-                    ExperimentOutput.Print(summaries, prices, sortBy, parsed.GetValue(markdown));
+                    ExperimentOutput.Print(summaries, prices, sortBy, parsed.GetValue(markdown), trace.Concurrency(parsed));
                 }
 
                 return 0;

@@ -58,7 +58,7 @@ internal static class SimulateOutput
             Options = typedOptions,
             GeneratedAt = TimeProvider.System.GetLocalNow(),
             Results = comparison.Ranked,
-            Bound = comparison.Bound,
+            Bound = comparison.Bound.Concurrency == 1 ? comparison.Bound : null,
             Prices = comparison.Prices,
             Sweep = Points(comparison, [.. comparison.SweepResults, .. comparison.Ranked.Select(r => (SweepFamily.Policy, r.Policy, r))]),
         };
@@ -98,7 +98,7 @@ internal static class SimulateOutput
             [
                 .. verdict.Cheapest.Select(c => new JsonObject { ["policy"] = c.Policy, ["fromPriceGbs"] = c.FromPriceGbs, ["toPriceGbs"] = c.ToPriceGbs }),
             ]),
-            ["boundHolds"] = ClairvoyantBound.Holds,
+            ["boundHolds"] = ClairvoyantBound.Holds(comparison.Bound.Concurrency),
         };
         if (forFile)
         {
@@ -140,7 +140,7 @@ internal static class SimulateOutput
             }
         }
 
-        Console.WriteLine(ClairvoyantBound.Holds);
+        Console.WriteLine(ClairvoyantBound.Holds(comparison.Bound.Concurrency));
     }
 
     /// <summary>The table on standard output.</summary>

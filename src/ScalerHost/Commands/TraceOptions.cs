@@ -88,6 +88,21 @@ internal sealed class TraceOptions(bool tables = false, bool several = false)
     private readonly Option<int> _day = CommonOptions.Whole(
         "--day", "The day of --azure2019 (1 to 14) or --huawei2023 (from 0), where a folder has several", 1, 0, LastDay, "is no day", $"give 0 to {LastDay}");
 
+    private readonly Option<int> _concurrency = CommonOptions.Whole(
+        "--concurrency",
+        "The most requests that an instance serves at a time",
+        1,
+        1,
+        FunctionMeta.MostConcurrency,
+        "is no number of requests",
+        FormattableString.Invariant($"give 1 to {FunctionMeta.MostConcurrency}"));
+
+    private readonly Option<double?> _slowdown = CommonOptions.Amount(
+        "--slowdown", "With --concurrency: how much longer an execution lasts for each further request in its instance, as a share of its length [default: 0]", "S");
+
+    /// <summary>The most requests that an instance serves at a time.</summary>
+    public int Concurrency(ParseResult parsed) => tables ? parsed.GetValue(_concurrency) : 1;
+
     /// <summary>The options by which traces are named, as sentences list them.</summary>
     public string Names => tables
         ? "--data, --preset, --csv, --parquet, --azure2019, --azure2021, --azure-llm, --huawei2023 or --huawei2025"
@@ -99,7 +114,7 @@ internal sealed class TraceOptions(bool tables = false, bool several = false)
         command.Options.Add(Preset);
         if (tables)
         {
-            foreach (var option in (Option[])[_csv, _parquet, _map, _unit, _defaults, _azure2019, _azure2021, _azureLlm, _llm, _huawei2023, _huawei2025, _coldStarts, _day])
+            foreach (var option in (Option[])[_csv, _parquet, _map, _unit, _defaults, _azure2019, _azure2021, _azureLlm, _llm, _huawei2023, _huawei2025, _coldStarts, _day, _concurrency, _slowdown])
             {
                 command.Options.Add(option);
             }
@@ -256,13 +271,15 @@ internal sealed class TraceOptions(bool tables = false, bool several = false)
         if (source.Preset is not { } preset)
         {
             var whole = source.Open(seed);
-            return new ChosenTrace(whole.Name, Slice(whole, from, length), source.Path);
+            return new ChosenTrace(whole.Name, Shared(Slice(whole, from, length)), source.Path);
         }
 
         // A preset is made as long as it is asked for: then no --from is beyond its end.
         length ??= presetLengthSeconds;
         ITrace trace = PresetCatalog.Create(preset, seed, from + length);
-        return new ChosenTrace(preset, NotEmpty(from > 0 ? new TraceSlice(trace, from, length) : trace, length is null ? trace : null, from, length), null);
+        return new ChosenTrace(preset, Shared(NotEmpty(from > 0 ? new TraceSlice(trace, from, length) : trace, length is null ? trace : null, from, length)), null);
+
+        ITrace Shared(ITrace trace) => Concurrency(parsed) is > 1 and var concurrency ? new SharedTrace(trace, concurrency, parsed.GetValue(_slowdown) ?? 0) : trace;
     }
 
     private static Option<string[]> Many(Option<string[]> option, bool several)

@@ -32,6 +32,9 @@ public sealed record PolicyExplanation(
     /// <summary>What callers are told at once because the function's instances fail to start; null where they do not.</summary>
     public string? Failing { get; init; }
 
+    /// <summary>The limits that an operator has set; null for none.</summary>
+    public FunctionLimits? Limits { get; init; }
+
     /// <summary>How many requests share an instance; null for one.</summary>
     public ConcurrencyExplanation? Concurrency { get; init; }
 }

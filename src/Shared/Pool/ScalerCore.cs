@@ -27,6 +27,9 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
     private readonly Dictionary<MetaKey, FunctionPools> _pools = [];
 
+    /// <summary>What operators have said of functions.</summary>
+    private readonly Dictionary<MetaKey, FunctionLimits> _limits = [];
+
     /// <summary>Pools without slots and requests, those unused for the longest first.</summary>
     private readonly LinkedList<SlotPool> _empty = new();
 
@@ -250,6 +253,42 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         FinishAll(nowUs, effects);
     }
 
+    /// <summary>Limits of a function from now on, whatever settings its requests come with.</summary>
+    /// <param name="nowUs">The time.</param>
+    /// <param name="key">The function.</param>
+    /// <param name="limits">The limits; <see cref="FunctionLimits.None"/> to take them away.</param>
+    /// <param name="settings">
+    /// The settings of its instances, for a function that nobody has asked for yet: it gets its floor at once then. Null where they come with its
+    /// first request.
+    /// </param>
+    /// <param name="effects">Where effects are added.</param>
+    /// <exception cref="ArgumentException">A limit is out of its range.</exception>
+    public void SetLimits(long nowUs, MetaKey key, FunctionLimits limits, FunctionMeta? settings, List<Effect> effects)
+    {
+        ArgumentNullException.ThrowIfNull(limits);
+        limits.Validate();
+        if (limits == FunctionLimits.None)
+        {
+            _limits.Remove(key);
+        }
+        else
+        {
+            _limits[key] = limits;
+        }
+
+        var pools = _pools.GetValueOrDefault(key);
+        if (pools is null && settings is not null && limits.MinInstances > 0 && !_draining)
+        {
+            pools = AddPools(nowUs, settings, effects);
+        }
+
+        foreach (var pool in pools?.All.ToList() ?? [])
+        {
+            pool.SetLimits(nowUs, limits, effects);
+            Finish(nowUs, pool, effects);
+        }
+    }
+
     /// <summary>No pool asks for a slot before a time: what waits then gets what it still needs.</summary>
     public void HoldCreates(long untilUs) => _registry.CreatesHeldUntilUs = Math.Max(_registry.CreatesHeldUntilUs, untilUs);
 
@@ -289,6 +328,11 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         if (_draining)
         {
             pool.Drain(nowUs, effects);
+        }
+
+        if (_limits.TryGetValue(function.Key, out var limits))
+        {
+            pool.SetLimits(nowUs, limits, effects);
         }
 
         return pool;

@@ -61,7 +61,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private readonly long _initTimeoutUs;
     private readonly long _destroyTimeoutUs;
 
-    private readonly double? _latencyPriceGbs;
+    private double? _latencyPriceGbs;
     private SharedExecutions? _shared;
     private long? _assignmentLimitUs;
     private long _nowUs;
@@ -169,7 +169,12 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     /// <summary>What the policy knows and does; null when it is none that explains. Changes nothing.</summary>
     public PolicyExplanation? Explain(long nowUs) => _policy is IExplainablePolicy policy
-        ? policy.Explain(new PoolView(this, Math.Max(nowUs, _nowUs))) with { Failing = Failing, Concurrency = ExplainConcurrency() }
+        ? policy.Explain(new PoolView(this, Math.Max(nowUs, _nowUs))) with
+        {
+            Failing = Failing,
+            Concurrency = ExplainConcurrency(),
+            Limits = Limits == FunctionLimits.None ? null : Limits,
+        }
         : null;
 
     /// <summary>What the policy tells operators at <paramref name="nowUs"/>; nulls where it has nothing to tell.</summary>
@@ -597,9 +602,9 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         _line.CheckInvariants();
         Invariant.Holds(Statistics.Active == ExecutingCount + WaiterCount, "each active request waits or holds an instance");
         Invariant.Holds(!_shares || Suspended || WaiterCount == 0 || _inventory.Usable(Places) is null, "nobody waits beside a free place");
-        Invariant.Holds(Places >= 1 && Places <= Function.MaxConcurrency, "no more requests share an instance than the function allows");
+        Invariant.Holds(Places >= 1 && Places <= Concurrency, "no more requests share an instance than the function allows");
         Invariant.Holds(
-            WaiterCount == 0 || FailsFast || BusyCount > 0 || InFlightCount > 0 || _pause.Owed > 0 || (_options.MaxSlots > 0 && SlotCount >= _options.MaxSlots),
+            WaiterCount == 0 || FailsFast || BusyCount > 0 || InFlightCount > 0 || _pause.Owed > 0 || IsFull,
             "nobody waits with nothing under way");
         Invariant.Holds(_line.Bound.All(w => _inventory.Find(w.BoundTo!.Ticket) == w.BoundTo), "a request that is said to have a slot of its own has one");
         Invariant.Holds(_nextWakeUs <= _line.NextDeadlineUs, "the pool wakes at the next deadline");
@@ -631,7 +636,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             CreateOrOwe(1, effects);
         }
 
-        if (_policy.HasStandby && !_draining)
+        if ((_policy.HasStandby || Limits.MinInstances > 0) && !_draining)
         {
             Prepare(effects);
         }
@@ -645,8 +650,8 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <summary>What the policy wants ahead of requests. A pool of former settings only runs down.</summary>
     private void Prepare(List<Effect> effects)
     {
-        var plan = _policy.Standby(View);
-        var create = IsFormer ? 0 : plan.CreateNow;
+        var plan = _policy.HasStandby ? _policy.Standby(View) : StandbyPlan.None;
+        var create = IsFormer ? 0 : Math.Max(plan.CreateNow, BelowFloor);
         _plansAhead = create > 0 || plan.ReviewAtUs != long.MaxValue;
         if (create > 0 && _pause.Failing)
         {
@@ -761,7 +766,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <summary>How many requests share an instance from now on.</summary>
     private void SetPlaces()
     {
-        var most = Function.MaxConcurrency;
+        var most = Concurrency;
         if (most > 1)
         {
             _shared ??= new SharedExecutions(_options.MostSlowdown);
@@ -775,18 +780,18 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <summary>Learns how long an execution lasts that shares its instance.</summary>
     private void LearnSharing(Place place, long durationUs)
     {
-        if (Function.MaxConcurrency > 1)
+        if (Concurrency > 1)
         {
             _shared!.Add(SlotInventory.MeanRequests(place, _nowUs), durationUs, _nowUs);
-            Places = _shared.Places(Function.MaxConcurrency);
+            Places = _shared.Places(Concurrency);
             Statistics.Places = Places;
         }
     }
 
-    private ConcurrencyExplanation? ExplainConcurrency() => Function.MaxConcurrency == 1
+    private ConcurrencyExplanation? ExplainConcurrency() => Concurrency == 1
         ? null
         : new ConcurrencyExplanation(
-            Function.MaxConcurrency,
+            Concurrency,
             Places,
             double.IsFinite(_options.MostSlowdown) ? _options.MostSlowdown : null,
             [.. _shared!.Known.Select(k => new SharingExplanation(k.Requests, k.Executions, k.TypicalUs / 1e6, k.Slowdown))]);
@@ -808,7 +813,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         place.Callers = callers;
         place.DueUs = _nowUs + _assignmentLimitUs ?? long.MaxValue;
         _options.Placement?.Used(slot.Ticket, busy: true, _nowUs);
-        slot.MostRequests = Function.MaxConcurrency;
+        slot.MostRequests = Concurrency;
         slot.DueUs = slot.Requests == 1 ? place.DueUs : Math.Min(slot.DueUs, place.DueUs);
         WakeBy(slot.DueUs);
         effects.Add(Effect.Grant(Function, request, slot.Ticket, slot.Instance, slot.BackendId, kind, slot.Address));
@@ -845,7 +850,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     {
         // One function takes at most half of the places where it is alone, and less where others need them.
         var fair = _options.MaxWaitingInTotal - _registry.Waiting;
-        if (_line.Count >= _options.MaxWaiting || _line.Count >= fair)
+        if (_line.Count >= (Limits.MaxWaiting ?? _options.MaxWaiting) || _line.Count >= fair)
         {
             return $"{_line.Count} requests for the function wait already, and {_registry.Waiting} for all";
         }
@@ -855,8 +860,6 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             ? "none of the function's instances will be free before the caller's deadline, and it may have no more of them"
             : null;
     }
-
-    private bool IsFull => _options.MaxSlots > 0 && _inventory.Count >= _options.MaxSlots;
 
     /// <summary>How long it takes until so many requests have got an instance that is busy or in flight now, µs; 0 while nothing is known.</summary>
     private double ExpectedWaitUs(int requests) =>
@@ -881,7 +884,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     private bool Create(bool standby, List<Effect> effects)
     {
-        if (_options.MaxSlots > 0 && _inventory.Count >= _options.MaxSlots)
+        if (IsFull)
         {
             return false;
         }
@@ -945,7 +948,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <summary>Asks the policy until when to keep an idle instance, and gives it back when that is over.</summary>
     private void DestroyUnlessKept(Slot slot, int depth, string reason, List<Effect> effects)
     {
-        slot.DueUs = _draining ? _nowUs : KeepUntilUs(slot, depth);
+        slot.DueUs = _draining || IsAboveCeiling ? _nowUs : KeepUntilUs(slot, depth);
         if (IsFormer)
         {
             slot.DueUs = Math.Min(slot.DueUs, slot.SinceUs + _options.FormerKeepAlive.ToUs());
@@ -963,7 +966,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private long KeepUntilUs(Slot slot, int depth)
     {
         _holdingShare = _options.Placement?.HoldingShare(slot.Ticket) ?? 1;
-        var untilUs = _policy.Keep(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses)).UntilUs;
+        var untilUs = FloorHolds ? long.MaxValue : _policy.Keep(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses)).UntilUs;
         _holdingShare = 1;
         return _options.Placement?.Hold(slot.Ticket, _nowUs, untilUs) ?? untilUs;
     }

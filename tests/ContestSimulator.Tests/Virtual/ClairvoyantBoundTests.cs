@@ -102,6 +102,30 @@ public sealed class ClairvoyantBoundTests
     public void No_policy_exceeds_it(string policy) =>
         Properties.Check(Bytes, bytes => AssertBounded(From(bytes), PolicyCatalog.Parse(policy)), tests: 60, size: 60);
 
+    /// <summary>Where requests share instances the cost is bounded, and the score is not.</summary>
+    [Theory]
+    [InlineData("ttl:5")]
+    [InlineData("direct")]
+    [InlineData("adaptive")]
+    [InlineData("slo:100")]
+    public void No_policy_is_cheaper_where_requests_share_instances(string policy) => Properties.Check(
+        Bytes,
+        bytes =>
+        {
+            var trace = new SharedTrace(From(bytes), 1 + (bytes.Length % 8));
+            var bound = ClairvoyantBound.Of(trace, Bare);
+            var result = VirtualContest.Run(trace, PolicyCatalog.Parse(policy), Bare with { Pool = new SlotPoolOptions { LatencyPriceGbs = 2 } });
+            foreach (var price in new[] { 0, 0.5, 2, 50 })
+            {
+                Assert.InRange(bound.LeastCost(price), 0, ContestSimulator.Reports.Measures.Cost(result, price, new ContestSimulator.Reports.MeasurePrices()) + 1e-6);
+            }
+
+            Assert.InRange(result.Score.ExecutionGbSeconds, 0, result.Score.SlotGbSeconds);
+            Assert.Equal(result.Score.ExecutionGbSeconds, result.Functions.Sum(f => f.ExecutionGbSeconds), 6);
+        },
+        tests: 60,
+        size: 60);
+
     [Fact]
     public void No_way_of_deciding_exceeds_it() =>
         Properties.Check(

@@ -22,15 +22,18 @@ public sealed class RuntimeSimulationTests
     /// <summary>Schedules run by default; CI asks for more.</summary>
     private static int Schedules => int.TryParse(Environment.GetEnvironmentVariable("FUNCSCALER_SCHEDULES"), out var asked) ? Math.Max(1, asked / 40) : 300;
 
-    [Fact]
-    public async Task Whatever_happens_no_instance_serves_two_requests_and_none_is_left_over()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(8)]
+    public async Task Whatever_happens_no_instance_serves_too_many_requests_and_none_is_left_over(int mostConcurrency)
     {
-        var (granted, rejected, undelivered, cancelled) = (0, 0, 0, 0);
+        var (granted, rejected, undelivered, cancelled, shared) = (0, 0, 0, 0, 0);
         for (var seed = FirstSeed; seed < FirstSeed + Schedules; seed++)
         {
             try
             {
-                var callers = await new World(seed).RunAsync();
+                var callers = await new World(seed, 1 + (seed % mostConcurrency)).RunAsync();
+                shared += callers.Shared;
                 (granted, rejected, undelivered, cancelled) =
                     (granted + callers.Granted, rejected + callers.Rejected, undelivered + callers.Undelivered, cancelled + callers.Cancelled);
             }
@@ -42,12 +45,13 @@ public sealed class RuntimeSimulationTests
 
         // A world in which nothing happens would find nothing.
         Assert.All([granted, rejected, undelivered, cancelled], count => Assert.True(count > Schedules / 10));
+        Assert.Equal(mostConcurrency > 1, shared > Schedules / 10);
     }
 
     [Fact]
     public async Task A_seed_always_tells_the_same_story()
     {
-        var (one, other) = (new World(7), new World(7));
+        var (one, other) = (new World(7, 4), new World(7, 4));
         await one.RunAsync();
         await other.RunAsync();
 
@@ -64,7 +68,7 @@ public sealed class RuntimeSimulationTests
         private readonly ScalerRuntime _runtime;
         private readonly SimulatedCallers _callers;
 
-        public World(int seed)
+        public World(int seed, int concurrency)
         {
             _dice = new Dice(seed);
             _budget = _dice.Percent(30) ? new TestBudget(_time, new RateLimit(5, TimeSpan.FromSeconds(10))) : null;
@@ -80,7 +84,7 @@ public sealed class RuntimeSimulationTests
                 _time,
                 NullLogger<ScalerRuntime>.Instance,
                 new Scheduling(_started.Add, TaskCreationOptions.None));
-            _callers = new SimulatedCallers(() => (_runtime, "r"), _backend, _dice, Log);
+            _callers = new SimulatedCallers(() => (_runtime, "r"), _backend, _dice, Log, concurrency);
         }
 
         public List<string> Log { get; } = [];

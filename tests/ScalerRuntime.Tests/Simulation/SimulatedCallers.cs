@@ -11,10 +11,12 @@ namespace FuncScaler.Tests.Simulation;
 /// <param name="backend">Knows which instances exist.</param>
 /// <param name="dice">Decides.</param>
 /// <param name="log">What happens is told there.</param>
-internal sealed class SimulatedCallers(Func<(IScaler Scaler, string Ids)> pick, SimulatedBackend backend, Dice dice, List<string> log)
+/// <param name="concurrency">How many requests may share an instance.</param>
+internal sealed class SimulatedCallers(
+    Func<(IScaler Scaler, string Ids)> pick, SimulatedBackend backend, Dice dice, List<string> log, int concurrency = 1)
 {
-    private static readonly FunctionMeta[] Functions =
-        [.. Enumerable.Range(0, 3).Select(i => new FunctionMeta(new MetaKey($"f{i}"), "go", 100_000, 128 << i))];
+    private readonly FunctionMeta[] _functions =
+        [.. Enumerable.Range(0, 3).Select(i => new FunctionMeta(new MetaKey($"f{i}"), "go", 100_000, 128 << i, concurrency))];
 
     private readonly List<Call> _calls = [];
 
@@ -33,10 +35,13 @@ internal sealed class SimulatedCallers(Func<(IScaler Scaler, string Ids)> pick, 
 
     public int Cancelled { get; private set; }
 
+    /// <summary>How often more than one request was seen to hold an instance.</summary>
+    public int Shared { get; private set; }
+
     public void Assign()
     {
         var (at, ids) = pick();
-        var (function, request) = (dice.Pick(Functions), new RequestId($"{ids}{dice.Next(6)}"));
+        var (function, request) = (dice.Pick(_functions), new RequestId($"{ids}{dice.Next(6)}"));
 
         // An id may be used again once its request has ended, not while a reply to it is still under way.
         if (_calls.Any(c => c.Is(function, request) && c.State == CallState.Answered))
@@ -141,8 +146,10 @@ internal sealed class SimulatedCallers(Func<(IScaler Scaler, string Ids)> pick, 
     {
         foreach (var held in _calls.Where(c => c.State is CallState.Answered or CallState.Holding).GroupBy(c => c.Instance))
         {
-            Assert.True(held.Select(c => (c.Function.Key, c.Request)).Distinct().Count() == 1, $"{held.Key} was given to two requests");
-            Assert.True(backend.Instances[held.Key] == held.First().Function.Key, $"{held.Key} was given to a request of another function");
+            var requests = held.Select(c => (c.Function.Key, c.Request)).Distinct().Count();
+            Assert.True(requests <= concurrency, $"{held.Key} was given to {requests} requests");
+            Shared += requests > 1 ? 1 : 0;
+            Assert.True(held.All(c => backend.Instances[held.Key] == c.Function.Key), $"{held.Key} was given to a request of another function");
             Assert.True(backend.Existing.Any(s => s.Instance == held.Key), $"{held.Key} was destroyed while a request held it");
         }
     }

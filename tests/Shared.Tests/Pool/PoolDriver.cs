@@ -70,6 +70,8 @@ internal sealed class PoolDriver
 
     public string Update(FunctionMeta function) => Do(e => Pool.UpdateFunction(NowUs, function, e));
 
+    public string Limit(FunctionLimits limits) => Do(e => Pool.SetLimits(NowUs, limits, e));
+
     public string Drain() => Do(e => Pool.Drain(NowUs, e));
 
     /// <summary>A cold start from Assign to Grant, that takes no time.</summary>

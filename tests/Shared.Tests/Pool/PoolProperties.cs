@@ -35,6 +35,7 @@ public class PoolProperties(ITestOutputHelper output)
         "Grant Warm",
         "Grant of an instance that others hold",
         "Init without an answer",
+        "Limits with a floor",
         "Reject BackendRefused",
         "Reject Cancelled",
         "Reject DeadlineExceeded",

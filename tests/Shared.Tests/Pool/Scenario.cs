@@ -86,6 +86,9 @@ internal sealed record Scenario(
     /// <summary>How many requests may share an instance, 1 to 8.</summary>
     public int Concurrency => Seed % 5 < 2 ? 1 : 1 + (Seed / 5 % 8);
 
+    /// <summary>Whether operators set limits of functions meanwhile.</summary>
+    public bool Limited => Seed % 4 == 1;
+
     public SlotPoolOptions Options => new()
     {
         Waiting = Waiting,

@@ -48,6 +48,8 @@ internal abstract class Subject
     public abstract void Reconcile(long nowUs, long askedUs, IReadOnlyCollection<ListedSlot> listed, List<Effect> effects);
 
     public abstract void Drain(long nowUs, List<Effect> effects);
+
+    public abstract void SetLimits(long nowUs, FunctionMeta function, FunctionLimits limits, List<Effect> effects);
 }
 
 internal sealed class CoreSubject(PolicyChoice policy, SlotPoolOptions options) : Subject
@@ -97,6 +99,9 @@ internal sealed class CoreSubject(PolicyChoice policy, SlotPoolOptions options) 
         _core.Reconcile(nowUs, askedUs, listed, effects);
 
     public override void Drain(long nowUs, List<Effect> effects) => _core.Drain(nowUs, effects);
+
+    public override void SetLimits(long nowUs, FunctionMeta function, FunctionLimits limits, List<Effect> effects) =>
+        _core.SetLimits(nowUs, function.Key, limits, function, effects);
 }
 
 /// <summary>A pool by itself.</summary>
@@ -168,4 +173,6 @@ internal sealed class PoolSubject(FunctionMeta function, PolicyChoice policy, Sl
     }
 
     public override void Drain(long nowUs, List<Effect> effects) => Pool.Drain(nowUs, effects);
+
+    public override void SetLimits(long nowUs, FunctionMeta function, FunctionLimits limits, List<Effect> effects) => Pool.SetLimits(nowUs, limits, effects);
 }

@@ -22,6 +22,7 @@ internal sealed partial class World
 
     /// <summary>For each instance in use: up to when its use has been counted, and whether requests have shared it since it was idle.</summary>
     private readonly Dictionary<InstanceId, (long CountedUs, bool Shared)> _use = [];
+    private readonly Dictionary<int, FunctionLimits> _limits = [];
     private RequestId? _repeated;
     private (RequestId Request, ReleaseResult Result)? _releasing;
     private int _grants;
@@ -96,6 +97,9 @@ internal sealed partial class World
                 Require(effect.MemoryMb == (_scenario.Core ? effect.Function : _functions[function]).MemoryMb, "A slot is created with another function's memory");
                 Require(_tickets.TryAdd(effect.Ticket, new Ticket(function, FitOf(effect.Function), effect.MemoryMb, _nowUs)), "A ticket was used twice");
                 _live.Add(effect.Ticket);
+                Require(
+                    _limits.GetValueOrDefault(function) is not { MaxInstances: > 0 and var most } || SlotsOf(function).Count(s => Counts(s, FitOf(effect.Function))) <= most,
+                    "More slots than the function's limit");
                 Require(_options.MaxSlots == 0 || SlotsOf(function).Count(s => Counts(s, FitOf(effect.Function))) <= _options.MaxSlots, "More slots than allowed");
                 OnCreateSlot(effect);
                 break;
@@ -172,7 +176,8 @@ internal sealed partial class World
             }
         }
 
-        Require(sharing < effect.Function.MaxConcurrency, $"{effect.Instance} is held by {sharing + 1} requests");
+        var concurrency = _limits.GetValueOrDefault(waiting!.Function)?.Concurrency ?? effect.Function.MaxConcurrency;
+        Require(sharing < concurrency, $"{effect.Instance} is held by {sharing + 1} requests");
         _use[effect.Instance] = sharing == 0 ? (_nowUs, false) : _use[effect.Instance] with { Shared = true };
         if (sharing > 0)
         {
@@ -310,7 +315,7 @@ internal sealed partial class World
         var here = _held.Values.Where(h => h.Function == function && h.Fit == fit).ToList();
         Require(pool.BusyCount == busy && busy == here.DistinctBy(h => h.Instance).Count(), "BusyCount is wrong");
         Require(pool.ExecutingCount == executing && executing == here.Count, "ExecutingCount is wrong");
-        Require(pool.Places >= 1 && pool.Places <= pool.Function.MaxConcurrency, "More requests share an instance than the function allows");
+        Require(pool.Places >= 1 && pool.Places <= pool.Concurrency, "More requests share an instance than the function allows");
         Require(pool.IdleCount == idle, "IdleCount is wrong");
         Require(pool.InFlightCount == creating + initialising, $"InFlightCount is {pool.InFlightCount}, not {creating} + {initialising}");
         Require(pool.InitializingCount == initialising, $"InitializingCount is {pool.InitializingCount}, not {initialising}");
@@ -363,12 +368,15 @@ internal sealed partial class World
 
         foreach (var pool in _subject.Pools)
         {
+            var floor = pool.Limits.MinInstances;
             foreach (var slot in pool.Slots)
             {
                 switch (slot.State)
                 {
                     case SlotState.Idle:
-                        Require(_keepUntilUs[slot.Ticket] > _nowUs && !_draining, $"The keep-alive of {slot.Ticket} has ended");
+                        // As many as the floor are held whatever the policy says.
+                        floor -= _keepUntilUs.GetValueOrDefault(slot.Ticket) > _nowUs ? 0 : 1;
+                        Require(floor >= 0 && !_draining, $"The keep-alive of {slot.Ticket} has ended");
                         break;
                     case SlotState.Creating:
                         var ticket = _tickets[slot.Ticket];
@@ -388,7 +396,7 @@ internal sealed partial class World
 
             Require(
                 pool.WaiterCount == 0 || pool.BusyCount > 0 || pool.InFlightCount > 0 || pool.NextWakeUs < long.MaxValue
-                || (_options.MaxSlots > 0 && pool.SlotCount >= _options.MaxSlots),
+                || (_options.MaxSlots > 0 && pool.SlotCount >= _options.MaxSlots) || (pool.Limits.MaxInstances > 0 && pool.SlotCount >= pool.Limits.MaxInstances),
                 "A request waits and nothing is under way for it");
         }
     }

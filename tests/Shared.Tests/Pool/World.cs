@@ -110,7 +110,15 @@ internal sealed partial class World
                 PlantSlot();
                 break;
             case < 97:
-                ChangeFunction(dice);
+                if (_scenario.Limited && dice.Percent(50))
+                {
+                    SetLimits(dice);
+                }
+                else
+                {
+                    ChangeFunction(dice);
+                }
+
                 break;
             default:
                 Event("Tick without need", () => _subject.Tick(_nowUs, _effects), ticked: true);
@@ -304,6 +312,23 @@ internal sealed partial class World
 
         // The core learns of it with the next request.
         Assign(function, new RequestId($"r{++_lastRequest}"), long.MaxValue);
+    }
+
+    private void SetLimits(Dice dice)
+    {
+        var function = AnyFunction(dice);
+        var min = dice.Next(4);
+        var limits = dice.Percent(20) ? FunctionLimits.None : new FunctionLimits
+        {
+            MinInstances = min,
+            MaxInstances = dice.Percent(50) ? 0 : min + dice.Next(3) + (min == 0 ? 1 : 0),
+            MaxWaiting = dice.Percent(70) ? null : 1 + dice.Next(5),
+            Concurrency = dice.Percent(70) ? null : 1 + dice.Next(8),
+            LatencyPriceGbs = dice.Percent(70) ? null : dice.Next(100),
+        };
+        _limits[function] = limits;
+        Event($"Limits of {function}: {limits}", () => _subject.SetLimits(_nowUs, _functions[function], limits, _effects));
+        Seen(limits.MinInstances > 0 ? "Limits with a floor" : "Limits");
     }
 
     private void Drain()

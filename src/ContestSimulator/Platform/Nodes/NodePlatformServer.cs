@@ -22,6 +22,8 @@ namespace FuncScaler.ContestSimulator.Platform.Nodes;
 /// </summary>
 public sealed class NodePlatformServer : IAsyncDisposable
 {
+    private static readonly TimeSpan SchedulerPatience = TimeSpan.FromSeconds(60);
+
     private readonly NodeWorldOptions _world;
     private readonly LiveNodeWorld _live;
     private readonly IPAddress _address;
@@ -102,6 +104,7 @@ public sealed class NodePlatformServer : IAsyncDisposable
         var nodes = new Dictionary<string, GrpcChannel>();
         var outcomes = new (double Seconds, double AcquireSeconds, bool Failed)[trace.Requests.Count];
         var ended = 0;
+        await WaitForAsync(client, scheduler, cancellationToken).ConfigureAwait(false);
         _live.Begin();
         var start = Stopwatch.GetTimestamp();
         var calls = new List<Task>(trace.Requests.Count);
@@ -222,6 +225,34 @@ public sealed class NodePlatformServer : IAsyncDisposable
             }
 
             return last;
+        }
+    }
+
+    /// <summary>Waits until the scheduler answers anything at all.</summary>
+    private static async Task WaitForAsync(Scheduler.SchedulerClient client, Uri scheduler, CancellationToken cancellationToken)
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await client.ReturnContainerAsync(
+                    new ReturnContainerRequest { RequestId = "hello" }, deadline: DateTime.UtcNow.AddSeconds(5), cancellationToken: cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (RpcException e) when (e.StatusCode is not (StatusCode.Unavailable or StatusCode.DeadlineExceeded))
+            {
+                // It knows no such request: it is there.
+                return;
+            }
+            catch (RpcException e) when (Stopwatch.GetElapsedTime(start) > SchedulerPatience)
+            {
+                throw new ContestPlatformException($"The scheduler at {scheduler.Authority} does not answer: {e.Status.Detail}", e);
+            }
+            catch (RpcException)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(200), cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 

@@ -223,7 +223,8 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
             pool.CreatePriceSeconds,
             atOnce && _demand.WasForetold,
             atOnce ? _demand.InVain : 0,
-            coldUs + (2 * _demand.Period.MarginUs));
+            coldUs + (2 * _demand.Period.MarginUs),
+            pool.Places == 1 ? int.MaxValue : demand.Rank);
         if (_choice.Pools.TakesNext())
         {
             ApplyToPools(pool, demand, arrival);
@@ -291,6 +292,9 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
         var instances = pool.Busy + pool.InFlight;
         var followed = _choice.Followed(pool);
         var createGbs = CreateGbs(pool);
+
+        // Where requests share instances, one that has a place under way asks for no further instance.
+        var asksForMore = pool.Places == 1 || pool.Executing + pool.Waiters > (long)instances * pool.Places;
         var queue = new WaitOrCreate.Queue(
             instances * pool.Places,
             pool.Places,
@@ -299,7 +303,7 @@ public sealed class AdaptivePolicy : IKeepAlivePolicy, IExplainablePolicy, IPoli
             durationUs,
             _choice.PriceGbs(pool),
             createGbs,
-            WorthGbs: newest ? _plans.For(instances + 1, pool).Of(followed).WorthGbs : 0);
+            WorthGbs: newest && asksForMore ? _plans.For(instances + 1, pool).Of(followed).WorthGbs : 0);
         var create = WaitOrCreate.Count(queue, _demand.Expected(pool.NowUs, _coldUs), out var waitGbs, pool.Places);
         if (create > 0)
         {

@@ -10,5 +10,8 @@ namespace FuncScaler.Policies.Adaptive.Choosing;
 /// <param name="Foretold">Whether the function's period had foretold it.</param>
 /// <param name="InVain">How many arrivals the period had foretold before it which did not come.</param>
 /// <param name="WindowUs">How long an instance is kept for a foretold arrival, creation included, µs.</param>
+/// <param name="Rank">
+/// The rank that it asks for, where several requests share an instance: a request that waits for a place under way asks for no further instance.
+/// </param>
 internal readonly record struct PretendedArrival(
-    long AtUs, long DurationUs, long ColdUs, double MemoryGb, double CreateGbs, double CreatePriceSeconds, bool Foretold, int InVain, long WindowUs);
+    long AtUs, long DurationUs, long ColdUs, double MemoryGb, double CreateGbs, double CreatePriceSeconds, bool Foretold, int InVain, long WindowUs, int Rank = int.MaxValue);

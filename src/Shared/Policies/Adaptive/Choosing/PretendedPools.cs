@@ -314,7 +314,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
             durationUs,
             priceGbs,
             arrival.CreateGbs + (priceGbs * arrival.CreatePriceSeconds),
-            WorthGbs: places == 0 ? 0 : forecast.Of(candidate, RealRank(RankOf(places + _places))).WorthGbs);
+            WorthGbs: places == 0 || arrival.Rank <= InstanceScale * (RankOf(places + _places) - 1) ? 0 : forecast.Of(candidate, RealRank(RankOf(places + _places))).WorthGbs);
         var create = WaitOrCreate.Count(queue, forecast.Expected(), out _, Scale * _places);
         if (create > 0)
         {

@@ -233,6 +233,51 @@ public class PretendedPoolsTests
     }
 
     [Fact]
+    public void An_instance_that_four_requests_share_is_held_and_paid_for_as_a_whole()
+    {
+        var pools = new PretendedPools(new PretendedPools.Costs()) { Concurrency = 4 };
+        var plans = new Plans(KeepAlivePlan.HoldFor(10 * Second), KeepAlivePlan.HoldFor(2 * Second)) { WorthOfSecond = 100 };
+        Assert.True(pools.Arrive(0, At(0, 20 * Second), plans));
+        for (var i = 1; i <= 3; i++)
+        {
+            Assert.False(pools.Arrive(0, At(i * Second, 20 * Second), plans));
+            Assert.Equal((0, 0), (pools.LastSlotGbSeconds[0], pools.LastWaitSeconds[0]));
+        }
+
+        Assert.Equal(1, pools.Instances(0));
+        Assert.True(pools.Arrive(0, At(4 * Second, 20 * Second), plans));
+        Assert.Equal(2, pools.Instances(0));
+
+        // Half a GB: two creations of half a second. Rank 2 is free from 20.5 s on and held for 2 s, rank 1 from 24.5 s on and held for 10 s.
+        pools.Settle(0, 100 * Second, ColdUs, 0.5, plans);
+        Assert.Equal(0.5 * (0.5 + 0.5 + 2 + 10), pools.SlotGbSeconds[0], tolerance: 1e-6);
+        Assert.Equal(1, pools.WaitSeconds[0], tolerance: 1e-6);
+        Assert.True(pools.Arrive(0, At(200 * Second), plans));
+    }
+
+    [Fact]
+    public void Pools_of_shared_instances_are_bounded_too()
+    {
+        foreach (var concurrency in new[] { 3, 100, 1000 })
+        {
+            var pools = new PretendedPools(new PretendedPools.Costs()) { Concurrency = concurrency };
+            var plans = new Plans(KeepAlivePlan.HoldFor(Second), KeepAlivePlan.HoldFor(Second)) { WorthOfSecond = 100 };
+            for (var i = 0; i < 20_000; i++)
+            {
+                if (pools.TakesNext())
+                {
+                    pools.Arrive(0, At(i, 1000 * Second) with { Rank = 1 + (i / concurrency) }, plans);
+                    pools.Rescale();
+                }
+
+                Assert.InRange((double)pools.Instances(0) * concurrency / pools.Scale, 0, Math.Max(PretendedPools.MostPlaces, 4 * concurrency) * 2);
+            }
+
+            Assert.InRange(pools.Instances(0) * concurrency, 10_000, 40_000);
+        }
+    }
+
+    [Fact]
     public void Costs_age()
     {
         var pools = new PretendedPools(new PretendedPools.Costs());
