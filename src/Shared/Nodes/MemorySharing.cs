@@ -7,13 +7,13 @@ namespace FuncScaler.Nodes;
 /// <remarks>
 /// Source of the idea: the diary of a participant of the 2020 contest. The number is doubled while that many requests fit into what the function
 /// declares and executions last no longer than alone; where they do, it is halved again and stays. Durations are compared by the means of their
-/// logarithms, as they spread over orders of magnitude: longer is by more than <see cref="Slower"/> and more than two standard errors. A container that
+/// logarithms, as they spread over orders of magnitude: longer is by more than 10 % and more than two standard errors. A container that
 /// dies while it is shared halves the number too. The pool itself watches further (<see cref="SlotPoolOptions.MostSlowdown"/>), within this number.
 /// </remarks>
 public sealed class MemorySharing
 {
     /// <summary>The factor from which executions count as slowed down: below, what is saved is worth more than what is lost.</summary>
-    public const double Slower = 1.1;
+    private const double Slower = 1.1;
 
     /// <summary>Executions of a level before it is judged.</summary>
     private const int Enough = 24;
