@@ -35,7 +35,7 @@ public static class VirtualContest
         CancellationToken cancellationToken = default)
     {
         var watch = Stopwatch.StartNew();
-        var shards = new VirtualShard[policy.SharesState ? 1 : Math.Min(ShardCount, Math.Max(1, trace.Functions.Count))];
+        var shards = new VirtualShard[policy.SharesState || options.Workers is not null ? 1 : Math.Min(ShardCount, Math.Max(1, trace.Functions.Count))];
         for (var i = 0; i < shards.Length; i++)
         {
             shards[i] = new VirtualShard(trace.Functions, policy, options);
@@ -78,8 +78,11 @@ public static class VirtualContest
         inspected?.Inspect(Math.Min(endUs + options.TailUs, options.Inspection!.AtUs ?? long.MaxValue));
         peak.Take(shards);
         progress?.Report(played + inWindow);
-        return Summarise(trace, policy, shards, endUs, endUs + options.TailUs, peak.Peak, watch.Elapsed);
+        return Summarise(trace, NameOf(policy, options.Workers), shards, endUs, endUs + options.TailUs, peak.Peak, watch.Elapsed);
     }
+
+    /// <summary>What a run is called in tables and documents: the policy, with the number of workers behind an @ where there are such.</summary>
+    public static string NameOf(PolicyChoice policy, VirtualWorkerOptions? workers) => workers is null ? policy.Name : FormattableString.Invariant($"{policy.Name} @{workers.Count}");
 
     private static int IndexOf(ITrace trace, MetaKey function)
     {
@@ -111,7 +114,7 @@ public static class VirtualContest
 
     private static VirtualResult Summarise(
         ITrace trace,
-        PolicyChoice policy,
+        string policy,
         VirtualShard[] shards,
         long endUs,
         long billedToUs,
@@ -144,7 +147,7 @@ public static class VirtualContest
 
         return new VirtualResult
         {
-            Policy = policy.Name,
+            Policy = policy,
             Trace = trace.Name,
             Score = ledger.ScoreAt(billedToUs),
             ColdStarts = shards.Sum(s => s.ColdStarts),
@@ -154,6 +157,7 @@ public static class VirtualContest
             ScheduleTimes = times,
             Functions = functions,
             Series = Series(functions, shards, billedToUs),
+            Traffic = shards[0].Traffic,
             EndUs = endUs,
             Elapsed = elapsed,
         };

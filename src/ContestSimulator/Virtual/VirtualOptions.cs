@@ -29,6 +29,9 @@ public sealed record VirtualOptions
     /// <summary>Limits of each pool.</summary>
     public SlotPoolOptions Pool { get; init; } = new();
 
+    /// <summary>Several workers under durable ledgers instead of one scaler; null, the default, for one.</summary>
+    public VirtualWorkerOptions? Workers { get; init; }
+
     /// <summary>How many processors one run may use; functions are simulated apart where the policy lets them be. At least 1.</summary>
     public int Parallelism { get; init; } = 1;
 

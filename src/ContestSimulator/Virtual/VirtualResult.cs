@@ -35,6 +35,9 @@ public sealed record VirtualResult
     /// </summary>
     public IReadOnlyList<InstanceSeries> Series { get; init; } = [];
 
+    /// <summary>What workers and ledgers have sent each other; null where one scaler served.</summary>
+    public WorkerTraffic? Traffic { get; init; }
+
     /// <summary>When the last request ended, µs since the first arrived.</summary>
     public required long EndUs { get; init; }
 

@@ -13,7 +13,7 @@ internal sealed class VirtualShard
 {
     private readonly IReadOnlyList<TraceFunction> _functions;
     private readonly VirtualOptions _options;
-    private readonly ScalerCore _core;
+    private readonly IScalerCore _core;
     private readonly PriorityQueue<Happening, EventTime> _events = new();
     private readonly Dictionary<RequestId, Caller> _waiting = [];
     private readonly Stack<Caller> _idleCallers = new();
@@ -33,7 +33,7 @@ internal sealed class VirtualShard
     {
         _functions = functions;
         _options = options;
-        _core = new ScalerCore(policy, options.Pool);
+        _core = options.Workers is { } workers ? new VirtualWorkers(policy, options.Pool, workers) : new ScalerCore(policy, options.Pool);
         _layers = policy.Layers is { } layers ? new LayerStore(layers(), BillLayer) : null;
         _totals = new FunctionTotals[functions.Count];
         _recorders = options.RecordSeries ? new InstanceRecorder?[functions.Count] : null;
@@ -64,6 +64,9 @@ internal sealed class VirtualShard
     public long ColdStarts { get; private set; }
 
     public long Waited { get; private set; }
+
+    /// <summary>What workers have sent; null for one scaler.</summary>
+    public WorkerTraffic? Traffic => (_core as VirtualWorkers)?.Traffic;
 
     /// <summary>When the last request so far ended at its caller, µs.</summary>
     public long LastEndUs { get; private set; }
@@ -129,7 +132,7 @@ internal sealed class VirtualShard
         if (_inspection is { } inspection)
         {
             _inspection = null;
-            inspection.Look(atUs, _core.Find(inspection.Function));
+            inspection.Look(atUs, _core.FindPool(inspection.Function));
         }
     }
 
@@ -152,6 +155,12 @@ internal sealed class VirtualShard
         if (!_idleCallers.TryPop(out var caller))
         {
             caller = new Caller(new RequestId($"r{_callers++}"));
+        }
+
+        if (_options.Workers is not null)
+        {
+            // A release may take a while to its worker, which must not take a later request for the same one.
+            caller.Request = new RequestId($"r{_callers++}");
         }
 
         _layers?.Arrived(nowUs, _functions[request.Function].Meta);
@@ -217,7 +226,7 @@ internal sealed class VirtualShard
                 _core.SlotCreated(nowUs, happening.Slot!.Key, happening.Slot.Ticket, happening.Slot.Id, _effects);
                 break;
             case HappeningKind.Initialised:
-                _core.SlotReady(nowUs, happening.Slot!.Key, happening.Slot.Ticket, _effects);
+                _core.SlotReady(nowUs, happening.Slot!.Key, happening.Slot.Ticket, address: null, _effects);
                 break;
             case HappeningKind.Destroyed:
                 _slots.Remove(happening.Slot!.Ticket);
@@ -370,7 +379,7 @@ internal sealed class VirtualShard
 
     private sealed class Caller(RequestId request)
     {
-        public RequestId Request { get; } = request;
+        public RequestId Request { get; set; } = request;
 
         public InstanceId Instance { get; set; }
 

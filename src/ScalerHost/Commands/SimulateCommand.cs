@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using FuncScaler.ContestSimulator.Experiments;
 using FuncScaler.ContestSimulator.Nodes;
 using FuncScaler.ContestSimulator.Reports;
@@ -47,9 +48,20 @@ internal static class SimulateCommand
             HelpName = "W1,W2",
             DefaultValueFactory = _ => "0.5,0.5;0.75,0.25",
         };
+        var workers = new Option<string?>("--workers")
+        {
+            Description = $"Run each policy on so many workers of the Functions app besides, 1 to {VirtualWorkerOptions.MostWorkers}: 1,2,4",
+            HelpName = "N,N",
+        };
+        var routing = new Option<string>("--routing")
+        {
+            Description = "With --workers: a request goes to any worker, or to its function's",
+            DefaultValueFactory = _ => "random",
+        };
+        routing.AcceptOnlyFromAmong("random", "function");
         var command = new Command("simulate", "Compare policies on a trace in virtual time, next to what perfect knowledge could reach");
         trace.AddTo(command);
-        foreach (var option in (Option[])[policies, assembly, rpc, tail, noWait, price, .. measures.All, seeds, boundOnly, threads, output, json, markdown, experiment, nodes, weights])
+        foreach (var option in (Option[])[policies, assembly, rpc, tail, noWait, price, .. measures.All, seeds, boundOnly, threads, output, json, markdown, experiment, nodes, weights, workers, routing])
         {
             command.Options.Add(option);
         }
@@ -107,8 +119,19 @@ internal static class SimulateCommand
                 Directory.CreateDirectory(folder);
             }
 
+            var workerCounts = parsed.GetValue(workers) is { } counts ? ReadWorkers(counts) : [];
+            if (workerCounts.Count > 0 && trace.Concurrency(parsed) > 1)
+            {
+                throw new CommandException(CommandException.BadUsage, "--workers goes with --concurrency 1: an instance of the Functions app serves one request at a time.");
+            }
+
             if (sources.Count > 1 || seedList is not null || choices.Count == 0 || parsed.GetValue(markdown))
             {
+                if (workerCounts.Count > 0)
+                {
+                    throw new CommandException(CommandException.BadUsage, "--workers goes with one trace and no --seeds, --markdown or --bound-only: leave one of them out.");
+                }
+
                 List<ExperimentTrace> traces =
                 [
                     .. sources.SelectMany(source => (source.Seeded ? seedList ?? [parsed.GetValue(trace.Seed)] : [parsed.GetValue(trace.Seed)])
@@ -136,7 +159,16 @@ internal static class SimulateCommand
 
             var chosen = trace.Open(parsed, sources[0], parsed.GetValue(trace.Seed));
             options = options with { RecordSeries = folder is not null };
-            var comparison = Compare(chosen, choices, sweep: folder is not null, options, parsed.GetValue(threads), prices, sortBy, cancellationToken);
+            List<(PolicyChoice Policy, VirtualWorkerOptions? Workers)> asked =
+            [
+                .. choices.SelectMany(c => workerCounts.Select(n => new VirtualWorkerOptions
+                {
+                    Count = n,
+                    Routing = Enum.Parse<WorkerRouting>(parsed.GetValue(routing)!, ignoreCase: true),
+                    Seed = (int)(parsed.GetValue(trace.Seed) & int.MaxValue),
+                }).Prepend(null).Select(w => (c, w))),
+            ];
+            var comparison = Compare(chosen, asked, sweep: folder is not null, options, parsed.GetValue(threads), prices, sortBy, cancellationToken);
             if (folder is not null)
             {
                 SimulateOutput.Save(comparison, TypedOptions(parsed), folder);
@@ -165,6 +197,14 @@ internal static class SimulateCommand
     private static string Quoted(string word) => word.All(c => char.IsAsciiLetterOrDigit(c) || "-_.,:/=".Contains(c, StringComparison.Ordinal))
         ? word
         : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+
+    private static List<int> ReadWorkers(string list) =>
+    [
+        .. list.Split(',').Select(n => int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count is >= 1 and <= VirtualWorkerOptions.MostWorkers
+            ? count
+            : throw new CommandException(
+                CommandException.BadUsage, $"--workers \"{list}\": \"{n}\" is no number of workers. Give numbers from 1 to {VirtualWorkerOptions.MostWorkers} with commas between them, as 1,2,4.")),
+    ];
 
     /// <summary>The options of an experiment's file with those that were typed behind them.</summary>
     private static ParseResult WithFile(Command command, ParseResult parsed, string? file)
@@ -213,7 +253,7 @@ internal static class SimulateCommand
     /// <summary>Every policy and the bound, as many at a time as there are processors; each reads the trace for itself.</summary>
     private static Comparison Compare(
         ChosenTrace chosen,
-        List<PolicyChoice> choices,
+        List<(PolicyChoice Policy, VirtualWorkerOptions? Workers)> choices,
         bool sweep,
         VirtualOptions options,
         int threads,
@@ -222,13 +262,13 @@ internal static class SimulateCommand
         CancellationToken cancellationToken)
     {
         var swept = sweep ? SimulateOutput.Sweep : [];
-        List<PolicyChoice> runs = [.. choices, .. swept.Select(s => PolicyCatalog.Parse(s.Policy))];
+        List<(PolicyChoice Policy, VirtualWorkerOptions? Workers)> runs = [.. choices, .. swept.Select(s => (PolicyCatalog.Parse(s.Policy), (VirtualWorkerOptions?)null))];
         var results = new VirtualResult?[runs.Count];
         ClairvoyantBound? bound = null;
         var perRun = options with { Parallelism = Math.Max(1, threads / runs.Count) };
         try
         {
-            SimulateProgress.Run([.. runs.Select(c => c.Name), "clairvoyant"], (report, token) =>
+            SimulateProgress.Run([.. runs.Select(r => VirtualContest.NameOf(r.Policy, r.Workers)), "clairvoyant"], (report, token) =>
                 Parallel.For(0, runs.Count + 1, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = token }, i =>
                 {
                     if (i == runs.Count)
@@ -238,8 +278,8 @@ internal static class SimulateCommand
                     }
                     else
                     {
-                        var recorded = perRun with { RecordSeries = options.RecordSeries && i < choices.Count };
-                        results[i] = VirtualContest.Run(chosen.Trace, runs[i], recorded, new Relay<long>(played => report(i, played)), token);
+                        var recorded = perRun with { RecordSeries = options.RecordSeries && i < choices.Count, Workers = runs[i].Workers };
+                        results[i] = VirtualContest.Run(chosen.Trace, runs[i].Policy, recorded, new Relay<long>(played => report(i, played)), token);
                     }
                 }),
                 () => chosen.Trace.ReadRequests().LongCount(),

@@ -41,6 +41,8 @@ internal static class SimulateOutput
     // The document is read by people and programs, and never embedded in HTML: quotes stay quotes.
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    private static readonly JsonSerializerOptions Camel = new(JsonSerializerDefaults.Web);
+
     /// <summary>The two sweeps of the ATC'20 plot: keep-alives for all functions alike, and the hybrid histogram by its range.</summary>
     public static IReadOnlyList<(SweepFamily Family, string Label, string Policy)> Sweep { get; } =
     [
@@ -81,7 +83,7 @@ internal static class SimulateOutput
             ["requests"] = comparison.Bound.Requests,
             ["results"] = new JsonArray(
             [
-                .. comparison.Ranked.Select(r => Row(r.Policy, isBound: false, m => m.Of(r), r.Elapsed.TotalSeconds)),
+                .. comparison.Ranked.Select(r => Row(r.Policy, isBound: false, m => m.Of(r), r.Elapsed.TotalSeconds, r.Traffic)),
                 Row(BoundName, isBound: true, m => m.OfBound(comparison.Bound), elapsedSeconds: null),
             ]),
             ["bestBy"] = new JsonArray(
@@ -115,7 +117,7 @@ internal static class SimulateOutput
 
         return document.ToJsonString(Indented);
 
-        JsonObject Row(string policy, bool isBound, Func<Measure, double?> valueOf, double? elapsedSeconds)
+        JsonObject Row(string policy, bool isBound, Func<Measure, double?> valueOf, double? elapsedSeconds, WorkerTraffic? traffic = null)
         {
             var row = new JsonObject { ["policy"] = policy, ["isBound"] = isBound };
             foreach (var measure in measures)
@@ -124,6 +126,11 @@ internal static class SimulateOutput
             }
 
             row["elapsedSeconds"] = elapsedSeconds;
+            if (traffic is not null)
+            {
+                row["traffic"] = JsonSerializer.SerializeToNode(traffic, Camel);
+            }
+
             return row;
         }
     }
@@ -138,6 +145,13 @@ internal static class SimulateOutput
             {
                 Console.WriteLine(sentence);
             }
+        }
+
+        foreach (var run in comparison.Ranked.Where(r => r.Traffic is not null))
+        {
+            var (sent, per) = (run.Traffic!, 1e6 / Math.Max(1, run.Score.Requests));
+            Console.WriteLine(Invariant(
+                $"{run.Policy}, per million requests: {sent.Reports * per:N0} reports, {sent.Beats * per:N0} beats, {sent.Reads * per:N0} reads, {sent.Orchestrations * per:N0} orchestrations, {sent.ForwardedReleases * per:N0} forwarded releases."));
         }
 
         Console.WriteLine(ClairvoyantBound.Holds(comparison.Bound.Concurrency));

@@ -1,0 +1,59 @@
+using FuncScaler.ContestSimulator.Traces.Presets;
+using FuncScaler.ContestSimulator.Virtual;
+using FuncScaler.Policies;
+using FuncScaler.Tests.Platform;
+
+namespace FuncScaler.Tests.Virtual;
+
+/// <summary>The workers of the Functions app in virtual time.</summary>
+public sealed class VirtualWorkersTests
+{
+    [Fact]
+    public void One_worker_decides_as_the_self_host_does()
+    {
+        var (alone, worker) = (Run("ttl:20", null), Run("ttl:20", new VirtualWorkerOptions()));
+
+        Assert.Equal((alone.Score.Total, alone.ColdStarts, alone.Waited), (worker.Score.Total, worker.ColdStarts, worker.Waited));
+        Assert.Equal(("ttl:20", "ttl:20 @1"), (alone.Policy, worker.Policy));
+        Assert.Null(alone.Traffic);
+        Assert.True(worker.Traffic!.Reports > 0);
+    }
+
+    [Theory]
+    [InlineData("adaptive", WorkerRouting.Random)]
+    [InlineData("ttl:300", WorkerRouting.Function)]
+    [InlineData("provisioned:2", WorkerRouting.Random)]
+    public void The_same_input_gives_the_same_result(string policy, WorkerRouting routing)
+    {
+        var workers = new VirtualWorkerOptions { Count = 3, Routing = routing };
+        var (one, other) = (Run(policy, workers), Run(policy, workers));
+
+        Assert.Equal(one.Score, other.Score);
+        Assert.Equal(one.Traffic, other.Traffic);
+    }
+
+    [Fact]
+    public void Releases_meet_their_instances_where_a_functions_requests_go_to_one_worker()
+    {
+        var (random, function) = (Run("ttl:60", new VirtualWorkerOptions { Count = 4 }), Run("ttl:60", new VirtualWorkerOptions { Count = 4, Routing = WorkerRouting.Function }));
+
+        Assert.Equal(0, function.Traffic!.ForwardedReleases);
+        Assert.InRange(random.Traffic!.ForwardedReleases / (double)random.Score.Requests, 0.6, 0.9);
+        Assert.True(function.Score.Total > random.Score.Total);
+    }
+
+    [Fact]
+    public void An_idle_instance_goes_over_the_ledger_to_the_worker_that_needs_it()
+    {
+        // Five requests, a minute and a half apart: a worker parks what it has not used for a minute, and whichever is asked next has it.
+        var requests = Enumerable.Range(0, 5).Select(i => ListTrace.Request(i * 90_000, 100)).ToArray();
+        var result = VirtualContest.Run(
+            new ListTrace([ListTrace.Function("f", 1024, 5000)], requests), PolicyCatalog.Parse("ttl:300"), new VirtualOptions { Workers = new VirtualWorkerOptions { Count = 8, Seed = 3 } });
+
+        Assert.Equal((5, 1), (result.Score.Requests, result.ColdStarts));
+        Assert.InRange(result.Waited, 2, 4);
+    }
+
+    private static VirtualResult Run(string policy, VirtualWorkerOptions? workers) => VirtualContest.Run(
+        PresetCatalog.Create("dense", 1, 60), PolicyCatalog.Parse(policy), new VirtualOptions { Workers = workers });
+}
