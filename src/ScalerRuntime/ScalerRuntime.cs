@@ -38,11 +38,12 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
         _logger = logger;
         Policy = policy;
         var held = HeldCalls.For(backend);
-        _core = new ScalerCore(policy, HeldCalls.PriceCreates(options.Pool, backend, held));
+        _core = new ScalerCore(policy, HeldCalls.PriceCreates(options.Pool, backend, held) with { Placement = backend.Placement });
         Executor = new CoreExecutor(_core, backend, held, options, time, logger, AfterEvent, scheduling);
         Reports = new CoreReports(_core, Executor, policy, backend.Name);
         _metrics = options.Measured ? new RuntimeMetrics(Reports.Read, time) : null;
         _reconciler = new Reconciler(_core, Executor, backend, options, time, logger);
+        backend.SlotWantedBack += GiveBack;
     }
 
     /// <summary>How functions are served.</summary>
@@ -112,10 +113,18 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
             return;
         }
 
+        _backend.SlotWantedBack -= GiveBack;
         _metrics?.Dispose();
         await _reconciler.DisposeAsync().ConfigureAwait(false);
         await Executor.DisposeAsync().ConfigureAwait(false);
         await _backend.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private bool GiveBack(MetaKey function, SlotTicket slot)
+    {
+        var given = false;
+        Executor.Do((nowUs, effects) => given = _core.GiveBack(nowUs, function, slot, effects));
+        return given;
     }
 
     private async Task ForceAsync()

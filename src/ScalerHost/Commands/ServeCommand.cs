@@ -3,6 +3,7 @@ using System.CommandLine.Completions;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using FuncScaler.ContestSimulator.Nodes;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Rehearsing;
 using FuncScaler.Runtime.Service;
@@ -53,10 +54,12 @@ internal static class ServeCommand
             "--otlp",
             $"The OpenTelemetry collector that metrics and traces go to, by OTLP over HTTP, for example http://127.0.0.1:4318; also as {TelemetryExport.OtlpVariable}",
             "URL");
+        var contract = NodeServing.Contract();
+        var weights = NodeServing.Weights("With --contract 2020: the weights of calls and of nodes", NodeWeights.Even);
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, the same as JSON under /api, the dashboard at /, GET /metrics for Prometheus")
         {
-            backend, platform, wait, listen, security, limits, insecure, grpcPort, httpPort, policy, maxWaiting, maxDelay, maxMemory, noWait, keep, otlp, verbose,
+            backend, platform, wait, listen, security, limits, insecure, grpcPort, httpPort, policy, maxWaiting, maxDelay, maxMemory, noWait, keep, otlp, verbose, contract, weights,
         };
         foreach (var option in price.All)
         {
@@ -78,11 +81,17 @@ internal static class ServeCommand
                 : null;
             var watch = parsed.GetValue(security) is { } securityFile ? SecurityWatch.Open(securityFile, TimeProvider.System) : null;
             ListenRule.Check(address, watch, parsed.GetValue(insecure));
-            var opened = BackendFile.Open(name, file, platformAddress);
+            var nodes = parsed.GetValue(contract) == NodeServing.Edition
+                ? NodeServing.Open(
+                    parsed.GetResult(platform) is { Implicit: false } ? platformAddress : NodeServing.EndpointOfEnvironment(), parsed.GetValue(weights), TimeProvider.System)
+                : null;
+            platformAddress = nodes?.ResourceManager ?? platformAddress;
+            var opened = nodes?.Backend ?? BackendFile.Open(name, file, platformAddress);
             var options = new ScalerServerOptions
             {
                 Address = address,
-                GrpcPort = parsed.GetValue(grpcPort),
+                GrpcPort = nodes is not null && parsed.GetResult(grpcPort) is null or { Implicit: true } ? NodeServing.SchedulerPort : parsed.GetValue(grpcPort),
+                NodePrice = nodes?.Price,
                 HttpPort = parsed.GetValue(httpPort),
                 Policy = CommonOptions.ParsePolicy(parsed.GetValue(policy)!),
                 Runtime = new ScalerRuntimeOptions
@@ -91,6 +100,7 @@ internal static class ServeCommand
                     {
                         LatencyPriceGbs = price.Read(parsed),
                         LatencyPricesGbs = price.ReadOwn(parsed),
+                        PriceNowGbs = nodes is null ? null : key => nodes.Price.PriceGbs(key),
                         MaxWaiting = parsed.GetValue(maxWaiting) / 2,
                         MaxWaitingInTotal = parsed.GetValue(maxWaiting),
                     }),
