@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using FuncScaler.Nodes;
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Dashboard;
@@ -7,6 +8,7 @@ using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
 using FuncScaler.ScalerHost.Security;
 using FuncScaler.SlotBackends;
+using FuncScaler.SlotBackends.Nodes;
 using Grpc.AspNetCore.Server;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -54,6 +56,12 @@ public sealed record ScalerServerOptions
 
     /// <summary>The limits of functions; null for none. Disposed with the server.</summary>
     public LimitsWatch? Limits { get; init; }
+
+    /// <summary>
+    /// What a second of waiting is worth under the 2020 contest's score: its Scheduler is served too, beside the 2023 contest's. Null for not at all.
+    /// Needs a backend of nodes.
+    /// </summary>
+    public SharedNodePrice? NodePrice { get; init; }
 
     /// <summary>The OpenTelemetry collector; null for the one that <see cref="TelemetryExport.OtlpVariable"/> names, if any.</summary>
     public Uri? Otlp { get; init; }
@@ -116,6 +124,7 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Services.AddScalerGrpc();
         builder.Services.AddSingleton<IScaler>(_ => Runtime!);
         builder.Services.AddSingleton<ScalerService>();
+        builder.Services.AddSingleton(services => new NodeSchedulerService(services.GetRequiredService<IScaler>(), options.NodePrice, new MemorySharing()));
         builder.Services.AddSingleton<ScalerJsonApi>();
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton<IDashboardSource>(_ => Runtime!);
@@ -135,6 +144,11 @@ public sealed class ScalerServer : IAsyncDisposable
         }
 
         _app.MapScalerGrpc();
+        if (options.NodePrice is not null)
+        {
+            _app.MapGrpcService<NodeSchedulerService>();
+        }
+
         SetServing(false);
         _app.MapScalerJson(loopbackOnly: IPAddress.IsLoopback(options.Address));
         _app.MapDashboard();

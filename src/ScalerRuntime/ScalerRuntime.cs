@@ -43,13 +43,14 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
         _state = options.State;
         _core = new ScalerCore(
             policy,
-            HeldCalls.PriceCreates(options.Pool, backend, held),
+            HeldCalls.PriceCreates(options.Pool, backend, held) with { Placement = backend.Placement },
             _state is null ? null : new ScalerCoreState { LastTicket = _state.LastTicket, Journal = _state, Learned = _state });
         Executor = new CoreExecutor(_core, backend, held, options, time, logger, AfterEvent, scheduling);
         Reports = new CoreReports(_core, Executor, policy, backend.Name);
         _metrics = options.Measured ? new RuntimeMetrics(Reports.Read, time) : null;
         _reconciler = new Reconciler(_core, Executor, backend, options, time, logger);
         _state?.Begin(Executor, _core);
+        backend.SlotWantedBack += GiveBack;
     }
 
     /// <summary>How functions are served.</summary>
@@ -119,11 +120,19 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
             return;
         }
 
+        _backend.SlotWantedBack -= GiveBack;
         _metrics?.Dispose();
         await _reconciler.DisposeAsync().ConfigureAwait(false);
         _state?.Dispose();
         await Executor.DisposeAsync().ConfigureAwait(false);
         await _backend.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private bool GiveBack(MetaKey function, SlotTicket slot)
+    {
+        var given = false;
+        Executor.Do((nowUs, effects) => given = _core.GiveBack(nowUs, function, slot, effects));
+        return given;
     }
 
     private async Task ForceAsync()

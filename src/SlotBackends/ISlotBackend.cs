@@ -29,6 +29,23 @@ public interface ISlotBackend : IAsyncDisposable
         }
     }
 
+    /// <summary>Where slots share nodes, what pools ask about that; null where each slot stands for itself.</summary>
+    ISlotPlacement? Placement => null;
+
+    /// <summary>
+    /// The memory of an idle instance is wanted for another function. Raised on any thread. The answer is false where a request uses it: then it stays.
+    /// </summary>
+    event Func<MetaKey, SlotTicket, bool>? SlotWantedBack
+    {
+        add
+        {
+        }
+
+        remove
+        {
+        }
+    }
+
     /// <summary>Creates a slot of the function's memory. A slot may exist although this fails: see <see cref="SlotFailure.OutcomeUnknown"/>.</summary>
     /// <param name="ticket">The scaler's number for it; an adapter that can, names the slot after it, so that it can be found again.</param>
     /// <param name="function">The function it is meant for.</param>

@@ -35,7 +35,7 @@ public static class HtmlReportWriter
 
     private const string BoundName = "clairvoyant";
 
-    private static string Style { get; } = Resource("report.css");
+    internal static string Style { get; } = Resource("report.css");
 
     private static string Script { get; } = Resource("report.js");
 

@@ -174,17 +174,18 @@ public sealed class ContestTrace : ITrace
             fields.Require(memoryMb >= 0, "memoryInMb");
             fields.Require(initMs >= 0, "initDurationInMs");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // The latter where a name has an escape that is half a character.
             throw BrokenJson(path, lineNumber, e);
         }
 
         return new TraceFunction(new FunctionMeta(new MetaKey(key!), runtime, (int)timeoutSeconds, (int)memoryMb), initMs * 1000);
     }
 
-    private static TraceFormatException BrokenJson(string path, long lineNumber, JsonException e) =>
+    private static TraceFormatException BrokenJson(string path, long lineNumber, Exception e) =>
         TraceFile.LineError(
-            path, lineNumber, $"broken JSON at byte {(e.BytePositionInLine ?? 0) + 1}", "every line must be one complete JSON object", e);
+            path, lineNumber, $"broken JSON at byte {((e as JsonException)?.BytePositionInLine ?? 0) + 1}", "every line must be one complete JSON object", e);
 
     private bool TryParseNext(Utf8LineReader lines, out TraceRequest request)
     {
@@ -234,8 +235,9 @@ public sealed class ContestTrace : ITrace
             fields.Require(durationMs >= 0, "durationsInMs");
             fields.Require(statusCode >= 0, "statusCode");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // The latter where a name has an escape that is half a character.
             throw BrokenJson(lines.Path, lines.LineNumber, e);
         }
 

@@ -42,17 +42,20 @@ public interface ITrace
 /// <summary>A trace that cannot be read: the message names the file, the line and the field, and says how to mend it.</summary>
 public sealed class TraceFormatException : Exception
 {
+    /// <summary>The most characters of a message: it quotes what a file says.</summary>
+    private const int LongestMessage = 1000;
+
     public TraceFormatException()
     {
     }
 
     public TraceFormatException(string message)
-        : base(message)
+        : base(RemoteWords.Clean(message, LongestMessage))
     {
     }
 
     public TraceFormatException(string message, Exception innerException)
-        : base(message, innerException)
+        : base(RemoteWords.Clean(message, LongestMessage), innerException)
     {
     }
 }

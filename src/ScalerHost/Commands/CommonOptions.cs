@@ -182,7 +182,7 @@ internal static class CommonOptions
         }
     }
 
-    private delegate bool Reader<T>(string text, out T? value);
+    public delegate bool Reader<T>(string text, out T? value);
 
     private static bool IsNumber(string text, double least, double most, out double? number)
     {
@@ -194,7 +194,7 @@ internal static class CommonOptions
     /// <summary>
     /// The one way in which options are read: what cannot be read is an error of <see cref="SettingErrors"/>'s form, before anything is begun.
     /// </summary>
-    private static Option<T> Read<T>(string name, string description, string help, Reader<T> read, string wrong, string mend) => new(name)
+    public static Option<T> Read<T>(string name, string description, string help, Reader<T> read, string wrong, string mend) => new(name)
     {
         Description = description,
         HelpName = help,

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FuncScaler.ContestSimulator.Nodes;
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Traces.Presets;
@@ -33,9 +34,12 @@ internal static class ContestCommand
         var output = CommonOptions.Path("--out", "Write result_<data set>.json into this folder", "DIR");
         var watch = new Option<bool>("--watch") { Description = "Serve a dashboard of each run while it lasts, and print where on standard error" };
         var json = new Option<bool>("--json") { Description = "Print the results as one JSON array, and nothing else, on standard output" };
+        var edition = NodeServing.Play();
+        var load = new Option<string>("--load") { Description = $"With --edition 2020: what is played: {string.Join(", ", NodePresets.Names)}", HelpName = "LOAD", DefaultValueFactory = _ => NodePresets.Mixed };
+        var weights = NodeServing.Weights("With --edition 2020: the weights of calls and of nodes", NodeWeights.Even);
         var command = new Command("contest", "Play the contest: replay a trace in real time against the scaler over gRPC, and score it");
         trace.AddTo(command);
-        foreach (var option in new Option[] { policy, noWait, tail, scaler, port, output, watch, json })
+        foreach (var option in new Option[] { policy, noWait, tail, scaler, port, output, watch, json, edition, load, weights })
         {
             command.Options.Add(option);
         }
@@ -44,6 +48,32 @@ internal static class ContestCommand
         {
             var choice = CommonOptions.ParsePolicy(parsed.GetValue(policy)!);
             var scalerAddress = parsed.GetValue(scaler);
+            if (parsed.GetValue(edition) == NodeServing.Edition)
+            {
+                List<NodeComparison> played =
+                [
+                    await NodeContestRun.RunAsync(
+                        parsed.GetValue(load)!,
+                        parsed.GetValue(trace.Seed),
+                        parsed.GetValue(trace.Length) ?? NodeContestRun.LengthSeconds,
+                        parsed.GetValue(weights),
+                        choice.Name,
+                        scalerAddress,
+                        parsed.GetResult(port) is null or { Implicit: true } ? NodeServing.ResourceManagerPort : parsed.GetValue(port),
+                        cancellationToken).ConfigureAwait(false),
+                ];
+                if (parsed.GetValue(json))
+                {
+                    Console.WriteLine(NodeSimulation.Json(played).ToJsonString(Indented));
+                }
+                else
+                {
+                    NodeSimulation.Print(played);
+                }
+
+                return 0;
+            }
+
             var chosen = trace.Choose(parsed, PresetSeconds);
             var runs = chosen is null
                 ? MakeDemo(parsed.GetValue(trace.Seed))

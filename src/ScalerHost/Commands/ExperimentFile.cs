@@ -50,9 +50,10 @@ internal static class ExperimentFile
 
             return words;
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new CommandException(CommandException.BadUsage, $"--experiment \"{path}\", line {(e.LineNumber ?? 0) + 1}: broken JSON; write an object of options.", e);
+            // The latter where an escape is half a character.
+            throw new CommandException(CommandException.BadUsage, $"--experiment \"{path}\", line {((e as JsonException)?.LineNumber ?? 0) + 1}: broken JSON; write an object of options.", e);
         }
     }
 

@@ -3,6 +3,7 @@ using System.CommandLine.Completions;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using FuncScaler.ContestSimulator.Nodes;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Rehearsing;
 using FuncScaler.Runtime.Service;
@@ -58,10 +59,12 @@ internal static class ServeCommand
             "--otlp",
             $"The OpenTelemetry collector that metrics and traces go to, by OTLP over HTTP, for example http://127.0.0.1:4318; also as {TelemetryExport.OtlpVariable}",
             "URL");
+        var contract = NodeServing.Contract();
+        var weights = NodeServing.Weights("With --contract 2020: the weights of calls and of nodes", NodeWeights.Even);
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, the same as JSON under /api, the dashboard at /, GET /metrics for Prometheus")
         {
-            backend, platform, wait, listen, security, limits, insecure, grpcPort, httpPort, policy, maxWaiting, maxDelay, maxMemory, noWait, keep, state, otlp, verbose,
+            backend, platform, wait, listen, security, limits, insecure, grpcPort, httpPort, policy, maxWaiting, maxDelay, maxMemory, noWait, keep, state, otlp, verbose, contract, weights,
         };
         foreach (var option in price.All)
         {
@@ -85,12 +88,23 @@ internal static class ServeCommand
             ListenRule.Check(address, watch, parsed.GetValue(insecure));
             var level = parsed.GetValue(verbose) ? LogLevel.Information : LogLevel.Warning;
             using var loggers = LoggerFactory.Create(logging => logging.AddLineConsole(withStackTraces: false).SetMinimumLevel(level));
+            var nodes = parsed.GetValue(contract) == NodeServing.Edition
+                ? NodeServing.Open(
+                    parsed.GetResult(platform) is { Implicit: false } ? platformAddress : NodeServing.EndpointOfEnvironment(), parsed.GetValue(weights), TimeProvider.System)
+                : null;
+            if (nodes is not null && parsed.GetValue(state) is not null)
+            {
+                throw new CommandException(CommandException.BadUsage, "--state goes with --contract 2023: what stands on nodes is not kept. Leave one of them out.");
+            }
+
             using var kept = parsed.GetValue(state) is { } stateFile ? OpenState(stateFile, loggers.CreateLogger<DurableState>()) : null;
-            var opened = BackendFile.Open(name, file, platformAddress, kept?.Run);
+            platformAddress = nodes?.ResourceManager ?? platformAddress;
+            var opened = nodes?.Backend ?? BackendFile.Open(name, file, platformAddress, kept?.Run);
             var options = new ScalerServerOptions
             {
                 Address = address,
-                GrpcPort = parsed.GetValue(grpcPort),
+                GrpcPort = nodes is not null && parsed.GetResult(grpcPort) is null or { Implicit: true } ? NodeServing.SchedulerPort : parsed.GetValue(grpcPort),
+                NodePrice = nodes?.Price,
                 HttpPort = parsed.GetValue(httpPort),
                 Policy = CommonOptions.ParsePolicy(parsed.GetValue(policy)!),
                 Runtime = new ScalerRuntimeOptions
@@ -102,6 +116,7 @@ internal static class ServeCommand
                         InstancePrefix = kept is null ? ScalerRuntimeOptions.NewInstancePrefix() : $"i-{kept.Run}-",
                         LatencyPriceGbs = price.Read(parsed),
                         LatencyPricesGbs = price.ReadOwn(parsed),
+                        PriceNowGbs = nodes is null ? null : key => nodes.Price.PriceGbs(key),
                         MaxWaiting = parsed.GetValue(maxWaiting) / 2,
                         MaxWaitingInTotal = parsed.GetValue(maxWaiting),
                     }),

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using FuncScaler.ContestSimulator.Experiments;
+using FuncScaler.ContestSimulator.Nodes;
 using FuncScaler.ContestSimulator.Reports;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Virtual;
@@ -43,6 +44,18 @@ internal static class SimulateCommand
         var assembly = CommonOptions.Path("--policy-assembly", "Offer the policies of this file too: an assembly with a public IPolicySource", "DLL");
         var markdown = new Option<bool>("--markdown") { Description = "Print the tables as Markdown" };
         var experiment = CommonOptions.Path("--experiment", "Take options from this file, a JSON object of them by name; what is typed besides is added", "FILE");
+        var nodes = new Option<string?>("--nodes")
+        {
+            Description = $"Play the 2020 contest instead, where instances stand on nodes: {string.Join(", ", NodePresets.Names)}, or several with commas; --policy then names schedulers: {string.Join(", ", NodeSchedulers.Names)}, or any policy",
+            HelpName = "LOAD",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var weights = new Option<string>("--weights")
+        {
+            Description = "With --nodes: the weights of calls and of nodes; several pairs with semicolons",
+            HelpName = "W1,W2",
+            DefaultValueFactory = _ => "0.5,0.5;0.75,0.25",
+        };
         var workers = new Option<string?>("--workers")
         {
             Description = $"Run each policy on so many workers of the Functions app besides, 1 to {VirtualWorkerOptions.MostWorkers}: 1,2,4",
@@ -56,7 +69,7 @@ internal static class SimulateCommand
         routing.AcceptOnlyFromAmong("random", "function");
         var command = new Command("simulate", "Compare policies on a trace in virtual time, next to what perfect knowledge could reach");
         trace.AddTo(command);
-        foreach (var option in (Option[])[policies, assembly, rpc, tail, noWait, restartAt, restartKeeps, price, .. measures.All, limits, seeds, boundOnly, threads, output, json, markdown, experiment, workers, routing])
+        foreach (var option in (Option[])[policies, assembly, rpc, tail, noWait, restartAt, restartKeeps, price, .. measures.All, limits, seeds, boundOnly, threads, output, json, markdown, experiment, nodes, weights, workers, routing])
         {
             command.Options.Add(option);
         }
@@ -64,6 +77,33 @@ internal static class SimulateCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             parsed = WithFile(command, parsed, parsed.GetValue(experiment));
+            if (parsed.GetResult(nodes) is not null)
+            {
+                var comparisons = NodeSimulation.Run(
+                    parsed.GetValue(nodes) ?? string.Join(',', NodePresets.Names),
+                    parsed.GetResult(policies) is { Implicit: false } ? parsed.GetValue(policies) : null,
+                    NodeSimulation.ParseWeights(parsed.GetValue(weights)!),
+                    parsed.GetValue(seeds) is { } nodeSeeds ? SeedList.Parse(nodeSeeds) : [parsed.GetValue(trace.Seed)],
+                    parsed.GetValue(trace.Length) ?? NodePresets.LengthSeconds,
+                    parsed.GetValue(threads),
+                    cancellationToken);
+                if (parsed.GetValue(output) is { } nodeFolder)
+                {
+                    NodeSimulation.Save(comparisons, parsed.GetValue(trace.Length) ?? NodePresets.LengthSeconds, nodeFolder);
+                }
+
+                if (parsed.GetValue(json))
+                {
+                    Console.WriteLine(NodeSimulation.Json(comparisons).ToJsonString());
+                }
+                else
+                {
+                    NodeSimulation.Print(comparisons);
+                }
+
+                return 0;
+            }
+
             var sources = trace.Sources(parsed);
             if (sources.Count == 0)
             {

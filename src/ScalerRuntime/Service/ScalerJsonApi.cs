@@ -167,14 +167,11 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
                 return Error(StatusCode.InvalidArgument, $"the body is {http.ContentType ?? "of no type"}: send application/json", StatusCodes.Status415UnsupportedMediaType);
             }
 
-            var body = JsonNode.Parse(await ReadAsync(http.Body, aborted).ConfigureAwait(false)) as JsonObject
-                ?? throw new JsonException("it is no object");
-            if (body.Remove("assignment", out var spelledOut))
+            if (Read<TRequest>(await ReadAsync(http.Body, aborted).ConfigureAwait(false), out var body, out var wrong) is not { } request)
             {
-                body.TryAdd("assigment", spelledOut);
+                return Error(StatusCode.InvalidArgument, $"the body is not a {new TRequest().Descriptor.Name} in JSON: {RemoteWords.Clean(wrong)}");
             }
 
-            var request = Parser.Parse<TRequest>(body.ToJsonString());
             return new JsonAnswer(200, await handle(request, body).ConfigureAwait(false));
         }
         catch (RpcException e)
@@ -200,9 +197,28 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
         {
             return Error(StatusCode.InvalidArgument, "the body is no valid UTF-8");
         }
-        catch (Exception e) when (e is JsonException or InvalidJsonException or InvalidProtocolBufferException or ArgumentException)
+    }
+
+    /// <returns>Null where the text is none.</returns>
+    private static TRequest? Read<TRequest>(string text, out JsonObject body, out string wrong)
+        where TRequest : IMessage, new()
+    {
+        (body, wrong) = ([], "");
+        try
         {
-            return Error(StatusCode.InvalidArgument, $"the body is not a {new TRequest().Descriptor.Name} in JSON: {e.Message}");
+            body = JsonNode.Parse(text) as JsonObject ?? throw new JsonException("it is no object");
+            if (body.Remove("assignment", out var spelledOut))
+            {
+                body.TryAdd("assigment", spelledOut);
+            }
+
+            return Parser.Parse<TRequest>(body.ToJsonString());
+        }
+        catch (Exception e) when (e is JsonException or InvalidJsonException or InvalidProtocolBufferException or ArgumentException or InvalidOperationException)
+        {
+            // The last where an escape is half a character.
+            wrong = e.Message;
+            return default;
         }
     }
 

@@ -184,6 +184,15 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         Finish(nowUs, pool, effects);
     }
 
+    /// <inheritdoc cref="SlotPool.GiveBack"/>
+    public bool GiveBack(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
+    {
+        var pool = PoolOf(function, ticket);
+        var given = pool.GiveBack(nowUs, ticket, effects);
+        Finish(nowUs, pool, effects);
+        return given;
+    }
+
     /// <summary>Does what is due, in all pools.</summary>
     public void Tick(long nowUs, List<Effect> effects)
     {

@@ -69,6 +69,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private bool _draining;
     private bool _probeOwed;
     private bool _plansAhead;
+    private double _holdingShare = 1;
 
     /// <param name="function">The function.</param>
     /// <param name="policy">Its policy; used by this pool alone.</param>
@@ -112,9 +113,10 @@ public sealed partial class SlotPool : IPoolState, IWakeable
 
     public ScoreLedger Ledger { get; }
 
-    double? IPoolState.LatencyPriceGbs => _latencyPriceGbs;
+    // To hold at a share of the memory's cost is to hold at a price that is so much higher.
+    double? IPoolState.LatencyPriceGbs => (_options.PriceNowGbs is { } now ? now(Function.Key) : _latencyPriceGbs) / _holdingShare;
 
-    double IPoolState.CreatePriceSeconds => _options.CreatePriceSeconds?.Invoke() ?? 0;
+    double IPoolState.CreatePriceSeconds => (_options.CreatePriceSeconds?.Invoke() ?? 0) + PlacementPriceSeconds;
 
     /// <summary>Instances that requests hold.</summary>
     public int BusyCount => _inventory.Busy;
@@ -212,7 +214,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             return;
         }
 
-        var free = Suspended ? null : _inventory.Usable(Places);
+        var free = Suspended ? null : NextUsable();
         if (free is null && WhyNotWait(deadlineUs) is { } overload)
         {
             // Before anything is learned or asked for: what is refused should cost as little as it can.
@@ -745,6 +747,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         if (slot.Requests == 0)
         {
             _inventory.Become(slot, SlotState.Idle, _nowUs);
+            _options.Placement?.Used(slot.Ticket, busy: false, _nowUs);
             DestroyUnlessKept(slot, depth: 1, "it is not worth keeping", effects);
         }
     }
@@ -810,6 +813,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         var place = _inventory.Give(slot, request, waitedUs, _nowUs);
         place.Callers = callers;
         place.DueUs = _nowUs + _assignmentLimitUs ?? long.MaxValue;
+        _options.Placement?.Used(slot.Ticket, busy: true, _nowUs);
         slot.MostRequests = Concurrency;
         slot.DueUs = slot.Requests == 1 ? place.DueUs : Math.Min(slot.DueUs, place.DueUs);
         WakeBy(slot.DueUs);
@@ -945,9 +949,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <summary>Asks the policy until when to keep an idle instance, and gives it back when that is over.</summary>
     private void DestroyUnlessKept(Slot slot, int depth, string reason, List<Effect> effects)
     {
-        slot.DueUs = _draining || IsAboveCeiling ? _nowUs
-            : FloorHolds ? long.MaxValue
-            : _policy.Keep(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses)).UntilUs;
+        slot.DueUs = _draining || IsAboveCeiling ? _nowUs : KeepUntilUs(slot, depth);
         if (IsFormer)
         {
             slot.DueUs = Math.Min(slot.DueUs, slot.SinceUs + _options.FormerKeepAlive.ToUs());
@@ -960,6 +962,14 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         }
 
         WakeBy(slot.DueUs);
+    }
+
+    private long KeepUntilUs(Slot slot, int depth)
+    {
+        _holdingShare = _options.Placement?.HoldingShare(slot.Ticket) ?? 1;
+        var untilUs = FloorHolds ? long.MaxValue : _policy.Keep(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses)).UntilUs;
+        _holdingShare = 1;
+        return _options.Placement?.Hold(slot.Ticket, _nowUs, untilUs) ?? untilUs;
     }
 
     /// <summary>An instance gets no further request, and is destroyed as soon as nobody holds it.</summary>

@@ -124,6 +124,15 @@ public sealed record SlotPoolOptions
     /// </summary>
     public Func<double>? CreatePriceSeconds { get; init; }
 
+    /// <summary>
+    /// What a second of waiting for a function is worth now, GB·s, where that changes with time; null from it where it follows from the contest's
+    /// score. Default null: <see cref="LatencyPriceGbs"/> and <see cref="LatencyPricesGbs"/> hold.
+    /// </summary>
+    public Func<MetaKey, double?>? PriceNowGbs { get; init; }
+
+    /// <summary>Where slots share nodes: what holding and creating one really costs, and which one is used first. Default null: each stands for itself.</summary>
+    public ISlotPlacement? Placement { get; init; }
+
     /// <summary>What instance ids begin with; the host makes it unique per process. Default "i-".</summary>
     public string InstancePrefix { get; init; } = "i-";
 

@@ -11,6 +11,9 @@ public sealed class SettingErrors
 {
     private const int LongestRead = 100;
 
+    /// <summary>A sentence quotes names out of a file, whatever stands there.</summary>
+    private const int LongestSentence = 2000;
+
     private readonly List<string> _sentences = [];
 
     /// <summary>A sentence for each error, in the order of finding; empty when all is well.</summary>
@@ -21,13 +24,13 @@ public sealed class SettingErrors
     /// <param name="read">What was read there.</param>
     /// <param name="wrong">What is wrong with it, for example "is no port".</param>
     /// <param name="mend">What to write instead, for example "give a whole number from 0 to 65535".</param>
-    public static string Sentence(string where, object? read, string wrong, string mend) => $"{where} {Shown(read)} {wrong}: {mend}.";
+    public static string Sentence(string where, object? read, string wrong, string mend) => Fit($"{where} {Shown(read)} {wrong}: {mend}.");
 
     /// <summary>Adds an error; parameters as for <see cref="Sentence"/>.</summary>
     public void Add(string where, object? read, string wrong, string mend) => _sentences.Add(Sentence(where, read, wrong, mend));
 
     /// <summary>Adds an error that is no single value's.</summary>
-    public void Add(string sentence) => _sentences.Add(sentence);
+    public void Add(string sentence) => _sentences.Add(Fit(sentence));
 
     /// <summary>Adds errors that were found elsewhere.</summary>
     public void AddRange(IEnumerable<string> sentences) => _sentences.AddRange(sentences);
@@ -58,4 +61,6 @@ public sealed class SettingErrors
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => RemoteWords.Clean(value.ToString() ?? "", LongestRead),
     };
+
+    private static string Fit(string sentence) => RemoteWords.Clean(sentence, LongestSentence);
 }

@@ -50,6 +50,10 @@ public static class SettingsJson
             var words = e.Message.Split(" LineNumber:")[0].Split(" Path:")[0].TrimEnd('.');
             errors.Add(string.Create(CultureInfo.InvariantCulture, $"line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1} is no JSON: {RemoteWords.Clean(words)}; write an object, as {{\"name\": value}}."));
         }
+        catch (InvalidOperationException)
+        {
+            errors.Add("a name or a text has an escape that is half a character, as \\ud800: write both halves, or the character itself.");
+        }
 
         throw new BackendSettingsException(errors.Sentences);
     }

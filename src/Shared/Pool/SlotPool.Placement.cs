@@ -1,0 +1,55 @@
+namespace FuncScaler.Pool;
+
+/// <summary>What a pool does with what it knows of where its slots stand (<see cref="ISlotPlacement"/>).</summary>
+public sealed partial class SlotPool
+{
+    private double PlacementPriceSeconds =>
+        _options.Placement?.CreateCostGbs(Function) is > 0 and var gbs && ((IPoolState)this).LatencyPriceGbs is > 0 and var price ? gbs / price : 0;
+
+    /// <summary>The backend wants an idle instance's memory back: it is destroyed, if it is idle still.</summary>
+    /// <returns>Whether it goes, or has gone.</returns>
+    public bool GiveBack(long nowUs, SlotTicket ticket, List<Effect> effects)
+    {
+        Advance(nowUs);
+        if (_inventory.Find(ticket) is not { } slot)
+        {
+            return true;
+        }
+
+        if (slot.State != SlotState.Idle)
+        {
+            return slot.State == SlotState.Destroying;
+        }
+
+        Destroy(slot, "its memory is wanted for another function", effects);
+        Settle(effects);
+        return true;
+    }
+
+    /// <summary>The instance that the next request gets: the fullest with a free place, else the idle one that stands best; null for none.</summary>
+    private Slot? NextUsable()
+    {
+        if (_options.Placement is not { } placement || IdleCount < 2)
+        {
+            return _inventory.Usable(Places);
+        }
+
+        if (_inventory.FullestFree(Places) is { } shared)
+        {
+            return shared;
+        }
+
+        var best = _inventory.IdleAt(IdleCount - 1);
+        var most = placement.Preference(best.Ticket);
+        for (var i = IdleCount - 2; i >= 0; i--)
+        {
+            var slot = _inventory.IdleAt(i);
+            if (placement.Preference(slot.Ticket) is var preference && preference > most)
+            {
+                (best, most) = (slot, preference);
+            }
+        }
+
+        return best;
+    }
+}

@@ -1,0 +1,64 @@
+using System.Text.Json.Nodes;
+
+namespace FuncScaler.Tests;
+
+/// <summary>The 2020 contest as users run it.</summary>
+public class NodeContestCommandTests
+{
+    [Fact]
+    public async Task A_run_over_sockets_ends_without_a_failure_and_beside_virtual_time()
+    {
+        var result = await FuncScalerProcess.RunAsync("contest", "--edition", "2020", "--length", "8", "--seed", "4", "--json");
+
+        Assert.Equal(0, result.ExitCode);
+        var runs = JsonNode.Parse(result.Output)!["runs"]!.AsArray();
+        Assert.Equal(["adaptive, real time", "adaptive, virtual time", "baseline", "bound"], runs.Select(r => (string)r!["scheduler"]!));
+        Assert.All(runs, r => Assert.Equal(0, (int)r!["failed"]!));
+        Assert.Equal((int)runs[1]!["calls"]!, (int)runs[0]!["calls"]!);
+        Assert.InRange((double)runs[0]!["nodeSeconds"]!, 1, 20 * 30);
+    }
+
+    [Fact]
+    public async Task Simulate_compares_schedulers_and_draws_the_nodes()
+    {
+        using var folder = new TemporaryFolder();
+
+        var result = await FuncScalerProcess.RunAsync(
+            "simulate", "--nodes", "turns", "--length", "60", "--seeds", "1,2", "--weights", "0.75,0.25", "--policy", "adaptive,diary", "--out", folder.Path);
+
+        Assert.Equal(0, result.ExitCode);
+        Assert.Contains("turns, weights 0.75/0.25", result.Output, StringComparison.Ordinal);
+        Assert.Contains("Nodes over time with diary", await File.ReadAllTextAsync(Path.Combine(folder.Path, "nodes.html")), StringComparison.Ordinal);
+        Assert.Equal(6, JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(folder.Path, "nodes.json")))!["runs"]!.AsArray().Count);
+    }
+
+    [Theory]
+    [InlineData("simulate --nodes none --length 10", "There is no load 'none'")]
+    [InlineData("simulate --nodes mixed --length 10 --weights 1", "is no pair of weights")]
+    [InlineData("simulate --nodes mixed --length 10 --policy none", "There is no policy 'none'")]
+    public async Task What_is_wrong_is_said(string arguments, string message)
+    {
+        var result = await FuncScalerProcess.RunAsync(arguments.Split(' '));
+
+        Assert.Equal(2, result.ExitCode);
+        Assert.Contains(message, result.Errors, StringComparison.Ordinal);
+    }
+
+    /// <summary>Our own scheduler, started as a contestant's is, played by a platform that only knows its address.</summary>
+    [Fact]
+    public async Task A_scheduler_that_serves_alone_is_played_by_its_address()
+    {
+        using var resources = new ReservedPort();
+        using var scheduler = new ReservedPort();
+        await using var serve = FuncScalerProcess.Start(
+            "serve", "--contract", "2020", "--platform", $"127.0.0.1:{resources.Number}", "--grpc-port", $"{scheduler.Number}", "--http-port", "0", "--platform-timeout", "60");
+
+        var result = await FuncScalerProcess.RunAsync(
+            "contest", "--edition", "2020", "--length", "6", "--scaler", $"127.0.0.1:{scheduler.Number}", "--port", $"{resources.Number}", "--json");
+
+        Assert.Equal(0, result.ExitCode);
+        var live = JsonNode.Parse(result.Output)!["runs"]![0]!;
+        Assert.Equal($"127.0.0.1:{scheduler.Number}", (string)live["scheduler"]!);
+        Assert.Equal(0, (int)live["failed"]!);
+    }
+}
