@@ -67,7 +67,7 @@ internal static class Mutator
     {
         var random = new Random(seed);
         var bytes = good.ToList();
-        for (var left = random.Next(4); left >= 0; left--)
+        for (var left = random.Next(2) == 0 ? 0 : random.Next(4); left >= 0; left--)
         {
             var at = random.Next(bytes.Count + 1);
             var length = Math.Min(random.Next(1, 12), bytes.Count - at);

@@ -83,6 +83,10 @@ public static class Rehearsal
                 return null;
             }
         }
+        catch (RpcException e) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException("the rehearsal was ended", e, cancellationToken);
+        }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             return limit.IsCancellationRequested ? $"it took longer than {Limit.TotalSeconds} s" : e.Message;

@@ -83,6 +83,7 @@ public sealed class TraceFuzzTests : TraceFolderTests
         }
 
         var readable = 0;
+        var last = "";
         Mutator.Try(good, mutant =>
         {
             File.WriteAllBytes(Path.Combine(Folder, name), mutant);
@@ -92,12 +93,13 @@ public sealed class TraceFuzzTests : TraceFolderTests
             }
             catch (TraceFormatException e)
             {
+                last = e.Message;
                 Assert.DoesNotContain(e.Message, char.IsControl);
             }
         });
 
         // Mutants that were all refused would have tested the first line alone.
-        Assert.True(Mutator.Count < 50 || readable > 0, "no mutant was read");
+        Assert.True(Mutator.Count < 50 || readable > 0, $"no mutant was read: {last}");
     }
 
     private static void Read(int seed, Func<ITrace> open)

@@ -26,6 +26,15 @@ public sealed class RehearsalTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => RunAsync(worker, cancelled.Token));
     }
 
+    [Fact]
+    public async Task A_rehearsal_that_is_no_longer_wanted_while_its_requests_wait_ends()
+    {
+        using var cancelled = new CancellationTokenSource();
+        var policy = new PolicyChoice("impatient", _ => new CancellingPolicy(cancelled));
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Rehearsal.RunAsync(policy, new SlotPoolOptions(), TimeProvider.System, cancelled.Token));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -49,4 +58,12 @@ public sealed class RehearsalTests
     private static Task<string?> RunAsync(bool worker, CancellationToken cancellationToken) => worker
         ? Rehearsal.RunAsync(Policy, new LeasingOptions(), TimeProvider.System, cancellationToken)
         : Rehearsal.RunAsync(Policy, new SlotPoolOptions(), TimeProvider.System, cancellationToken);
+
+    /// <summary>The first arrival ends the rehearsal.</summary>
+    private sealed class CancellingPolicy(CancellationTokenSource source) : IKeepAlivePolicy
+    {
+        public void RequestArrived(in PoolView pool) => source.Cancel();
+
+        public KeepDecision Keep(in PoolView pool, in IdleSlot slot) => KeepDecision.LetGoNow;
+    }
 }
