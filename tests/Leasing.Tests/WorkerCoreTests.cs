@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
@@ -12,6 +13,7 @@ public class WorkerCoreTests
     private const long Second = 1_000_000;
     private static readonly PolicyChoice Policy = PolicyCatalog.Parse("ttl:60");
     private static readonly LeasingOptions Options = new();
+    private static readonly MetaKey F = new("f");
     private readonly Dictionary<MetaKey, PoolLedger> _ledgers = [];
     private readonly Dictionary<WorkerId, WorkerLedger> _lives = [];
     private readonly List<string> _granted = [];
@@ -194,6 +196,83 @@ public class WorkerCoreTests
 
     private static WorkerCore NewWorker(string name, LeasingOptions? options = null) => new(new WorkerId(name), Policy, options ?? Options);
 
+    [Fact]
+    public void What_a_worker_has_learned_is_in_the_ledger_for_the_next_one()
+    {
+        var first = NewWorker("w1");
+        Play(first, 100);
+        Assert.Null(_ledgers[F].State.Learned);
+
+        // Told with a report that is due anyway, ten minutes after the first one.
+        RunFor(first, 600 * Second);
+        Play(first, 1);
+        RunFor(first, 20 * Second);
+        var state = LeasingJson.ReadLedger(LeasingJson.Write(_ledgers[F].State));
+        Assert.InRange(state.Learned!.Length, 1, WorkerReport.MostLearnedBytes);
+        Assert.Equal(101, state.LearnedArrivals);
+
+        var next = new WorkerCore(new WorkerId("w2"), Policy, Options, new Remembered(new LearnedBytes(state.Learned, _nowUs)));
+        Assign(next, "f", "new");
+        Assert.Equal(102, next.Find(F)!.Pool.Statistics.Arrivals);
+        next.Find(F)!.CheckInvariants();
+    }
+
+    [Fact]
+    public void A_worker_that_stops_tells_what_it_has_learned()
+    {
+        var worker = NewWorker("w1");
+        Play(worker, 5);
+        worker.Leave(_nowUs, []);
+        RunFor(worker, Second);
+        Assert.Equal(5, _ledgers[F].State.LearnedArrivals);
+    }
+
+    [Fact]
+    public void What_was_learned_from_fewer_requests_takes_its_place_after_an_hour_only()
+    {
+        var ledger = new PoolLedger(new LedgerState(), Policy, Options);
+        Tell(0, [1], 100);
+        Tell(1, [2], 99);
+        Assert.Equal([1], ledger.State.Learned!);
+        Tell(2, [3], 100);
+        Assert.Equal([3], ledger.State.Learned!);
+        Tell(3602, [4], 5);
+        Assert.Equal([4], ledger.State.Learned!);
+        Tell(3603, new byte[WorkerReport.MostLearnedBytes + 1], 500);
+        Assert.Equal([4], ledger.State.Learned!);
+
+        void Tell(long atSeconds, byte[] learned, long arrivals) => ledger.Report(
+            _nowUs + (atSeconds * Second),
+            new WorkerReport { Worker = new WorkerId($"w{atSeconds}"), Sequence = 1, FirstOperation = 1, Function = LocalPool.Unknown(F), Learned = learned, LearnedArrivals = arrivals },
+            []);
+    }
+
+    [Fact]
+    public void A_record_that_cannot_be_read_is_said_and_ignored()
+    {
+        var memory = new Remembered(new LearnedBytes(new byte[] { 1, 2, 3 }, _nowUs));
+        var worker = new WorkerCore(new WorkerId("w1"), Policy, Options, memory);
+        Assign(worker, "f", "r1");
+        Assert.Equal(1, worker.Find(F)!.Pool.Statistics.Arrivals);
+        Assert.Single(memory.Complaints);
+    }
+
+    /// <summary>Requests of a function, one after another.</summary>
+    private void Play(WorkerCore worker, int requests)
+    {
+        for (var i = 0; i < requests; i++)
+        {
+            var request = new RequestId($"{_nowUs}-{i}");
+            Assign(worker, "f", request.Value);
+            RunFor(worker, Second / 2);
+            var instance = worker.Find(F)!.Pool.Slots.First(s => s.Request == request).Instance;
+            var effects = new List<Effect>();
+            worker.Release(_nowUs, F, request, instance, default, effects);
+            Run(worker, effects);
+            RunFor(worker, Second / 2);
+        }
+    }
+
     private void Assign(WorkerCore worker, string function, string request)
     {
         var effects = new List<Effect>();
@@ -271,5 +350,20 @@ public class WorkerCoreTests
                     break;
             }
         }
+    }
+
+    private sealed class Remembered(LearnedBytes learned) : ILearnedMemory
+    {
+        public List<string> Complaints { get; } = [];
+
+        public LearnedBytes? Shared => null;
+
+        public LearnedBytes? Find(MetaKey function) => learned;
+
+        public void Keep(MetaKey function, LearnedBytes kept)
+        {
+        }
+
+        public void Ignored(MetaKey function, string why) => Complaints.Add(why);
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
@@ -5,6 +6,7 @@ using FuncScaler.Leasing.Messages;
 using FuncScaler.Runtime.Leasing;
 using FuncScaler.ScalerFunctions.Durable;
 using Microsoft.DurableTask.Client;
+using Microsoft.DurableTask.Client.Entities;
 using Microsoft.DurableTask.Entities;
 
 namespace FuncScaler.ScalerFunctions.Worker;
@@ -26,6 +28,9 @@ public sealed class DurableLedgers : ILedgers
 
     /// <summary>Whether the way to the ledgers is known.</summary>
     public bool Connected => _client.Task.IsCompletedSuccessfully;
+
+    /// <summary>Ends when the way is known.</summary>
+    internal Task WhenConnected => _client.Task;
 
     /// <summary>Takes the client that came with an invocation; all are the same.</summary>
     public void Connect(DurableTaskClient client)
@@ -78,6 +83,20 @@ public sealed class DurableLedgers : ILedgers
         var client = await _client.Task.WaitAsync(cancellationToken);
         await client.Entities.SignalEntityAsync(
             PoolNames.EntityOf(wish.Function.Key), nameof(SlotPoolEntity.SetProvisioned), wish, null, cancellationToken);
+    }
+
+    /// <inheritdoc />
+    public async IAsyncEnumerable<LedgerState> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var client = await _client.Task.WaitAsync(cancellationToken);
+        var query = new EntityQuery { InstanceIdStartsWith = nameof(SlotPoolEntity), IncludeState = true };
+        await foreach (var entity in client.Entities.GetAllEntitiesAsync<LedgerDocument>(query).WithCancellation(cancellationToken))
+        {
+            if (entity.IncludesState)
+            {
+                yield return entity.State.State;
+            }
+        }
     }
 
     /// <inheritdoc />

@@ -40,6 +40,10 @@ internal sealed partial class WorkerHostService(
             // Not before the worker has started: only then does the host pass invocations on.
             lifetime.ApplicationStarted.Register(() => _knocking = KnockAsync(new Uri(new Uri(options.Value.HostUrl), "api/ready"), _stopping.Token));
         }
+        else
+        {
+            _knocking = BeginWithFirstAsync(_stopping.Token);
+        }
 
         return Task.CompletedTask;
     }
@@ -58,6 +62,16 @@ internal sealed partial class WorkerHostService(
     {
         _http.Dispose();
         _stopping.Dispose();
+    }
+
+    /// <summary>Without a port of its own a worker may end unused: it begins when an invocation has come.</summary>
+    private async Task BeginWithFirstAsync(CancellationToken cancellationToken)
+    {
+        await ledgers.WhenConnected.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (ledgers.Connected)
+        {
+            readiness.Begin();
+        }
     }
 
     /// <summary>Asks the own host for an invocation, until one has come to this worker.</summary>

@@ -15,6 +15,9 @@ public interface ILedgers
     /// <summary>Reads a worker's ledger; null where there is none (yet).</summary>
     Task<WorkerState?> ReadWorkerAsync(WorkerId worker, CancellationToken cancellationToken);
 
+    /// <summary>Reads the ledgers of all functions, in any order.</summary>
+    IAsyncEnumerable<LedgerState> ReadAllAsync(CancellationToken cancellationToken);
+
     /// <summary>Reads a function's ledger; null where there is none (yet).</summary>
     Task<LedgerState?> ReadAsync(MetaKey function, CancellationToken cancellationToken);
 }

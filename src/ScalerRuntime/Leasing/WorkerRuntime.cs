@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Leasing.Worker;
@@ -16,6 +17,8 @@ namespace FuncScaler.Runtime.Leasing;
 public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
 {
     private readonly WorkerCore _core;
+    private readonly LedgerMemory _memory;
+    private readonly ILedgers _ledgers;
     private readonly LeasingOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -57,7 +60,9 @@ public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
     {
         var held = HeldCalls.For(backend);
         options = options with { Pool = HeldCalls.PriceCreates(options.Pool, backend, held) };
-        _core = new WorkerCore(worker, policy, options);
+        _memory = new LedgerMemory(logger);
+        _core = new WorkerCore(worker, policy, options, _memory);
+        _ledgers = ledgers;
         _options = options;
         _time = time;
         _logger = logger;
@@ -85,6 +90,44 @@ public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
 
     /// <summary>Asks for the lease before the first request does: otherwise that one waits for it.</summary>
     public void Begin() => DoAndSend(static (_, _) => { });
+
+    /// <summary>
+    /// Reads what other workers have learned of functions, for those that this worker has not served yet. To be called once, before the first
+    /// request. Without it the worker serves as well, and learns for itself.
+    /// </summary>
+    /// <returns>Of how many functions something is known.</returns>
+    public async Task<int> LearnAsync(CancellationToken cancellationToken)
+    {
+        var read = new List<(MetaKey Function, byte[] Record, long AtUs)>();
+        await foreach (var ledger in _ledgers.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (ledger is { Function: { } function, Learned: { } record })
+            {
+                read.Add((function.Key, record, ledger.LearnedAtUs));
+                if (read.Count == LedgerMemory.MostFunctions)
+                {
+                    break;
+                }
+            }
+        }
+
+        // The ledgers' clocks count from 1970, the core's from somewhere.
+        var utcUs = (_time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+        var known = 0;
+        Executor.Do((nowUs, _) =>
+        {
+            foreach (var (function, record, atUs) in read)
+            {
+                if (_core.Find(function) is null)
+                {
+                    _memory.Keep(function, new LearnedBytes(record, nowUs - Math.Max(0, utcUs - atUs)));
+                }
+            }
+
+            known = _memory.Count;
+        });
+        return known;
+    }
 
     /// <summary>
     /// Stops: unused instances go back at once, those in use when their requests end or when <paramref name="cancellationToken"/> ends the

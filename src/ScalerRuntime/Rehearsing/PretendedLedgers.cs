@@ -52,6 +52,8 @@ internal sealed class PretendedLedgers(PolicyChoice policy, LeasingOptions optio
         }
     }
 
+    public IAsyncEnumerable<LedgerState> ReadAllAsync(CancellationToken cancellationToken) => AsyncEnumerable.Empty<LedgerState>();
+
     public Task<LedgerState?> ReadAsync(MetaKey function, CancellationToken cancellationToken)
     {
         if (!_functions.TryGetValue(function, out var state))

@@ -71,6 +71,12 @@ public sealed record LeasingOptions
     public TimeSpan ParkAfter { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
+    /// A worker tells a ledger what it has learned of the function at most this often, with a report that is due anyway, and when it stops. Default
+    /// 10 min; above 0.
+    /// </summary>
+    public TimeSpan LearnedInterval { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>
     /// How long a provisioning may go without a word before its slot is destroyed. Default 15 min, above create and init together; above 0.
     /// </summary>
     public TimeSpan ProvisionTimeout { get; init; } = TimeSpan.FromMinutes(15);
@@ -125,7 +131,7 @@ public sealed record LeasingOptions
         {
             (nameof(ReportInterval), ReportInterval), (nameof(UrgentInterval), UrgentInterval), (nameof(AnswerInterval), AnswerInterval),
             (nameof(ReadInterval), ReadInterval), (nameof(ProvisionTimeout), ProvisionTimeout),
-            (nameof(WakeGrid), WakeGrid), (nameof(ActivityInterval), ActivityInterval), (nameof(RestAfter), RestAfter),
+            (nameof(WakeGrid), WakeGrid), (nameof(ActivityInterval), ActivityInterval), (nameof(RestAfter), RestAfter), (nameof(LearnedInterval), LearnedInterval),
         })
         {
             Check(time > TimeSpan.Zero, $"{name} is {time} and must be above 0.");

@@ -384,41 +384,16 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>A pool that begins with what former runs have learned.</summary>
     private SlotPool MakeLearned(FunctionMeta function, ILearnedMemory learned)
     {
-        var pool = new SlotPool(function, _makePolicy(function), _options, _registry, Ledger);
+        var pool = Make();
         if (!_sharedRead)
         {
             _sharedRead = true;
-            pool = Read(pool, learned.Shared, new MetaKey(""), static (to, reader) => to.ReadShared(reader));
+            pool = SlotPool.TakeIn(pool, Make, learned.Shared, new MetaKey(""), learned, static (to, reader) => to.ReadShared(reader));
         }
 
-        return Read(pool, learned.Find(function.Key), function.Key, static (to, reader) => to.ReadLearned(reader));
+        return SlotPool.TakeIn(pool, Make, learned.Find(function.Key), function.Key, learned, static (to, reader) => to.ReadLearned(reader));
 
-        // What reads half of a record has half of another function's mind: it is made anew.
-        SlotPool Read(SlotPool into, LearnedBytes? bytes, MetaKey whose, Action<SlotPool, LearnedReader> read)
-        {
-            if (bytes is not { } record)
-            {
-                return into;
-            }
-
-            try
-            {
-                if (LearnedRecord.Open(record.Record, record.WrittenUs, out var whyNot) is { } reader)
-                {
-                    read(into, reader);
-                    return into;
-                }
-
-                learned.Ignored(whose, whyNot!);
-                return into;
-            }
-            catch (LearnedFormatException e)
-            {
-                learned.Ignored(whose, e.Message);
-                into.Forgotten();
-                return new SlotPool(function, _makePolicy(function), _options, _registry, Ledger);
-            }
-        }
+        SlotPool Make() => new(function, _makePolicy(function), _options, _registry, Ledger);
     }
 
     private FunctionPools AddPools(long nowUs, FunctionMeta function, List<Effect> effects)

@@ -19,18 +19,22 @@ public sealed partial class SlotPool
     /// <summary>Places of requests of a former run that are not known.</summary>
     private List<Place>? _inDoubt;
 
-    /// <summary>What was learned of the function, as a <see cref="LearnedRecord"/> of at most <see cref="LearnedRecord.MostFunctionBytes"/>.</summary>
-    public byte[] WriteLearned(long nowUs)
+    /// <summary>What was learned of the function, as a <see cref="LearnedRecord"/>.</summary>
+    /// <param name="nowUs">The time, µs.</param>
+    /// <param name="mostBytes">The most bytes that it may take; with less than <see cref="LearnedRecord.MostFunctionBytes"/> less is told.</param>
+    public byte[] WriteLearned(long nowUs, int mostBytes = LearnedRecord.MostFunctionBytes)
     {
         var writer = new LearnedWriter(Math.Max(nowUs, _nowUs));
-        writer.Part(StatisticsPart, MostStatisticsBytes, Statistics.WriteLearned);
-        writer.Part(GapsPart, MostGapsBytes, to => Statistics.WriteGaps(to, MostGapsBytes));
+        writer.Part(StatisticsPart, Part(MostStatisticsBytes), Statistics.WriteLearned);
+        writer.Part(GapsPart, Part(MostGapsBytes), to => Statistics.WriteGaps(to, Part(MostGapsBytes)));
         if (_policy is ILearningPolicy policy)
         {
-            writer.Part(policy.LearnedName, MostPolicyBytes, policy.WriteLearned);
+            writer.Part(policy.LearnedName, Part(MostPolicyBytes), policy.WriteLearned);
         }
 
         return LearnedRecord.Seal(writer);
+
+        int Part(int most) => (int)((long)most * mostBytes / LearnedRecord.MostFunctionBytes);
     }
 
     /// <summary>What all functions of the policy share, as a <see cref="LearnedRecord"/>; null for nothing.</summary>
@@ -59,6 +63,41 @@ public sealed partial class SlotPool
                     shared.ReadLearned(part!);
                 }
             }
+        }
+    }
+
+    /// <summary>A new pool takes in what was learned before. Where that cannot be read, another new pool takes its place.</summary>
+    /// <param name="pool">The new pool.</param>
+    /// <param name="make">Makes another.</param>
+    /// <param name="bytes">What was learned; null for nothing.</param>
+    /// <param name="whose">The function; its key is empty for what all functions share.</param>
+    /// <param name="memory">Told of what cannot be read.</param>
+    /// <param name="read">Takes it in.</param>
+    internal static SlotPool TakeIn(
+        SlotPool pool, Func<SlotPool> make, LearnedBytes? bytes, MetaKey whose, ILearnedMemory memory, Action<SlotPool, LearnedReader> read)
+    {
+        if (bytes is not { } record)
+        {
+            return pool;
+        }
+
+        try
+        {
+            if (LearnedRecord.Open(record.Record, record.WrittenUs, out var whyNot) is { } reader)
+            {
+                read(pool, reader);
+                return pool;
+            }
+
+            memory.Ignored(whose, whyNot!);
+            return pool;
+        }
+        catch (LearnedFormatException e)
+        {
+            // What reads half of a record has half of another function's mind: it is made anew.
+            memory.Ignored(whose, e.Message);
+            pool.Forgotten();
+            return make();
         }
     }
 

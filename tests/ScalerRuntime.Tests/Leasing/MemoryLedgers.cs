@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
@@ -42,6 +43,20 @@ internal sealed class MemoryLedgers(ISlotBackend backend, TimeProvider time, Lea
 
             // Through JSON: a reader must not see what happens after.
             return Task.FromResult(_states.TryGetValue(function, out var state) ? LeasingJson.ReadLedger(LeasingJson.Write(state)) : null);
+        }
+    }
+
+    public async IAsyncEnumerable<LedgerState> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        List<MetaKey> functions;
+        lock (_states)
+        {
+            functions = [.. _states.Keys];
+        }
+
+        foreach (var function in functions)
+        {
+            yield return (await ReadAsync(function, cancellationToken))!;
         }
     }
 

@@ -50,6 +50,20 @@ public sealed class WorkerRuntimeTests
     }
 
     [Fact]
+    public async Task A_worker_that_begins_reads_what_those_before_it_have_learned()
+    {
+        await using var world = new World();
+        Assert.Equal(0, await world.Workers[1].LearnAsync(CancellationToken.None));
+        await world.WarmUpAsync(0);
+        var stop = world.Workers[0].StopAsync(CancellationToken.None);
+        await world.UntilAsync(() => stop.IsCompleted);
+
+        Assert.Equal(1, await world.Workers[1].LearnAsync(CancellationToken.None));
+        world.Ledgers.Broken = true;
+        await Assert.ThrowsAnyAsync<Exception>(() => world.Workers[1].LearnAsync(CancellationToken.None));
+    }
+
+    [Fact]
     public async Task Warm_assigns_and_their_releases_call_no_ledger()
     {
         await using var world = new World();

@@ -1,4 +1,5 @@
 using FuncScaler.Runtime;
+using FuncScaler.Runtime.Leasing;
 using FuncScaler.Tests.Pool;
 
 namespace FuncScaler.Tests.Simulation;
@@ -110,7 +111,9 @@ internal sealed class SimulatedCallers(
             one.State = CallState.Ended;
         }
 
-        Assert.Equal(ReleaseOutcome.Released, call.Scaler.Release(call.Function.Key, call.Request, call.Instance, new ReleaseResult(dice.Between(0, 1_000_000), dice.Percent(5))));
+        // A worker that was taken for dead since has lost what it had.
+        var outcome = call.Scaler.Release(call.Function.Key, call.Request, call.Instance, new ReleaseResult(dice.Between(0, 1_000_000), dice.Percent(5)));
+        Assert.Equal(LifeOf(call.Scaler) == call.Life ? ReleaseOutcome.Released : ReleaseOutcome.Forwarded, outcome);
         if (dice.Percent(10) && !_calls.Any(c => c.Is(call.Function, call.Request) && c.State != CallState.Ended))
         {
             Assert.NotEqual(ReleaseOutcome.Released, call.Scaler.Release(call.Function.Key, call.Request, call.Instance, default));
@@ -129,6 +132,7 @@ internal sealed class SimulatedCallers(
             {
                 call.State = CallState.Answered;
                 call.Instance = call.Task.Result.Instance;
+                call.Life = LifeOf(call.Scaler);
                 Granted++;
             }
             else if (call.Task.IsFaulted)
@@ -164,6 +168,8 @@ internal sealed class SimulatedCallers(
         Ended,
     }
 
+    private static string LifeOf(IScaler scaler) => scaler is WorkerRuntime worker ? worker.Worker.Value : "";
+
     private sealed class Call(FunctionMeta function, RequestId request, IScaler scaler)
     {
         public FunctionMeta Function { get; } = function;
@@ -179,6 +185,9 @@ internal sealed class SimulatedCallers(
         public CallState State { get; set; }
 
         public InstanceId Instance { get; set; }
+
+        /// <summary>The life of the worker that granted it; empty for a scaler that is alone.</summary>
+        public string Life { get; set; } = "";
 
         public bool Is(FunctionMeta function, RequestId request) => Function == function && Request == request;
     }

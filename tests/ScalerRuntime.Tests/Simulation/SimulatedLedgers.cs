@@ -56,6 +56,8 @@ internal sealed class SimulatedLedgers(
     public Task<LedgerState?> ReadAsync(MetaKey function, CancellationToken cancellationToken) =>
         Send($"read {function}", () => _states.TryGetValue(function, out var state) ? LeasingJson.ReadLedger(LeasingJson.Write(state)) : null);
 
+    public IAsyncEnumerable<LedgerState> ReadAllAsync(CancellationToken cancellationToken) => AsyncEnumerable.Empty<LedgerState>();
+
     /// <summary>Lets one of the messages arrive, not always the oldest.</summary>
     /// <param name="well">It arrives once, and so does its answer.</param>
     public void DeliverOne(bool well)

@@ -25,15 +25,16 @@ public sealed class WorkerSimulationTests
         var (granted, rejected, undelivered, cancelled) = (0, 0, 0, 0);
         for (var seed = FirstSeed; seed < FirstSeed + Schedules; seed++)
         {
+            var world = new World(seed);
             try
             {
-                var callers = new World(seed).Run();
+                var callers = world.Run();
                 (granted, rejected, undelivered, cancelled) =
                     (granted + callers.Granted, rejected + callers.Rejected, undelivered + callers.Undelivered, cancelled + callers.Cancelled);
             }
             catch (Exception e)
             {
-                throw new InvalidOperationException($"Seed {seed}: {e.Message}", e);
+                throw new InvalidOperationException($"Seed {seed}: {e.Message}\n{string.Join('\n', world.Log.TakeLast(60))}", e);
             }
         }
 
@@ -101,7 +102,7 @@ public sealed class WorkerSimulationTests
             Assert.True(
                 _ledgers.Living.Count == 0 && _backend.Existing.All(s => _ledgers.IsUntold(s.Ticket) || _ledgers.Slots.Any(l => l.BackendSlot == s.Id)) && _callers.Waiting == 0,
                 $"the workers do not come to rest: {string.Join(", ", _workers.SelectMany(w => w.GetInventory()))}, {string.Join(", ", _ledgers.Slots.Select(l => $"{l.State} of {l.Owner}"))} in ledgers, "
-                + $"{_backend.Existing.Count} exist, {_callers.Waiting} wait, {_started.Count} to start\n{string.Join('\n', Log.TakeLast(60))}");
+                + $"{_backend.Existing.Count} exist, {_callers.Waiting} wait, {_started.Count} to start");
             Assert.All(_workers, worker => Assert.Empty(worker.GetInventory()));
             return _callers;
         }

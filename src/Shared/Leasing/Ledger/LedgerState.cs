@@ -56,6 +56,15 @@ public sealed class LedgerState
     /// <summary>Releases of slots that the ledger has not heard of yet: their worker is about to tell. Oldest first; few, and not for long.</summary>
     public List<EarlyRelease> Early { get; set; } = [];
 
+    /// <summary>What a worker has learned of the function, for workers to come; null for nothing.</summary>
+    public byte[]? Learned { get; set; }
+
+    /// <summary>The requests that it was learned from.</summary>
+    public long LearnedArrivals { get; set; }
+
+    /// <summary>When it was told, µs.</summary>
+    public long LearnedAtUs { get; set; }
+
     /// <summary>Past requests, from which the policy learns again whenever the ledger is loaded.</summary>
     public ActivityHistory History { get; set; } = new();
 }

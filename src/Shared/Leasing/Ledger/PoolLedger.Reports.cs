@@ -5,6 +5,9 @@ namespace FuncScaler.Leasing.Ledger;
 /// <summary>What workers tell.</summary>
 public sealed partial class PoolLedger
 {
+    /// <summary>For how long what was learned from more requests stays before what was learned from fewer, µs: an hour.</summary>
+    private const long LearnedKeptUs = 3_600_000_000;
+
     /// <summary>The most releases that are kept for slots not heard of yet.</summary>
     private const int MaxEarly = 64;
 
@@ -35,6 +38,13 @@ public sealed partial class PoolLedger
             Learn(report.Function);
             worker.Function = report.Function;
             State.HoldUs = Math.Max(State.HoldUs, report.HoldUs);
+        }
+
+        if (report.Learned is { Length: <= WorkerReport.MostLearnedBytes } learned
+            && (State.Learned is null || report.LearnedArrivals >= State.LearnedArrivals || State.LearnedAtUs + LearnedKeptUs <= NowUs))
+        {
+            // Of several workers the one that has seen the most; a record that nobody has renewed for long gives way to any.
+            (State.Learned, State.LearnedArrivals, State.LearnedAtUs) = (learned, report.LearnedArrivals, NowUs);
         }
 
         if (!worker.Expired)

@@ -6,6 +6,9 @@ namespace FuncScaler.Leasing.Messages;
 /// </summary>
 public sealed record WorkerReport
 {
+    /// <summary>The most bytes of <see cref="Learned"/>: a ledger's state is written as a whole with each change.</summary>
+    public const int MostLearnedBytes = 4 * 1024;
+
     public required WorkerId Worker { get; init; }
 
     /// <summary>Counts this worker's reports for this function, from 1.</summary>
@@ -33,6 +36,15 @@ public sealed record WorkerReport
 
     /// <summary>The highest <see cref="ForwardedRelease.Number"/> the worker has dealt with.</summary>
     public long ReleasesSeen { get; init; }
+
+    /// <summary>
+    /// What the worker has learned of the function, a <see cref="FuncScaler.Learned.LearnedRecord"/> of at most <see cref="MostLearnedBytes"/>; null
+    /// where it is not told with this report.
+    /// </summary>
+    public byte[]? Learned { get; init; }
+
+    /// <summary>The requests that it was learned from.</summary>
+    public long LearnedArrivals { get; init; }
 
     /// <summary>Which requests hold which slots at the worker, for those who look into the ledger; at most 64.</summary>
     public IReadOnlyList<HeldSlot> Held { get; init; } = [];

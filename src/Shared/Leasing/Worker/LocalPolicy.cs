@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Policies;
 using FuncScaler.Statistics;
 
@@ -7,8 +8,12 @@ namespace FuncScaler.Leasing.Worker;
 /// A policy as a worker applies it: in full, except that an instance that it would keep for longer without a use goes back to the ledger,
 /// where every worker can have it.
 /// </summary>
-internal sealed class LocalPolicy(IKeepAlivePolicy policy, TimeSpan parkAfter) : IKeepAlivePolicy, IPolicyMetrics
+internal class LocalPolicy(IKeepAlivePolicy policy, TimeSpan parkAfter) : IKeepAlivePolicy, IPolicyMetrics
 {
+    /// <summary>The policy as a worker applies it, which learns where the policy does.</summary>
+    public static LocalPolicy Of(IKeepAlivePolicy policy, TimeSpan parkAfter) =>
+        policy is ILearningPolicy learning ? new Learning(learning, parkAfter) : new LocalPolicy(policy, parkAfter);
+
     public bool Waits => policy.Waits;
 
     public bool HasStandby => policy.HasStandby;
@@ -40,4 +45,15 @@ internal sealed class LocalPolicy(IKeepAlivePolicy policy, TimeSpan parkAfter) :
     public double? PredictArrivalsPerSecond(in PoolView pool) => (policy as IPolicyMetrics)?.PredictArrivalsPerSecond(pool);
 
     public double? PriceGbsPerSecond(in PoolView pool) => (policy as IPolicyMetrics)?.PriceGbsPerSecond(pool);
+
+    private sealed class Learning(ILearningPolicy policy, TimeSpan parkAfter) : LocalPolicy(policy, parkAfter), ILearningPolicy
+    {
+        public string LearnedName => policy.LearnedName;
+
+        public ILearned? SharedLearned => policy.SharedLearned;
+
+        public void WriteLearned(LearnedWriter writer) => policy.WriteLearned(writer);
+
+        public void ReadLearned(LearnedReader reader) => policy.ReadLearned(reader);
+    }
 }

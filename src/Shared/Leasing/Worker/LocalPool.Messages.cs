@@ -19,6 +19,8 @@ public partial class LocalPool
     private long _releasesSeen;
     private int _waitingReported;
     private SlotPool? _reported;
+    private long _learnedUs = long.MinValue;
+    private long _learnedArrivals;
     private int _idleAtLedger;
     private long _askUntilUs = long.MinValue;
     private long _lookedUs = long.MinValue / 2;
@@ -127,6 +129,8 @@ public partial class LocalPool
             HoldUs = _holdUs,
             FirstOperation = _outbox.First,
             Operations = _outbox.AsOf(nowUs, _options.MaxOperations),
+            Learned = IsLearnedDue(nowUs) ? Pool.WriteLearned(nowUs, WorkerReport.MostLearnedBytes) : null,
+            LearnedArrivals = Pool.Statistics.Arrivals,
             Waiting = _leaving ? 0 : _reported.WaiterCount,
             LeasesSeen = _leasesSeen,
             ReleasesSeen = _releasesSeen,
@@ -142,6 +146,25 @@ public partial class LocalPool
         _waitingReported = report.Waiting;
         _readPauseUs = urgent ? _options.AnswerInterval.ToUs() : _options.ReadInterval.ToUs();
         return report;
+    }
+
+    /// <summary>Whether this report tells what was learned; the next one then does not.</summary>
+    private bool IsLearnedDue(long nowUs)
+    {
+        var arrivals = Pool.Statistics.Arrivals;
+        if (_learnedUs == long.MinValue && !_leaving)
+        {
+            // Not from a few requests.
+            _learnedUs = nowUs;
+        }
+
+        if (Function.Runtime == UnknownRuntime || arrivals == _learnedArrivals || (!_leaving && nowUs < _learnedUs + _options.LearnedInterval.ToUs()))
+        {
+            return false;
+        }
+
+        (_learnedUs, _learnedArrivals) = (nowUs, arrivals);
+        return true;
     }
 
     /// <summary>The ledger is being read now; <see cref="NextReadUs"/> moves on.</summary>

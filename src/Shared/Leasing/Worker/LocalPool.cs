@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
@@ -36,7 +37,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly SlotRegistry _registry;
     private readonly ScoreLedger _ledger;
-    private readonly FunctionPools _pools;
+    private FunctionPools _pools;
     private readonly Dictionary<SlotTicket, Lease> _leases = [];
 
     /// <summary>Slots whose creation waits for the lease, for a ticket, or for what the ledger has; in the order of asking.</summary>
@@ -389,6 +390,17 @@ public partial class LocalPool : ISlotLessor, IWakeable
         return untold;
     }
 
+    /// <summary>A pool that has seen nothing yet begins with what was learned before.</summary>
+    internal void TakeIn(ILearnedMemory memory)
+    {
+        var pool = SlotPool.TakeIn(
+            Pool, () => NewPool(Function), memory.Find(Function.Key), Function.Key, memory, static (to, reader) => to.ReadLearned(reader));
+        if (pool != Pool)
+        {
+            _pools = new FunctionPools(pool);
+        }
+    }
+
     /// <summary>The worker has let the function go.</summary>
     internal void Forgotten()
     {
@@ -526,7 +538,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
     private SlotPool NewPool(FunctionMeta function)
     {
         // The ledger counts all workers' slots, so the limit is kept there.
-        var policy = new LocalPolicy(_makePolicy(function), _options.ParkAfter);
+        var policy = LocalPolicy.Of(_makePolicy(function), _options.ParkAfter);
         var pool = new SlotPool(function, policy, _options.Pool with { MaxSlots = 0 }, _registry, _ledger, this);
         if (_pools is not null && Pool.Suspended)
         {

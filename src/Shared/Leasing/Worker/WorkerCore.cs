@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
@@ -18,6 +19,7 @@ public sealed class WorkerCore : IScalerCore
     private readonly string _name;
     private readonly LeasingOptions _options;
     private readonly WorkerParts _parts;
+    private readonly ILearnedMemory? _learned;
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly Dictionary<MetaKey, LocalPool> _pools = [];
 
@@ -36,12 +38,13 @@ public sealed class WorkerCore : IScalerCore
     /// <param name="worker">This worker, in its first life.</param>
     /// <param name="policy">How functions are served, the same as the ledgers'.</param>
     /// <param name="options">Settings, the same as the ledgers'.</param>
-    public WorkerCore(WorkerId worker, PolicyChoice policy, LeasingOptions options)
-        : this(worker, policy, options, new WorkerParts())
+    /// <param name="learned">What was learned of functions before; null for nothing.</param>
+    public WorkerCore(WorkerId worker, PolicyChoice policy, LeasingOptions options, ILearnedMemory? learned = null)
+        : this(worker, policy, options, new WorkerParts(), learned)
     {
     }
 
-    internal WorkerCore(WorkerId worker, PolicyChoice policy, LeasingOptions options, WorkerParts parts)
+    internal WorkerCore(WorkerId worker, PolicyChoice policy, LeasingOptions options, WorkerParts parts, ILearnedMemory? learned = null)
     {
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(options);
@@ -49,6 +52,7 @@ public sealed class WorkerCore : IScalerCore
         _name = worker.Value;
         _options = options;
         _parts = parts;
+        _learned = learned;
         _makePolicy = policy.Begin(new ReviewLater());
         (_registry, Lease) = Begin(worker);
     }
@@ -275,6 +279,7 @@ public sealed class WorkerCore : IScalerCore
                 Outbox.Reports.Add(new DueReport(pool.Function.Key, lastWords));
             }
 
+            Keep(nowUs, pool);
             pool.Forgotten();
             var next = PoolOf(nowUs, pool.Function, effects);
             next.ExpectsLate = hadSlots;
@@ -296,6 +301,11 @@ public sealed class WorkerCore : IScalerCore
         {
             pool = _parts.NewPool(Lease, function, _makePolicy, _options, _registry, Ledger);
             _pools.Add(function.Key, pool);
+            if (_learned is not null && function.Runtime != LocalPool.UnknownRuntime)
+            {
+                pool.TakeIn(_learned);
+            }
+
             if (_told.Remove(function.Key, out var told))
             {
                 pool.Told = _parts.Remembered(told);
@@ -330,7 +340,7 @@ public sealed class WorkerCore : IScalerCore
         }
         else if (pool.Pool.KnowsNothing && !pool.ExpectsLate)
         {
-            Forget(pool);
+            Forget(nowUs, pool);
         }
         else if (pool.EmptyPlace is null)
         {
@@ -340,7 +350,7 @@ public sealed class WorkerCore : IScalerCore
 
         while (_empty.First is { } first && (_empty.Count > _options.Pool.MostRemembered || nowUs - first.Value.EmptySinceUs >= _options.Pool.ForgetAfter.ToUs()))
         {
-            Forget(first.Value);
+            Forget(nowUs, first.Value);
         }
 
         if (!pool.Pool.IsForgotten)
@@ -349,8 +359,18 @@ public sealed class WorkerCore : IScalerCore
         }
     }
 
-    private void Forget(LocalPool pool)
+    /// <summary>What a pool has learned is there for the function's next one.</summary>
+    private void Keep(long nowUs, LocalPool pool)
     {
+        if (!pool.Pool.KnowsNothing && pool.Function.Runtime != LocalPool.UnknownRuntime)
+        {
+            _learned?.Keep(pool.Function.Key, new LearnedBytes(pool.Pool.WriteLearned(nowUs), nowUs));
+        }
+    }
+
+    private void Forget(long nowUs, LocalPool pool)
+    {
+        Keep(nowUs, pool);
         RemoveEmptyPlace(pool);
         _pools.Remove(pool.Function.Key);
         pool.Forgotten();
