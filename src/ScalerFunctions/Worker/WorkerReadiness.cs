@@ -42,9 +42,9 @@ public sealed partial class WorkerReadiness(WorkerRuntime runtime, TimeProvider 
         }
     }
 
-    [LoggerMessage(213, LogLevel.Information, "Other workers have learned something of {Count} functions")]
+    [LoggerMessage(220, LogLevel.Information, "Other workers have learned something of {Count} functions")]
     private partial void LogLearned(int count);
 
-    [LoggerMessage(214, LogLevel.Warning, "What other workers have learned could not be read, so this one begins without it: {Reason}")]
+    [LoggerMessage(221, LogLevel.Warning, "What other workers have learned could not be read, so this one begins without it: {Reason}")]
     private partial void LogNotLearned(string reason);
 }

@@ -78,6 +78,7 @@ public class PoolProperties(ITestOutputHelper output)
     public void No_schedule_breaks_an_invariant()
     {
         var clock = Stopwatch.StartNew();
+
         // A schedule takes ten times as long here as in the leasing protocol's simulation.
         var count = Math.Min(Schedules.Count, 20_000);
         var failed = Schedules.FirstFailure(Schedules.First, count, seed => new World(Scenario.FromSeed(seed)).Run());
