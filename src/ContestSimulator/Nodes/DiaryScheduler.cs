@@ -25,7 +25,7 @@ public sealed record DiaryOptions
 }
 
 /// <summary>
-/// The rules of the fourth seed's author, from the diary's description: containers and requests go to the lowest node with room; a function's requests
+/// The rules of a participant, from the description in the published diary: containers and requests go to the lowest node with room; a function's requests
 /// share containers by the memory that a request is taken to need, which is halved until executions slow down and then doubled back; a waiting
 /// request takes whatever is returned first; containers and nodes are held in reserve, and given back after a pause.
 /// </summary>
