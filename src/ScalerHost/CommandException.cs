@@ -1,3 +1,5 @@
+using FuncScaler.SlotBackends.Settings;
+
 namespace FuncScaler.ScalerHost;
 
 /// <summary>A command cannot go on: one sentence for the user, and the exit code.</summary>
@@ -16,4 +18,10 @@ public sealed class CommandException : Exception
     }
 
     public int ExitCode { get; }
+
+    /// <summary>A settings file is wrong: one error stands behind its name, several on a line each.</summary>
+    /// <param name="file">The file, as it was named.</param>
+    /// <param name="e">What is wrong.</param>
+    internal static CommandException OfFile(string file, BackendSettingsException e) =>
+        new(BadUsage, e.Errors.Count == 1 ? $"{file}: {e.Message}" : $"{file}:\n  {string.Join("\n  ", e.Errors)}", e);
 }

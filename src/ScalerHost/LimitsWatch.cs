@@ -52,8 +52,7 @@ public sealed partial class LimitsWatch : IDisposable
         }
         catch (BackendSettingsException e)
         {
-            throw new CommandException(
-                CommandException.BadUsage, e.Errors.Count == 1 ? $"--limits {path}: {e.Message}" : $"--limits {path}:\n  {string.Join("\n  ", e.Errors)}", e);
+            throw CommandException.OfFile($"--limits {path}", e);
         }
     }
 
@@ -109,9 +108,8 @@ public sealed partial class LimitsWatch : IDisposable
     {
         try
         {
-            var bytes = File.ReadAllBytes(path);
-            return bytes.Length <= LargestFile
-                ? new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes).TrimStart('\uFEFF')
+            return BoundedFile.Read(path, LargestFile) is { } bytes
+                ? BoundedFile.Text(bytes)
                 : throw new BackendSettingsException($"the file has more than {LargestFile >> 20} MB: give a smaller one.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or DecoderFallbackException)

@@ -121,7 +121,7 @@ public sealed class HostFuzzTests : IAsyncLifetime
     private void Fuzz(string[] good, Action<string> read)
     {
         var file = Path.Combine(_folder.Path, "file.json");
-        Mutator.Try(good, mutant =>
+        Mutator.Try([.. good.Select(Encoding.UTF8.GetBytes)], mutant =>
         {
             File.WriteAllBytes(file, mutant);
             try

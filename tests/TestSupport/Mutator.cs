@@ -29,11 +29,11 @@ internal static class Mutator
     /// <summary>Tries every seed. Whatever the target throws fails the test, with the seed and what was read.</summary>
     /// <param name="good">What the target reads without complaint; one of them is changed.</param>
     /// <param name="target">Reads the bytes; it throws what it may not throw.</param>
-    public static void Try(IReadOnlyList<string> good, Action<byte[]> target)
+    public static void Try(IReadOnlyList<byte[]> good, Action<byte[]> target)
     {
         for (var seed = First; seed < First + Count; seed++)
         {
-            var mutant = Mutate(Encoding.UTF8.GetBytes(good[seed % good.Count]), seed);
+            var mutant = Mutate(good[seed % good.Count], seed);
             try
             {
                 target(mutant);

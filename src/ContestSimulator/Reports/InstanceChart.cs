@@ -1,17 +1,11 @@
 using FuncScaler.ContestSimulator.Virtual;
+using static FuncScaler.ContestSimulator.Reports.TimeChart;
 
 namespace FuncScaler.ContestSimulator.Reports;
 
 /// <summary>Instances of one function over time, as SVG: what existed as an outline, what was busy filled.</summary>
 internal static class InstanceChart
 {
-    private const double Width = 360;
-    private const double Height = 164;
-    private const double Left = 38;
-    private const double Right = 350;
-    private const double Top = 10;
-    private const double Bottom = 134;
-
     /// <summary>Writes the chart.</summary>
     /// <param name="html">To where.</param>
     /// <param name="series">The series.</param>
@@ -31,22 +25,11 @@ internal static class InstanceChart
             <desc id="{id}-d">At most {series.PeakInstances} at one time; on average {series.ExistingUs.Sum() / Math.Max(1.0, series.EndUs)} existed and {series.BusyUs.Sum() / Math.Max(1.0, series.EndUs)} were busy.</desc>
             <g class="grid">
             """);
-        foreach (var tick in yAxis.Ticks())
-        {
-            html.Write($"""<line x1="{Left}" x2="{Right}" y1="{yAxis.Place(tick, Bottom, Top):0.#}" y2="{yAxis.Place(tick, Bottom, Top):0.#}"/>""");
-        }
-
-        html.Raw("</g><g class=\"ticks\">");
-        foreach (var tick in yAxis.Ticks())
-        {
-            html.Write($"""<text x="{Left - 6}" y="{yAxis.Place(tick, Bottom, Top) + 4:0.#}" text-anchor="end">{yAxis.Label(tick)}</text>""");
-        }
-
+        TimeChart.Grid(html, yAxis);
         foreach (var tick in xAxis.Ticks())
         {
             var x = xAxis.Place(tick, Left, Right);
-            // The unit stands at the right end; a number there would run into it.
-            if (x < Right - 26)
+            if (x < LastTick)
             {
                 html.Write($"""<line x1="{x:0.#}" x2="{x:0.#}" y1="{Bottom}" y2="{Bottom + 4}"/><text x="{x:0.#}" y="{Bottom + 18}" text-anchor="middle">{xAxis.Label(tick)}</text>""");
             }

@@ -1,17 +1,11 @@
 using FuncScaler.ContestSimulator.Nodes;
+using static FuncScaler.ContestSimulator.Reports.TimeChart;
 
 namespace FuncScaler.ContestSimulator.Reports;
 
 /// <summary>The 2020 contest's runs as one page that loads nothing: the number of nodes over time for each scheduler, with its score.</summary>
 public static class NodeReportWriter
 {
-    private const double Width = 360;
-    private const double Height = 164;
-    private const double Left = 38;
-    private const double Right = 350;
-    private const double Top = 10;
-    private const double Bottom = 134;
-
     /// <summary>Writes the page.</summary>
     /// <param name="groups">For each load and pair of weights a heading, how long its runs last in µs, and the runs with their scores, the bound last.</param>
     /// <param name="output">Where to.</param>
@@ -55,18 +49,8 @@ public static class NodeReportWriter
             <desc id="{id}-d">At most {result.MostNodes} at one time; on average {result.NodeSeconds / Math.Max(1, lengthUs / 1e6):0.0}.</desc>
             <g class="grid">
             """);
-        foreach (var tick in yAxis.Ticks())
-        {
-            html.Write($"""<line x1="{Left}" x2="{Right}" y1="{yAxis.Place(tick, Bottom, Top):0.#}" y2="{yAxis.Place(tick, Bottom, Top):0.#}"/>""");
-        }
-
-        html.Raw("</g><g class=\"ticks\">");
-        foreach (var tick in yAxis.Ticks())
-        {
-            html.Write($"""<text x="{Left - 6}" y="{yAxis.Place(tick, Bottom, Top) + 4:0.#}" text-anchor="end">{yAxis.Label(tick)}</text>""");
-        }
-
-        foreach (var tick in xAxis.Ticks().Where(t => xAxis.Place(t, Left, Right) < Right - 26))
+        TimeChart.Grid(html, yAxis);
+        foreach (var tick in xAxis.Ticks().Where(t => xAxis.Place(t, Left, Right) < LastTick))
         {
             html.Write($"""<text x="{xAxis.Place(tick, Left, Right):0.#}" y="{Bottom + 18}" text-anchor="middle">{xAxis.Label(tick)}</text>""");
         }

@@ -105,47 +105,14 @@ internal sealed class VirtualWorkers : IScalerCore
         }
     }
 
-    public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects)
-    {
-        var asker = _askers[ticket];
-        if (asker.Work is { } work)
-        {
-            work.Created(nowUs, backendId);
-            Go(nowUs, asker.Provision!, work, effects);
-        }
-        else
-        {
-            Do(asker.Worker, nowUs, effects, (core, to) => core.SlotCreated(nowUs, function, ticket, backendId, to));
-        }
-    }
+    public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects) => Answer(
+        nowUs, ticket, effects, work => work.Created(nowUs, backendId), (core, to) => core.SlotCreated(nowUs, function, ticket, backendId, to));
 
-    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects)
-    {
-        var asker = _askers[ticket];
-        if (asker.Work is { } work)
-        {
-            work.Done(nowUs, address);
-            Go(nowUs, asker.Provision!, work, effects);
-        }
-        else
-        {
-            Do(asker.Worker, nowUs, effects, (core, to) => core.SlotReady(nowUs, function, ticket, address, to));
-        }
-    }
+    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects) => Answer(
+        nowUs, ticket, effects, work => work.Done(nowUs, address), (core, to) => core.SlotReady(nowUs, function, ticket, address, to));
 
-    public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects)
-    {
-        var asker = _askers[ticket];
-        if (asker.Work is { } work)
-        {
-            work.Failed(nowUs, failure);
-            Go(nowUs, asker.Provision!, work, effects);
-        }
-        else
-        {
-            Do(asker.Worker, nowUs, effects, (core, to) => core.SlotFailed(nowUs, function, ticket, failure, to));
-        }
-    }
+    public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) => Answer(
+        nowUs, ticket, effects, work => work.Failed(nowUs, failure), (core, to) => core.SlotFailed(nowUs, function, ticket, failure, to));
 
     public void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
     {
@@ -176,6 +143,21 @@ internal sealed class VirtualWorkers : IScalerCore
         for (var i = 0; i < _workers.Length; i++)
         {
             Do(i, nowUs, effects, (core, to) => core.Drain(nowUs, to));
+        }
+    }
+
+    /// <summary>The platform answers whoever asked: an orchestration, which then takes its next step, or a worker.</summary>
+    private void Answer(long nowUs, SlotTicket ticket, List<Effect> effects, Action<Provisioning> tell, Action<WorkerCore, List<Effect>> happens)
+    {
+        var asker = _askers[ticket];
+        if (asker.Work is { } work)
+        {
+            tell(work);
+            Go(nowUs, asker.Provision!, work, effects);
+        }
+        else
+        {
+            Do(asker.Worker, nowUs, effects, happens);
         }
     }
 

@@ -1,5 +1,6 @@
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
+using FuncScaler.Runtime.Leasing;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Entities;
@@ -146,7 +147,7 @@ public static class PoolOrchestrations
         }
     }
 
-    private static long Now(TaskOrchestrationContext context) => Clock.Us(new DateTimeOffset(context.CurrentUtcDateTime, TimeSpan.Zero));
+    private static long Now(TaskOrchestrationContext context) => LedgerClock.Us(new DateTimeOffset(context.CurrentUtcDateTime, TimeSpan.Zero));
 }
 
 /// <summary>What orchestrations need to know; constant, because a replay must find what the first run found.</summary>

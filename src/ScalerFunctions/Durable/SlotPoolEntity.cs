@@ -3,6 +3,7 @@ using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
+using FuncScaler.Runtime.Leasing;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Entities;
@@ -61,7 +62,7 @@ public sealed partial class SlotPoolEntity(PolicyChoice policy, LeasingOptions o
     {
         var effects = new List<LedgerEffect>();
         var ledger = new PoolLedger(State.State, policy, options);
-        operation(ledger, Clock.NowUs(time), effects);
+        operation(ledger, LedgerClock.NowUs(time), effects);
         foreach (var effect in effects)
         {
             Carry(effect);
@@ -92,7 +93,7 @@ public sealed partial class SlotPoolEntity(PolicyChoice policy, LeasingOptions o
             case LedgerEffectKind.Look:
             case LedgerEffectKind.Forget:
             default:
-                Context.SignalEntity(Context.Id, nameof(Wake), null, new SignalEntityOptions { SignalTime = Clock.At(effect.AtUs) });
+                Context.SignalEntity(Context.Id, nameof(Wake), null, new SignalEntityOptions { SignalTime = LedgerClock.At(effect.AtUs) });
                 break;
         }
     }

@@ -1,6 +1,7 @@
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
+using FuncScaler.Runtime.Leasing;
 using FuncScaler.Runtime.Telemetry;
 using FuncScaler.SlotBackends;
 using Microsoft.Azure.Functions.Worker;
@@ -32,7 +33,7 @@ public sealed partial class SweepActivities(ISlotBackend backend, LeasingOptions
     {
         // Backends without a list look up what they are shown.
         var known = (await LedgersAsync(client, cancellationToken)).Values.SelectMany(Snapshots).ToList();
-        var askedUs = Clock.NowUs(time);
+        var askedUs = LedgerClock.NowUs(time);
         IReadOnlyList<ListedSlot>? listed = null;
         try
         {
@@ -86,13 +87,9 @@ public sealed partial class SweepActivities(ISlotBackend backend, LeasingOptions
     private static async Task<Dictionary<string, LedgerState>> LedgersAsync(DurableTaskClient client, CancellationToken cancellationToken)
     {
         var ledgers = new Dictionary<string, LedgerState>();
-        var query = new EntityQuery { InstanceIdStartsWith = nameof(SlotPoolEntity), IncludeState = true };
-        await foreach (var entity in client.Entities.GetAllEntitiesAsync<LedgerDocument>(query).WithCancellation(cancellationToken))
+        await foreach (var (key, state) in LedgerEntities.ReadAllAsync(client, cancellationToken))
         {
-            if (entity.IncludesState)
-            {
-                ledgers[entity.Id.Key] = entity.State.State;
-            }
+            ledgers[key] = state;
         }
 
         return ledgers;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
+using FuncScaler.Runtime.Leasing;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Entities;
@@ -33,14 +34,14 @@ public sealed partial class WorkerEntity(LeasingOptions options, TimeProvider ti
     {
         var effects = new List<LedgerEffect>();
         var ledger = new WorkerLedger(State.State, options);
-        operation(ledger, Clock.NowUs(time), effects);
+        operation(ledger, LedgerClock.NowUs(time), effects);
         var forgotten = false;
         foreach (var effect in effects)
         {
             switch (effect.Kind)
             {
                 case LedgerEffectKind.WakeAt:
-                    Context.SignalEntity(Context.Id, nameof(Wake), null, new SignalEntityOptions { SignalTime = Clock.At(effect.AtUs) });
+                    Context.SignalEntity(Context.Id, nameof(Wake), null, new SignalEntityOptions { SignalTime = LedgerClock.At(effect.AtUs) });
                     break;
                 case LedgerEffectKind.Look:
                     LogOver(ledger.State.Worker.Value);

@@ -1,5 +1,5 @@
 using FuncScaler.Leasing.Ledger;
-using FuncScaler.ScalerFunctions.Durable;
+using FuncScaler.Runtime.Leasing;
 
 namespace FuncScaler.ScalerFunctions.Http;
 
@@ -28,15 +28,15 @@ internal sealed record PoolSummary(
         [.. ledger.Slots.OrderBy(s => s.Key).Select(s => new PoolSlot(
             s.Value.Instance.Value ?? "",
             s.Value.State.ToString(),
-            Clock.At(s.Value.SinceUs),
+            LedgerClock.At(s.Value.SinceUs),
             s.Value.BackendSlot.Value,
             s.Value.Owner?.Value,
             s.Value.Holder.Value,
             s.Value.Uses,
             s.Value.Reason))],
         [.. ledger.Workers.OrderBy(w => w.Key, StringComparer.Ordinal).Select(w => new PoolWorker(
-            w.Key, Clock.At(w.Value.ExpiresUs), w.Value.Expired, w.Value.Waiting))],
-        ledger.WakeAtUs == long.MaxValue ? null : Clock.At(ledger.WakeAtUs),
+            w.Key, LedgerClock.At(w.Value.ExpiresUs), w.Value.Expired, w.Value.Waiting))],
+        ledger.WakeAtUs == long.MaxValue ? null : LedgerClock.At(ledger.WakeAtUs),
         ledger.LastFailure);
 }
 

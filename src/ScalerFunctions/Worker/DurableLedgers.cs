@@ -6,7 +6,6 @@ using FuncScaler.Leasing.Messages;
 using FuncScaler.Runtime.Leasing;
 using FuncScaler.ScalerFunctions.Durable;
 using Microsoft.DurableTask.Client;
-using Microsoft.DurableTask.Client.Entities;
 using Microsoft.DurableTask.Entities;
 
 namespace FuncScaler.ScalerFunctions.Worker;
@@ -89,13 +88,9 @@ public sealed class DurableLedgers : ILedgers
     public async IAsyncEnumerable<LedgerState> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var client = await _client.Task.WaitAsync(cancellationToken);
-        var query = new EntityQuery { InstanceIdStartsWith = nameof(SlotPoolEntity), IncludeState = true };
-        await foreach (var entity in client.Entities.GetAllEntitiesAsync<LedgerDocument>(query).WithCancellation(cancellationToken))
+        await foreach (var (_, state) in LedgerEntities.ReadAllAsync(client, cancellationToken))
         {
-            if (entity.IncludesState)
-            {
-                yield return entity.State.State;
-            }
+            yield return state;
         }
     }
 

@@ -31,8 +31,7 @@ internal static class BackendFile
         catch (BackendSettingsException e)
         {
             // Without a file it is an option of that name that is wrong.
-            var message = file is null ? "--" + e.Message : e.Errors.Count == 1 ? $"{file}: {e.Message}" : $"{file}:\n  {string.Join("\n  ", e.Errors)}";
-            throw new CommandException(CommandException.BadUsage, message, e);
+            throw file is null ? new CommandException(CommandException.BadUsage, "--" + e.Message, e) : CommandException.OfFile(file, e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or DecoderFallbackException)
         {
@@ -40,21 +39,6 @@ internal static class BackendFile
         }
     }
 
-    /// <summary>The file's text; a device or a pipe may have no end.</summary>
-    private static string Read(string file)
-    {
-        using var stream = File.OpenRead(file);
-        var buffer = new byte[64 * 1024];
-        using var read = new MemoryStream();
-        for (int count; (count = stream.Read(buffer)) > 0;)
-        {
-            read.Write(buffer, 0, count);
-            if (read.Length > LongestBytes)
-            {
-                throw new IOException($"it has more than {LongestBytes >> 20} MB.");
-            }
-        }
-
-        return new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(read.GetBuffer(), 0, (int)read.Length).TrimStart('\uFEFF');
-    }
+    private static string Read(string file) =>
+        BoundedFile.Text(BoundedFile.Read(file, LongestBytes) ?? throw new IOException($"it has more than {LongestBytes >> 20} MB."));
 }

@@ -51,7 +51,7 @@ internal static class NodeContestRun
     private static async Task<NodeResult> LiveAsync(
         NodeTrace trace, NodeWorldOptions world, long seed, NodeWeights weights, string policy, Uri? scheduler, int port, CancellationToken cancellationToken)
     {
-        var platform = new NodePlatformServer(world, seed, IPAddress.Loopback, scheduler is null ? 0 : port);
+        var platform = new NodePlatformServer(world, seed, IPAddress.Loopback, scheduler is null ? 0 : port, TimeProvider.System);
         await using (platform.ConfigureAwait(false))
         {
             await platform.StartAsync(cancellationToken).ConfigureAwait(false);

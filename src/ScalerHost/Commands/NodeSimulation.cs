@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using FuncScaler.ContestSimulator.Experiments;
 using FuncScaler.ContestSimulator.Nodes;
 using FuncScaler.ContestSimulator.Reports;
 using FuncScaler.SlotBackends.Settings;
@@ -196,13 +197,13 @@ internal static class NodeSimulation
         for (var i = 0; i <= last; i++)
         {
             var scores = runs.Select(r => r.ScoreOf(r.Results[i])).ToList();
-            var mean = scores.Average();
+            var score = Estimate.Of(scores)!.Value;
             var results = runs.Select(r => r.Results[i]).ToList();
             rows.Add(new Row(
                 results[0].Scheduler,
                 i == last,
-                mean,
-                scores.Count > 1 ? Math.Sqrt(scores.Sum(s => (s - mean) * (s - mean)) / (scores.Count - 1) / scores.Count) : 0,
+                score.Mean,
+                score.StandardError ?? 0,
                 runs.Average(r => r.Results[i].CallRatio(r.Baseline)),
                 runs.Average(r => r.Results[i].NodeSeconds / r.Baseline.NodeSeconds),
                 results.Average(r => r.NodeSeconds),

@@ -228,16 +228,9 @@ internal static class SecurityFile
         {
             try
             {
-                using var stream = File.OpenRead(Path.Combine(folder, path));
-                var buffer = new byte[LargestFile + 1];
-                var length = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
-                if (length > LargestFile)
-                {
-                    throw new IOException($"it has more than {LargestFile >> 20} MB");
-                }
-
-                _hashes.Append(Convert.ToHexString(SHA256.HashData(buffer.AsSpan(0, length))));
-                return new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(buffer, 0, length).TrimStart('\uFEFF');
+                var bytes = BoundedFile.Read(Path.Combine(folder, path), LargestFile) ?? throw new IOException($"it has more than {LargestFile >> 20} MB");
+                _hashes.Append(Convert.ToHexString(SHA256.HashData(bytes)));
+                return BoundedFile.Text(bytes);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or DecoderFallbackException)
             {

@@ -45,8 +45,7 @@ public sealed class SecurityWatch : IDisposable
         }
         catch (BackendSettingsException e)
         {
-            throw new CommandException(
-                CommandException.BadUsage, e.Errors.Count == 1 ? $"--security {path}: {e.Message}" : $"--security {path}:\n  {string.Join("\n  ", e.Errors)}", e);
+            throw CommandException.OfFile($"--security {path}", e);
         }
     }
 

@@ -112,7 +112,7 @@ public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
         }
 
         // The ledgers' clocks count from 1970, the core's from somewhere.
-        var utcUs = (_time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+        var utcUs = LedgerClock.NowUs(_time);
         var known = 0;
         Executor.Do((nowUs, _) =>
         {

@@ -13,7 +13,7 @@ internal sealed class PretendedLedgers(PolicyChoice policy, LeasingOptions optio
     private readonly ConcurrentDictionary<MetaKey, LedgerState> _functions = new();
     private readonly ConcurrentDictionary<WorkerId, WorkerState> _workers = new();
 
-    private long NowUs => (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+    private long NowUs => LedgerClock.NowUs(time);
 
     public Task ReportAsync(MetaKey function, WorkerReport report, CancellationToken cancellationToken)
     {

@@ -31,12 +31,10 @@ public sealed class NodeSchedulerService(IScaler scaler, SharedNodePrice? price 
             }
         }
 
-        var timeout = context.Deadline == DateTime.MaxValue ? (TimeSpan?)null : context.Deadline - TimeProvider.System.GetUtcNow().UtcDateTime;
         try
         {
             var id = new RequestId(request.RequestId);
-            var assigned = await scaler.AssignAsync(function, id, timeout > TimeSpan.Zero ? timeout : timeout is null ? null : TimeSpan.Zero, context.CancellationToken)
-                .ConfigureAwait(false);
+            var assigned = await scaler.AssignAsync(function, id, ScalerService.TimeRemaining(context), context.CancellationToken).ConfigureAwait(false);
             if (assigned.Address is not { Segments: [_, var node, var container] } address)
             {
                 throw new RpcException(new Status(StatusCode.Internal, "the backend's instances have no node: serve with nodes"));
@@ -55,14 +53,7 @@ public sealed class NodeSchedulerService(IScaler scaler, SharedNodePrice? price 
         catch (AssignRejectedException e)
         {
             throw new RpcException(new Status(
-                e.Reason switch
-                {
-                    RejectReason.DeadlineExceeded => StatusCode.DeadlineExceeded,
-                    RejectReason.Cancelled => StatusCode.Cancelled,
-                    RejectReason.BackendRefused => StatusCode.FailedPrecondition,
-                    RejectReason.Overloaded => StatusCode.ResourceExhausted,
-                    _ => StatusCode.Unavailable,
-                },
+                ScalerRefusal.StatusOf(e.Reason),
                 $"no container of function {function.Key} for request {request.RequestId}: {e.Message}"));
         }
     }

@@ -36,6 +36,16 @@ public static class ScalerRefusal
         return Task.CompletedTask;
     }
 
+    /// <summary>The status that a caller is told when its request got no instance.</summary>
+    internal static StatusCode StatusOf(RejectReason reason) => reason switch
+    {
+        RejectReason.DeadlineExceeded => StatusCode.DeadlineExceeded,
+        RejectReason.Cancelled => StatusCode.Cancelled,
+        RejectReason.BackendRefused => StatusCode.FailedPrecondition,
+        RejectReason.Overloaded => StatusCode.ResourceExhausted,
+        _ => StatusCode.Unavailable,
+    };
+
     /// <summary>When a refused caller may come again; null where the refusal does not say.</summary>
     internal static TimeSpan? RetryAfterOf(RpcException refusal) =>
         long.TryParse(refusal.Trailers.GetValue(PushbackTrailer), NumberStyles.None, CultureInfo.InvariantCulture, out var ms) ? TimeSpan.FromMilliseconds(ms) : null;

@@ -108,14 +108,7 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         {
             throw Rejected(
                 e.RetryAfter,
-                e.Reason switch
-                {
-                    RejectReason.DeadlineExceeded => StatusCode.DeadlineExceeded,
-                    RejectReason.Cancelled => StatusCode.Cancelled,
-                    RejectReason.BackendRefused => StatusCode.FailedPrecondition,
-                    RejectReason.Overloaded => StatusCode.ResourceExhausted,
-                    _ => StatusCode.Unavailable,
-                },
+                ScalerRefusal.StatusOf(e.Reason),
                 $"no instance of function {function.Key} for request {request.RequestId}: {e.Message}");
         }
     }
@@ -174,7 +167,7 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     }
 
     /// <summary>How long the caller goes on waiting; null when it did not say. gRPC counts deadlines on the system's clock.</summary>
-    private static TimeSpan? TimeRemaining(ServerCallContext context) =>
+    internal static TimeSpan? TimeRemaining(ServerCallContext context) =>
         context.Deadline == DateTime.MaxValue ? null
         : context.Deadline - TimeProvider.System.GetUtcNow().UtcDateTime is var left && left > TimeSpan.Zero ? left
         : TimeSpan.Zero;

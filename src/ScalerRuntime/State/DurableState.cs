@@ -462,15 +462,15 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
 
     private long UnixUs() => _time.GetUtcNow().ToUnixTimeMilliseconds() * 1000;
 
-    [LoggerMessage(120, LogLevel.Error, "The state cannot be saved, and the scaler goes on without: {Reason}")]
+    [LoggerMessage(130, LogLevel.Error, "The state cannot be saved, and the scaler goes on without: {Reason}")]
     private partial void LogNotSaved(string reason);
 
-    [LoggerMessage(121, LogLevel.Warning, "The state is saved again")]
+    [LoggerMessage(131, LogLevel.Warning, "The state is saved again")]
     private partial void LogSavedAgain();
 
-    [LoggerMessage(122, LogLevel.Warning, "What former runs have learned of {Whose} is ignored: {Reason}")]
+    [LoggerMessage(132, LogLevel.Warning, "What former runs have learned of {Whose} is ignored: {Reason}")]
     private partial void LogIgnored(string whose, string reason);
 
-    [LoggerMessage(123, LogLevel.Warning, "No file can be made that says who holds which instance; after a kill all instances in use and idle are held back: {Reason}")]
+    [LoggerMessage(133, LogLevel.Warning, "No file can be made that says who holds which instance; after a kill all instances in use and idle are held back: {Reason}")]
     private partial void LogNoMarks(string reason);
 }

@@ -57,6 +57,6 @@ public static partial class StateFile
         }
     }
 
-    [LoggerMessage(124, LogLevel.Error, "The state in {Path} cannot be used: {Reason}. It is kept as {Aside}, and the scaler begins anew: slots that it knew are not given back")]
+    [LoggerMessage(134, LogLevel.Error, "The state in {Path} cannot be used: {Reason}. It is kept as {Aside}, and the scaler begins anew: slots that it knew are not given back")]
     private static partial void LogSetAside(ILogger logger, string path, string reason, string aside);
 }

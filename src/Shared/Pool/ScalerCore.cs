@@ -85,7 +85,20 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>When <see cref="Tick"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
     public long NextWakeUs => _wakes.NextUs;
 
-    private IEnumerable<SlotPool> All => _pools.Values.SelectMany(p => p.All);
+    private IEnumerable<SlotPool> All
+    {
+        get
+        {
+            foreach (var pools in _pools.Values)
+            {
+                yield return pools.Current;
+                foreach (var former in pools.Former)
+                {
+                    yield return former;
+                }
+            }
+        }
+    }
 
     /// <summary>The pool that the function's last request used; null when it was never asked for, or is forgotten.</summary>
     public SlotPool? Find(MetaKey function) => _pools.GetValueOrDefault(function)?.Current;

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using FuncScaler.Leasing.Ledger;
+using FuncScaler.Runtime.Leasing;
 using FuncScaler.ScalerFunctions.Durable;
 using FuncScaler.ScalerFunctions.Hosting;
 using Microsoft.DurableTask;
@@ -14,7 +15,7 @@ public sealed class ProvisionSlotTests
     private static readonly DateTimeOffset NotBefore = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private static readonly ProvisionRequest Request = new(
-        new FunctionMeta(new MetaKey("f"), "go", 60, 128), new SlotTicket(7), new InstanceId("i-7"), Clock.Us(NotBefore));
+        new FunctionMeta(new MetaKey("f"), "go", 60, 128), new SlotTicket(7), new InstanceId("i-7"), LedgerClock.Us(NotBefore));
 
     [Fact]
     public async Task A_provisioning_asks_the_backend_and_tells_its_ledger()

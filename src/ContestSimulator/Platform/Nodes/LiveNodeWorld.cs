@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using FuncScaler.ContestSimulator.Nodes;
 
@@ -19,14 +18,17 @@ internal sealed class LiveNodeWorld : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly SemaphoreSlim _changed = new(0);
     private readonly Task _loop;
-    private readonly long _origin = Stopwatch.GetTimestamp();
+    private readonly TimeProvider _time;
+    private readonly long _origin;
     private long _lastId;
     private long _beganUs;
     private int _containers;
 
-    public LiveNodeWorld(NodeWorldOptions options, long seed)
+    public LiveNodeWorld(NodeWorldOptions options, long seed, TimeProvider time)
     {
         _options = options;
+        _time = time;
+        _origin = time.GetTimestamp();
         _world = new NodeWorld(options, seed);
         _loop = Task.Run(LoopAsync);
     }
@@ -46,7 +48,7 @@ internal sealed class LiveNodeWorld : IAsyncDisposable
         }
     }
 
-    private long NowUs => (long)Stopwatch.GetElapsedTime(_origin).TotalMicroseconds;
+    private long NowUs => (long)_time.GetElapsedTime(_origin).TotalMicroseconds;
 
     /// <summary>Says where nodes can be reached.</summary>
     public void Open(IPAddress address, IEnumerable<int> ports)
@@ -88,7 +90,7 @@ internal sealed class LiveNodeWorld : IAsyncDisposable
             var port = _freePorts.Dequeue();
             _nodeOfPort[port] = reserved.Node;
             _portOfNode[reserved.Node] = port;
-            _reservedMs[reserved.Node] = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+            _reservedMs[reserved.Node] = _time.GetUtcNow().ToUnixTimeMilliseconds();
             return (reserved.Node, port, _reservedMs[reserved.Node]);
         }
     }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using FuncScaler.ContestSimulator.Nodes;
 using FuncScaler.Contract.Containers;
@@ -25,6 +24,7 @@ public sealed class NodePlatformServer : IAsyncDisposable
     private static readonly TimeSpan SchedulerPatience = TimeSpan.FromSeconds(60);
 
     private readonly NodeWorldOptions _world;
+    private readonly TimeProvider _time;
     private readonly LiveNodeWorld _live;
     private readonly IPAddress _address;
     private readonly int _resourcePort;
@@ -34,12 +34,14 @@ public sealed class NodePlatformServer : IAsyncDisposable
     /// <param name="seed">The seed of its times.</param>
     /// <param name="address">Where to listen.</param>
     /// <param name="resourcePort">The port of the ResourceManager; 0 for any free one. The contest's is 10400.</param>
-    public NodePlatformServer(NodeWorldOptions world, long seed, IPAddress address, int resourcePort)
+    /// <param name="time">The clock.</param>
+    public NodePlatformServer(NodeWorldOptions world, long seed, IPAddress address, int resourcePort, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(world);
         ArgumentNullException.ThrowIfNull(address);
         _world = world;
-        _live = new LiveNodeWorld(world, seed);
+        _time = time;
+        _live = new LiveNodeWorld(world, seed, time);
         _address = address;
         _resourcePort = resourcePort;
     }
@@ -106,17 +108,17 @@ public sealed class NodePlatformServer : IAsyncDisposable
         var ended = 0;
         await WaitForAsync(client, scheduler, cancellationToken).ConfigureAwait(false);
         _live.Begin();
-        var start = Stopwatch.GetTimestamp();
+        var start = _time.GetTimestamp();
         var calls = new List<Task>(trace.Requests.Count);
         try
         {
             for (var i = 0; i < trace.Requests.Count; i++)
             {
                 // Timers are as coarse as a millisecond: calls that are due by then go together.
-                var aheadUs = trace.Requests[i].StartUs - (long)Stopwatch.GetElapsedTime(start).TotalMicroseconds;
+                var aheadUs = trace.Requests[i].StartUs - (long)_time.GetElapsedTime(start).TotalMicroseconds;
                 if (aheadUs > 1000)
                 {
-                    await Task.Delay(TimeSpan.FromMicroseconds(aheadUs), cancellationToken).ConfigureAwait(false);
+                    await Task.Delay(TimeSpan.FromMicroseconds(aheadUs), _time, cancellationToken).ConfigureAwait(false);
                 }
 
                 var index = i;
@@ -124,10 +126,10 @@ public sealed class NodePlatformServer : IAsyncDisposable
             }
 
             await Task.WhenAll(calls).ConfigureAwait(false);
-            var restUs = trace.LengthUs - (long)Stopwatch.GetElapsedTime(start).TotalMicroseconds;
+            var restUs = trace.LengthUs - (long)_time.GetElapsedTime(start).TotalMicroseconds;
             if (restUs > 0)
             {
-                await Task.Delay(TimeSpan.FromMicroseconds(restUs), cancellationToken).ConfigureAwait(false);
+                await Task.Delay(TimeSpan.FromMicroseconds(restUs), _time, cancellationToken).ConfigureAwait(false);
             }
         }
         finally
@@ -159,7 +161,7 @@ public sealed class NodePlatformServer : IAsyncDisposable
             var request = trace.Requests[index];
             var function = trace.Functions[request.Function].Meta;
             var requestId = $"r{index}";
-            var began = Stopwatch.GetTimestamp();
+            var began = _time.GetTimestamp();
             var acquired = 0.0;
             var failed = true;
             try
@@ -177,12 +179,12 @@ public sealed class NodePlatformServer : IAsyncDisposable
                             TimeoutInMs = 1000L * function.TimeoutSeconds,
                         },
                     },
-                    deadline: DateTime.UtcNow.AddSeconds(_world.AcquireDeadlineSeconds),
+                    deadline: DeadlineAfter(_world.AcquireDeadlineSeconds),
                     cancellationToken: cancellationToken).ConfigureAwait(false);
-                acquired = Stopwatch.GetElapsedTime(began).TotalSeconds;
+                acquired = _time.GetElapsedTime(began).TotalSeconds;
                 var executed = await InvokeAsync(reply, requestId, request).ConfigureAwait(false);
                 failed = executed.ErrorCode.Length > 0;
-                outcomes[index] = (Stopwatch.GetElapsedTime(began).TotalSeconds, acquired, failed);
+                outcomes[index] = (_time.GetElapsedTime(began).TotalSeconds, acquired, failed);
                 await client.ReturnContainerAsync(
                     new ReturnContainerRequest
                     {
@@ -196,7 +198,7 @@ public sealed class NodePlatformServer : IAsyncDisposable
             }
             catch (RpcException)
             {
-                var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
+                var seconds = _time.GetElapsedTime(began).TotalSeconds;
                 outcomes[index] = (seconds, acquired > 0 ? acquired : seconds, failed);
             }
 
@@ -228,16 +230,19 @@ public sealed class NodePlatformServer : IAsyncDisposable
         }
     }
 
+    /// <summary>gRPC counts deadlines on the system's clock.</summary>
+    private static DateTime DeadlineAfter(double seconds) => TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(seconds);
+
     /// <summary>Waits until the scheduler answers anything at all.</summary>
-    private static async Task WaitForAsync(Scheduler.SchedulerClient client, Uri scheduler, CancellationToken cancellationToken)
+    private async Task WaitForAsync(Scheduler.SchedulerClient client, Uri scheduler, CancellationToken cancellationToken)
     {
-        var start = Stopwatch.GetTimestamp();
+        var start = _time.GetTimestamp();
         while (true)
         {
             try
             {
                 await client.ReturnContainerAsync(
-                    new ReturnContainerRequest { RequestId = "hello" }, deadline: DateTime.UtcNow.AddSeconds(5), cancellationToken: cancellationToken).ConfigureAwait(false);
+                    new ReturnContainerRequest { RequestId = "hello" }, deadline: DeadlineAfter(5), cancellationToken: cancellationToken).ConfigureAwait(false);
                 return;
             }
             catch (RpcException e) when (e.StatusCode is not (StatusCode.Unavailable or StatusCode.DeadlineExceeded))
@@ -245,13 +250,13 @@ public sealed class NodePlatformServer : IAsyncDisposable
                 // It knows no such request: it is there.
                 return;
             }
-            catch (RpcException e) when (Stopwatch.GetElapsedTime(start) > SchedulerPatience)
+            catch (RpcException e) when (_time.GetElapsedTime(start) > SchedulerPatience)
             {
                 throw new ContestPlatformException($"The scheduler at {scheduler.Authority} does not answer: {e.Status.Detail}", e);
             }
             catch (RpcException)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(200), cancellationToken).ConfigureAwait(false);
+                await Task.Delay(TimeSpan.FromMilliseconds(200), _time, cancellationToken).ConfigureAwait(false);
             }
         }
     }

@@ -1,9 +1,13 @@
-namespace FuncScaler.ScalerFunctions.Durable;
+namespace FuncScaler.Runtime.Leasing;
 
 /// <summary>The ledgers' time: µs since 1970, UTC.</summary>
-internal static class Clock
+public static class LedgerClock
 {
-    public static long NowUs(TimeProvider time) => Us(time.GetUtcNow());
+    public static long NowUs(TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(time);
+        return Us(time.GetUtcNow());
+    }
 
     public static long Us(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
 
