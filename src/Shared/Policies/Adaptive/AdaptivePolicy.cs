@@ -31,6 +31,8 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
     /// <summary>The most instances of each pretended pool that are written down.</summary>
     private const int MostInstancesWritten = 1024;
 
+    private const long NoArrival = long.MinValue;
+
     private readonly AdaptivePolicyOptions _options;
     private readonly AdaptiveShared _shared;
     private readonly FunctionDemand _demand;
@@ -49,6 +51,8 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
     private int _coldStarts;
     private bool _priceIsGiven;
     private int _learned;
+    private long _arrivedUs = NoArrival;
+    private bool _arrivedAlone;
     private bool _plansAreRead;
 
     internal AdaptivePolicy(AdaptivePolicyOptions options, AdaptiveShared shared, FunctionMeta function)
@@ -71,16 +75,14 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
 
     public void RequestArrived(in PoolView pool)
     {
-        MakePlansRead(pool);
-        _coldUs = (long)ColdUs(pool);
-        _function = pool.Function;
-        _priceIsGiven = _choice.GivenPriceGbs(pool) is not null;
-        _choice.Pools.Concurrency = pool.Places;
-        _demand.Arrived(pool.NowUs, alone: pool.Statistics.Active == 1, _coldUs);
+        TakeInArrival(pool);
+        _arrivedUs = pool.NowUs;
+        _arrivedAlone = pool.Statistics.Active == 1;
     }
 
     public void DemandLearned(in PoolView pool, in RankedArrival demand)
     {
+        TakeInArrival(pool);
         if (pool.Statistics.Init.Count > _coldStarts)
         {
             _coldStarts = (int)pool.Statistics.Init.Count;
@@ -97,12 +99,14 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
 
     public int CreateOnMiss(in PoolView pool)
     {
+        TakeInArrival(pool);
         _waitReviewUs = pool.NowUs + WaitReviewAfterUs(pool);
         return CreateForWaiting(pool, newest: true);
     }
 
     public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
+        TakeInArrival(pool);
         MakePlansRead(pool);
         var nowUs = pool.NowUs;
         var gapStartUs = pool.Statistics.FreedAtUs(slot.Rank) ?? slot.SinceUs;
@@ -150,6 +154,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
 
     public StandbyPlan Standby(in PoolView pool)
     {
+        TakeInArrival(pool);
         if (pool.Waiters == 0)
         {
             return _prewarming.Decide(pool, ColdUs(pool));
@@ -368,6 +373,26 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         }
 
         return create;
+    }
+
+    /// <summary>
+    /// Learns of the arrival that <see cref="RequestArrived"/> has noted. A request that finds an idle instance gets it first; what it teaches is
+    /// wanted at the next decision at the earliest.
+    /// </summary>
+    private void TakeInArrival(in PoolView pool)
+    {
+        if (_arrivedUs == NoArrival)
+        {
+            return;
+        }
+
+        MakePlansRead(pool);
+        _coldUs = (long)ColdUs(pool);
+        _function = pool.Function;
+        _priceIsGiven = _choice.GivenPriceGbs(pool) is not null;
+        _choice.Pools.Concurrency = pool.Places;
+        _demand.Arrived(_arrivedUs, _arrivedAlone, _coldUs);
+        _arrivedUs = NoArrival;
     }
 
     /// <summary>Plans are made of what a former run has learned as soon as the pool can be seen: pretended pools follow those that are made.</summary>
