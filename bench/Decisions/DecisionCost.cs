@@ -17,6 +17,7 @@ internal static class DecisionCost
         ("one warm function", () => Enumerable.Range(0, Untimed + Timed).Select(i => (Functions[0], i * 20_000L, 10_000L))),
         ("500 functions in turn", () => Enumerable.Range(0, Untimed + Timed).Select(i => (Functions[i % 500], i * 1_000L, 10_000L))),
         ("10,000 functions in turn", () => Enumerable.Range(0, Untimed + Timed).Select(i => (Functions[i % 10_000], i * 1_000L, 10_000L))),
+        ("10,000 functions, the n-th asked for 1/n as often as the first", () => Harmonic(10_000)),
         ("bursts of 50 at once", () => Enumerable.Range(0, Untimed + Timed).Select(i => (Functions[0], i / 50 * 2_000_000L, 200_000L))),
         ("preset faas", () =>
         {
@@ -51,6 +52,23 @@ internal static class DecisionCost
                         $"| {name} | {call} | `{policy}` | {At(ns, 0.5):F0} | {At(ns, 0.99):F0} | {ns.Average():F0} | {At(ns, 0.5) / last:F1} |"));
                 }
             }
+        }
+    }
+
+    /// <summary>Requests for functions of which few are asked for often, as on real platforms; the same each time.</summary>
+    private static IEnumerable<(FunctionMeta, long, long)> Harmonic(int functions)
+    {
+        var upTo = new double[functions];
+        for (var i = 0; i < functions; i++)
+        {
+            upTo[i] = (i > 0 ? upTo[i - 1] : 0) + (1.0 / (i + 1));
+        }
+
+        var random = new Random(1);
+        for (var i = 0; i < Untimed + Timed; i++)
+        {
+            var drawn = Array.BinarySearch(upTo, random.NextDouble() * upTo[^1]);
+            yield return (Functions[drawn < 0 ? ~drawn : drawn], i * 1_000L, 10_000L);
         }
     }
 

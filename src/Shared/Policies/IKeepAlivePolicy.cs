@@ -7,7 +7,9 @@ namespace FuncScaler.Policies;
 /// instance. The function's <see cref="SlotPool"/> makes one call at a time; a policy keeps no clock and does no I/O.
 /// </summary>
 /// <remarks>
-/// <b>Order of calls.</b> An Assign: <see cref="RequestArrived"/>, then <see cref="CreateOnMiss"/> where no instance is idle. A Release, or an
+/// <b>Order of calls.</b> An Assign: <see cref="RequestArrived"/>, then <see cref="CreateOnMiss"/> where no instance is idle. A warm request has
+/// its instance right after <see cref="RequestArrived"/>, so that call should be short: what takes longer has its place in the calls that
+/// follow. A Release, or an
 /// instance that has become ready: <see cref="Keep"/>, unless a request takes it. A slot that was created while nobody needs it any more:
 /// <see cref="KeepSurplus"/>. When a held instance's time has come: <see cref="Keep"/> again. <see cref="DemandLearned"/> once for each arrival,
 /// when its rank is known. After every event: <see cref="Standby"/>, where <see cref="HasStandby"/> says so. All times are µs on the pool's
