@@ -61,6 +61,13 @@ public interface IKeepAlivePolicy
     {
     }
 
+    /// <summary>A request has its instance, or is given up by its caller or its deadline.</summary>
+    /// <param name="pool">The pool.</param>
+    /// <param name="waitedUs">How long it has waited, µs; 0 for a warm request.</param>
+    void Answered(in PoolView pool, long waitedUs)
+    {
+    }
+
     /// <summary>
     /// A request found no idle instance and no free place, and is now among <see cref="PoolView.Waiters"/>: how many slots to create now, 0 to let it wait. The pool
     /// creates one all the same where nothing else could ever serve the request.

@@ -838,6 +838,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         slot.DueUs = slot.Requests == 1 ? place.DueUs : Math.Min(slot.DueUs, place.DueUs);
         WakeBy(slot.DueUs);
         effects.Add(Effect.Grant(Function, request, slot.Ticket, slot.Instance, slot.BackendId, kind, slot.Address));
+        _policy.Answered(View, waitedUs);
     }
 
     private void Leave(Waiter waiter)
@@ -851,6 +852,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         Leave(waiter);
         Ledger.RequestFailed();
         RequestEnded(waitedUs: 0, executedUs: 0);
+        _policy.Answered(View, _nowUs - waiter.ArrivedUs);
         effects.Add(Effect.Reject(Function, waiter.Request, reason, message));
     }
 

@@ -49,6 +49,8 @@ internal sealed class RecordingPolicy(IKeepAlivePolicy policy, Dictionary<SlotTi
 
     public void DemandLearned(in PoolView pool, in RankedArrival demand) => policy.DemandLearned(pool, demand);
 
+    public void Answered(in PoolView pool, long waitedUs) => policy.Answered(pool, waitedUs);
+
     public void Forgotten() => policy.Forgotten();
 
     public int CreateOnMiss(in PoolView pool) => policy.CreateOnMiss(pool);

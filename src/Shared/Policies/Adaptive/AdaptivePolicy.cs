@@ -97,6 +97,8 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         Apply(pool, demand);
     }
 
+    public void Answered(in PoolView pool, long waitedUs) => _shared.Objective?.Answered(waitedUs);
+
     public int CreateOnMiss(in PoolView pool)
     {
         TakeInArrival(pool);
@@ -128,11 +130,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         // What is known, and what everything costs, changes although nothing arrives: so capacity goes back when load stops.
         Settle(nowUs);
         _shared.SettleNext(nowUs);
-        if (!_priceIsGiven)
-        {
-            _shared.ContestPrice.Review(nowUs, _shared.MeanColdUs, _options);
-        }
-
+        ReviewPrice(pool, nowUs);
         _log.Idle(nowUs, slot.Rank, gapStartUs, keepUs, _choice.Followed(pool));
 
         // Asked again when the gap has become twice as long.
@@ -249,7 +247,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
             _choice.Pools.Settle(i, appliedUs, _coldUs, _function.MemoryGb, plans);
         }
 
-        EnterPrices();
+        EnterPrices(arrivals: 0);
         if (!IsNew(nowUs, _coldUs))
         {
             _choice.Choose(_function.MemoryGb, _coldUs / 1e6, _demand.HasPeriod);
@@ -291,8 +289,9 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         if (!_priceIsGiven)
         {
             _shared.ContestPrice.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
-            _shared.ContestPrice.Review(demand.ArrivedUs, _shared.MeanColdUs, _options);
         }
+
+        ReviewPrice(pool, demand.ArrivedUs);
 
         _firstUs = Math.Min(_firstUs, demand.ArrivedUs);
         _learned++;
@@ -323,16 +322,34 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
             }
         }
 
-        EnterPrices();
+        EnterPrices(pools.Scale);
         pools.Rescale();
     }
 
-    /// <summary>Keeps the contest's ledgers, where they have to find the price.</summary>
-    private void EnterPrices()
+    /// <summary>Keeps the books of all prices, where one of them is to be found.</summary>
+    private void EnterPrices(int arrivals)
     {
         if (!_priceIsGiven)
         {
-            _choice.EnterPrices();
+            _choice.EnterPrices(arrivals);
+        }
+    }
+
+    /// <summary>Looks which price is to be in force.</summary>
+    private void ReviewPrice(in PoolView pool, long nowUs)
+    {
+        if (_priceIsGiven)
+        {
+            return;
+        }
+
+        if (_shared.Objective is { } objective)
+        {
+            objective.Review(nowUs, pool.Ledger);
+        }
+        else
+        {
+            _shared.ContestPrice.Review(nowUs, _shared.MeanColdUs, _options);
         }
     }
 
@@ -391,6 +408,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         _function = pool.Function;
         _priceIsGiven = _choice.GivenPriceGbs(pool) is not null;
         _choice.Pools.Concurrency = pool.Places;
+        _choice.Pools.CreateUs = (long)(_options.CreateGbs / pool.Function.MemoryGb * 1e6);
         _demand.Arrived(_arrivedUs, _arrivedAlone, _coldUs);
         _arrivedUs = NoArrival;
     }
