@@ -35,6 +35,8 @@ public static class VirtualContest
         CancellationToken cancellationToken = default)
     {
         var watch = Stopwatch.StartNew();
+        using var resources = new RunResources();
+        policy = resources.Owning(policy);
         var shards = new VirtualShard[policy.SharesState || options.Workers is not null ? 1 : Math.Min(ShardCount, Math.Max(1, trace.Functions.Count))];
         for (var i = 0; i < shards.Length; i++)
         {

@@ -6,6 +6,7 @@ using FuncScaler.ContestSimulator.Reports;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
+using FuncScaler.ScalerHost.Commands.PolicyPrograms;
 
 namespace FuncScaler.ScalerHost.Commands;
 
@@ -42,6 +43,8 @@ internal static class SimulateCommand
         var seeds = new Option<string?>("--seeds") { Description = "Seeds of presets and of placements, for means over them: 1..20, or 1,3,7", HelpName = "N..M" };
         var boundOnly = new Option<bool>("--bound-only") { Description = "Work out the bound alone, without any policy" };
         var assembly = CommonOptions.Path("--policy-assembly", "Offer the policies of this file too: an assembly with a public IPolicySource", "DLL");
+        var commands = PolicyProgram.Commands();
+        var policyTimeout = PolicyProgram.Timeout();
         var markdown = new Option<bool>("--markdown") { Description = "Print the tables as Markdown" };
         var experiment = CommonOptions.Path("--experiment", "Take options from this file, a JSON object of them by name; what is typed besides is added", "FILE");
         var nodes = new Option<string?>("--nodes")
@@ -69,7 +72,7 @@ internal static class SimulateCommand
         routing.AcceptOnlyFromAmong("random", "function");
         var command = new Command("simulate", "Compare policies on a trace in virtual time, next to what perfect knowledge could reach");
         trace.AddTo(command);
-        foreach (var option in (Option[])[policies, assembly, rpc, tail, noWait, restartAt, restartKeeps, price, .. measures.All, limits, seeds, boundOnly, threads, output, json, markdown, experiment, nodes, weights, workers, routing])
+        foreach (var option in (Option[])[policies, assembly, commands, policyTimeout, rpc, tail, noWait, restartAt, restartKeeps, price, .. measures.All, limits, seeds, boundOnly, threads, output, json, markdown, experiment, nodes, weights, workers, routing])
         {
             command.Options.Add(option);
         }
@@ -110,8 +113,10 @@ internal static class SimulateCommand
                 throw new CommandException(CommandException.BadUsage, $"Name a trace: give {trace.Names}.");
             }
 
-            var choices = parsed.GetValue(boundOnly) ? [] : PolicyRanges.Parse(
-                parsed.GetValue(policies)!, parsed.GetValue(assembly) is { } dll ? [.. PolicyCatalog.All, .. PolicyAssembly.Load(dll)] : PolicyCatalog.All);
+            List<PolicyEntry> among = [.. PolicyCatalog.All, .. parsed.GetValue(assembly) is { } dll ? PolicyAssembly.Load(dll) : []];
+            among.AddRange([.. PolicyProgram.Read(
+                parsed.GetValue(commands) ?? [], TimeSpan.FromSeconds(parsed.GetValue(policyTimeout) ?? PolicyProgram.DefaultTimeoutSeconds), among)]);
+            var choices = parsed.GetValue(boundOnly) ? [] : PolicyRanges.Parse(parsed.GetValue(policies)!, among);
             var latencyPrice = parsed.GetValue(price).Gbs;
             var (prices, sortBy) = measures.Read(parsed, latencyPrice);
             var folder = parsed.GetValue(output);

@@ -137,22 +137,7 @@ public sealed class SqliteStateStore : IStateStore
             Run(_setMeta, transaction, "ticket", batch.LastTicket);
             foreach (var slot in batch.Slots)
             {
-                Run(
-                    _putSlot,
-                    transaction,
-                    slot.Ticket.Value,
-                    slot.Function.Key.Value,
-                    slot.Function.Runtime,
-                    slot.Function.TimeoutSeconds,
-                    slot.Function.MemoryMb,
-                    slot.Function.MaxConcurrency,
-                    (int)slot.State,
-                    slot.BackendId,
-                    slot.Instance,
-                    slot.Address,
-                    slot.Requests,
-                    slot.SinceUs,
-                    ChecksumOf(slot));
+                Run(_putSlot, transaction, [.. ValuesOf(slot), ChecksumOf(slot)]);
             }
 
             foreach (var ticket in batch.Gone)
@@ -197,10 +182,13 @@ public sealed class SqliteStateStore : IStateStore
     };
 
     /// <summary>Of all that a row says: SQLite finds a page that is torn, not a letter that has changed.</summary>
-    private static long ChecksumOf(SavedSlot slot) => (long)Crc32.HashToUInt32(Encoding.UTF8.GetBytes(string.Join(
-        '\n',
-        slot.Ticket,
-        slot.Function.Key,
+    private static long ChecksumOf(SavedSlot slot) => (long)Crc32.HashToUInt32(Encoding.UTF8.GetBytes(string.Join('\n', ValuesOf(slot))));
+
+    /// <summary>A row's values but its checksum, in the order of the columns.</summary>
+    private static object?[] ValuesOf(SavedSlot slot) =>
+    [
+        slot.Ticket.Value,
+        slot.Function.Key.Value,
         slot.Function.Runtime,
         slot.Function.TimeoutSeconds,
         slot.Function.MemoryMb,
@@ -210,7 +198,8 @@ public sealed class SqliteStateStore : IStateStore
         slot.Instance,
         slot.Address,
         slot.Requests,
-        slot.SinceUs)));
+        slot.SinceUs,
+    ];
 
     private static void Run(SqliteCommand command, SqliteTransaction transaction, params ReadOnlySpan<object?> values)
     {

@@ -8,4 +8,12 @@ public interface IPolicyHost
     /// for a function without a pool.
     /// </summary>
     void RequestReview(MetaKey function);
+
+    /// <summary>
+    /// Hands over what the policies hold outside this program, such as another process. A host that plays a run disposes of it at the run's end. Other
+    /// hosts end with their process, and need not.
+    /// </summary>
+    void Own(IDisposable resource)
+    {
+    }
 }

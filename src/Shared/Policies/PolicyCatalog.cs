@@ -44,6 +44,8 @@ public static class PolicyCatalog
             r => CidrePolicy.Choose(CidrePolicyOptions.Read(r))),
         new("rainbowcake", "init=X,language=X,bare=X", "keeps an instance, then its language's layer, then a bare one, each by its own rate",
             r => RainbowCakePolicy.Choose(RainbowCakePolicyOptions.Read(r))),
+        new("pagurus", "S,wait=S,aim=X,unused=S", "lends instances that an M/M/n queue can spare to other functions of the same runtime and memory",
+            r => PagurusPolicy.Choose(PagurusPolicyOptions.Read(r))),
         new("femux", "block=N,cold=S", "as many instances as the forecaster says that cost least over the function's last block of minutes, by RUM",
             With(FemuxPolicyOptions.Read, o => new FemuxPolicy(o))),
         new("spes", "ahead=S,keep=S,long=S,always=N", "sorts functions by their idle minutes, and loads each kind before the minutes it predicts",

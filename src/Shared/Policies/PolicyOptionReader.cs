@@ -11,6 +11,7 @@ public sealed class PolicyOptionReader
     private const double LongestSeconds = 31_536_000;
 
     private readonly PolicyEntry _policy;
+    private readonly string _text;
     private readonly Dictionary<string, string> _unread = [];
     private string? _bare;
 
@@ -21,6 +22,7 @@ public sealed class PolicyOptionReader
     {
         ArgumentNullException.ThrowIfNull(policy);
         _policy = policy;
+        _text = text ?? "";
         if (text is null)
         {
             return;
@@ -100,6 +102,14 @@ public sealed class PolicyOptionReader
         "off" => false,
         var text => throw Wrong($"'{text}' is not a value for {key}; that is on or off"),
     };
+
+    /// <summary>All that follows the policy's name, for a policy that reads it by itself; empty for nothing.</summary>
+    public string TakeAll()
+    {
+        _bare = null;
+        _unread.Clear();
+        return _text;
+    }
 
     /// <summary>To be called once all options are read: whatever is left is not an option of the policy.</summary>
     /// <exception cref="FormatException">Something is left.</exception>

@@ -481,49 +481,23 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         }
     }
 
-    /// <summary>The function's settings have changed: instances made under the old ones serve no new request.</summary>
+    /// <summary>
+    /// The function's time-outs or its concurrency have changed. Memory and runtime may change only while the pool has no slot: instances with
+    /// other settings are in a pool of their own (<see cref="FunctionPools"/>).
+    /// </summary>
     public void UpdateFunction(long nowUs, FunctionMeta function, List<Effect> effects)
     {
         ArgumentNullException.ThrowIfNull(function);
         function.Check();
+        Debug.Assert(
+            _inventory.Count == 0 || (function.MemoryMb == Function.MemoryMb && function.Runtime == Function.Runtime), "a pool's slots are all alike");
         Advance(nowUs);
-        var remake = function.MemoryMb != Function.MemoryMb || function.Runtime != Function.Runtime;
         Function = function;
         _inventory.Function = function;
         _assignmentLimitUs = _options.AssignmentLimitUs(function);
         var places = Places;
         SetPlaces();
-        if (!remake)
-        {
-            ServeNewPlaces(places, effects);
-            return;
-        }
-
-        foreach (var slot in _inventory.All.ToList())
-        {
-            if (slot.State == SlotState.Idle)
-            {
-                Destroy(slot, "its function's settings have changed", effects);
-            }
-            else if (slot.State == SlotState.Held)
-            {
-                // Not begun: what is created must not differ from what was asked for.
-                Drop(slot);
-                CreateOrOwe(Math.Min(1, Missing), effects);
-            }
-            else if (slot.State != SlotState.Destroying && !slot.Doomed)
-            {
-                _inventory.Doom(slot);
-                if (slot.InFlight)
-                {
-                    GiveUpOn(slot);
-                    CreateOrOwe(Math.Min(1, Missing), effects);
-                }
-            }
-        }
-
         ServeNewPlaces(places, effects);
-        Settle(effects);
     }
 
     /// <summary>Stops the pool: new requests are rejected, waiting ones still served, and every instance is destroyed once unused.</summary>

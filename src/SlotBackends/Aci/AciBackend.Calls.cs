@@ -265,12 +265,12 @@ public sealed partial class AciBackend
         return new ListedSlot(slot, AciTags.TicketOf(group.Tags, _names.Run), usable ? AciTags.FunctionOf(group.Tags) : null);
     }
 
-    [LoggerMessage(200, LogLevel.Information, "Deleting container group {Group}: {Reason}")]
+    [LoggerMessage(150, LogLevel.Information, "Deleting container group {Group}: {Reason}")]
     private partial void LogDeleting(string group, string reason);
 
-    [LoggerMessage(202, LogLevel.Warning, "Container group {Group} is lost: {How}")]
+    [LoggerMessage(152, LogLevel.Warning, "Container group {Group} is lost: {How}")]
     private partial void LogEnded(string group, string how);
 
-    [LoggerMessage(201, LogLevel.Warning, "Region {Region} has no room ({Code}); it is passed over for a while")]
+    [LoggerMessage(151, LogLevel.Warning, "Region {Region} has no room ({Code}); it is passed over for a while")]
     private partial void LogFull(string region, string code);
 }

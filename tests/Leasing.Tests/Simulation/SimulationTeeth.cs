@@ -7,6 +7,23 @@ public class SimulationTeeth(ITestOutputHelper output)
 {
     private const int Schedules = 30_000;
 
+    /// <summary>
+    /// Schedules that notice rules which few schedules notice. They are tried first, because a search takes up to minutes. Where such a schedule no longer
+    /// notices its rule, the search goes on from the first schedule, and the test's output says which seed to write here.
+    /// </summary>
+    private static readonly Dictionary<string, long> TriedFirst = new()
+    {
+        ["DeadBeforeTold"] = 1135,
+        ["DeadForGood"] = 96,
+        ["DriftMargin"] = 1624,
+        ["HoldKnown"] = 54,
+        ["LeaseCheck"] = 80,
+        ["LeaseFromSending"] = 12556,
+        ["LedgerFirst"] = 166,
+        ["NewBeatsRenew"] = 855,
+        ["Reservation"] = 160,
+    };
+
     public static TheoryData<string> Rules => [.. LeftOutRule.All.Keys];
 
     [Theory]
@@ -14,7 +31,7 @@ public class SimulationTeeth(ITestOutputHelper output)
     public void A_rule_left_out_is_noticed(string rule)
     {
         var left = LeftOutRule.All[rule];
-        var seed = ProtocolSimulation.FirstFailure(1, Schedules, left);
+        var seed = ProtocolSimulation.FirstFailure(TriedFirst.GetValueOrDefault(rule, 1), 1, left) ?? ProtocolSimulation.FirstFailure(1, Schedules, left);
         Assert.True(seed is not null, $"Without the rule {rule} {Schedules} schedules went well.");
         var story = ProtocolSimulation.Story(seed.Value, left);
         output.WriteLine($"{rule}: {story[..story.IndexOf('\n', StringComparison.Ordinal)]}");

@@ -7,6 +7,9 @@ namespace FuncScaler.Tests;
 public sealed class HostFactAttribute : FactAttribute
 {
     public HostFactAttribute() => Skip = Azurite.Missing;
+
+    /// <param name="takesMinutes">Whether it runs only where long tests are asked for.</param>
+    public HostFactAttribute(bool takesMinutes) => Skip = Azurite.Missing ?? (takesMinutes ? TestLength.NotAsked : null);
 }
 
 /// <inheritdoc cref="HostFactAttribute"/>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using FuncScaler.Tests.FakeArm;
 using Xunit.Abstractions;
 
@@ -11,8 +10,7 @@ namespace FuncScaler.Tests.Backends;
 /// </summary>
 public class KillNineTests(ITestOutputHelper output)
 {
-    private static readonly int Kills =
-        int.TryParse(Environment.GetEnvironmentVariable("FUNCSCALER_KILLS"), NumberStyles.None, CultureInfo.InvariantCulture, out var kills) ? kills : 4;
+    private static readonly long Kills = TestLength.Count("FUNCSCALER_KILLS", 2, 4);
 
     [Fact]
     public async Task After_a_restart_and_one_sweep_the_groups_are_those_of_the_ledger()

@@ -232,7 +232,7 @@ public sealed partial class ServeIsolationTests : IAsyncLifetime
             {
                 ["f"] = new JsonObject
                 {
-                    ["command"] = new JsonArray("python3", "-S", "-c", script),
+                    ["command"] = new JsonArray(Python.Path ?? "python3", "-S", "-c", script),
                     ["start"] = new JsonObject { ["healthPath"] = "/health", ["timeout"] = "00:00:30", ["pollDelay"] = "00:00:00.010" },
                 },
             },

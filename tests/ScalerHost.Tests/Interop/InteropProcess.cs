@@ -112,7 +112,8 @@ internal static class InteropRuntimes
     public static string? WhyNoNode { get; } =
         InteropProcess.FirstLineOf("node", "--version") is null ? "node is not installed"
         : !System.IO.Directory.Exists(Path.Combine(InteropProcess.Directory, "node_modules", "@grpc", "grpc-js"))
-            ? "@grpc/grpc-js is not installed: run `npm ci` in tests/interop"
+            || !System.IO.Directory.Exists(Path.Combine(InteropProcess.Directory, "node_modules", "hyparquet"))
+            ? "@grpc/grpc-js or hyparquet is not installed: run `npm ci` in tests/interop"
         : null;
 
     public static string? WhyNoPython { get; } =

@@ -8,6 +8,9 @@ public sealed class SecurityFileTests : IDisposable
 {
     private const string Caller = """{ "name": "a", "subject": "s", "rights": ["call"] }""";
 
+    /// <summary>Keys for all tests: making a pair takes as long as many tests.</summary>
+    private static readonly Pki Keys = new();
+
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -37,10 +40,9 @@ public sealed class SecurityFileTests : IDisposable
     [InlineData("{", "is no JSON")]
     public void A_wrong_file_is_told_with_its_place(string json, string sentence)
     {
-        using var pki = new Pki();
         _folder.File("secret.json", """{ "keys": [{ "kty": "oct", "k": "aHVudGVyMg" }] }""");
-        _folder.File("private.json", pki.PrivateKeySet);
-        _folder.File("good.json", pki.KeySet);
+        _folder.File("private.json", Keys.PrivateKeySet);
+        _folder.File("good.json", Keys.KeySet);
 
         var error = Assert.Throws<CommandException>(() => SecurityWatch.Open(_folder.File("security.json", json), TimeProvider.System));
 
@@ -53,8 +55,7 @@ public sealed class SecurityFileTests : IDisposable
     [Fact]
     public void A_good_file_is_read()
     {
-        using var pki = new Pki();
-        _folder.File("good.json", pki.KeySet);
+        _folder.File("good.json", Keys.KeySet);
         var file = _folder.File("security.json", $$"""{ "callers": [{{Caller}}], "tlsInFront": true, "jwt": { "issuer": "i", "audience": "a", "keys": "good.json" } }""");
 
         using var watch = SecurityWatch.Open(file, TimeProvider.System);

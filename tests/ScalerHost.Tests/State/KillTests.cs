@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 
@@ -11,7 +10,7 @@ namespace FuncScaler.Tests.State;
 /// </summary>
 public sealed class KillTests(Xunit.Abstractions.ITestOutputHelper output) : IDisposable
 {
-    private static readonly int Kills = int.Parse(Environment.GetEnvironmentVariable("FUNCSCALER_KILLS") ?? "10", CultureInfo.InvariantCulture);
+    private static readonly long Kills = TestLength.Count("FUNCSCALER_KILLS", 3, 10);
 
     private readonly TemporaryFolder _folder = new();
     private readonly ReservedPort _grpc = new();
@@ -38,12 +37,12 @@ public sealed class KillTests(Xunit.Abstractions.ITestOutputHelper output) : IDi
         Assert.Empty(platform.Slots);
     }
 
-    [Fact]
+    [PythonFact]
     public async Task Killed_under_load_with_instances_that_are_processes()
     {
         var settings = Path.Combine(_folder.Path, "functions.json");
         await File.WriteAllTextAsync(settings, $$"""
-            { "runtimes": { "go": { "command": ["python3", "-c", "{{PythonServer}}"] } } }
+            { "runtimes": { "go": { "command": ["{{Python.Path}}", "-S", "-c", "{{PythonServer}}"] } } }
             """);
 
         await KillAgainAndAgainAsync(["--backend", "process", "--functions", settings], between: null, slotsThatExist: null);

@@ -17,7 +17,7 @@ public sealed class WorkerSimulationTests
 {
     private static int FirstSeed => int.TryParse(Environment.GetEnvironmentVariable("FUNCSCALER_SEED"), out var seed) ? seed : 0;
 
-    private static int Schedules => int.TryParse(Environment.GetEnvironmentVariable("FUNCSCALER_SCHEDULES"), out var asked) ? Math.Max(1, asked / 40) : 60;
+    private static int Schedules => (int)Math.Max(1, TestLength.Count("FUNCSCALER_SCHEDULES", 40 * 60, 100_000) / 40);
 
     [Fact]
     public void Whatever_happens_no_instance_serves_two_requests_and_none_is_left_over()

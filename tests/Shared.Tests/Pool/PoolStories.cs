@@ -381,36 +381,6 @@ public class PoolStories
     }
 
     [Fact]
-    public void A_function_with_new_settings_serves_no_request_with_an_instance_made_under_the_old_ones()
-    {
-        var pool = new PoolDriver();
-        pool.ColdStart("r1", 1);
-        Assert.Equal("create 2", pool.Assign("r2"));
-        Assert.Equal("create 3", pool.Assign("r3"));
-        pool.Created(2);
-
-        Assert.Equal("create 4, create 5", pool.Update(new FunctionMeta(new MetaKey("f"), "go", 60, 1024)));
-
-        Assert.Equal("destroy 1 s1", pool.Release("r1", "i-1"));
-        Assert.Equal("destroy 2 s2", pool.Ready(2));
-        Assert.Equal("destroy 3 s3", pool.Created(3));
-        pool.Created(5);
-        Assert.Equal("r2 gets i-5 Cold", pool.Ready(5));
-        Assert.Equal(1024, pool.Pool.Slots.Single(s => s.State == SlotState.Busy).MemoryMb);
-    }
-
-    [Fact]
-    public void A_function_with_a_new_runtime_gives_its_idle_instances_back_at_once()
-    {
-        var pool = new PoolDriver();
-        pool.ColdStart("r1", 1);
-        pool.Release("r1", "i-1");
-
-        Assert.Equal("destroy 1 s1", pool.Update(new FunctionMeta(new MetaKey("f"), "rust", 60, 512)));
-        Assert.Equal("create 2", pool.Assign("r2"));
-    }
-
-    [Fact]
     public void A_function_with_a_new_timeout_keeps_its_instances()
     {
         var pool = new PoolDriver();

@@ -13,7 +13,6 @@ internal sealed partial class World
     private readonly Dictionary<SlotTicket, Ticket> _tickets = [];
     private readonly Dictionary<SlotTicket, long> _keepUntilUs = [];
     private readonly Dictionary<(int Function, string Fit), List<SlotTicket>> _idleOrder = [];
-    private readonly HashSet<int> _changed = [];
     private readonly HashSet<SlotTicket> _live = [];
     private readonly Dictionary<SlotTicket, long> _destroyAskedUs = [];
     private readonly HashSet<SlotTicket> _destroyFailed = [];
@@ -188,7 +187,6 @@ internal sealed partial class World
         var ticket = _tickets[effect.Ticket];
         Require(FunctionOf(effect) == waiting!.Function && ticket.Function == waiting.Function, "A request got another function's instance");
         Require(ticket.Fit == waiting.Fit, "A request got an instance made for other settings");
-        Require(!ticket.Doomed, "A request got an instance made under former settings");
         if (_exists.TryGetValue(effect.BackendSlot, out var slot))
         {
             Require(slot.Instance == effect.Instance, $"{effect.Instance} is not what {effect.BackendSlot} was initialised as");
@@ -289,10 +287,10 @@ internal sealed partial class World
                     break;
                 case SlotState.Held:
                 case SlotState.Creating:
-                    creating += ticket!.Overdue || ticket.Doomed ? 0 : 1;
+                    creating += ticket!.Overdue ? 0 : 1;
                     break;
                 case SlotState.Initializing:
-                    initialising += ticket!.Doomed ? 0 : 1;
+                    initialising++;
                     break;
                 case SlotState.Destroying:
                 default:
@@ -380,7 +378,7 @@ internal sealed partial class World
                         break;
                     case SlotState.Creating:
                         var ticket = _tickets[slot.Ticket];
-                        Require(ticket.Overdue || ticket.Doomed || ticket.BegunUs + _options.CreateTimeout.ToUs() > _nowUs, "An overdue CreateSlot was not noticed");
+                        Require(ticket.Overdue || ticket.BegunUs + _options.CreateTimeout.ToUs() > _nowUs, "An overdue CreateSlot was not noticed");
                         break;
                     case SlotState.Initializing:
                         Require(_tickets[slot.Ticket].InitAskedUs + _options.InitTimeout.ToUs() > _nowUs, "An overdue Init was not noticed");
@@ -489,7 +487,5 @@ internal sealed partial class World
         public long InitAskedUs { get; set; }
 
         public bool Overdue { get; set; }
-
-        public bool Doomed { get; set; }
     }
 }

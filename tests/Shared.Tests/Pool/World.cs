@@ -171,8 +171,7 @@ internal sealed partial class World
         }
 
         _callers[request] = isNew ? 1 : _callers[request] + 1;
-        var idle = !isNew || _draining || _changed.Contains(function) ? 0 : IdleOrder(function, FitOf(_functions[function])).Count + FreePlaces(function);
-        _changed.Remove(function);
+        var idle = !isNew || _draining ? 0 : IdleOrder(function, FitOf(_functions[function])).Count + FreePlaces(function);
         Event($"Assign {request} of {function} until {deadlineUs}", () => _subject.Assign(_nowUs, _functions[function], request, deadlineUs, _effects));
         if (idle > 0)
         {
@@ -296,8 +295,8 @@ internal sealed partial class World
         _functions[function] = dice.Next(_scenario.Concurrency > 1 ? 4 : 3) switch
         {
             3 => old with { MaxConcurrency = (old.MaxConcurrency + dice.Next(7)) % 8 + 1 },
-            0 => old with { MemoryMb = old.MemoryMb == 512 ? 1024 : 512 },
-            1 => old with { Runtime = old.Runtime == "go" ? "rust" : "go" },
+            0 when _scenario.Core => old with { MemoryMb = old.MemoryMb == 512 ? 1024 : 512 },
+            1 when _scenario.Core => old with { Runtime = old.Runtime == "go" ? "rust" : "go" },
             _ => old with { TimeoutSeconds = old.TimeoutSeconds == 600 ? 1 : 600 },
         };
         Seen(_functions[function].MaxConcurrency == old.MaxConcurrency ? "Function changed" : "Function changed its concurrency");
@@ -305,17 +304,7 @@ internal sealed partial class World
         {
             foreach (var slot in SlotsOf(function))
             {
-                if (!_scenario.Core && _tickets.TryGetValue(slot.Ticket, out var ticket))
-                {
-                    ticket.Doomed = true;
-                }
-
                 Seen($"Function changed while a slot is {slot.State}");
-            }
-
-            if (!_scenario.Core)
-            {
-                _changed.Add(function);
             }
         }
 

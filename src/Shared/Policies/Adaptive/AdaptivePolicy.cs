@@ -8,27 +8,29 @@ using FuncScaler.Statistics;
 namespace FuncScaler.Policies.Adaptive;
 
 /// <summary>
-/// Weighs memory held against callers' waiting, for each function and slot rank, from what it has learned; knows nothing in advance
-/// (docs/explanation/adaptive.md).
+/// For each function and each rank, weighs the memory that instances hold against the time that callers wait. It learns from the arrivals
+/// it sees and knows nothing in advance (docs/explanation/adaptive.md).
 /// </summary>
 /// <remarks>
-/// This class only connects the parts. <see cref="FunctionDemand"/> says what is expected to arrive. <see cref="FunctionPlans"/> says how long to
-/// hold an instance and when to create it again, at each price of waiting. <see cref="Choice"/> says which plan is followed, at which price;
+/// This class only connects the parts. <see cref="FunctionDemand"/> says what is expected to arrive. <see cref="FunctionPlans"/> says how
+/// long to
+/// hold an instance and when to create it again, at each price of waiting. <see cref="Choice"/> says which plan is followed, at which
+/// price;
 /// for that the real arrivals are applied to <see cref="PretendedPools"/>. <see cref="WaitOrCreate"/> says whether a request waits, in
-/// real and in pretended pools. <see cref="Explainer"/> tells people.
+/// real and in pretended pools. <see cref="Explainer"/> puts all of this into words.
 /// </remarks>
 public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolicyMetrics
 {
-    /// <summary>How often the costs of a function to which nothing happens are brought up to date, µs.</summary>
+    /// <summary>A function's costs are brought up to date at most this often, µs.</summary>
     private const long SettleEveryUs = 1_000_000;
 
-    /// <summary>The number of arrivals after which a function chooses anew.</summary>
+    /// <summary>A function chooses its candidate anew after every so many arrivals.</summary>
     private const int ChooseEvery = 8;
 
-    /// <summary>The most bytes that the plans of ranks take where they are written down.</summary>
+    /// <summary>The most bytes that the plans take in a learned record.</summary>
     private const int MostPlanBytes = 6000;
 
-    /// <summary>The most instances of each pretended pool that are written down.</summary>
+    /// <summary>The most instances of each pretended pool that a learned record holds.</summary>
     private const int MostInstancesWritten = 1024;
 
     private const long NoArrival = long.MinValue;
@@ -70,7 +72,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
 
     public bool HasStandby => true;
 
-    /// <summary>Its place among the functions of its scaler.</summary>
+    /// <summary>The index of this policy among the policies of its scaler.</summary>
     internal int Place { get; set; }
 
     public void RequestArrived(in PoolView pool)
@@ -127,13 +129,14 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
             }
         }
 
-        // What is known, and what everything costs, changes although nothing arrives: so capacity goes back when load stops.
+        // Time alone changes the estimates and the costs. They are brought up to date here, so that instances are given back when load
+        // stops.
         Settle(nowUs);
         _shared.SettleNext(nowUs);
         ReviewPrice(pool, nowUs);
         _log.Idle(nowUs, slot.Rank, gapStartUs, keepUs, _choice.Followed(pool));
 
-        // Asked again when the gap has become twice as long.
+        // The pool asks again at the latest when the gap is twice as long as now.
         return KeepDecision.HoldUntil(Math.Min(keepUs, nowUs + Math.Max(500_000, nowUs - gapStartUs)));
     }
 
@@ -158,7 +161,8 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
             return _prewarming.Decide(pool, ColdUs(pool));
         }
 
-        // What was decided when the requests came stands, unless what they wait for is late.
+        // Creations were decided when the requests arrived. They are decided again only if the instances that the requests wait for are
+        // late.
         var create = 0;
         if (pool.NowUs >= _waitReviewUs || pool.Busy + pool.InFlight == 0)
         {
@@ -226,8 +230,8 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
     }
 
     /// <summary>
-    /// Brings the costs of the pretended pools up to date and chooses anew; called for each function in turn, because nothing may ever happen to
-    /// this one again.
+    /// Brings the costs of the pretended pools up to date and chooses anew. This is called for each function in turn, so that it also
+    /// reaches functions that get no more requests.
     /// </summary>
     internal void Settle(long nowUs)
     {
@@ -240,7 +244,8 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         _gaps.TellOpen(_statistics, nowUs);
         var plans = new PlansMade(_plans);
 
-        // Arrivals of unknown rank are still to be applied, at the time they came: what was settled beyond would be counted twice.
+        // Arrivals whose rank is not known yet are applied later, with the time they came at. Costs after that time must not be entered
+        // before them.
         var appliedUs = Math.Min(nowUs, _statistics?.OpenDemandSinceUs ?? nowUs);
         for (var i = 0; i < Candidates.Count; i++)
         {
@@ -353,12 +358,14 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         }
     }
 
-    /// <summary>Whether the function is so new that everything is cold under each candidate.</summary>
+    /// <summary>Whether the function is so new that its requests find no warm instance under any candidate.</summary>
     private bool IsNew(long nowUs, double coldUs) => nowUs - _firstUs < _options.Warmup / 4 * coldUs;
 
     /// <summary>Instances to create for requests that wait.</summary>
     /// <param name="pool">The pool.</param>
-    /// <param name="newest">Whether one of the requests has just arrived: only then what an instance is worth afterwards counts.</param>
+    /// <param name="newest">
+    /// Whether one of the requests has just arrived. Only then does the value of an instance after the queue is gone count.
+    /// </param>
     private int CreateForWaiting(in PoolView pool, bool newest)
     {
         var coldUs = ColdUs(pool);
@@ -368,7 +375,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         var followed = _choice.Followed(pool);
         var createGbs = CreateGbs(pool);
 
-        // Where requests share instances, one that has a place under way asks for no further instance.
+        // Where requests share instances, a request may have a place in an instance under way. It is then no reason for a further instance.
         var asksForMore = pool.Places == 1 || pool.Executing + pool.Waiters > (long)instances * pool.Places;
         var queue = new WaitOrCreate.Queue(
             instances * pool.Places,
@@ -413,7 +420,10 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         _arrivedUs = NoArrival;
     }
 
-    /// <summary>Plans are made of what a former run has learned as soon as the pool can be seen: pretended pools follow those that are made.</summary>
+    /// <summary>
+    /// Makes plans from what a former run has learned, at the first event that brings the pool. Pretended pools follow only plans that have
+    /// been made.
+    /// </summary>
     private void MakePlansRead(in PoolView pool)
     {
         _statistics = pool.Statistics;
@@ -428,7 +438,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
 
     private double CreateGbs(in PoolView pool) => _plans.CreateGbs(_choice.PriceGbs(pool), pool);
 
-    /// <summary>When requests that wait are looked at again.</summary>
+    /// <summary>After how long the requests that wait are looked at again, µs.</summary>
     private long WaitReviewAfterUs(in PoolView pool) =>
         (long)Math.Max(1000, Math.Min(ColdUs(pool), FunctionTimes.ExecutionUs(pool, _shared)));
 }

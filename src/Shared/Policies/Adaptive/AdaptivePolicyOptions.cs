@@ -25,38 +25,45 @@ public sealed record AdaptivePolicyOptions
     /// <value>The default is 0.</value>
     public double CreateGbs { get; init; }
 
-    /// <summary>The gaps of other functions count as so many own gaps, in each bin of the histogram, 0 to 1000.</summary>
+    /// <summary>How many of a function's own gaps the gaps of other functions count as, in each bin of the histogram, 0 to 1000.</summary>
     /// <value>The default is 2.</value>
     public double PriorWeight { get; init; } = 2;
 
-    /// <summary>How fast gaps longer than any known become rare, 0 to 1000: P(gap > t) falls with t to the power of minus this.</summary>
+    /// <summary>
+    /// The exponent of the law for gaps longer than any that is known, 0 to 1000: P(gap > t) falls with t to the power of minus this.
+    /// </summary>
     /// <value>The default is 0.5.</value>
     public double Tail { get; init; } = 0.5;
 
-    /// <summary>The share of the waiting behind a cold start that is charged to it, 0 to 1000; 0 for only the wait of its own request.</summary>
+    /// <summary>
+    /// Requests that arrive during a cold start wait as well. This share of their waiting is charged to the cold start, 0 to 1000. 0
+    /// charges only the wait of the request that caused the cold start.
+    /// </summary>
     /// <value>The default is 1.</value>
     public double PileFactor { get; init; } = 1;
 
-    /// <summary>The share of the arrivals expected during a cold start that is prepared for, 0 to 1000.</summary>
+    /// <summary>The number of arrivals that are expected during a cold start is multiplied by this, 0 to 1000.</summary>
     /// <value>The default is 1.</value>
     public double ExpectFactor { get; init; } = 1;
 
     /// <summary>
-    /// How long a request of a further rank is taken to wait for another instance until such waits have been seen, 0 to 1000: a multiple of the
-    /// mean execution, divided by the number of lower ranks.
+    /// How long a request of rank 2 or higher is assumed to wait for another instance, until such waits have been seen, 0 to 1000. It is a
+    /// multiple of the mean execution time, divided by the number of lower ranks.
     /// </summary>
     /// <value>The default is 6.</value>
     public double WaitFactor { get; init; } = 6;
 
-    /// <summary>The number of cold starts by whose cost another candidate must have been cheaper to be followed, 0 to 1000.</summary>
+    /// <summary>
+    /// A function changes to another candidate only if that has been cheaper by the cost of so many cold starts, 0 to 1000.
+    /// </summary>
     /// <value>The default is 2.</value>
     public double Evidence { get; init; } = 2;
 
-    /// <summary>The share of the cost so far by which it must have been cheaper besides, 0 to 1.</summary>
+    /// <summary>In addition the other candidate must have been cheaper by this share of the followed candidate's cost, 0 to 1.</summary>
     /// <value>The default is 0.05.</value>
     public double Share { get; init; } = 0.05;
 
-    /// <summary>After how long the costs of candidates count half, 1 s to 30 years.</summary>
+    /// <summary>The half-life of the candidates' costs: after this time they count half, 1 s to 30 years.</summary>
     /// <value>The default is 2 h.</value>
     public TimeSpan Memory { get; init; } = TimeSpan.FromHours(2);
 
@@ -64,7 +71,7 @@ public sealed record AdaptivePolicyOptions
     /// <value>The default is 30.</value>
     public double Warmup { get; init; } = 30;
 
-    /// <summary>The share of the score by which another price must be better to be followed, 0 to 1.</summary>
+    /// <summary>Another price is followed only if its score is higher by this share, 0 to 1.</summary>
     /// <value>The default is 0.005.</value>
     public double Reluctance { get; init; } = 0.005;
 

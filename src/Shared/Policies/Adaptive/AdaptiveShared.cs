@@ -24,13 +24,13 @@ internal sealed class AdaptiveShared(AdaptivePolicyOptions options) : ILearned
 
     public SharedGaps Gaps { get; } = new();
 
-    /// <summary>Scratch space: what the arrival just applied to a function's pretended pools added.</summary>
+    /// <summary>Scratch space for the costs that the last arrival added to a function's pretended pools.</summary>
     public PretendedPools.Costs LastCosts { get; } = new();
 
-    /// <summary>Scratch space: how many requests a decision expects.</summary>
+    /// <summary>Scratch space for the number of requests that a decision expects.</summary>
     public ExpectedArrivals Expected { get; } = new();
 
-    /// <summary>How far rises in rate go on, over all functions.</summary>
+    /// <summary>The share of the extra requests foretold by rises in rate that come, over all functions.</summary>
     public ref RateRises.Share RateRises => ref _rateRises;
 
     /// <summary>The mean cold start over functions, µs; 0 before the first.</summary>
@@ -39,14 +39,14 @@ internal sealed class AdaptiveShared(AdaptivePolicyOptions options) : ILearned
     /// <summary>The geometric mean of execution times over functions, µs; null before the first.</summary>
     public double? DurationUs => _durations == 0 ? null : Math.Exp(_logDuration / _durations);
 
-    /// <summary>A function joins; returns its place.</summary>
+    /// <summary>A function joins. Returns its index in the list.</summary>
     public int Join(AdaptivePolicy policy)
     {
         _policies.Add(policy);
         return _policies.Count - 1;
     }
 
-    /// <summary>The function in a place leaves: the last one takes the place.</summary>
+    /// <summary>The function at an index leaves. The last function of the list moves to this index.</summary>
     public void Leave(int place)
     {
         _policies[place] = _policies[^1];
@@ -54,7 +54,7 @@ internal sealed class AdaptiveShared(AdaptivePolicyOptions options) : ILearned
         _policies.RemoveAt(_policies.Count - 1);
     }
 
-    /// <summary>Brings the costs of one function's pretended pools up to date, of each function in turn.</summary>
+    /// <summary>Brings the costs of one function's pretended pools up to date. Each call takes the next function in turn.</summary>
     public void SettleNext(long nowUs) => _policies[_settled++ % _policies.Count].Settle(nowUs);
 
     /// <summary>Enters an execution time, µs.</summary>

@@ -2,13 +2,11 @@ using FuncScaler.Policies.Adaptive.Demand;
 
 namespace FuncScaler.Policies.Adaptive;
 
-/// <summary>
-/// Whether requests without an instance wait or get new instances: the one rule, for real pools and for pretended ones.
-/// </summary>
+/// <summary>Whether requests without an instance wait or get new instances: the one rule, for real pools and for pretended ones.</summary>
 /// <remarks>
-/// A new instance is ready after a cold start. By then the instances that there are have begun some of the waiting requests, and more
-/// requests have arrived; what is left is the queue. One more instance shortens the wait of everybody in that queue. It is created when
-/// this saving, at the price of waiting, plus what the instance is worth afterwards, is more than the instance costs until it is ready.
+/// A new instance is ready after a cold start. By then the present instances have begun some of the waiting requests, and more requests
+/// have arrived. The requests that are left form the queue. One more instance shortens the wait of all of them. It is created if this
+/// saving, at the price of waiting, plus what the instance is worth afterwards, exceeds what the instance costs until it is ready.
 /// An instance that several requests share counts as so many places, each of which serves one request at a time.
 /// Example: 3 requests wait for 1 instance, executions last 2 s, none is expected to arrive, and 1 of the 3 can begin within a cold
 /// start. The queue of 2 takes 4 s to drain, so one more instance saves about 4 s. At a price of 0.5 GB·s per s that is 2 GB·s.
@@ -21,8 +19,10 @@ internal static class WaitOrCreate
     /// <summary>How many instances to create.</summary>
     /// <param name="queue">The queue as it is.</param>
     /// <param name="expected">How many requests may arrive within a cold start.</param>
-    /// <param name="savedGbs">What the first new instance saves, GB·s; NaN where it was needed whatever it saves.</param>
-    /// <param name="placesAtOnce">The number of places that are created as one, from 1.</param>
+    /// <param name="savedGbs">
+    /// What the first new instance saves, GB·s. NaN if there was no instance, so that the first was needed anyway.
+    /// </param>
+    /// <param name="placesAtOnce">The number of places that one creation adds, from 1.</param>
     /// <returns>The number of creations, each of <paramref name="placesAtOnce"/> places.</returns>
     public static int Count(in Queue queue, ExpectedArrivals expected, out double savedGbs, int placesAtOnce = 1)
     {
@@ -30,7 +30,7 @@ internal static class WaitOrCreate
         var create = 0;
         while (create < MostAtOnce)
         {
-            // Without any instance nobody would ever be served.
+            // Without any instance no request would ever be served, so the first is created at any cost.
             var created = placesAtOnce * create;
             if (queue.Places + created > 0 || !queue.HasWaiting)
             {
@@ -53,7 +53,9 @@ internal static class WaitOrCreate
     /// <param name="Places">The places of instances that are busy or in flight.</param>
     /// <param name="PlacesPerInstance">How many requests share an instance, from 1.</param>
     /// <param name="HasWaiting">Whether a request waits now.</param>
-    /// <param name="Late">Requests that wait and cannot begin within a cold start; negative for how many more could begin.</param>
+    /// <param name="Late">
+    /// Requests that wait and cannot begin within a cold start. A negative number says how many more could begin.
+    /// </param>
     /// <param name="DurationUs">How long an execution lasts, µs.</param>
     /// <param name="PriceGbs">What a second of waiting is worth, GB·s.</param>
     /// <param name="CreateGbs">What a new instance costs until it is ready, GB·s.</param>

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace FuncScaler.Policies.Adaptive.Choosing;
 
 /// <summary>
-/// The candidates that each function chooses among: to follow the plans made for a price of waiting, and for some prices also to create
-/// instances for arrivals that the function's period foretells.
+/// The candidates that each function chooses among. Each candidate follows the plans made for one price of waiting. For some prices there
+/// is a second candidate, which also creates instances for arrivals that the function's period foretells.
 /// </summary>
 internal static class Candidates
 {
@@ -19,7 +19,7 @@ internal static class Candidates
     /// <summary>The prices plans are made for, GB·s per second of waiting.</summary>
     public static readonly double[] Prices = [0.5, 1, 2, 4, 8, 16, 64, 256];
 
-    /// <summary>The prices that also have a candidate with the period.</summary>
+    /// <summary>The indices of the prices that also have a candidate with the period.</summary>
     private static readonly int[] Periodic = new int[PeriodicCount] { 0, 2, 4 };
 
     /// <summary>Whether a candidate creates instances for what the period foretells.</summary>
@@ -38,7 +38,7 @@ internal static class Candidates
         return near.Length > 0 ? near : [Nearest(Prices, price)];
     }
 
-    /// <summary>The index of the nearest of a list of prices, by ratio.</summary>
+    /// <summary>The index of the price in a list that is nearest to a given price, by ratio.</summary>
     public static int Nearest(ReadOnlySpan<double> prices, double price)
     {
         var best = 0;
@@ -53,14 +53,14 @@ internal static class Candidates
         return best;
     }
 
-    /// <summary>Something for each candidate.</summary>
+    /// <summary>A value for each candidate.</summary>
     [InlineArray(Count)]
     public struct OfEach<T>
     {
         private T _first;
     }
 
-    /// <summary>Something for each of the <see cref="Prices"/>.</summary>
+    /// <summary>A value for each of the <see cref="Prices"/>.</summary>
     [InlineArray(PriceCount)]
     public struct OfEachPrice<T>
     {

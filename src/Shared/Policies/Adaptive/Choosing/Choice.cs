@@ -4,8 +4,8 @@ using FuncScaler.Learned;
 namespace FuncScaler.Policies.Adaptive.Choosing;
 
 /// <summary>
-/// Which candidate one function follows, at each price of <see cref="ContestPrice.Prices"/>: the one that has been cheapest in its pretended
-/// pools.
+/// Which candidate one function follows at each price of <see cref="ContestPrice.Prices"/>: the candidate that has been cheapest in the
+/// function's pretended pools.
 /// </summary>
 internal sealed class Choice
 {
@@ -15,7 +15,7 @@ internal sealed class Choice
     /// <summary>For each price the candidates with about that price.</summary>
     private static readonly int[][] Near = [.. ContestPrice.Prices.Select(Candidates.Near)];
 
-    /// <summary>The same and all candidates with the period.</summary>
+    /// <summary>For each price the candidates with about that price, and all candidates with the period.</summary>
     private static readonly int[][] NearOrPeriodic =
         [.. Near.Select(near => (int[])[.. near, .. Enumerable.Range(0, Candidates.Count).Where(Candidates.IsPeriodic)])];
 
@@ -42,7 +42,9 @@ internal sealed class Choice
     /// <summary>The candidate followed now.</summary>
     public int Followed(in PoolView pool) => _followed[PriceIndex(pool)];
 
-    /// <summary>The candidate that is followed while a price of <see cref="ContestPrice.Prices"/>, given by its index, is in force.</summary>
+    /// <summary>
+    /// The candidate that is followed while a price of <see cref="ContestPrice.Prices"/>, given by its index, is in force.
+    /// </summary>
     public int FollowedAt(int price) => _followed[price];
 
     /// <summary>The price of the candidate followed now, GB·s per second of waiting.</summary>
@@ -78,8 +80,9 @@ internal sealed class Choice
     }
 
     /// <summary>
-    /// Chooses anew at each price. Only candidates with about that price come into question: others would be chosen too often, and the
-    /// instances they have in pretence would be missing at each change. Those with the period come into question where there is a period.
+    /// Chooses a candidate anew for each price. Only candidates with about that price are compared. With more candidates the function would
+    /// change too often, and after each change the instances of the new candidate are missing: it has them only in pretence. Candidates
+    /// with the period are compared if the function has a period.
     /// </summary>
     /// <param name="memoryGb">Memory of an instance, GB.</param>
     /// <param name="coldSeconds">How long a cold start takes, s.</param>
@@ -96,7 +99,7 @@ internal sealed class Choice
                 - (_options.Evidence * (memoryGb + price) * coldSeconds);
             foreach (var candidate in candidates[i])
             {
-                // The candidate has its instances already; who changes to it has yet to create them.
+                // The candidate has its instances only in pretence. After a change they must be created.
                 var toCreate = Math.Max(0, Pools.Instances(candidate) - Pools.Instances(followed));
                 var cost = Pools.SlotGbSeconds[candidate] + (price * Pools.WaitSeconds[candidate]) + (toCreate * ((memoryGb * coldSeconds) + _options.CreateGbs));
                 if (cost < bestCost)

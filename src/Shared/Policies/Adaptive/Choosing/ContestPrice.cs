@@ -3,20 +3,21 @@ using FuncScaler.Learned;
 namespace FuncScaler.Policies.Adaptive.Choosing;
 
 /// <summary>
-/// The price of waiting where none is given: the one that leads to the best contest score, found while the run goes on.
+/// Finds the price of waiting, if none is given: the price that leads to the best contest score. The search goes on during the whole run.
 /// </summary>
 /// <remarks>
-/// Each price of a list has a ledger: what all functions would have paid had they followed the candidates chosen at that price. Followed is the
-/// price with the best score at the end of a run that goes on for as long again. What has been paid is the same under each price; what is to
-/// come is what the price's ledger holds. All prices are compared, because the score is a sum of two ratios and has several optima: following
-/// its slope can end where everything is warm and nothing is left of the resource half.
+/// Each price has a ledger. It holds what all functions would have paid so far, had they followed the candidates chosen at that price. To
+/// compare prices, the run is assumed to go on for as long again. What has been paid already is the same for each price; for the second
+/// half the price's ledger says what will be paid. The price with the best score at the end of such a run is followed. All prices are
+/// compared, because the score is a sum of two ratios and may have several optima. A search along its slope could end where every request
+/// is warm and nothing is left of the resource half.
 /// </remarks>
 internal sealed class ContestPrice
 {
     /// <summary>The number of <see cref="Prices"/>.</summary>
     public const int Count = 10;
 
-    /// <summary>The price followed before anything is known.</summary>
+    /// <summary>The index of the price that is followed before anything is known.</summary>
     public const int First = 2;
 
     /// <summary>The prices, GB·s per second of waiting.</summary>
@@ -68,7 +69,7 @@ internal sealed class ContestPrice
         }
     }
 
-    /// <summary>Compares the prices now and then. To be called after each arrival.</summary>
+    /// <summary>Compares the prices at every 64th call. To be called after each arrival.</summary>
     /// <param name="nowUs">The time, µs.</param>
     /// <param name="coldUs">The mean cold start, µs; 0 for not known.</param>
     /// <param name="options">The length of the warm-up, and by how much another price must be better.</param>
@@ -110,8 +111,8 @@ internal sealed class ContestPrice
     }
 
     /// <summary>
-    /// While the run warms up everything is cold at any price. What that costs says nothing about prices, but is part of the score: it counts
-    /// under each alike.
+    /// While the run warms up, no request finds a warm instance at any price. These costs say nothing about the prices, but they are part
+    /// of the score. So every ledger gets the same costs.
     /// </summary>
     private void Equalise()
     {

@@ -4,20 +4,21 @@ using FuncScaler.Learned;
 namespace FuncScaler.Policies.Adaptive.Choosing;
 
 /// <summary>
-/// The places of one candidate's pretended instances: for each the time at which it is or was last free, ascending. Most pools have one at
-/// most, which takes no array. The places that were free last belong to the lowest ranks; it does not matter which instance has which.
+/// The places of one candidate's pretended instances. For each place the pool keeps the time at which it becomes or became free, in
+/// ascending order. Most pools have at most one place, which takes no array. The places that became free last belong to the lowest ranks;
+/// which instance has which rank does not matter.
 /// </summary>
 internal struct PretendedPool
 {
-    /// <summary>Times, µs, doubled; the lowest bit is set for an instance that has been given back since.</summary>
+    /// <summary>The times, µs, multiplied by two. The lowest bit is set if the instance has been given back since.</summary>
     private long[]? _many;
     private long _only;
     private uint _paidUntilSeconds;
 
-    /// <summary>The number of places: of instances, where each serves one request at a time.</summary>
+    /// <summary>The number of places. It is the number of instances if each serves one request at a time.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Until when idle instances have been paid for, µs; whole seconds.</summary>
+    /// <summary>Until when idle instances have been paid for, µs, in whole seconds.</summary>
     public long PaidUntilUs
     {
         readonly get => _paidUntilSeconds * 1_000_000L;
@@ -27,10 +28,10 @@ internal struct PretendedPool
     [UnscopedRef]
     private Span<long> Slots => _many is null ? new Span<long>(ref _only) : _many;
 
-    /// <summary>When a place is or was last free, µs.</summary>
+    /// <summary>When a place becomes or became free, µs.</summary>
     public readonly long FreeAtUs(int index) => Slot(index) >> 1;
 
-    /// <summary>Whether an idle slot has an instance, or one under way, as of when the pool was last paid for.</summary>
+    /// <summary>Whether a free place had an instance, ready or under way, when the pool was last paid for.</summary>
     public readonly bool IsLive(int index) => (Slot(index) & 1) == 0;
 
     public void SetLive(int index, bool live)
@@ -39,7 +40,7 @@ internal struct PretendedPool
         slot = live ? slot & ~1 : slot | 1;
     }
 
-    /// <summary>The first place that is free only after a time; all before it are free then.</summary>
+    /// <summary>The index of the first place that becomes free only after a time. All places before it are free at that time.</summary>
     public readonly int FirstAfter(long atUs)
     {
         int low = 0, high = Count;
@@ -78,7 +79,7 @@ internal struct PretendedPool
         slots.Slice(index, count).Fill(slot);
     }
 
-    /// <summary>Gives back the room that a burst took.</summary>
+    /// <summary>Shrinks the array if a burst has left it much too long.</summary>
     public void Trim()
     {
         if (Slots.Length > Math.Max(1, Count + (Count / 2)))
@@ -87,7 +88,7 @@ internal struct PretendedPool
         }
     }
 
-    /// <summary>Lets every second place go.</summary>
+    /// <summary>Removes every second place.</summary>
     public void Halve()
     {
         var slots = Slots;
@@ -100,7 +101,7 @@ internal struct PretendedPool
         Trim();
     }
 
-    /// <summary>Puts a second place beside each.</summary>
+    /// <summary>Adds a copy of each place.</summary>
     public void Double()
     {
         if (Slots.Length < 2 * Count)

@@ -7,20 +7,25 @@ namespace FuncScaler.Policies.Adaptive.Choosing;
 
 /// <summary>
 /// What one function's requests would have cost under each candidate. Every candidate has a pool of pretended instances, to which the real
-/// arrivals are applied. Executions take as long as the last eight that ended, in turn; costs age.
+/// arrivals are applied. Executions are assumed to last as long as the last eight that ended, in turn. Older costs count less.
 /// </summary>
 /// <remarks>
-/// The work for an arrival grows with the pools' sizes, so these are bounded. Where a pool would have more places, each place stands
-/// for two, four, … real ones, and as many arrivals are applied as one: the <see cref="Scale"/> is the same for all of a function's pools.
+/// The work for an arrival grows with the pools' sizes, so these are bounded. If a pool would have more places, each place stands for two,
+/// four, … real places, and that many arrivals are applied as one arrival. This <see cref="Scale"/> is the same for all pools of a
+/// function.
 /// <para>
-/// An instance has as many places as requests share it. It is held and paid for as a whole: from when its first place is free, which is the last
-/// of them to become so, by the plan of its rank. While its first place is in use the others cost nothing.
+/// An instance has as many places as requests may share it, and is held and paid for as a whole. It is idle when its first place is free,
+/// because that place becomes free last. From then on it follows the plan of its rank. While its first place is in use, its other places
+/// cost nothing.
 /// </para>
 /// </remarks>
-/// <param name="last">Where to put what an arrival added; shared with other functions, which overwrite it.</param>
+/// <param name="last">Where the costs that an arrival added are put. Other functions share this object and overwrite it.</param>
 internal sealed class PretendedPools(PretendedPools.Costs last)
 {
-    /// <summary>The most places that one pool has once an arrival has been applied to all pools; those of four instances, where that is more.</summary>
+    /// <summary>
+    /// The most places of one pool after an arrival has been applied to all pools. If four instances have more places than this, that is
+    /// the limit.
+    /// </summary>
     public const int MostPlaces = 1024;
 
     /// <summary>How often idle instances are paid for, µs.</summary>
@@ -35,20 +40,20 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     /// <summary>The places of a pretended instance.</summary>
     private int _places = 1;
 
-    /// <summary>The plan of a candidate for a rank.</summary>
+    /// <summary>The plans that the pools follow.</summary>
     public interface IPlans
     {
         ref readonly KeepAlivePlan Of(int candidate, int rank);
     }
 
-    /// <summary>The plans, and what is expected, when a request arrives.</summary>
+    /// <summary>The plans and the expected arrivals at the time of a request.</summary>
     public interface IForecast : IPlans
     {
         /// <summary>The arrivals expected within a cold start.</summary>
         ExpectedArrivals Expected();
     }
 
-    /// <summary>The number of real places that each pretended one stands for, a power of two.</summary>
+    /// <summary>The number of real places that each pretended place stands for, a power of two.</summary>
     public int Scale { get; private set; } = 1;
 
     /// <summary>How many requests share a real instance, from 1.</summary>
@@ -65,25 +70,25 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     /// <summary>What each creation costs beyond the memory until the instance is ready, in µs of holding an instance.</summary>
     public long CreateUs { get; set; }
 
-    /// <summary>The number of real instances that each pretended one stands for.</summary>
+    /// <summary>The number of real instances that each pretended instance stands for.</summary>
     private int InstanceScale => Math.Max(1, Scale / _concurrency);
 
-    /// <summary>GB·s of slot time beyond execution, aged, by candidate.</summary>
+    /// <summary>For each candidate the memory that was held outside executions, GB·s. Older amounts count less.</summary>
     public Span<double> SlotGbSeconds => _slotGbSeconds;
 
-    /// <summary>Seconds of waiting, aged, by candidate.</summary>
+    /// <summary>For each candidate the time that requests waited, s. Older amounts count less.</summary>
     public Span<double> WaitSeconds => _waitSeconds;
 
-    /// <summary>What the last arrival added: GB·s of slot time.</summary>
+    /// <summary>For each candidate the memory that the last arrival added, GB·s.</summary>
     public double[] LastSlotGbSeconds => last.SlotGbSeconds;
 
-    /// <summary>What the last arrival added: seconds of waiting.</summary>
+    /// <summary>For each candidate the waiting that the last arrival added, s.</summary>
     public double[] LastWaitSeconds => last.WaitSeconds;
 
-    /// <summary>How many instances a candidate has as of the last arrival: busy, idle, or to be created again by its plans.</summary>
+    /// <summary>How many instances a candidate had at the last arrival: busy, idle, or to be created again by its plans.</summary>
     public int Instances(int candidate) => InstanceScale * ((_pools[candidate].Count + _places - 1) / _places);
 
-    /// <summary>Whether an arrival is to be applied to the pools; false for those that the next one stands for.</summary>
+    /// <summary>Whether an arrival is to be applied to the pools. False means that a later arrival stands for this one too.</summary>
     public bool TakesNext()
     {
         if (++_skipped < Scale)
@@ -137,7 +142,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         }
     }
 
-    /// <summary>Applies an arrival to a candidate's pool; returns whether it found no instance.</summary>
+    /// <summary>Applies an arrival to a candidate's pool. Returns whether the arrival found no instance.</summary>
     public bool Arrive<TForecast>(int candidate, in PretendedArrival arrival, TForecast forecast)
         where TForecast : struct, IForecast, allows ref struct
     {
@@ -161,7 +166,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
 
         if (!served && ReadyOther(ref pool, idle, candidate, arrival, forecast) is var other and >= 0)
         {
-            // Which instance serves which rank does not matter: this one serves, and is created again for its own rank.
+            // It does not matter which instance serves which rank. This instance serves the request, and a new one is created for its rank.
             served = Take(ref pool, other, RankOf(pool.Count + _places - other), candidate, arrival, forecast, ref heldUs, out waitUs);
             idle -= 1 + RemoveOthers(ref pool, other);
             heldUs += arrival.ColdUs + CreateUs;
@@ -201,8 +206,8 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     }
 
     /// <summary>
-    /// For how long idle instances were held since they were last paid for, µs; 0 when that is not long ago. The last ranks are forgotten once
-    /// their plans have ended.
+    /// For how long idle instances were held since they were last paid for, µs; 0 if that is not long ago. Instances of the highest ranks
+    /// are removed once their plans have ended.
     /// </summary>
     private long PayIdle<TPlans>(ref PretendedPool pool, int candidate, long nowUs, long coldUs, long everyUs, ref int idle, TPlans plans)
         where TPlans : struct, IPlans, allows ref struct
@@ -212,7 +217,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
             return 0;
         }
 
-        // Whole seconds are remembered.
+        // The pool remembers whole seconds only.
         nowUs -= nowUs % 1_000_000;
         long heldUs = 0;
         var ended = 0;
@@ -228,7 +233,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
             heldUs += Unpaid(pool, i, plan, nowUs, coldUs, out var live, out _);
             pool.SetLive(i, live);
 
-            // Only from the last rank on, because the others are counted from there.
+            // Only the highest ranks are removed. Without another instance, every instance of a higher rank would move down by one rank.
             ended = ended == instance && !live && nowUs - pool.FreeAtUs(i) > plan.EndUs ? i + 1 : ended;
             instance = i + 1;
         }
@@ -244,7 +249,9 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         return heldUs;
     }
 
-    /// <summary>Ends an idle instance's gap: adds what is not paid for yet; returns whether there was an instance, or one under way.</summary>
+    /// <summary>
+    /// Ends the gap of an idle instance, and adds the time that is not paid for yet. Returns whether the instance was there or under way.
+    /// </summary>
     private bool Take<TPlans>(
         ref PretendedPool pool, int index, int rank, int candidate, in PretendedArrival arrival, TPlans plans, ref long heldUs, out long waitUs)
         where TPlans : struct, IPlans, allows ref struct
@@ -255,8 +262,8 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     }
 
     /// <summary>
-    /// For how long an idle instance was held since its pool was last paid for, µs. Until then it followed the plans of that time: an instance
-    /// that was given back is not there because a later plan would have kept it.
+    /// For how long an idle instance was held since its pool was last paid for, µs. Before that it followed the plans of that time. If it
+    /// was given back then, it stays away, even if the present plan would have kept it.
     /// </summary>
     private long Unpaid(in PretendedPool pool, int index, in KeepAlivePlan plan, long nowUs, long coldUs, out bool live, out long waitUs)
     {
@@ -266,13 +273,13 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         return heldUs;
     }
 
-    /// <summary>The last of the idle instances that is there by the plan of its own rank; -1 for none.</summary>
+    /// <summary>The index of the idle instance of the lowest rank that is ready by the plan of its rank; -1 for none.</summary>
     private int ReadyOther<TPlans>(ref PretendedPool pool, int idle, int candidate, in PretendedArrival arrival, TPlans plans)
         where TPlans : struct, IPlans, allows ref struct
     {
         for (var i = idle - 1; i >= 0; i--)
         {
-            // There is one less than before: the slot that was asked for is gone.
+            // The instance that was asked for first is no longer in the pool, so its places are added to the count.
             var place = pool.Count + _places - i;
             if (!IsFirst(place))
             {
@@ -290,7 +297,8 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     }
 
     /// <summary>
-    /// A request that finds no instance: creates what <see cref="WaitOrCreate"/> says, and waits for the first instance that is free. Returns for
+    /// Serves a request that finds no instance: creates as many instances as <see cref="WaitOrCreate"/> says, and lets the request wait for
+    /// the first instance that becomes free. Returns for
     /// how long memory is held for creating, µs.
     /// </summary>
     /// <param name="idle">How many places are free; none of them has an instance now.</param>
@@ -305,7 +313,8 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         double starts = 0;
         for (var i = idle; i < pool.Count; i++)
         {
-            // An instance that is taken for longer than a cold start has requests waiting for it that cannot begin within one.
+            // If a place is taken for longer than a cold start, requests wait for it that cannot begin within a cold start. They count
+            // against the starts.
             var leftUs = coldUs - (pool.FreeAtUs(i) - atUs);
             starts += leftUs >= 0 ? 1 + ((double)leftUs / durationUs) : -(-leftUs / durationUs);
         }
@@ -351,7 +360,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         }
     }
 
-    /// <summary>Writes the instances of each candidate, as far as they are few.</summary>
+    /// <summary>Writes the instances of each candidate, up to a number.</summary>
     public void WriteInstances(LearnedWriter writer, int most)
     {
         writer.Whole(BitOperations.Log2((uint)Scale));
@@ -371,14 +380,14 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         }
     }
 
-    /// <summary>The rank of the instance that a place belongs to; places are counted from 1, as the requests that are active.</summary>
+    /// <summary>The rank of the instance that a place belongs to. Places are counted from 1, like the requests that are active.</summary>
     private int RankOf(int place) => _places == 1 ? place : ((place - 1) / _places) + 1;
 
     /// <summary>Whether a place is the first of its instance: the instance is in use while this place is.</summary>
     private bool IsFirst(int place) => _places == 1 || (place - 1) % _places == 0;
 
-    /// <summary>Takes the other places of an instance out whose first place was before an index.</summary>
-    /// <returns>How many there were.</returns>
+    /// <summary>Removes the other places of an instance whose first place has just been removed. They end before an index.</summary>
+    /// <returns>How many places were removed.</returns>
     private int RemoveOthers(ref PretendedPool pool, int index)
     {
         var others = Math.Min(_places - 1, index);
@@ -390,7 +399,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         return others;
     }
 
-    /// <summary>The other places of an instance whose first one has just been taken.</summary>
+    /// <summary>Adds the other places of an instance whose first place has just been taken. They are free.</summary>
     private void InsertFree(ref PretendedPool pool, long atUs)
     {
         if (_places > 1)
@@ -399,7 +408,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         }
     }
 
-    /// <summary>The middle one of the real ranks that a pretended rank stands for.</summary>
+    /// <summary>The middle of the real ranks that a pretended rank stands for.</summary>
     private int RealRank(int rank) => ((rank - 1) * InstanceScale) + ((InstanceScale + 1) / 2);
 
     private void Enter(int candidate, double slotGbSeconds, double waitSeconds)

@@ -7,7 +7,9 @@ namespace FuncScaler.Policies.Adaptive.Demand;
 /// </summary>
 internal struct ArrivalRates
 {
-    /// <summary>By how many standard deviations the count of a shorter time must exceed chance.</summary>
+    /// <summary>
+    /// A count over a shorter time is lowered by so many standard deviations before it is compared, so that chance alone shows no rise.
+    /// </summary>
     private const double Surely = 2;
 
     private float _whole;
@@ -15,7 +17,7 @@ internal struct ArrivalRates
     private float _eighth;
     private float _thirtySecond;
 
-    /// <summary>When the last arrived, µs.</summary>
+    /// <summary>When the last request arrived, µs.</summary>
     public long LastUs { get; private set; }
 
     /// <summary>A request arrived.</summary>
@@ -26,12 +28,12 @@ internal struct ArrivalRates
         LastUs = nowUs;
     }
 
-    /// <summary>How many came within about a cold start's time, the last included.</summary>
+    /// <summary>How many requests came within about the last cold start's time, the last request included.</summary>
     public readonly double Recent(long nowUs, double coldUs) => _whole * Math.Exp(-(nowUs - LastUs) / coldUs);
 
     /// <summary>
-    /// How many extra requests a cold start's time would bring if the highest of the shorter rates went on. Only what exceeds chance counts; 0
-    /// for no rise.
+    /// How many extra requests would come within a cold start's time if the highest of the short-term rates continued. Only what exceeds
+    /// chance counts. 0 means that there is no rise.
     /// </summary>
     public readonly double Rise(long nowUs, double coldUs)
     {

@@ -4,23 +4,28 @@ using FuncScaler.Learned;
 namespace FuncScaler.Policies.Adaptive.Demand;
 
 /// <summary>
-/// The sizes of a function's last bursts, about fifty of them. A burst begins with the first request after a pause; its size is the number of
+/// The sizes of a function's last bursts, about fifty of them. A burst begins with the first request after a pause; its size is the number
+/// of
 /// requests within a cold start's time from then on.
 /// </summary>
 internal struct BurstSizes
 {
-    /// <summary>The number of bins, two to the octave; the last holds all that are larger.</summary>
+    /// <summary>The number of bins, two for each doubling of the size. The last bin holds all larger sizes.</summary>
     public const int Bins = 24;
 
     private const int BinsPerOctave = 2;
 
-    /// <summary>What a new burst counts. All counts are halved now and then, so old bursts count less and then nothing.</summary>
+    /// <summary>
+    /// How much a new burst adds to the count of its bin. All counts are halved now and then, so old bursts count less and less.
+    /// </summary>
     private const int One = 4;
 
-    /// <summary>The weight, in bursts, of the guess that the next cold start's time brings as many requests as the last one has.</summary>
+    /// <summary>How many bursts this guess counts as: the next cold start's time brings as many requests as the last one brought.</summary>
     private const double OtherwiseWeight = 0.3;
 
-    /// <summary>The share of a burst's rate that goes on when the time it was counted for is over.</summary>
+    /// <summary>
+    /// A burst is counted for one cold start's time. After that, requests are taken to come at this share of the burst's rate.
+    /// </summary>
     private const double GoingOn = 0.8;
 
     private static readonly double[] Sizes = [.. Enumerable.Range(0, Bins).Select(bin => Math.Pow(2, (bin + 0.5) / BinsPerOctave))];
@@ -51,8 +56,8 @@ internal struct BurstSizes
     /// <summary>How many more requests arrive within a cold start from now on, while a burst is on.</summary>
     /// <param name="soFar">The requests of this burst so far.</param>
     /// <param name="elapsed">How long ago the burst began, in cold starts, 0 to 1.</param>
-    /// <param name="otherwise">How many arrive when this burst is like none before.</param>
-    /// <param name="factor">What all counts are multiplied by.</param>
+    /// <param name="otherwise">How many arrive if this burst is like no earlier burst.</param>
+    /// <param name="factor">All expected numbers are multiplied by this.</param>
     /// <param name="into">Where to put the distribution.</param>
     public readonly ExpectedArrivals After(int soFar, double elapsed, double otherwise, double factor, ExpectedArrivals into)
     {

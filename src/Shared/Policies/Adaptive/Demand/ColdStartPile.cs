@@ -4,8 +4,8 @@ using FuncScaler.Statistics;
 namespace FuncScaler.Policies.Adaptive.Demand;
 
 /// <summary>
-/// How much waiting one cold start causes: requests that arrive while it lasts wait for the rest of it. Counted after each pause, whether
-/// there was a cold start or not.
+/// How much waiting one cold start causes: requests that arrive while it lasts wait for the rest of it. This is counted after each pause,
+/// as if there had been a cold start, whether or not there was.
 /// </summary>
 internal struct ColdStartPile
 {
@@ -39,13 +39,13 @@ internal struct ColdStartPile
             var age = arrival.ArrivedUs - _sinceUs;
             if (age < coldUs)
             {
-                // Requests of higher ranks would wait for other instances all the same.
+                // A request of a higher rank waits for another instance in any case, so it adds nothing to this wait.
                 _requests++;
                 _now += arrival.Rank == 1 ? (float)(1 - (age / coldUs)) : 0;
                 return;
             }
 
-            // The first pile counts whole.
+            // The first pile replaces the value that the mean began with.
             _piles += (byte)(_piles < Remembered ? 1 : 0);
             _mean += (_now - _mean) / _piles;
             _bursts.Add(_requests);

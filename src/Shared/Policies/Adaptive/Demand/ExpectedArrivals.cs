@@ -1,8 +1,8 @@
 namespace FuncScaler.Policies.Adaptive.Demand;
 
 /// <summary>
-/// How many requests may arrive within a cold start's time: a small distribution, each count with its weight. One object serves all
-/// decisions of a scaler in turn.
+/// How many requests may arrive within a cold start's time: a small distribution, a list of numbers with a weight for each. All decisions
+/// of a scaler use the same object, one after another.
 /// </summary>
 internal sealed class ExpectedArrivals
 {
@@ -11,14 +11,14 @@ internal sealed class ExpectedArrivals
     private double _weight;
     private int _count;
 
-    /// <summary>Begins a new distribution with one count.</summary>
+    /// <summary>Begins a new distribution with one number of requests.</summary>
     public ExpectedArrivals Start(double requests, double weight = 1)
     {
         (_count, _weight) = (0, 0);
         return Or(requests, weight);
     }
 
-    /// <summary>Adds a further count.</summary>
+    /// <summary>Adds a further number of requests.</summary>
     public ExpectedArrivals Or(double requests, double weight)
     {
         _requests[_count] = requests;
@@ -28,13 +28,15 @@ internal sealed class ExpectedArrivals
     }
 
     /// <summary>
-    /// What the waiting is worth that one more instance saves once it is ready, GB·s, over all requests that are in the queue at that time. A
-    /// small chance of a long queue can be worth more than the mean queue, so each count is weighed by itself. With n places a queue of L requests
-    /// drains in T = L · duration / n and waits L · T / 2 in all. K more places make that n / (n + K) of it, which for one place is a saving
-    /// of T² / (2 · duration).
+    /// The value of the waiting that one more instance saves, GB·s, over all requests in the queue when the instance is ready. The saving
+    /// grows with the square of the queue, so it is averaged over the distribution: a small chance of a long queue can matter more than the
+    /// mean queue. With n places, a queue of L requests drains in T = L · duration / n. One more place is taken to save T² / (2 ·
+    /// duration), and K more places K · n / (n + K - 1) times as much; the saving is at least T.
     /// </summary>
-    /// <param name="late">Requests that wait now and cannot begin within a cold start; negative for how many more could begin.</param>
-    /// <param name="places">The places that the queue has without the new instance's.</param>
+    /// <param name="late">
+    /// Requests that wait now and cannot begin within a cold start. A negative number says how many more could begin.
+    /// </param>
+    /// <param name="places">The places that serve the queue without the new instance.</param>
     /// <param name="durationUs">How long an execution lasts, µs.</param>
     /// <param name="priceGbs">What a second of waiting is worth, GB·s.</param>
     /// <param name="newPlaces">The places of the new instance, from 1.</param>

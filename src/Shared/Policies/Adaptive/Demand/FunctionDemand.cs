@@ -5,15 +5,15 @@ namespace FuncScaler.Policies.Adaptive.Demand;
 
 /// <summary>What is expected to arrive for one function: its period, its bursts and its rate.</summary>
 /// <remarks>
-/// Arrivals are seen twice. <see cref="Arrived"/> sees them when they arrive; decisions about real instances use that. <see cref="Learned"/>
-/// sees them when their rank is known, which is later while requests wait; pretended pools use that.
+/// Each arrival is seen twice. <see cref="Arrived"/> sees it when it comes; decisions about real instances use that. <see cref="Learned"/>
+/// sees it when its rank is known, which is later if requests wait; pretended pools use that.
 /// </remarks>
 internal sealed class FunctionDemand(AdaptivePolicyOptions options, AdaptiveShared shared)
 {
-    /// <summary>The least reliability with which a period is used.</summary>
+    /// <summary>A period that is less reliable than this is not used.</summary>
     private const double LeastReliability = 0.4;
 
-    /// <summary>The most foretold arrivals in vain that are counted at one time.</summary>
+    /// <summary>At most so many foretold arrivals that did not come are counted between two arrivals.</summary>
     private const int MostInVain = 8;
 
     private RecentArrivals _arrived;
@@ -27,10 +27,10 @@ internal sealed class FunctionDemand(AdaptivePolicyOptions options, AdaptiveShar
     /// <summary>Whether the period is reliable enough to act on it.</summary>
     public bool HasPeriod => Period.Reliability >= LeastReliability;
 
-    /// <summary>Whether the period had foretold the last arrival that came alone.</summary>
+    /// <summary>Whether the period had foretold the last arrival that found no other active request.</summary>
     public bool WasForetold { get; private set; }
 
-    /// <summary>How many arrivals the period had foretold before that one and which did not come, 0 to 8.</summary>
+    /// <summary>How many arrivals the period had foretold before that arrival which did not come, 0 to 8.</summary>
     public int InVain { get; private set; }
 
     /// <summary>The waiting that one cold start causes, in waits of a whole cold start; at least 1.</summary>
@@ -65,13 +65,13 @@ internal sealed class FunctionDemand(AdaptivePolicyOptions options, AdaptiveShar
     /// <summary>The arrivals expected within a cold start from now on.</summary>
     public ExpectedArrivals Expected(long nowUs, long coldUs) => Expected(_arrived, nowUs, coldUs);
 
-    /// <summary>The same as it was when an arrival came whose rank has just become known.</summary>
+    /// <summary>The arrivals that were expected at an earlier time: when a request arrived whose rank has only now become known.</summary>
     public ExpectedArrivals ExpectedThen(long arrivedUs, long coldUs) => Expected(_learned, arrivedUs, coldUs);
 
     /// <summary>The requests per second lately.</summary>
     public double RatePerSecond(long nowUs, long coldUs) => _arrived.Rates.Recent(nowUs, coldUs) / (coldUs / 1e6);
 
-    /// <summary>The next arrival that the period foretells at or after a time.</summary>
+    /// <summary>Finds the next arrival that the period foretells at or after a time.</summary>
     public bool TryForetell(long fromUs, out long arrivalUs)
     {
         arrivalUs = HasPeriod ? Period.NextAfter(fromUs) : long.MaxValue;
@@ -99,8 +99,8 @@ internal sealed class FunctionDemand(AdaptivePolicyOptions options, AdaptiveShar
     }
 
     /// <summary>
-    /// While a burst is young, the sizes of earlier bursts say what is to come. Later the rate of the last cold start's time does, and a rate that
-    /// has risen counts as far as rises have gone on before.
+    /// For one cold start's time after a burst began, the sizes of earlier bursts say what is to come. Later the rate over the last cold
+    /// start's time does. If the rate is rising, the share of the extra requests that usually comes is added.
     /// </summary>
     private ExpectedArrivals Expected(in RecentArrivals arrivals, long nowUs, long coldUs)
     {

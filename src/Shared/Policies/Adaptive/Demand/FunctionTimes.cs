@@ -5,24 +5,27 @@ internal static class FunctionTimes
 {
     private const double DefaultColdUs = 500_000;
 
-    /// <summary>How long an execution is taken to last before any has ended anywhere, in cold starts: most requests that wait are then worth an instance.</summary>
+    /// <summary>
+    /// How long an execution is assumed to last before any has ended anywhere, in cold starts. At this length most waiting requests get an
+    /// instance.
+    /// </summary>
     private const double UnknownDuration = 0.5;
 
-    /// <summary>From how many ended executions on those that still run tell nothing more.</summary>
+    /// <summary>Once so many executions have ended, the executions that still run are not looked at any more.</summary>
     private const int FewExecutions = 16;
 
-    /// <summary>The most instances that are looked at; of more, every so many-th.</summary>
+    /// <summary>The most instances that are looked at. If there are more, every second, third, … instance is looked at.</summary>
     private const int MaxLooked = 128;
 
     /// <summary>
-    /// How long a cold start takes, µs, at least 1000. Before one of the function's has ended: what others take, and no less than the present
-    /// one has taken.
+    /// How long a cold start takes, µs, at least 1000. Before the function's first cold start has ended this is the mean of other
+    /// functions, or the time that the present cold start has taken already, if that is longer.
     /// </summary>
     public static double ColdStartUs(in PoolView pool, AdaptiveShared shared)
     {
         if (pool.Statistics.Init.Count > 0)
         {
-            // A rate over no time at all is no number.
+            // Callers divide by this time, so it is never 0.
             return Math.Max(1000, pool.Statistics.ColdStartUs);
         }
 
@@ -32,7 +35,8 @@ internal static class FunctionTimes
     }
 
     /// <summary>
-    /// How long an execution lasts, µs, at least 1000. While few have ended, the longest that still runs adds a share of what it has lasted.
+    /// How long an execution lasts, µs, at least 1000. While few executions have ended, the longest execution that still runs adds its age,
+    /// divided by the number that have ended.
     /// </summary>
     public static double ExecutionUs(in PoolView pool, AdaptiveShared shared)
     {
@@ -47,7 +51,9 @@ internal static class FunctionTimes
         return Math.Max(1000, us);
     }
 
-    /// <summary>How many requests the busy instances and those in flight can begin within a time, one in each of their places after the other.</summary>
+    /// <summary>
+    /// How many requests can begin within a time on the instances that are busy or in flight. Each place serves one request after another.
+    /// </summary>
     public static double StartsWithin(in PoolView pool, double timeUs, double executionUs)
     {
         Span<long> since = stackalloc long[MaxLooked];

@@ -3,8 +3,8 @@ using FuncScaler.Learned;
 namespace FuncScaler.Policies.Adaptive.Demand;
 
 /// <summary>
-/// Finds a period in one function's arrivals, online: several phases within a period and bursts of a known size come with it, since what
-/// is foretold is that each of the last arrivals happens again one period later. About 0.4 KB.
+/// Finds a period in one function's arrivals while they come. It foretells that each of the last 32 arrivals happens again one period
+/// later. So one period may have arrivals at several times, and bursts. It takes about 0.4 KB.
 /// </summary>
 internal sealed class PeriodTracker
 {
@@ -19,10 +19,10 @@ internal sealed class PeriodTracker
     private double _kept;
     private int _predictions;
 
-    /// <summary>The share of foretold arrivals that came, aged, 0 to 1.</summary>
+    /// <summary>The share of foretold arrivals that came, 0 to 1. Older arrivals count less.</summary>
     public double Reliability => _predictions >= FewestPredictions ? _kept : 0;
 
-    /// <summary>The share of arrivals that had been foretold, aged, 0 to 1.</summary>
+    /// <summary>The share of arrivals that had been foretold, 0 to 1. Older arrivals count less.</summary>
     public double Coverage { get; private set; }
 
     /// <summary>The period, µs; 0 when there is none.</summary>
@@ -128,7 +128,7 @@ internal sealed class PeriodTracker
 
     private long Recent(int ago) => _arrivals[(_count - 1 - ago) % Remembered];
 
-    /// <summary>What had been foretold since the last arrival, and whether it came.</summary>
+    /// <summary>Compares this arrival with the arrivals that were foretold since the last one, and adjusts the period.</summary>
     private void Judge(long nowUs)
     {
         var matched = false;
@@ -164,7 +164,7 @@ internal sealed class PeriodTracker
         Coverage += Weight * ((matched ? 1 : 0) - Coverage);
     }
 
-    /// <summary>Three arrivals at equal distances propose a period; whether it is one will show.</summary>
+    /// <summary>Proposes a period when three arrivals are equally far apart. Later arrivals confirm or refute it.</summary>
     private void Propose(long nowUs, long shortestUs)
     {
         var known = Math.Min(_count, Remembered);

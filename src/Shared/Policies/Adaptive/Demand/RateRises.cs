@@ -3,7 +3,8 @@ using FuncScaler.Learned;
 namespace FuncScaler.Policies.Adaptive.Demand;
 
 /// <summary>
-/// How far a function's rises in rate go on. When <see cref="ArrivalRates"/> sees a rise, it foretells how many extra requests a cold start's
+/// Learns how far a function's rises in rate go on. When <see cref="ArrivalRates"/> sees a rise, it foretells how many extra requests a
+/// cold start's
 /// time would bring. This type counts how many of them come, and learns the share. One rise is followed at a time.
 /// </summary>
 internal struct RateRises
@@ -44,7 +45,8 @@ internal struct RateRises
             _turn = (byte)((_turn + 1) % Turns);
         }
 
-        // The first requests of a rise always have more to come. So rises are followed in turn from request 1, 2, 4 and so on.
+        // After the first requests of a rise more always come, which would bias the share. So rises are followed from request 1, 2, 4 and
+        // so on, in turn.
         var foretold = rates.Rise(nowUs, coldUs);
         if (foretold > 0 && ++_came >= 1 << _turn)
         {
@@ -55,7 +57,10 @@ internal struct RateRises
         }
     }
 
-    /// <summary>The share of a rise's extra requests to expect: the function's own, with that of all functions where little is known.</summary>
+    /// <summary>
+    /// The share of a rise's extra requests that is expected: the function's own share, blended with that of all functions while little is
+    /// known.
+    /// </summary>
     public readonly double Expected(in Share all) => _own.Given(all.Given(0));
 
     public readonly void Write(LearnedWriter writer)
@@ -110,7 +115,7 @@ internal struct RateRises
             _weight = (float)reader.Number(least: 0);
         }
 
-        /// <summary>The share; a guess to begin with counts as one request.</summary>
+        /// <summary>The share. The guess that it begins with counts as one foretold request.</summary>
         public readonly double Given(double guess) => (_weightCame + guess) / (_weight + 1);
     }
 }

@@ -2,13 +2,16 @@ using FuncScaler.Learned;
 
 namespace FuncScaler.Policies.Adaptive.Demand;
 
-/// <summary>A function's arrival rates, and the burst that is on.</summary>
+/// <summary>A function's arrival rates, and its present burst.</summary>
 internal struct RecentArrivals
 {
     /// <summary>The rates. A field, because it is a struct that changes.</summary>
     public ArrivalRates Rates;
 
-    /// <summary>When the present burst began, µs: with a request that came alone after more than a cold start without any.</summary>
+    /// <summary>
+    /// When the present burst began, µs. A burst begins with a request that finds no other active request, after a pause longer than a cold
+    /// start.
+    /// </summary>
     public long BurstStartUs { get; private set; }
 
     /// <summary>The requests of the present burst so far.</summary>

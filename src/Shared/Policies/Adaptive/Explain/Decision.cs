@@ -11,10 +11,10 @@ internal struct Decision
     /// <summary>Until when an instance is kept, µs.</summary>
     public long UntilUs;
 
-    /// <summary>What it was expected to cost, GB·s; NaN for not known.</summary>
+    /// <summary>What the decision was expected to cost, GB·s; NaN for not known.</summary>
     public float CostGbs;
 
-    /// <summary>What doing otherwise was expected to cost, GB·s; NaN for not known.</summary>
+    /// <summary>What the alternative was expected to cost, GB·s; NaN for not known.</summary>
     public float AlternativeGbs;
 
     public int Rank;

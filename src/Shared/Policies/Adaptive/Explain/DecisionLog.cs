@@ -8,10 +8,10 @@ internal sealed class DecisionLog
     private readonly Decision[] _ring = new Decision[Remembered];
     private int _count;
 
-    /// <summary>How many are remembered.</summary>
+    /// <summary>How many decisions are remembered.</summary>
     public int Count => Math.Min(_count, Remembered);
 
-    /// <summary>One of them, the oldest first.</summary>
+    /// <summary>The decision at an index; the oldest has index 0.</summary>
     public ref readonly Decision this[int index] => ref _ring[(_count - Count + index) & (Remembered - 1)];
 
     /// <summary>Enters a decision about requests or creations.</summary>
@@ -52,7 +52,7 @@ internal sealed class DecisionLog
 
     private void Add(in Decision decision)
     {
-        // A decision that only says again until when the same instance is kept does not count.
+        // A decision that only repeats until when an instance is kept is not entered again.
         ref readonly var last = ref _ring[(_count - 1) & (Remembered - 1)];
         if (decision.Kind is DecisionKind.Keep or DecisionKind.KeepForPeriod && last.Kind == decision.Kind
             && last.Rank == decision.Rank && last.UntilUs == decision.UntilUs && last.GapStartUs == decision.GapStartUs)

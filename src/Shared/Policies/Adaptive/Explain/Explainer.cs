@@ -39,7 +39,8 @@ internal sealed class Explainer(
     private static double? Known(double gbs) => double.IsFinite(gbs) ? gbs : null;
 
     /// <summary>
-    /// What it costs from an age of the gap on to hold an instance until another age, and then to follow the plan's later parts, GB·s.
+    /// The expected cost of a gap from one age on, GB·s, if an instance is held until another age and the later parts of the plan are
+    /// followed after that.
     /// </summary>
     private double ExpectedGbs(
         ReadOnlySpan<double> hazards, long ageUs, long untilUs, in KeepAlivePlan plan, long leadUs, double memoryGb, double missGbs)
@@ -66,7 +67,7 @@ internal sealed class Explainer(
         }
     }
 
-    /// <summary>What would be followed at each price. The bills are those of the candidates, which were charged as if each had been followed.</summary>
+    /// <summary>What would be followed at each price. The costs are those of the candidate's pretended pool.</summary>
     private AtPriceExplanation[] ExplainPrices()
     {
         var first = plans.MadeForGroup(0) is { Made: true } made ? made : null;
@@ -163,7 +164,7 @@ internal sealed class Explainer(
             (cost, alternative) = (double.NaN, double.NaN);
             if (plans.TryEstimateHazards(made.Rank, pool, hazards))
             {
-                // Worked out now, from what is known now: at the decision it would have to be done for each request.
+                // These costs are calculated now, from what is known now. To calculate them at each decision would take too long.
                 var memoryGb = pool.Function.MemoryGb;
                 var missGbs = plans.MissGbs(made.Rank, Candidates.PlanOf(made.Candidate), pool);
                 var ageUs = made.AtUs - made.GapStartUs;

@@ -3,8 +3,8 @@ using FuncScaler.Learned;
 namespace FuncScaler.Policies.Adaptive.Planning;
 
 /// <summary>
-/// How many executions are displaced while an instance of a rank is missing. They are the requests for its slot within a cold start after a
-/// long gap: each of them has to use another instance, and each waits for those before it.
+/// How many executions are displaced while an instance of a rank is missing. These are the requests of that rank within a cold start after
+/// a long gap. Each of them has to use another instance, and waits for those before it.
 /// </summary>
 internal struct DisplacedExecutions
 {
@@ -57,7 +57,9 @@ internal struct DisplacedExecutions
     }
 
     /// <summary>How long all displaced executions together wait, s.</summary>
-    /// <param name="ownSeconds">How long the first waits, s. Each further one waits as long, and for those before it too.</param>
+    /// <param name="ownSeconds">
+    /// How long the first execution waits, s. Each further execution waits as long, and for the executions before it.
+    /// </param>
     /// <param name="durationSeconds">How long an execution lasts, s.</param>
     /// <param name="share">The share of the executions behind the first that counts, from 0.</param>
     public readonly double WaitSeconds(double ownSeconds, double durationSeconds, double share)

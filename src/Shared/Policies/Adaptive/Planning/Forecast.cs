@@ -4,8 +4,8 @@ using FuncScaler.Policies.Adaptive.Demand;
 namespace FuncScaler.Policies.Adaptive.Planning;
 
 /// <summary>
-/// A function's plans when a request has arrived, made anew where that is due, and what was expected then. Candidates ask for the same rank in
-/// turn, so the last answers are kept.
+/// What pretended pools ask when a request has arrived: the function's plans, made anew if that is due, and the arrivals that were expected
+/// then. The candidates ask for the same rank one after another, so the last answers are kept.
 /// </summary>
 internal readonly ref struct Forecast(
     FunctionPlans plans, FunctionDemand demand, ref readonly PoolView pool, ref Forecast.Last last, long arrivedUs, long coldUs)

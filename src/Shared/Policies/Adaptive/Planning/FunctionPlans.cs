@@ -5,29 +5,31 @@ using FuncScaler.Statistics;
 
 namespace FuncScaler.Policies.Adaptive.Planning;
 
-/// <summary>One function's plans: for each group of ranks and each price, how long to hold an instance and when to create it again.</summary>
+/// <summary>
+/// One function's plans: for each group of ranks and each price, how long to hold an instance and when to create it again.
+/// </summary>
 internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShared shared, FunctionDemand demand, FunctionMeta function)
 {
     private const long AgeUs = 60_000_000;
 
-    /// <summary>The rounds in which the worth of an instance is narrowed down.</summary>
+    /// <summary>The most rounds in which the worth of an instance is narrowed down.</summary>
     private const int Rounds = 8;
 
     private RankPlans?[] _groups = new RankPlans?[2];
 
-    /// <summary>The gaps of similar functions, from which plans for little known gaps are made.</summary>
+    /// <summary>The gaps of similar functions. Plans are made from them while the function has few gaps of its own.</summary>
     public HazardHistogram Similar { get; } = shared.Gaps.SimilarTo(function);
 
     /// <summary>The number of rank groups that may have plans.</summary>
     public int GroupCount => _groups.Length;
 
-    /// <summary>The plans of a group as they were made last; null for none.</summary>
+    /// <summary>The plans of a group that were made last; null for none.</summary>
     public RankPlans? MadeForGroup(int group) => group < _groups.Length ? _groups[group] : null;
 
-    /// <summary>The plans of a rank as they were made last; null for none.</summary>
+    /// <summary>The plans of a rank that were made last; null for none.</summary>
     public RankPlans? Made(int rank) => MadeForGroup(FunctionStatistics.GroupOf(rank));
 
-    /// <summary>The plans of a rank, made anew where that is due.</summary>
+    /// <summary>The plans of a rank. They are made anew if that is due.</summary>
     public RankPlans For(int rank, in PoolView pool)
     {
         ref var made = ref FunctionStatistics.OfGroup(ref _groups, FunctionStatistics.GroupOf(rank));
@@ -64,7 +66,9 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
         return FirstMissGbs(price, pool);
     }
 
-    /// <summary>For each bin of <see cref="LogHistogram"/> the probability that a gap which reaches it ends in it; false when nothing is known.</summary>
+    /// <summary>
+    /// For each bin of <see cref="LogHistogram"/> the probability that a gap which reaches it ends in it; false when nothing is known.
+    /// </summary>
     public bool TryEstimateHazards(int rank, in PoolView pool, Span<double> hazards)
     {
         var gaps = pool.Statistics.GapsOfRank(rank);
@@ -120,7 +124,8 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
                 continue;
             }
 
-            // What a miss costs depends on what an instance is worth afterwards, and that on what a miss costs: halve the interval.
+            // The cost of a miss depends on the worth of an instance afterwards, and this worth depends on the cost of a miss. So the worth
+            // is searched for: each round halves the interval that it lies in.
             double low = 0, high = coldGbs;
             for (var round = 0; round < Rounds; round++)
             {
@@ -146,8 +151,8 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
     }
 
     /// <summary>
-    /// What a miss of a further rank costs, GB·s: to wait for an instance of a lower rank, at each miss anew; or to create one, with the waits of
-    /// all executions that are displaced until it is ready.
+    /// What a miss of rank 2 or higher costs, GB·s, in two ways. Either the request waits for an instance of a lower rank, and so does each
+    /// later request that misses. Or an instance is created, and all executions that are displaced until it is ready wait.
     /// </summary>
     private (double WaitGbs, double ColdGbs) FurtherMissGbs(RankPlans plans, int price, int rank, in PoolView pool)
     {
@@ -159,7 +164,9 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
         return (priceGbs * waitSeconds, (priceGbs * displacedSeconds) + CreateGbs(priceGbs, pool));
     }
 
-    /// <summary>How long a request of a rank waits for an instance of a lower one, s: as seen in pretended pools, else as durations suggest.</summary>
+    /// <summary>
+    /// How long a request of a rank waits for an instance of a lower rank, s: as seen in pretended pools, else estimated from durations.
+    /// </summary>
     private double WaitSeconds(RankPlans plans, int price, int rank, in PoolView pool) => plans.WaitSeconds[price] > 0
         ? plans.WaitSeconds[price]
         : options.WaitFactor * (pool.Statistics.Durations?.MeanBeyondUs(0) ?? pool.Statistics.Duration.MeanUs) / ((rank - 1) * pool.Places) / 1e6;

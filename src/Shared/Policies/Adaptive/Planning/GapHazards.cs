@@ -3,37 +3,39 @@ using FuncScaler.Statistics;
 namespace FuncScaler.Policies.Adaptive.Planning;
 
 /// <summary>
-/// How likely an idle gap is to end in each bin it reaches: a function's own gaps, next to other functions', next to a law without a scale.
+/// For each bin of a histogram, the probability that an idle gap that reaches the bin ends in it. Three sources are blended: the function's
+/// own gaps, the gaps of other functions, and a power law.
 /// </summary>
 /// <remarks>
-/// What is known is blended bin by bin, as the mean of a Beta distribution (after the beta-Stacy process of Walker and Muliere, "Beta-Stacy
-/// processes and a generalization of the Pólya-urn scheme", 1997): much data at short gaps leaves little data at long ones what it is. A
-/// scale-free law of exponent 1 gives a hold of as much as a miss costs: ski rental.
+/// The sources are blended bin by bin, as the mean of a Beta distribution (after the beta-Stacy process of Walker and Muliere, "Beta-Stacy
+/// processes and a generalization of the Pólya-urn scheme", 1997). So much data on short gaps does not make little data on long gaps look
+/// better. A power law of exponent 1 leads to a hold that costs as much as a miss, as in the ski-rental problem.
 /// </remarks>
 internal static class GapHazards
 {
-    /// <summary>How many gaps of other functions it takes until they count half against what is known of shorter gaps.</summary>
+    /// <summary>If so many gaps of other functions reached a bin, they count as much as the expectation from shorter gaps does.</summary>
     private const double OthersNeeded = 20;
 
-    /// <summary>How many gaps of ranks that share a histogram count as one: one burst ends them all.</summary>
+    /// <summary>At most so many gaps of ranks that share a histogram count as one gap, because one burst ends them all.</summary>
     private const int MostTogether = 4;
 
-    /// <summary>How many bins to either side tell something of one.</summary>
+    /// <summary>How many bins on either side of a bin are used for its estimate.</summary>
     private const int Near = 2;
 
     /// <summary>
-    /// How many gaps at most those bins count as together: few gaps leave bins empty between full ones, which says little.
+    /// The bins on both sides together count as at most so many gaps. With few gaps there are empty bins between full bins, and their
+    /// emptiness says little.
     /// </summary>
     private const double NearWeight = 1;
 
     /// <summary>How fast the expectation for a bin follows the bins before it.</summary>
     private const double Following = 0.125;
 
-    /// <param name="own">The function's own gaps; null for none.</param>
-    /// <param name="others">Those of other functions; null for too few.</param>
+    /// <param name="own">The gaps of the function; null for none.</param>
+    /// <param name="others">The gaps of other functions; null if there are too few.</param>
     /// <param name="ranks">How many ranks share the histogram.</param>
-    /// <param name="priorWeight">How many gaps that reached a bin the others' count as.</param>
-    /// <param name="tail">The exponent of the scale-free law: P(gap > t) falls with t to the power of minus this.</param>
+    /// <param name="priorWeight">How many gaps of the function the gaps of other functions count as, in each bin.</param>
+    /// <param name="tail">The exponent of the power law: P(gap > t) falls with t to the power of minus this.</param>
     /// <param name="hazards">For each bin of <see cref="LogHistogram"/> the probability that a gap that reaches it ends in it.</param>
     public static void Estimate(HazardHistogram? own, HazardHistogram? others, int ranks, double priorWeight, double tail, Span<double> hazards)
     {
@@ -48,7 +50,7 @@ internal static class GapHazards
                 var reached = others.ReachedOf(bin) / together;
                 prior = ((others.Hazard(bin) * reached) + (OthersNeeded * expected)) / (reached + OthersNeeded);
 
-                // Where nothing has got to yet, the law goes on as it was before.
+                // In bins that no gap has reached yet, the expectation stays the same.
                 expected = Math.Min(scaleFree, expected + (Following * reached / (reached + OthersNeeded) * (prior - expected)));
             }
 
@@ -66,7 +68,7 @@ internal static class GapHazards
         }
     }
 
-    /// <summary>The hazard of the bins beside one, and how many gaps reached them; the farther, the less they count.</summary>
+    /// <summary>The hazard of the bins on both sides of a bin, and how many gaps reached them. Bins farther away count less.</summary>
     private static (double Hazard, double Reached) BesideOf(HazardHistogram gaps, int bin)
     {
         double ended = 0, reached = 0;

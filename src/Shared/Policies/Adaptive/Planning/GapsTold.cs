@@ -4,8 +4,8 @@ using FuncScaler.Statistics;
 namespace FuncScaler.Policies.Adaptive.Planning;
 
 /// <summary>
-/// Tells <see cref="SharedGaps"/> of one function's idle gaps, those that still go on included: a function that came once and never again has no
-/// other.
+/// Tells <see cref="SharedGaps"/> of one function's idle gaps. Open gaps, which no arrival has ended yet, are included: a function that is
+/// called once and never again has no other gap.
 /// </summary>
 internal sealed class GapsTold(SharedGaps shared, HazardHistogram similar, FunctionMeta function)
 {
@@ -15,10 +15,10 @@ internal sealed class GapsTold(SharedGaps shared, HazardHistogram similar, Funct
     /// <summary>The most ranks that are written down.</summary>
     private const int MostWritten = 64;
 
-    /// <summary>For each rank, up to which bin its present gap has been told.</summary>
+    /// <summary>For each rank, the bin up to which its open gap has been told.</summary>
     private byte[] _toldBins = [];
 
-    /// <summary>A gap has ended with an arrival; the first use of a slot ends none.</summary>
+    /// <summary>An arrival has ended a gap, unless it is the first of its rank.</summary>
     public void Ended(in RankedArrival arrival, int memoryMb)
     {
         if (arrival.Joins)

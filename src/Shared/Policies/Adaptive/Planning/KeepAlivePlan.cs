@@ -3,15 +3,15 @@ using FuncScaler.Statistics;
 namespace FuncScaler.Policies.Adaptive.Planning;
 
 /// <summary>
-/// During which parts of an idle gap to have an instance ready, counted from the gap's beginning: the first part holds the instance that
-/// was just used, each later one is begun by creating it again ahead of time.
+/// The parts of an idle gap in which an instance is to be ready, counted from the beginning of the gap. In the first part the instance that
+/// was just used is held. For each later part an instance is created ahead of time.
 /// </summary>
 internal struct KeepAlivePlan
 {
     /// <summary>The most parts a plan has.</summary>
     public const int MaxParts = 4;
 
-    // There are many plans: parts are kept by their bins, one byte for each end.
+    // There are many plans, so the ends of a part are kept as numbers of bins, one byte for each.
     private float _holdUs;
     private byte _prewarms;
     private Ends _from;
@@ -69,10 +69,14 @@ internal struct KeepAlivePlan
     public readonly (long FromUs, long UntilUs) Prewarm(int index) =>
         ((long)LogHistogram.LowerBoundUs(_from[index - 1]), (long)LogHistogram.EndUs(_until[index - 1]));
 
-    /// <summary>Until which age of the gap an instance that is ready at one is kept, µs; the age itself for not at all.</summary>
+    /// <summary>
+    /// Until which age of the gap an instance is kept that is there at a given age, µs. The given age means that it is not kept.
+    /// </summary>
     public readonly long KeepUntilUs(long ageUs, long leadUs) => PartAt(ageUs, leadUs).UntilUs;
 
-    /// <summary>Follows the plan from one age of a gap to another. What should have been created before the first is not made up for.</summary>
+    /// <summary>
+    /// Follows the plan from one age of a gap to another. A creation that was due before the first age is not made up for.
+    /// </summary>
     /// <param name="live">Whether there is an instance, or one under way, at the first and then at the second age.</param>
     /// <param name="ageUs">The first age, µs.</param>
     /// <param name="untilUs">The second age, µs.</param>
@@ -123,8 +127,8 @@ internal struct KeepAlivePlan
     }
 
     /// <summary>
-    /// The part of the plan in which an instance of an age is kept: when an instance created for it is ready, and until when it is kept, µs. Where
-    /// there is no such part, its end is the age itself.
+    /// The part of the plan that an age of the gap belongs to: when an instance created for this part is ready, and until when it is kept,
+    /// µs. If the age belongs to no part, the end is the age itself.
     /// </summary>
     private readonly (long ReadyUs, long UntilUs) PartAt(long ageUs, long leadUs)
     {

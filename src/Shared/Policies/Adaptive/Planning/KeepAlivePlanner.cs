@@ -25,7 +25,7 @@ internal static class KeepAlivePlanner
             var holdCost = (memoryGb * lengthSeconds * (1 - (hazard / 2))) + ((1 - hazard) * warm);
             var coldCost = (hazard * missCostGbs) + ((1 - hazard) * cold);
 
-            // Nothing can be ready sooner than that after the gap's beginning.
+            // An instance created when the gap begins is ready a cold start later, and not before.
             var inTime = LogHistogram.LowerBoundUs(bin) >= coldSeconds * 1e6;
             prewarm[bin] = inTime && createCostGbs + holdCost < coldCost;
             cold = prewarm[bin] ? createCostGbs + holdCost : coldCost;
@@ -58,7 +58,7 @@ internal static class KeepAlivePlanner
             next = HeldFrom(hold, from);
             if (LogHistogram.LowerBoundUs(from) - leadUs <= plan.EndUs)
             {
-                // No time to give it back and make it again.
+                // There is no time to give the instance back and to create it again.
                 plan.GoOnUntil(next - 1);
             }
             else if (!plan.Add(from, next - 1))
@@ -68,7 +68,7 @@ internal static class KeepAlivePlanner
         }
     }
 
-    /// <summary>The first bin from this one on that it is not held in.</summary>
+    /// <summary>The first bin, from a given bin on, in which the instance is not held.</summary>
     private static int HeldFrom(ReadOnlySpan<bool> hold, int next)
     {
         while (next < LogHistogram.BinCount && hold[next])

@@ -4,7 +4,9 @@ using FuncScaler.Policies.Adaptive.Explain;
 
 namespace FuncScaler.Policies.Adaptive.Planning;
 
-/// <summary>Which instances to create ahead of requests: for what the function's period foretells, else as the plans say.</summary>
+/// <summary>
+/// Which instances to create ahead of requests: for arrivals that the function's period foretells, else as the plans say.
+/// </summary>
 internal sealed class Prewarming(FunctionDemand demand, FunctionPlans plans, Choice choice, DecisionLog log)
 {
     /// <summary>The most ranks that are looked at.</summary>
@@ -65,7 +67,7 @@ internal sealed class Prewarming(FunctionDemand demand, FunctionPlans plans, Cho
 
     private int ByPlan(in PoolView pool, double coldUs, int followed, ref long reviewUs)
     {
-        // Instances are counted from the first rank: which of them serves which rank does not matter.
+        // Only the number of instances counts. Which instance serves which rank does not matter.
         var create = 0;
         var have = pool.Idle + pool.InFlight;
         var wanted = 0;

@@ -15,13 +15,13 @@ internal sealed class RankPlans
 
     public Span<KeepAlivePlan> Plans => _plans;
 
-    /// <summary>Whether they have been made yet.</summary>
+    /// <summary>Whether the plans have been made yet.</summary>
     public bool Made => NextCount > 0;
 
-    /// <summary>How long a request of the rank waits that finds no instance, by price, s; 0 where none has been seen.</summary>
+    /// <summary>For each price, how long a request of the rank that finds no instance waits, s; 0 if no such wait has been seen.</summary>
     public Span<float> WaitSeconds => _waitSeconds;
 
-    /// <summary>What is displaced while the instance is missing.</summary>
+    /// <summary>The executions that are displaced while the instance is missing.</summary>
     public ref DisplacedExecutions Displaced => ref _displaced;
 
     /// <summary>The number of gaps at which the plans are made anew; 0 until they are made.</summary>
@@ -49,7 +49,7 @@ internal sealed class RankPlans
         Displaced.Read(reader);
         for (var price = 0; price < Candidates.PriceCount; price++)
         {
-            // A search that begins elsewhere may end elsewhere: plans are found from the worth that they had.
+            // The search for a plan begins with the worth of the last plan. From another beginning it could find another plan.
             WaitSeconds[price] = (float)reader.Rough();
             Plans[price].WorthGbs = reader.Version >= 2 ? (float)reader.Rough() : 0;
         }

@@ -6,17 +6,19 @@ namespace FuncScaler.Policies.Adaptive.Planning;
 /// <summary>Idle gaps of all functions of a scaler, from which a function borrows while it has few of its own.</summary>
 internal sealed class SharedGaps
 {
-    /// <summary>The number of gaps below which a histogram tells nothing.</summary>
+    /// <summary>A histogram with fewer gaps than this is not used.</summary>
     private const int FewestGaps = 20;
     private const int MemoryClasses = 16;
 
-    /// <summary>The most kinds of runtime and memory that are told apart: callers name runtimes as they like.</summary>
+    /// <summary>
+    /// The most kinds of functions, by runtime and memory, that are told apart. Callers name runtimes as they like, so a limit is needed.
+    /// </summary>
     private const int MostKinds = 1024;
 
     /// <summary>Gaps of the first rank, by runtime and memory.</summary>
     private readonly Dictionary<(string Runtime, int MemoryClass), HazardHistogram> _firstRank = [];
 
-    /// <summary>Gaps of further ranks with a histogram of their own, by memory.</summary>
+    /// <summary>Gaps of the further ranks that have histograms of their own, by rank and memory.</summary>
     private HazardHistogram?[] _furtherRanks = new HazardHistogram?[FunctionStatistics.SingleRanks * MemoryClasses];
     private HazardHistogram?[] _all = new HazardHistogram?[FunctionStatistics.GroupCount];
 
@@ -51,7 +53,7 @@ internal sealed class SharedGaps
         OfAll(group).Reach(fromBin, untilBin);
     }
 
-    /// <summary>What is known of gaps of these ranks in similar functions, else in all functions; null when that is too little.</summary>
+    /// <summary>The gaps of these ranks in similar functions, else in all functions; null if there are too few.</summary>
     public HazardHistogram? PriorOf(HazardHistogram similar, int group, int memoryMb)
     {
         var near = Of(similar, group, memoryMb);
@@ -63,7 +65,10 @@ internal sealed class SharedGaps
         return _all[group]?.Count >= FewestGaps ? _all[group] : null;
     }
 
-    /// <summary>Writes the gaps of all functions, and those of as many kinds of functions as there is room for, those with most gaps first.</summary>
+    /// <summary>
+    /// Writes the gaps of all functions together. Then it writes those of single kinds of functions while there is room, kinds with most
+    /// gaps first.
+    /// </summary>
     public void Write(LearnedWriter writer, int mostBytes)
     {
         var end = writer.Length + mostBytes;
@@ -93,7 +98,7 @@ internal sealed class SharedGaps
         LearnedGroups.Read(reader, ref _furtherRanks, static (gaps, from) => gaps.Read(from));
         while (reader.Byte() == 1)
         {
-            // Functions that have joined already keep what they were given: it is filled, not replaced.
+            // Functions that have joined already hold these histograms, so they are filled and not replaced.
             var kind = (reader.Text(), Math.Min(MemoryClasses - 1, (int)reader.Byte()));
             if (!_firstRank.TryGetValue(kind, out var gaps))
             {
