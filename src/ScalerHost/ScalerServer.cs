@@ -124,7 +124,8 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Services.AddScalerGrpc();
         builder.Services.AddSingleton<IScaler>(_ => Runtime!);
         builder.Services.AddSingleton<ScalerService>();
-        builder.Services.AddSingleton(services => new NodeSchedulerService(services.GetRequiredService<IScaler>(), options.NodePrice, new MemorySharing()));
+        builder.Services.AddSingleton(services => new NodeSchedulerService(
+            services.GetRequiredService<IScaler>(), options.Runtime.Pool, time, options.NodePrice, new MemorySharing()));
         builder.Services.AddSingleton<ScalerJsonApi>();
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton<IDashboardSource>(_ => Runtime!);

@@ -52,19 +52,9 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         return reply;
     }
 
-    /// <summary>
-    /// Takes a granted instance back if its reply does not reach the caller: nobody else would ever release it. What breaks off after the
-    /// last byte has left cannot be told from a reply that arrived; the function's time-out ends such an assignment.
-    /// </summary>
-    internal void TakeBackIfUndelivered(HttpContext http, Assignment assignment) => http.Response.OnCompleted(() =>
-    {
-        if (http.RequestAborted.IsCancellationRequested)
-        {
-            scaler.Abandon(new MetaKey(assignment.MetaKey), new RequestId(assignment.RequestId));
-        }
-
-        return Task.CompletedTask;
-    });
+    /// <inheritdoc cref="Granting.TakeBackIfUndelivered"/>
+    internal void TakeBackIfUndelivered(HttpContext http, Assignment assignment) =>
+        scaler.TakeBackIfUndelivered(http, new MetaKey(assignment.MetaKey), new RequestId(assignment.RequestId));
 
     public override Task<IdleReply> Idle(IdleRequest request, ServerCallContext context)
     {
@@ -87,30 +77,13 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     {
         CheckName("request_id", request.RequestId, "give each request an id of its own");
         var function = FunctionOf(request.MetaData);
-        try
+        var assigned = await scaler.GrantAsync(function, new RequestId(request.RequestId), timeout, "instance", cancellationToken).ConfigureAwait(false);
+        var reply = new AssignReply
         {
-            var assigned = await scaler.AssignAsync(function, new RequestId(request.RequestId), timeout, cancellationToken).ConfigureAwait(false);
-            if (cancellationToken.IsCancellationRequested)
-            {
-                // Granted in the moment the caller went away: nobody would ever release it.
-                scaler.Abandon(function.Key, new RequestId(request.RequestId));
-                cancellationToken.ThrowIfCancellationRequested();
-            }
-
-            var reply = new AssignReply
-            {
-                Status = Status.Ok,
-                Assigment = new Assignment { RequestId = request.RequestId, MetaKey = function.Key.Value, InstanceId = assigned.Instance.Value },
-            };
-            return (reply, assigned);
-        }
-        catch (AssignRejectedException e)
-        {
-            throw Rejected(
-                e.RetryAfter,
-                ScalerRefusal.StatusOf(e.Reason),
-                $"no instance of function {function.Key} for request {request.RequestId}: {e.Message}");
-        }
+            Status = Status.Ok,
+            Assigment = new Assignment { RequestId = request.RequestId, MetaKey = function.Key.Value, InstanceId = assigned.Instance.Value },
+        };
+        return (reply, assigned);
     }
 
     /// <summary>The function that a caller describes.</summary>
@@ -173,7 +146,7 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         : TimeSpan.Zero;
 
     /// <exception cref="RpcException">A name is empty, or is none that the scaler would keep.</exception>
-    private static void CheckName(string field, string value, string hint)
+    internal static void CheckName(string field, string value, string hint)
     {
         if (value.Length == 0)
         {
@@ -187,7 +160,7 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     /// Names stand in logs, in memory and on terminals: they are short and printable. U+FFFD is what invalid UTF-8 is read as, and would make
     /// one name of two.
     /// </summary>
-    private static void CheckText(string field, string value)
+    internal static void CheckText(string field, string value)
     {
         if (value.Length > LongestName)
         {
@@ -204,10 +177,6 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     }
 
     private static RpcException Invalid(string detail) => Error(StatusCode.InvalidArgument, detail);
-
-    private static RpcException Rejected(TimeSpan? retryAfter, StatusCode code, string detail) => retryAfter is { } wait
-        ? new RpcException(new Grpc.Core.Status(code, detail), new Metadata { { ScalerRefusal.PushbackTrailer, ScalerRefusal.Milliseconds(wait) } })
-        : Error(code, detail);
 
     private static RpcException Error(StatusCode code, string detail) => new(new Grpc.Core.Status(code, detail));
 }
