@@ -108,7 +108,7 @@ public sealed partial class PoolLedger
                     Destroy(ticket, slot, "its worker is gone", effects);
                     break;
                 case LedgerSlotState.Entrusted:
-                    Destroy(ticket, slot, $"request {slot.Holder} was not released in time", effects);
+                    Destroy(ticket, slot, $"request {slot.Holders?[0]} was not released in time", effects);
                     break;
                 case LedgerSlotState.Destroying:
                     Destroy(ticket, slot, slot.Reason ?? "", effects);
@@ -124,7 +124,8 @@ public sealed partial class PoolLedger
     private void BecomeIdle(LedgerSlot slot, long sinceUs)
     {
         slot.Owner = null;
-        slot.Holder = default;
+        slot.Holders = null;
+        slot.Broken = false;
         Become(slot, LedgerSlotState.Idle, NowUs);
         slot.SinceUs = Math.Min(NowUs, sinceUs);
         Supply();
@@ -159,7 +160,8 @@ public sealed partial class PoolLedger
     private void Destroy(SlotTicket ticket, LedgerSlot slot, string reason, List<LedgerEffect> effects)
     {
         slot.Owner = null;
-        slot.Holder = default;
+        slot.Holders = null;
+        slot.Broken = false;
         slot.Reason = reason;
         slot.Attempts++;
         Become(slot, LedgerSlotState.Destroying, NowUs + _options.Pool.DestroyTimeout.ToUs());

@@ -37,6 +37,7 @@ public sealed partial class PoolLedger : IPoolState
         State = state;
         _options = options;
         _makePolicy = policy.Begin(NoReviews.Instance);
+        _statistics.Places = Places;
         foreach (var slot in state.Slots.Values)
         {
             Count(slot, 1);
@@ -69,9 +70,9 @@ public sealed partial class PoolLedger : IPoolState
     /// <summary>A leased instance counts as used, whether its worker has a request for it or not.</summary>
     int IPoolState.BusyCount => _leased;
 
-    int IPoolState.ExecutingCount => _leased;
+    int IPoolState.ExecutingCount => Math.Max(_leased, Math.Min(_statistics.Active, _leased * Places));
 
-    int IPoolState.Places => 1;
+    int IPoolState.Places => Places;
 
     int IPoolState.IdleCount => _idle;
 
@@ -79,6 +80,9 @@ public sealed partial class PoolLedger : IPoolState
 
     /// <summary>Requests wait at workers, which create for them; nothing is created ahead on their account.</summary>
     int IPoolState.WaiterCount => 0;
+
+    /// <summary>How many requests share an instance. What the function can stand, workers learn.</summary>
+    private int Places => Math.Max(1, State.Places);
 
     private long NowUs => State.NowUs;
 
@@ -186,7 +190,8 @@ public sealed partial class PoolLedger : IPoolState
                 slot.State == LedgerSlotState.Creating || slot.Owner is not null == slot.State is LedgerSlotState.Leased or LedgerSlotState.Suspect,
                 "a ready slot has an owner while it is leased or suspect, and only then");
             Invariant.Holds(slot.State != LedgerSlotState.Idle || slot.Instance != default, "an idle slot is an instance");
-            Invariant.Holds(slot.State != LedgerSlotState.Entrusted || slot.Holder != default, "an entrusted slot is held by a known request");
+            Invariant.Holds(slot.State != LedgerSlotState.Entrusted || slot.Holders is { Count: > 0 }, "an entrusted slot is held by known requests");
+            Invariant.Holds(!slot.Broken || slot.State == LedgerSlotState.Entrusted, "what is broken waits only for those who hold it");
             Invariant.Holds(slot.Owner is not { } owner || State.Workers.ContainsKey(owner.Value), "an owner is a known worker");
             Invariant.Holds(State.WakeAtUs <= LedgerTimers.WakeTime(slot.DueUs, _options), "the ledger wakes when the next slot is due");
         }

@@ -131,7 +131,8 @@ public partial class LocalPool
             Operations = _outbox.AsOf(nowUs, _options.MaxOperations),
             Learned = IsLearnedDue(nowUs) ? Pool.WriteLearned(nowUs, WorkerReport.MostLearnedBytes) : null,
             LearnedArrivals = Pool.Statistics.Arrivals,
-            Waiting = _leaving ? 0 : _reported.WaiterCount,
+            Waiting = _leaving ? 0 : _reported.WantedInstances,
+            Places = _reported.Places > 1 ? _reported.Places : 0,
             LeasesSeen = _leasesSeen,
             ReleasesSeen = _releasesSeen,
             Held = [.. Pools.SelectMany(p => p.LeasedInUse).Take(MaxHeld).Select(s => new HeldSlot(s.Ticket, s.Request))],
@@ -361,7 +362,7 @@ public partial class LocalPool
     /// <summary>Requests that wait are told at once where the ledger may have something for them, else with the next report; fewer likewise.</summary>
     private void TellOfWaiting(long nowUs)
     {
-        var waiting = Neediest.WaiterCount;
+        var waiting = Neediest.WantedInstances;
         var switched = waiting > 0 && _reported is not null && Neediest != _reported;
         if ((waiting > _waitingReported || switched) && (_idleAtLedger > 0 || _options.Pool.MaxSlots > 0))
         {

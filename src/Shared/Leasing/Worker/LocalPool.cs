@@ -354,7 +354,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
         foreach (var slot in Leased)
         {
             var kind = slot.State == SlotState.Busy ? ReturnKind.Entrusted : KindOf(slot.Condition);
-            GiveBack(nowUs, slot, kind, "its worker stops");
+            GiveBack(nowUs, slot, kind, slot.Doomed ? slot.DestroyReason : "its worker stops");
             _pools.PoolOf(slot.Ticket).Withdraw(nowUs, slot.Ticket, effects);
         }
 
@@ -607,6 +607,18 @@ public partial class LocalPool : ISlotLessor, IWakeable
         }
     }
 
+    /// <summary>The requests that hold an instance, the latest first.</summary>
+    private static List<RequestId> HoldersOf(Slot slot)
+    {
+        var holders = new List<RequestId>();
+        for (var place = slot.Newest; place is not null; place = place.Older)
+        {
+            holders.Add(place.Request);
+        }
+
+        return holders;
+    }
+
     private static ReturnKind KindOf(SlotCondition condition) => condition switch
     {
         SlotCondition.Absent => ReturnKind.Absent,
@@ -620,13 +632,14 @@ public partial class LocalPool : ISlotLessor, IWakeable
         // Where it is not known any more, the ledger was the first to say so. What it was never told of and does not exist it need not know.
         if (_leases.Remove(slot.Ticket, out var lease) && !(lease.Told == Untold && kind == ReturnKind.Absent))
         {
-            GiveBack(nowUs, slot.Ticket, lease.Epoch, kind, slot.Uses, reason, slot.Request, slot.SinceUs);
+            GiveBack(nowUs, slot.Ticket, lease.Epoch, kind, slot.Uses, reason, slot.SinceUs, kind == ReturnKind.Entrusted ? slot : null);
         }
     }
 
     private void GiveBack(
-        long nowUs, SlotTicket ticket, long epoch, ReturnKind kind, int uses, string? reason = null, RequestId request = default, long sinceUs = 0)
+        long nowUs, SlotTicket ticket, long epoch, ReturnKind kind, int uses, string? reason = null, long sinceUs = 0, Slot? entrusted = null)
     {
+        var holders = entrusted is null ? [] : HoldersOf(entrusted);
         var operation = Enqueue(
             nowUs,
             new WorkerOperation
@@ -637,7 +650,9 @@ public partial class LocalPool : ISlotLessor, IWakeable
                 Return = kind,
                 Uses = uses,
                 Reason = kind is ReturnKind.Idle or ReturnKind.Absent or ReturnKind.Gone ? null : reason,
-                Request = kind == ReturnKind.Entrusted ? request : default,
+                Request = holders is [var holder, ..] ? holder : default,
+                AlsoHeldBy = holders.Count > 1 ? holders[1..] : null,
+                NeedDestroy = entrusted?.Doomed ?? false,
             },
             kind == ReturnKind.Idle ? sinceUs : nowUs);
         _returned[ticket] = (epoch, operation);

@@ -169,13 +169,10 @@ public sealed class WorkerCore : IScalerCore
     public LocalPool? Find(MetaKey function) => _pools.GetValueOrDefault(function);
 
     /// <inheritdoc cref="LocalPool.Assign"/>
-    /// <remarks>An instance serves one request at a time here, whatever <see cref="FunctionMeta.MaxConcurrency"/> allows.</remarks>
     public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {
         ArgumentNullException.ThrowIfNull(function);
 
-        // A lease covers one request: the ledger counts a leased instance as one that is in use.
-        function = function.MaxConcurrency > 1 ? function with { MaxConcurrency = 1 } : function;
         var pool = PoolOf(nowUs, function, effects);
         pool.Assign(nowUs, function, request, deadlineUs, effects);
         Follow(nowUs, pool, pool.NextDueUs);
