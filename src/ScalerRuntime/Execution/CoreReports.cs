@@ -101,6 +101,7 @@ internal sealed class CoreReports(IScalerCore core, CoreExecutor executor, Polic
             reading.Idle += pool.IdleCount;
             reading.InFlight += pool.InFlightCount;
             reading.Waiting += pool.WaiterCount;
+            reading.Executing += pool.ExecutingCount;
             reading.IdleGb += pool.IdleCount * pool.Function.MemoryMb / 1024.0;
             var (arrivals, price) = pool.DescribePolicy(nowUs);
             reading.PredictedPerSecond = arrivals is null ? reading.PredictedPerSecond : (reading.PredictedPerSecond ?? 0) + arrivals;
