@@ -53,6 +53,17 @@ public class LocalPoolStories
     }
 
     [Fact]
+    public void An_operator_says_how_many_share_an_instance_at_a_worker_too()
+    {
+        var stage = new Stage { Limits = new FunctionLimits { Concurrency = 2 } };
+        stage.ColdStart("w", "r1", 101);
+        Assert.Equal("", stage.SetLimits("w"));
+
+        Assert.Equal("r2 gets i-101 Warm", stage.Assign("w", "r2"));
+        Assert.Equal("create 102", stage.Assign("w", "r3"));
+    }
+
+    [Fact]
     public void What_several_hold_when_their_worker_stops_is_free_when_the_last_of_them_has_released_it()
     {
         var stage = SharedByThree();

@@ -102,6 +102,7 @@ public sealed partial class SlotPool
             _inventory.Leave(place, _nowUs);
         }
 
+        EndFloor(slot);
         _line.Unbind(slot);
         _inventory.Remove(slot, _nowUs);
         Settle(effects);

@@ -151,7 +151,7 @@ public sealed partial class PoolLedger
         {
             Lease(idle, report.Worker, worker);
         }
-        else if (_options.Pool.MaxSlots == 0 || State.Slots.Count < _options.Pool.MaxSlots)
+        else if (Ceiling == 0 || State.Slots.Count < Ceiling)
         {
             Add(ticket, LedgerSlotState.Creating, report.Worker, function);
             State.Budget = State.Budget.Take(NowUs, _options.CreateBurst, _options.CreatesPerMinute, out _);

@@ -144,16 +144,17 @@ public sealed partial class PoolLedger
 
     private void Review(SlotTicket ticket, LedgerSlot slot, List<LedgerEffect> effects)
     {
-        if (_idle + _leased + _creating <= State.Provisioned && Fits(slot, State.Function!))
+        if (_idle + _leased + _creating <= Floor && Fits(slot, State.Function!))
         {
             slot.DueUs = NowUs + LookAgainUs;
             return;
         }
 
+        var above = _limits.MaxInstances > 0 && _idle + _leased + _creating > _limits.MaxInstances;
         Keep(slot);
-        if (slot.DueUs <= NowUs)
+        if (above || slot.DueUs <= NowUs)
         {
-            Destroy(ticket, slot, "its keep-alive has ended", effects);
+            Destroy(ticket, slot, above ? "its function's limits have changed" : "its keep-alive has ended", effects);
         }
     }
 
@@ -235,7 +236,7 @@ public sealed partial class PoolLedger
             return;
         }
 
-        var wanted = Math.Max(0, State.Provisioned - (_idle + _leased + _creating));
+        var wanted = Math.Max(0, Floor - (_idle + _leased + _creating));
         if (_policy.HasStandby && State.Workers.Values.All(w => w.Expired))
         {
             // While a worker serves the function, creating ahead is the worker's.
@@ -257,7 +258,7 @@ public sealed partial class PoolLedger
             return;
         }
 
-        for (; wanted > 0 && (_options.Pool.MaxSlots == 0 || State.Slots.Count < _options.Pool.MaxSlots); wanted--)
+        for (; wanted > 0 && (Ceiling == 0 || State.Slots.Count < Ceiling); wanted--)
         {
             Provision(effects);
         }

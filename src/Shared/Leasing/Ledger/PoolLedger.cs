@@ -17,6 +17,7 @@ namespace FuncScaler.Leasing.Ledger;
 public sealed partial class PoolLedger : IPoolState
 {
     private readonly LeasingOptions _options;
+    private readonly FunctionLimits _limits;
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly FunctionStatistics _statistics = new();
     private IKeepAlivePolicy? _policy;
@@ -29,13 +30,15 @@ public sealed partial class PoolLedger : IPoolState
     /// <param name="state">The state, which this ledger changes from now on; a new one for a function never seen.</param>
     /// <param name="policy">How the function is served. Policies of different functions share nothing here.</param>
     /// <param name="options">Settings, the same as the workers'.</param>
-    public PoolLedger(LedgerState state, PolicyChoice policy, LeasingOptions options)
+    /// <param name="limits">An operator's limits of the function, as they are now; null for none. Its floor and ceiling are of all workers together.</param>
+    public PoolLedger(LedgerState state, PolicyChoice policy, LeasingOptions options, FunctionLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(options);
         State = state;
         _options = options;
+        _limits = limits ?? FunctionLimits.None;
         _makePolicy = policy.Begin(NoReviews.Instance);
         _statistics.Places = Places;
         foreach (var slot in state.Slots.Values)
@@ -63,7 +66,7 @@ public sealed partial class PoolLedger : IPoolState
 
     ScoreLedger IPoolState.Ledger { get; } = new();
 
-    double? IPoolState.LatencyPriceGbs => _options.Pool.PriceGbs(State.Function!.Key);
+    double? IPoolState.LatencyPriceGbs => _limits.LatencyPriceGbs ?? _options.Pool.PriceGbs(State.Function!.Key);
 
     double IPoolState.CreatePriceSeconds => _options.Pool.CreatePriceSeconds?.Invoke() ?? 0;
 
@@ -83,6 +86,14 @@ public sealed partial class PoolLedger : IPoolState
 
     /// <summary>How many requests share an instance. What the function can stand, workers learn.</summary>
     private int Places => Math.Max(1, State.Places);
+
+    /// <summary>The instances that are there at all times.</summary>
+    private int Floor => Math.Max(State.Provisioned, _limits.MinInstances);
+
+    /// <summary>The most slots; 0 for no limit.</summary>
+    private int Ceiling => _limits.MaxInstances == 0 ? _options.Pool.MaxSlots
+        : _options.Pool.MaxSlots == 0 ? _limits.MaxInstances
+        : Math.Min(_limits.MaxInstances, _options.Pool.MaxSlots);
 
     private long NowUs => State.NowUs;
 
@@ -145,6 +156,7 @@ public sealed partial class PoolLedger : IPoolState
             Tickets = tickets ?? (IReadOnlyList<SlotTicket>)[],
             Releases = known.Releases.Count == 0 ? [] : [.. known.Releases],
             Idle = idle,
+            Provisioned = state.Provisioned,
         };
     }
 
@@ -169,6 +181,26 @@ public sealed partial class PoolLedger : IPoolState
         Advance(nowUs);
         Learn(function);
         State.Provisioned = count;
+        ReviewAll(effects);
+    }
+
+    /// <summary>The limits that this ledger was made with are new.</summary>
+    /// <param name="nowUs">The time, µs.</param>
+    /// <param name="settings">The settings of its instances, for a function that nobody has asked for yet; null where they come with its first request.</param>
+    /// <param name="effects">Where effects are added.</param>
+    public void LimitsChanged(long nowUs, FunctionMeta? settings, List<LedgerEffect> effects)
+    {
+        Advance(nowUs);
+        if (State.Function is null && settings is not null)
+        {
+            Learn(settings);
+        }
+
+        ReviewAll(effects);
+    }
+
+    private void ReviewAll(List<LedgerEffect> effects)
+    {
         foreach (var slot in State.Slots.Values.Where(s => s.State == LedgerSlotState.Idle))
         {
             slot.DueUs = NowUs;

@@ -22,6 +22,7 @@ public partial class LocalPool
     private long _learnedUs = long.MinValue;
     private long _learnedArrivals;
     private int _idleAtLedger;
+    private int _provisioned;
     private long _askUntilUs = long.MinValue;
     private long _lookedUs = long.MinValue / 2;
     private long _lookUs = long.MaxValue;
@@ -188,7 +189,7 @@ public partial class LocalPool
 
         _revision = view.Revision;
         _lookedUs = nowUs;
-        _idleAtLedger = view.Idle;
+        (_idleAtLedger, _provisioned) = (view.Idle, view.Provisioned);
         Acknowledge(view);
         var mine = new HashSet<SlotTicket>(view.Tickets);
         mine.UnionWith(view.Leases.Select(l => l.Ticket));
@@ -364,7 +365,7 @@ public partial class LocalPool
     {
         var waiting = Neediest.WantedInstances;
         var switched = waiting > 0 && _reported is not null && Neediest != _reported;
-        if ((waiting > _waitingReported || switched) && (_idleAtLedger > 0 || _options.Pool.MaxSlots > 0))
+        if ((waiting > _waitingReported || switched) && (_idleAtLedger > 0 || IsLimited))
         {
             Urgent(nowUs);
         }
