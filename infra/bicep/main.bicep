@@ -35,6 +35,9 @@ param latencyPrice string = '100'
 @description('The price of single functions: their keys with a number of GB·s, or "auto". Of the Functions app.')
 param latencyPrices object = {}
 
+@description('With host functions: floors, ceilings, schedules and concurrency of single functions, as docs/how-to/limits.md has them.')
+param limits object = {}
+
 @description('The container image of each runtime; * for every other one.')
 param runtimeImages object = {
   'nodejs:20': 'openwhisk/action-nodejs-v20'
@@ -367,6 +370,7 @@ module functionApp 'modules/functionapp.bicep' = if (host == 'functions') {
     operatorKeySha256: operatorKeySha256
     latencyPrice: latencyPrice
     latencyPrices: latencyPrices
+    limits: limits
     aci: aci
     leasing: leasing
     schedulerEndpoint: durableProvider == 'scheduler' ? scheduler!.outputs.endpoint : ''

@@ -105,7 +105,8 @@ internal sealed class FunctionProxy(ScalerRing ring, FunctionTable functions) : 
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
-            fault = e.Message;
+            // Of a caller that has gone away the work may go on: an instance that serves one request at a time is destroyed for it.
+            fault = call.Concurrency > 1 && http.RequestAborted.IsCancellationRequested ? "" : e.Message;
             if (http.Response.HasStarted)
             {
                 http.Abort();

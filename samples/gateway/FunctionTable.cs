@@ -5,7 +5,8 @@ namespace FuncScaler.Samples.Gateway;
 /// <summary>How a function is called.</summary>
 /// <param name="MemoryMb">The memory of an instance, MB.</param>
 /// <param name="TimeoutSeconds">How long one request may take, s.</param>
-internal sealed record FunctionCall(int MemoryMb, int TimeoutSeconds);
+/// <param name="Concurrency">How many requests an instance serves at a time.</param>
+internal sealed record FunctionCall(int MemoryMb, int TimeoutSeconds, int Concurrency = 1);
 
 /// <summary>The functions that the gateway calls, from the same file that <c>funcscaler serve --functions</c> reads.</summary>
 internal sealed class FunctionTable
@@ -53,7 +54,7 @@ internal sealed class FunctionTable
     private static FunctionCall CallOf(JsonElement function, FunctionCall usual, string where)
     {
         return function.TryGetProperty("call", out var call)
-            ? new FunctionCall(Number("memoryMb", usual.MemoryMb, 1 << 20), Number("timeoutSeconds", usual.TimeoutSeconds, 3600))
+            ? new FunctionCall(Number("memoryMb", usual.MemoryMb, 1 << 20), Number("timeoutSeconds", usual.TimeoutSeconds, 3600), Number("concurrency", 1, 1000))
             : usual;
 
         int Number(string name, int otherwise, int most) =>

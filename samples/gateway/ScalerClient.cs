@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 
 namespace FuncScaler.Samples.Gateway;
@@ -13,6 +14,9 @@ internal sealed record Instance(JsonNode Assignment, Uri Address, string Start);
 /// <param name="token">The token that it knows the gateway by; empty for none.</param>
 internal sealed class ScalerClient(Uri scaler, string token) : IDisposable
 {
+    /// <summary>How many requests an instance of the function serves at a time.</summary>
+    private const string ConcurrencyHeader = "x-max-concurrency";
+
     private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false })
     {
         BaseAddress = scaler,
@@ -24,14 +28,20 @@ internal sealed class ScalerClient(Uri scaler, string token) : IDisposable
     /// <exception cref="HttpRequestException">No instance; the message has the scaler's words.</exception>
     public async Task<Instance> AssignAsync(string function, FunctionCall call, CancellationToken cancellationToken)
     {
-        using var response = await _http.PostAsJsonAsync(
-            "api/assign",
-            new
+        using var request = new HttpRequestMessage(HttpMethod.Post, "api/assign")
+        {
+            Content = JsonContent.Create(new
             {
                 requestId = Guid.NewGuid().ToString("N"),
                 metaData = new { key = function, runtime = "", timeoutInSecs = call.TimeoutSeconds, memoryInMb = call.MemoryMb },
-            },
-            cancellationToken);
+            }),
+        };
+        if (call.Concurrency > 1)
+        {
+            request.Headers.Add(ConcurrencyHeader, call.Concurrency.ToString(CultureInfo.InvariantCulture));
+        }
+
+        using var response = await _http.SendAsync(request, cancellationToken);
         var reply = await response.Content.ReadFromJsonAsync<JsonNode>(cancellationToken);
         if (!response.IsSuccessStatusCode)
         {

@@ -4,6 +4,7 @@ using FuncScaler.Nodes;
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Dashboard;
+using FuncScaler.Runtime.Limits;
 using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
 using FuncScaler.ScalerHost.Security;
@@ -124,7 +125,8 @@ public sealed class ScalerServer : IAsyncDisposable
         builder.Services.AddScalerGrpc();
         builder.Services.AddSingleton<IScaler>(_ => Runtime!);
         builder.Services.AddSingleton<ScalerService>();
-        builder.Services.AddSingleton(services => new NodeSchedulerService(services.GetRequiredService<IScaler>(), options.NodePrice, new MemorySharing()));
+        builder.Services.AddSingleton(services => new NodeSchedulerService(
+            services.GetRequiredService<IScaler>(), options.Runtime.Pool, time, options.NodePrice, new MemorySharing()));
         builder.Services.AddSingleton<ScalerJsonApi>();
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton<IDashboardSource>(_ => Runtime!);
@@ -213,7 +215,7 @@ public sealed class ScalerServer : IAsyncDisposable
     public void SetServing(bool serving) => ScalerGrpc.SetServing(_app.Services, serving);
 
     /// <summary>Follows the limits file from now on. What a former run has left should be known by then, so that no floor is made twice.</summary>
-    public void FollowLimits() => _options.Limits?.Start(Runtime, _app.Services.GetRequiredService<ILogger<LimitsWatch>>());
+    public void FollowLimits() => _options.Limits?.Start(Runtime.SetLimits, Runtime.SetOtherLimits, _app.Services.GetRequiredService<ILogger<LimitsWatch>>());
 
     /// <summary>Stops: turns new requests away, gives instances back (or leaves them), then stops listening.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)

@@ -66,4 +66,7 @@ public sealed record FunctionStats(
 
     /// <summary>The most instances that an operator allows; 0 for no limit.</summary>
     public int MaxInstances { get; init; }
+
+    /// <summary>What these limits have cost so far against the policy's own plan; null where there never were any.</summary>
+    public LimitsCost? LimitsCost { get; init; }
 }

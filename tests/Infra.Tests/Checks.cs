@@ -31,6 +31,7 @@ internal static partial class Checks
         ["Scaler__HistoryKept"] = "a day suits every deployment; an operator may set it on the app",
         ["Scaler__MaxPurgesPerRun"] = "as Scaler__HistoryKept",
         ["Scaler__MaxProvisioned"] = "as Scaler__HistoryKept",
+        ["Scaler__LimitsFile"] = "an operator mounts the share that has it; Scaler__Limits has the same text",
         ["Scaler__Grpc__Port"] = "the front end of Flex Consumption passes no HTTP/2 trailers, and opens no further port",
         ["Scaler__Grpc__Address"] = "as Scaler__Grpc__Port",
         ["Scaler__Grpc__Key"] = "as Scaler__Grpc__Port",

@@ -11,7 +11,7 @@ public class LedgerJsonTests
     public void A_ledger_of_format_1_is_read_and_goes_on()
     {
         var state = LeasingJson.ReadLedger(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Fixtures", "ledger-1.json")));
-        Assert.Equal(3, state.Format);
+        Assert.Equal(4, state.Format);
         Assert.Equal([1048577, 2097153, 2097154], state.Slots.Keys.Order());
         Assert.Equal(new WorkerId("worker-a"), state.Slots[1048577].Owner);
         Assert.Equal(3, state.Slots[1048577].Epoch);
@@ -24,6 +24,28 @@ public class LedgerJsonTests
         var effects = new List<LedgerEffect>();
         ledger.Wake(state.Slots[1048577].DueUs, effects);
         Assert.Contains(effects, e => e.Kind == LedgerEffectKind.Destroy && e.Ticket.Value == 1048577);
+    }
+
+    [Fact]
+    public void A_ledger_of_format_3_is_read_with_the_request_that_held_a_slot()
+    {
+        var state = LeasingJson.ReadLedger(
+            """{"format":3,"slots":{"7":{"state":"Entrusted","holder":"r1","instance":"i-7"},"8":{"state":"Idle","instance":"i-8"}},"function":{"key":"f","runtime":"go","timeoutSeconds":1,"memoryMb":512}}""");
+
+        Assert.Equal((4, 1, 0), (state.Format, state.Function!.MaxConcurrency, state.Places));
+        Assert.Equal([new RequestId("r1")], state.Slots[7].Holders!);
+        Assert.Null(state.Slots[8].Holders);
+    }
+
+    [Fact]
+    public void What_a_worker_of_before_tells_is_understood()
+    {
+        var report = LeasingJson.ReadReport(
+            """{"worker":"w","sequence":1,"firstOperation":1,"function":{"key":"f","runtime":"go","timeoutSeconds":1,"memoryMb":512},"operations":[{"kind":"Return","return":"Entrusted","ticket":7,"request":"r1"}]}""");
+
+        Assert.Equal((0, 1), (report.Places, report.Function!.MaxConcurrency));
+        Assert.Equal(new RequestId("r1"), report.Operations.Single().Request);
+        Assert.Null(report.Operations.Single().AlsoHeldBy);
     }
 
     [Fact]
@@ -94,7 +116,7 @@ public class LedgerJsonTests
     private static T Passed<T>(T message) => JsonSerializer.Deserialize<T>(JsonSerializer.Serialize(message))!;
 
     [Theory]
-    [InlineData("""{"format":4,"slots":{}}""", "format 4")]
+    [InlineData("""{"format":5,"slots":{}}""", "format 5")]
     [InlineData("""{"slots":{}}""", "number 'format'")]
     [InlineData("[]", "number 'format'")]
     [InlineData("nonsense", "must be JSON")]

@@ -35,6 +35,124 @@ public class LocalPoolStories
     }
 
     [Fact]
+    public void Requests_share_a_leased_instance_and_wait_for_no_more_instances_than_they_fill()
+    {
+        var stage = new Stage();
+        Assert.Equal("create 101", stage.Assign("w", "r1", function: Shared));
+        Assert.Equal("", stage.Assign("w", "r2", function: Shared));
+        Assert.Equal("", stage.Assign("w", "r3", function: Shared));
+
+        // Three requests that wait would fill one instance of four places.
+        Assert.Equal((1, 4), (stage.Worker("w").TakeReport(stage.NowUs).Waiting, stage.Worker("w").TakeReport(stage.NowUs).Places));
+        Assert.Equal("init 101", stage.Created("w", 101));
+        Assert.Equal("r1 gets i-101 Cold, r2 gets i-101 Cold, r3 gets i-101 Cold", stage.Ready("w", 101));
+        Assert.Equal("r4 gets i-101 Warm", stage.Assign("w", "r4", function: Shared));
+        stage.Sync("w");
+        Assert.Equal(4, stage.Ledger.State.Slots[101].Holders!.Count);
+        Assert.Equal("create 102", stage.Assign("w", "r5", function: Shared));
+    }
+
+    [Fact]
+    public void An_operator_says_how_many_share_an_instance_at_a_worker_too()
+    {
+        var stage = new Stage { Limits = new FunctionLimits { Concurrency = 2 } };
+        stage.ColdStart("w", "r1", 101);
+        Assert.Equal("", stage.SetLimits("w"));
+
+        Assert.Equal("r2 gets i-101 Warm", stage.Assign("w", "r2"));
+        Assert.Equal("create 102", stage.Assign("w", "r3"));
+    }
+
+    [Fact]
+    public void What_several_hold_when_their_worker_stops_is_free_when_the_last_of_them_has_released_it()
+    {
+        var stage = SharedByThree();
+        stage.Leave("w");
+        stage.Report("w");
+        Assert.Equal("Entrusted", stage.Slots);
+        stage.Reload();
+
+        foreach (var (request, slots) in ((string, string)[])[("r2", "Entrusted"), ("r2", "Entrusted"), ("r1", "Entrusted"), ("r3", "Idle")])
+        {
+            stage.Release("w2", request, "i-101", ReleaseOutcome.Forwarded);
+            stage.Report("w2");
+            Assert.Equal(slots, stage.Slots);
+        }
+    }
+
+    [Fact]
+    public void What_one_of_several_reports_as_broken_is_destroyed_after_the_last_of_them()
+    {
+        var stage = SharedByThree();
+        stage.Leave("w");
+        stage.Report("w");
+
+        stage.Release("w2", "r1", "i-101", ReleaseOutcome.Forwarded, broken: true);
+        stage.Release("w2", "r2", "i-101", ReleaseOutcome.Forwarded);
+        Assert.Equal("", stage.Report("w2"));
+        Assert.Equal("Entrusted", stage.Slots);
+        stage.Release("w2", "r3", "i-101", ReleaseOutcome.Forwarded);
+        Assert.Equal("destroy 101 1", stage.Report("w2"));
+    }
+
+    [Fact]
+    public void What_was_broken_before_its_worker_stopped_is_not_used_again()
+    {
+        var stage = SharedByThree();
+        stage.Release("w", "r1", "i-101", broken: true);
+        stage.Leave("w");
+        stage.Report("w");
+        stage.Reload();
+
+        stage.Release("w2", "r2", "i-101", ReleaseOutcome.Forwarded);
+        stage.Release("w2", "r3", "i-101", ReleaseOutcome.Forwarded);
+        Assert.Equal("destroy 101 1", stage.Report("w2"));
+    }
+
+    [Fact]
+    public void A_release_that_came_before_its_slot_was_entrusted_is_counted()
+    {
+        var stage = SharedByThree();
+        stage.Release("w2", "r1", "i-101", ReleaseOutcome.Forwarded);
+        stage.Release("w2", "r3", "i-101", ReleaseOutcome.Forwarded);
+        stage.Report("w2");
+        stage.Leave("w");
+        stage.Report("w");
+        Assert.Equal([new RequestId("r2")], stage.Ledger.State.Slots[101].Holders!);
+
+        stage.Release("w2", "r2", "i-101", ReleaseOutcome.Forwarded);
+        stage.Report("w2");
+        Assert.Equal("Idle", stage.Slots);
+    }
+
+    [Fact]
+    public void A_request_that_does_not_release_in_time_ends_what_several_hold()
+    {
+        var stage = SharedByThree();
+        stage.Leave("w");
+        stage.Report("w");
+        stage.Release("w2", "r3", "i-101", ReleaseOutcome.Forwarded);
+        stage.Report("w2");
+
+        stage.Wait(stage.Ledger.State.Slots[101].DueUs - stage.NowUs);
+        Assert.Equal("destroy 101 1", stage.Wake());
+    }
+
+    private static FunctionMeta Shared { get; } = Stage.Function with { MaxConcurrency = 4 };
+
+    private static Stage SharedByThree()
+    {
+        var stage = new Stage();
+        stage.Assign("w", "r1", function: Shared);
+        stage.Created("w", 101);
+        stage.Ready("w", 101);
+        stage.Assign("w", "r2", function: Shared);
+        stage.Assign("w", "r3", function: Shared);
+        stage.Sync("w");
+        return stage;
+    }
+
+    [Fact]
     public void Busier_seconds_than_a_report_carries_stay_balanced()
     {
         var stage = new Stage();

@@ -10,6 +10,54 @@ public class PoolLedgerStories
     private static readonly SlotFailure Throttled = new(FailureKind.Throttled, "slower", 7 * Second);
 
     [Fact]
+    public void A_floor_in_the_limits_is_made_before_any_request_and_held_when_a_worker_gives_back()
+    {
+        var stage = new Stage("ttl:1") { Limits = new FunctionLimits { MinInstances = 1 } };
+        Assert.Equal("provision in 0 s", stage.Tell((l, e) => l.LimitsChanged(stage.NowUs, Stage.Function, e)));
+        stage.Tell((l, e) => l.Provisioned(stage.NowUs, new ProvisionedSlot(new SlotTicket(stage.Ledger.State.LastTicket), new BackendSlotId("s"), new InstanceId($"i-{stage.Ledger.State.LastTicket}"), null, 1, 1), e));
+        stage.Wait(100 * Second);
+        Assert.Equal("", stage.Wake());
+        Assert.Equal("Idle", stage.Slots);
+
+        stage.Limits = FunctionLimits.None;
+        Assert.StartsWith("destroy", stage.Tell((l, e) => l.LimitsChanged(stage.NowUs, null, e)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_worker_does_not_destroy_what_a_floor_holds()
+    {
+        var stage = new Stage("ttl:1") { Limits = new FunctionLimits { MinInstances = 1 } };
+        stage.ColdStart("w", "r1", 101);
+        stage.SetLimits("w");
+        stage.Release("w", "r1", "i-101");
+        stage.Wait(2 * Second);
+
+        Assert.Equal("", stage.Tick("w"));
+        stage.Report("w");
+        Assert.Equal("Idle", stage.Slots);
+        stage.Wait(100 * Second);
+        stage.Wake();
+        Assert.Equal("Idle", stage.Slots);
+    }
+
+    [Fact]
+    public void A_ceiling_is_of_all_workers_together()
+    {
+        var stage = new Stage { Limits = new FunctionLimits { MaxInstances = 1, MaxWaiting = 1 } };
+        stage.Worker("w1");
+        stage.Worker("w2");
+        stage.SetLimits("w1");
+        stage.SetLimits("w2");
+
+        // Asked first: the ledger enters one ticket.
+        Assert.Equal("", stage.Assign("w1", "r1"));
+        Assert.Equal("", stage.Assign("w2", "r2"));
+        Assert.Equal("create 101", stage.Sync("w1"));
+        Assert.DoesNotContain("create", stage.Sync("w2"), StringComparison.Ordinal);
+        Assert.Contains("r3 rejected Overloaded", stage.Assign("w2", "r3"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_nobody_leases_is_kept_as_long_as_the_policy_says_counted_from_its_last_use()
     {
         var stage = new Stage("ttl:20", new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(5) });

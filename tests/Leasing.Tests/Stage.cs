@@ -16,10 +16,14 @@ internal sealed class Stage
     /// <summary>Whether grants are told with the instance's address.</summary>
     public bool WithAddresses { get; init; }
 
+    /// <summary>The operator's limits; ledgers are made with them.</summary>
+    public FunctionLimits Limits { get; set; } = FunctionLimits.None;
+
     private readonly List<Effect> _effects = [];
     private readonly List<LedgerEffect> _ledgerEffects = [];
     private readonly Dictionary<string, (LocalPool Pool, WorkerLease Lease, WorkerLedger Life)> _workers = [];
     private readonly PolicyChoice _policy;
+    private FunctionLimits _madeWith = FunctionLimits.None;
 
     public Stage(string policy = "ttl:60", LeasingOptions? options = null)
     {
@@ -127,15 +131,25 @@ internal sealed class Stage
     public string Tell(Action<PoolLedger, List<LedgerEffect>> operation)
     {
         _ledgerEffects.Clear();
+        if (Limits != _madeWith)
+        {
+            // As hosts do: a ledger is made for each operation.
+            _madeWith = Limits;
+            Ledger = new PoolLedger(Ledger.State, _policy, Options, Limits);
+        }
+
         operation(Ledger, _ledgerEffects);
         Ledger.CheckInvariants();
         return string.Join(", ", _ledgerEffects.Where(e => e.Kind != LedgerEffectKind.WakeAt).Select(e =>
             e.Kind == LedgerEffectKind.Provision ? $"provision in {(e.AtUs - NowUs) / Second} s" : $"destroy {e.Ticket} {e.Attempt}"));
     }
 
+    /// <summary>A worker is told of the limits.</summary>
+    public string SetLimits(string worker) => Do(e => Worker(worker).SetLimits(NowUs, Limits, e));
+
     public string Wake() => Tell((l, e) => l.Wake(NowUs, e));
 
-    public void Reload() => Ledger = new PoolLedger(LeasingJson.ReadLedger(LeasingJson.Write(Ledger.State)), _policy, Options);
+    public void Reload() => Ledger = new PoolLedger(LeasingJson.ReadLedger(LeasingJson.Write(Ledger.State)), _policy, Options, Limits);
 
     /// <summary>A cold start at a worker, from Assign to Grant, that takes no time.</summary>
     public void ColdStart(string worker, string request, long ticket)

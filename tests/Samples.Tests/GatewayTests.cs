@@ -18,6 +18,7 @@ public sealed class GatewayTests : IAsyncLifetime
     private readonly ConcurrentQueue<string> _elsewhere = new();
     private readonly ConcurrentQueue<JsonNode> _assigned = new();
     private readonly ConcurrentQueue<JsonNode> _released = new();
+    private readonly ConcurrentQueue<string> _concurrency = new();
     private readonly ConcurrentQueue<Uri> _refusing = new();
     private readonly List<WebApplication> _servers = [];
     private Uri _instance = null!;
@@ -170,7 +171,37 @@ public sealed class GatewayTests : IAsyncLifetime
         Assert.True(Assert.Single(_released)["result"]!["needDestroy"]!.GetValue<bool>());
     }
 
+    [Fact]
+    public async Task How_many_requests_an_instance_serves_comes_from_the_file_and_the_scaler_is_told()
+    {
+        await RestartAsync("""{ "functions": { "hello": { "call": { "concurrency": 4 } }, "other": {} } }""");
+
+        await CallAsync("/invoke/hello/");
+        await CallAsync("/invoke/other/");
+
+        Assert.Equal(["4", ""], _concurrency);
+    }
+
+    /// <summary>What a caller leaves behind may go on: that is nothing to destroy an instance for that serves several at a time.</summary>
     [Theory]
+    [InlineData(1, true)]
+    [InlineData(4, false)]
+    public async Task A_caller_that_goes_away_ends_an_instance_that_serves_one_request_at_a_time(int concurrency, bool destroyed)
+    {
+        await RestartAsync($$"""{ "functions": { "hello": { "call": { "concurrency": {{concurrency}} } } } }""");
+        using (var socket = new TcpClient())
+        {
+            await socket.ConnectAsync(_gateway.Host, _gateway.Port);
+            await socket.GetStream().WriteAsync("GET /invoke/hello/never HTTP/1.1\r\nHost: gateway\r\n\r\n"u8.ToArray());
+            await Eventually.HoldsAsync(() => !_atInstance.IsEmpty);
+        }
+
+        await Eventually.HoldsAsync(() => !_released.IsEmpty);
+        Assert.Equal(destroyed, Assert.Single(_released)["result"]!["needDestroy"]!.GetValue<bool>());
+    }
+
+    [Theory]
+    [InlineData("""{ "functions": { "hello": { "call": { "concurrency": 0 } } } }""", "functions.hello.call.concurrency 0 is out of range")]
     [InlineData("""{ "functions": { "hello": { "call": { "memoryMb": 0 } } } }""", "functions.hello.call.memoryMb 0 is out of range")]
     [InlineData("""{ "functions": { "hello": { "call": { "timeoutSeconds": "5s" } } } }""", "functions.hello.call.timeoutSeconds \"5s\" is out of range")]
     [InlineData("""{ "functions": { "hello": { "call": 5 } } }""", "cannot be read")]
@@ -351,6 +382,7 @@ public sealed class GatewayTests : IAsyncLifetime
         }
 
         _assigned.Enqueue(request);
+        _concurrency.Enqueue(http.Request.Headers["x-max-concurrency"].ToString());
         var address = _refusing.TryDequeue(out var refusing) ? refusing : _instance;
         await http.Response.WriteAsJsonAsync(new { assigment = new { requestId = "r", instanceId = "i" }, address, start = "cold" });
     }

@@ -1,5 +1,6 @@
 using FuncScaler.Contract;
 using FuncScaler.Policies;
+using FuncScaler.Runtime.Limits;
 using FuncScaler.ScalerHost;
 using FuncScaler.SlotBackends.Simulator;
 using Grpc.Core;
@@ -62,9 +63,9 @@ public sealed class LimitsWatchTests : IAsyncLifetime
     [Fact]
     public void A_file_that_is_wrong_at_the_start_is_told()
     {
-        var e = Assert.Throws<CommandException>(() => LimitsWatch.Open(Write("""{"functions": {"f": {"min": 5, "max": 2}}}"""), _time));
+        var e = Assert.Throws<CommandException>(() => LimitsFile.Open(Write("""{"functions": {"f": {"min": 5, "max": 2}}}"""), _time));
         Assert.EndsWith("functions.f.max 2 is less than min: give at least as many, or 0 for no limit.", e.Message, StringComparison.Ordinal);
-        Assert.Contains("cannot be read", Assert.Throws<CommandException>(() => LimitsWatch.Open(Path.Combine(_folder.Path, "none.json"), _time)).Message, StringComparison.Ordinal);
+        Assert.Contains("cannot be read", Assert.Throws<CommandException>(() => LimitsFile.Open(Path.Combine(_folder.Path, "none.json"), _time)).Message, StringComparison.Ordinal);
     }
 
     private static async Task AssignAsync(Scaler.ScalerClient client, int request) => await client.AssignAsync(
@@ -81,7 +82,7 @@ public sealed class LimitsWatchTests : IAsyncLifetime
             HttpPort = 0,
             Policy = PolicyCatalog.Parse("ttl:300"),
             DrainTimeout = TimeSpan.Zero,
-            Limits = LimitsWatch.Open(file, _time),
+            Limits = LimitsFile.Open(file, _time),
             LogLevel = LogLevel.None,
         },
         TimeProvider.System);

@@ -16,6 +16,12 @@ public class NodeContestCommandTests
         Assert.All(runs, r => Assert.Equal(0, (int)r!["failed"]!));
         Assert.Equal((int)runs[1]!["calls"]!, (int)runs[0]!["calls"]!);
         Assert.InRange((double)runs[0]!["nodeSeconds"]!, 1, 20 * 30);
+
+        // What the world's draws alone do to the score, to judge the difference by.
+        var others = JsonNode.Parse(result.Output)!["otherWorlds"]![0]!;
+        Assert.Equal(20, (int)others["worlds"]!);
+        Assert.InRange((double)others["score"]!, (double)runs[1]!["score"]! / 3, (double)runs[1]!["score"]! * 3);
+        Assert.InRange((double)others["standardDeviation"]!, 1e-6, 1);
     }
 
     [Fact]

@@ -81,6 +81,9 @@ param latencyPrice string
 @description('The price of single functions: their keys with a number of GB·s, or "auto".')
 param latencyPrices object
 
+@description('Limits of single functions, as docs/how-to/limits.md has them: {"functions": {"checkout": {"min": 1}}}; an empty object for none.')
+param limits object
+
 @description('Settings of container instances; AciOptions in camelCase.')
 @secure()
 param aci object
@@ -133,6 +136,7 @@ var scalerSettings = [
   { name: 'Scaler__Policy', value: policy }
   { name: 'Scaler__LatencyPrice', value: latencyPrice }
   { name: 'Scaler__LatencyPrices', value: string(latencyPrices) }
+  { name: 'Scaler__Limits', value: empty(limits) ? '' : string(limits) }
   // A hash, which does not lead back to the key.
   { name: 'Scaler__OperatorKeySha256', value: operatorKeySha256 }
   { name: 'Scaler__DrainTimeout', value: leasing.drainTimeout }

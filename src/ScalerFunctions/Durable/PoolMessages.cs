@@ -43,6 +43,10 @@ public sealed record SweepFindings(
 /// <summary>An operator's wish for instances at all times.</summary>
 public sealed record ProvisionedWish(FunctionMeta Function, int Count);
 
+/// <summary>An operator's limits of a function have changed.</summary>
+/// <param name="Settings">The settings of its instances, where the limits tell them: it may have a floor before its first request.</param>
+public sealed record LimitsNews(FunctionMeta? Settings);
+
 /// <summary>What the backend answered to an activity. Failures are data here: orchestrations decide about them.</summary>
 /// <param name="BackendSlot">Of a create, the backend's id.</param>
 /// <param name="Failure">Null when it succeeded.</param>

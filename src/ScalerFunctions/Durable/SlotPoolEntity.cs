@@ -4,6 +4,7 @@ using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.Runtime.Leasing;
+using FuncScaler.ScalerFunctions.Worker;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Entities;
@@ -15,7 +16,8 @@ namespace FuncScaler.ScalerFunctions.Durable;
 /// The durable truth about one function's slots. All thinking is <see cref="PoolLedger"/>'s; here its operations become entity operations,
 /// and its effects orchestrations and signals to itself. Durable functions apply an operation's state and effects together or not at all.
 /// </summary>
-public sealed partial class SlotPoolEntity(PolicyChoice policy, LeasingOptions options, TimeProvider time, ILogger<SlotPoolEntity> logger)
+public sealed partial class SlotPoolEntity(
+    PolicyChoice policy, LeasingOptions options, TimeProvider time, ILogger<SlotPoolEntity> logger, AppLimits? limits = null)
     : TaskEntity<LedgerDocument>
 {
     /// <summary>A worker reports.</summary>
@@ -53,15 +55,20 @@ public sealed partial class SlotPoolEntity(PolicyChoice policy, LeasingOptions o
     public void SetProvisioned(ProvisionedWish wish) =>
         Run((ledger, nowUs, effects) => ledger.SetProvisioned(nowUs, wish.Function, wish.Count, effects));
 
+    /// <summary>The limits that an operator has set have changed.</summary>
+    public void LimitsChanged(LimitsNews news) => Run((ledger, nowUs, effects) => ledger.LimitsChanged(nowUs, news.Settings, effects), news.Settings?.Key);
+
     [Function(nameof(SlotPoolEntity))]
     public static Task DispatchAsync([EntityTrigger] TaskEntityDispatcher dispatcher) => dispatcher.DispatchAsync<SlotPoolEntity>();
 
     protected override LedgerDocument InitializeState(TaskEntityOperation entityOperation) => new(new LedgerState());
 
-    private void Run(Action<PoolLedger, long, List<LedgerEffect>> operation)
+    /// <param name="operation">What happens.</param>
+    /// <param name="key">The function, where the ledger may not know it yet: entities of long keys are named by a hash.</param>
+    private void Run(Action<PoolLedger, long, List<LedgerEffect>> operation, MetaKey? key = null)
     {
         var effects = new List<LedgerEffect>();
-        var ledger = new PoolLedger(State.State, policy, options);
+        var ledger = new PoolLedger(State.State, policy, options, (State.State.Function?.Key ?? key) is { } function ? limits?.Of(function) : null);
         operation(ledger, LedgerClock.NowUs(time), effects);
         foreach (var effect in effects)
         {

@@ -96,7 +96,7 @@ public sealed partial class SweepActivities(ISlotBackend backend, LeasingOptions
     }
 
     private static IEnumerable<SlotSnapshot> Snapshots(LedgerState ledger) => ledger.Slots.Select(s => new SlotSnapshot(
-        new SlotTicket(s.Key), StateOf(s.Value), s.Value.BackendSlot, s.Value.Instance, s.Value.Holder, s.Value.MemoryMb));
+        new SlotTicket(s.Key), StateOf(s.Value), s.Value.BackendSlot, s.Value.Instance, s.Value.Holders is [var holder, ..] ? holder : default, s.Value.MemoryMb, s.Value.Holders?.Count ?? 0));
 
     private static SlotState StateOf(LedgerSlot slot) => slot.State switch
     {

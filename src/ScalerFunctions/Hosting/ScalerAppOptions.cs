@@ -88,6 +88,15 @@ public sealed class ScalerAppOptions
     /// <summary>The most instances of one function that an operator may have provisioned, 0 to 1000. Default 100.</summary>
     public int MaxProvisioned { get; set; } = 100;
 
+    /// <summary>
+    /// Limits of single functions: a JSON object, the same as the file of the self-host's <c>--limits</c>. docs/how-to/limits.md has it. Not set by
+    /// default.
+    /// </summary>
+    public string Limits { get; set; } = "";
+
+    /// <summary>The same in a file, for example on a mounted share: it is read anew every ten seconds. Not set by default.</summary>
+    public string LimitsFile { get; set; } = "";
+
     /// <summary>Native gRPC in the worker, beside the triggers.</summary>
     public GrpcPortOptions Grpc { get; set; } = new();
 

@@ -1,5 +1,6 @@
 using System.Net;
 using FuncScaler.Policies;
+using FuncScaler.Runtime.Limits;
 using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.Options;
 
@@ -43,6 +44,7 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
             errors.Add("Scaler:OperatorKeySha256 is no SHA-256: give the 64 hexadecimal digits that 'funcscaler token' prints, and not the key.");
         }
 
+        CheckLimits(options, errors);
         if (options.Grpc.Port is { } port)
         {
             CheckGrpc(options.Grpc, port, errors);
@@ -90,6 +92,28 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
         catch (ArgumentException e)
         {
             errors.Add($"Scaler:LeaseSeconds and Scaler:ReportSeconds do not go together: {e.Message}");
+        }
+    }
+
+    private static void CheckLimits(ScalerAppOptions options, SettingErrors errors)
+    {
+        var (text, file) = (!string.IsNullOrWhiteSpace(options.Limits), options.LimitsFile.Length > 0);
+        if (text && file)
+        {
+            errors.Add("Scaler:Limits and Scaler:LimitsFile are both set: leave one of them out.");
+            return;
+        }
+
+        try
+        {
+            _ = text ? LimitsPlan.Read(options.Limits) : file ? LimitsWatch.Read(options.LimitsFile) : LimitsPlan.None;
+        }
+        catch (BackendSettingsException e)
+        {
+            foreach (var sentence in e.Errors)
+            {
+                errors.Add($"{(text ? "Scaler:Limits" : $"Scaler:LimitsFile {options.LimitsFile}")}: {sentence}");
+            }
         }
     }
 

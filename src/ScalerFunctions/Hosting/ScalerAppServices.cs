@@ -38,6 +38,7 @@ internal static class ScalerAppServices
             new ScalerRuntimeOptions(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<WorkerRuntime>>()));
+        services.AddSingleton<AppLimits>();
         services.AddSingleton<WorkerReadiness>();
         services.AddSingleton<IScaler>(provider => provider.GetRequiredService<WorkerRuntime>());
         services.AddSingleton<ScalerService>();

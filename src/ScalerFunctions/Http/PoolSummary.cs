@@ -31,7 +31,8 @@ internal sealed record PoolSummary(
             LedgerClock.At(s.Value.SinceUs),
             s.Value.BackendSlot.Value,
             s.Value.Owner?.Value,
-            s.Value.Holder.Value,
+            s.Value.Holders?[0].Value,
+            s.Value.Holders?.Count ?? 0,
             s.Value.Uses,
             s.Value.Reason))],
         [.. ledger.Workers.OrderBy(w => w.Key, StringComparer.Ordinal).Select(w => new PoolWorker(
@@ -42,7 +43,7 @@ internal sealed record PoolSummary(
 
 /// <summary>A slot of a ledger.</summary>
 internal sealed record PoolSlot(
-    string Instance, string State, DateTimeOffset Since, string? BackendSlot, string? Worker, string? Request, int Uses, string? Reason);
+    string Instance, string State, DateTimeOffset Since, string? BackendSlot, string? Worker, string? Request, int Requests, int Uses, string? Reason);
 
 /// <summary>A worker of a ledger.</summary>
 internal sealed record PoolWorker(string Worker, DateTimeOffset LeaseEnds, bool Expired, int Waiting);

@@ -84,6 +84,17 @@ public sealed class DurableLedgers : ILedgers
             PoolNames.EntityOf(wish.Function.Key), nameof(SlotPoolEntity.SetProvisioned), wish, null, cancellationToken);
     }
 
+    /// <summary>Tells a function's ledger that the limits are new.</summary>
+    /// <param name="function">The function.</param>
+    /// <param name="settings">The settings of its instances, where the limits tell them.</param>
+    /// <param name="cancellationToken">Ends it early.</param>
+    internal async Task LimitsChangedAsync(MetaKey function, FunctionMeta? settings, CancellationToken cancellationToken)
+    {
+        var client = await _client.Task.WaitAsync(cancellationToken);
+        await client.Entities.SignalEntityAsync(
+            PoolNames.EntityOf(function), nameof(SlotPoolEntity.LimitsChanged), new LimitsNews(settings), null, cancellationToken);
+    }
+
     /// <inheritdoc />
     public async IAsyncEnumerable<LedgerState> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {

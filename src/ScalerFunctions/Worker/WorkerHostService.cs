@@ -16,6 +16,7 @@ internal sealed partial class WorkerHostService(
     WorkerRuntime runtime,
     WorkerReadiness readiness,
     DurableLedgers ledgers,
+    AppLimits limits,
     PolicyChoice policy,
     LeasingOptions leasing,
     IOptions<ScalerAppOptions> options,
@@ -32,6 +33,7 @@ internal sealed partial class WorkerHostService(
     public Task StartAsync(CancellationToken cancellationToken)
     {
         LogStarted(runtime.Worker.Value);
+        limits.Start(runtime, ledgers);
         if (options.Value.Grpc.Port is not null)
         {
             // Such a worker stays, so that a second of work before the first request is well spent.

@@ -1,4 +1,5 @@
 using System.Text;
+using FuncScaler.Runtime;
 using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.ScalerHost.Commands;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using FuncScaler.Policies;
@@ -29,6 +30,13 @@ internal static class ExplainOutput
         }
 
         summary.Add("follows", e.Followed);
+        if (e.LimitsCost is { } limitsCost)
+        {
+            summary.Add("limits so far", string.Create(
+                CultureInfo.InvariantCulture,
+                $"{limitsCost.FloorGbSeconds:0.0} GB·s of idle instances that only the floor held, {limitsCost.CeilingWaitSeconds:0.0} s of waiting at the ceiling"));
+        }
+
         if (e.Limits is { } limits)
         {
             summary.Add("limits", $"{limits.MinInstances} to {(limits.MaxInstances == 0 ? "any number of" : limits.MaxInstances)} instances");

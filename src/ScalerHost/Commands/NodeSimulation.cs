@@ -117,6 +117,15 @@ internal static class NodeSimulation
             }
 
             table.Write();
+            foreach (var run in runs)
+            {
+                if (run.Chance is { } chance)
+                {
+                    Console.WriteLine(string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"The same load in {chance.Worlds} worlds that draw other times, in virtual time: {chance.Mean:0.000}, standard deviation {chance.Deviation:0.000}; real time is {(run.ScoreOf(run.Results[0]) - chance.Mean) / chance.Deviation:+0.0;-0.0} of these away."));
+                }
+            }
         }
 
         Console.WriteLine("Lower is better; the baseline has 1. The bound has no cold start and perfect packing: it is not reachable.");
@@ -171,6 +180,17 @@ internal static class NodeSimulation
                     }),
                 ]),
             })),
+        ]),
+        ["otherWorlds"] = new JsonArray(
+        [
+            .. comparisons.Where(c => c.Chance is not null).Select(c => new JsonObject
+            {
+                ["load"] = c.Load,
+                ["seed"] = c.Seed,
+                ["worlds"] = c.Chance!.Worlds,
+                ["score"] = c.Chance.Mean,
+                ["standardDeviation"] = c.Chance.Deviation,
+            }),
         ]),
         ["means"] = new JsonArray(
         [
@@ -238,5 +258,21 @@ internal static class NodeSimulation
 /// <param name="Results">All runs, the bound last.</param>
 internal sealed record NodeComparison(string Load, long Seed, NodeWeights Weights, NodeResult Baseline, IReadOnlyList<NodeResult> Results)
 {
+    /// <summary>What the world's draws alone do to the score of the product; null where nobody asked.</summary>
+    public Chance? Chance { get; init; }
+
     public double ScoreOf(NodeResult result) => result.ScoreAgainst(Baseline, Weights);
+}
+
+/// <summary>Scores of the same load in worlds that draw other times.</summary>
+/// <param name="Worlds">How many.</param>
+/// <param name="Mean">Their mean.</param>
+/// <param name="Deviation">Their standard deviation.</param>
+internal sealed record Chance(int Worlds, double Mean, double Deviation)
+{
+    public static Chance Of(IReadOnlyCollection<double> scores)
+    {
+        var mean = scores.Average();
+        return new Chance(scores.Count, mean, Math.Sqrt(scores.Sum(s => (s - mean) * (s - mean)) / (scores.Count - 1)));
+    }
 }

@@ -125,7 +125,7 @@ internal static class ServeCommand
                     ReconcileInterval = opened.Limits.ReconcileInterval,
                 },
                 Security = watch,
-                Limits = parsed.GetValue(limits) is { } limitsFile ? LimitsWatch.Open(limitsFile, TimeProvider.System) : null,
+                Limits = parsed.GetValue(limits) is { } limitsFile ? LimitsFile.Open(limitsFile, TimeProvider.System) : null,
                 Admission = AdmissionOf(parsed.GetValue(maxDelay), parsed.GetValue(maxMemory)),
                 KeepInstances = parsed.GetValue(keep),
                 Otlp = parsed.GetValue(otlp),

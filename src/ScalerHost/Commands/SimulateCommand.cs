@@ -127,7 +127,7 @@ internal static class SimulateCommand
                 CreateCostGbs = prices.CreateCostGbs,
                 Restart = parsed.GetValue(restartAt) is { } atSeconds ? new VirtualRestart((long)(atSeconds * 1e6), parsed.GetValue(restartKeeps)) : null,
             };
-            var plan = parsed.GetValue(limits) is { } limitsFile ? LimitsWatch.ReadPlan(limitsFile) : null;
+            var plan = parsed.GetValue(limits) is { } limitsFile ? LimitsFile.ReadPlan(limitsFile) : null;
             if (plan is not null && (sources.Count > 1 || parsed.GetValue(seeds) is not null || choices.Count == 0 || parsed.GetValue(markdown)))
             {
                 throw new CommandException(CommandException.BadUsage, "--limits goes with one trace and no --seeds, --markdown or --bound-only: an experiment's log would not tell runs with other limits apart.");

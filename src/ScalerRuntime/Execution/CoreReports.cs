@@ -26,7 +26,7 @@ internal sealed class CoreReports(IScalerCore core, CoreExecutor executor, Polic
     {
         var (waiting, busy, idle, inFlight, number) = (0, 0, 0, 0, 0);
         var functions = new List<FunctionStats>();
-        EachPool((pool, _) =>
+        EachPool((pool, nowUs) =>
         {
             waiting += pool.WaiterCount;
             busy += pool.BusyCount;
@@ -34,7 +34,7 @@ internal sealed class CoreReports(IScalerCore core, CoreExecutor executor, Polic
             inFlight += pool.InFlightCount;
             if (page.Contains(number++))
             {
-                functions.Add(Describe(pool));
+                functions.Add(Describe(pool, nowUs));
             }
         });
         return executor.Look(nowUs =>
@@ -101,6 +101,7 @@ internal sealed class CoreReports(IScalerCore core, CoreExecutor executor, Polic
             reading.Idle += pool.IdleCount;
             reading.InFlight += pool.InFlightCount;
             reading.Waiting += pool.WaiterCount;
+            reading.Executing += pool.ExecutingCount;
             reading.IdleGb += pool.IdleCount * pool.Function.MemoryMb / 1024.0;
             var (arrivals, price) = pool.DescribePolicy(nowUs);
             reading.PredictedPerSecond = arrivals is null ? reading.PredictedPerSecond : (reading.PredictedPerSecond ?? 0) + arrivals;
@@ -164,7 +165,7 @@ internal sealed class CoreReports(IScalerCore core, CoreExecutor executor, Polic
         }
     }
 
-    private static FunctionStats Describe(SlotPool pool)
+    private static FunctionStats Describe(SlotPool pool, long nowUs)
     {
         var gaps = pool.Statistics.GapsOfRank(1);
         return new FunctionStats(
@@ -187,6 +188,7 @@ internal sealed class CoreReports(IScalerCore core, CoreExecutor executor, Polic
             RequestsPerInstance = pool.Places,
             MinInstances = pool.Limits.MinInstances,
             MaxInstances = pool.Limits.MaxInstances,
+            LimitsCost = pool.LimitsCost(nowUs),
         };
 
         // The last bin has no upper bound, and JSON no infinity.

@@ -91,6 +91,20 @@ public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
     /// <summary>Asks for the lease before the first request does: otherwise that one waits for it.</summary>
     public void Begin() => DoAndSend(static (_, _) => { });
 
+    /// <summary>Limits of a function from now on; its floor and ceiling are its ledger's to keep.</summary>
+    /// <param name="function">The function.</param>
+    /// <param name="limits">The limits; <see cref="FunctionLimits.None"/> to take them away.</param>
+    /// <exception cref="ArgumentException">A limit is out of its range.</exception>
+    public void SetLimits(MetaKey function, FunctionLimits limits) =>
+        Executor.Do((nowUs, effects) => _core.SetLimits(nowUs, function, limits, effects));
+
+    /// <summary>Limits from now on of each function of which nothing else is said.</summary>
+    /// <exception cref="ArgumentException">A limit is out of its range.</exception>
+    public void SetOtherLimits(FunctionLimits limits) => Executor.Do((nowUs, effects) => _core.SetOtherLimits(nowUs, limits, effects));
+
+    /// <summary>Whether this worker serves a function.</summary>
+    public bool Serves(MetaKey function) => Executor.Look(_ => _core.Find(function) is not null);
+
     /// <summary>
     /// Reads what other workers have learned of functions, for those that this worker has not served yet. To be called once, before the first
     /// request. Without it the worker serves as well, and learns for itself.

@@ -160,7 +160,9 @@ public sealed class Admission : IDisposable
 
     private static bool IsAssign(HttpRequest request) =>
         request.Path.Value is { } path
-        && (path.EndsWith("/Assign", StringComparison.OrdinalIgnoreCase) || path.StartsWith("/api/assign", StringComparison.OrdinalIgnoreCase));
+        && (path.EndsWith("/Assign", StringComparison.OrdinalIgnoreCase)
+            || path.EndsWith("/AcquireContainer", StringComparison.OrdinalIgnoreCase)
+            || path.StartsWith("/api/assign", StringComparison.OrdinalIgnoreCase));
 
     private void LookAtMemory(long nowTicks)
     {

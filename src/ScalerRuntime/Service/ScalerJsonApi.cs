@@ -45,7 +45,8 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
     /// <summary>
     /// <c>POST /api/assign</c>: an AssignRequest in, an AssignReply out; beside it <c>address</c>, where the platform has addresses, and
     /// then <c>start</c>: warm, waited or cold. A caller says with <c>timeoutMs</c>, or the header <see cref="TimeoutHeader"/>, how long it
-    /// is ready to wait; 60,000 where it does not.
+    /// is ready to wait; 60,000 where it does not. With the header <see cref="ScalerService.ConcurrencyMetadata"/> it says how many requests an
+    /// instance serves at a time.
     /// </summary>
     public Task<JsonAnswer> AssignAsync(HttpRequest request) => AnswerAsync<AssignRequest>(
         request,
@@ -53,7 +54,8 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
         {
             CallerScope.Check(request.HttpContext, message.MetaData?.Key);
             var timeout = TimeoutOf(request, body);
-            var (reply, instance) = await service.AssignInstanceAsync(message, timeout, request.HttpContext.RequestAborted).ConfigureAwait(false);
+            var (reply, instance) = await service.AssignInstanceAsync(
+                message, timeout, request.HttpContext.RequestAborted, ScalerService.ConcurrencyOf(request.Headers[ScalerService.ConcurrencyMetadata])).ConfigureAwait(false);
             service.TakeBackIfUndelivered(request.HttpContext, reply.Assigment);
             var json = Formatter.Format(reply);
             if (instance.Address is not { } address)
@@ -108,7 +110,8 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
             s.Slot.BackendId.Value ?? "",
             s.Slot.Instance.Value ?? "",
             s.Slot.Request.Value ?? "",
-            s.Slot.MemoryMb)),
+            s.Slot.MemoryMb,
+            s.Slot.Requests)),
         StatsFormat));
 
     /// <summary><c>GET /api/explain/{metaKey}</c>: what the policy knows of a function, is up to and decided last.</summary>
@@ -264,7 +267,7 @@ public sealed class ScalerJsonApi(ScalerService service, IScaler scaler)
             : throw new RpcException(new Grpc.Core.Status(StatusCode.InvalidArgument, $"{name} is '{said}': give a whole number, 0 or more"));
     }
 
-    private sealed record SlotBody(string Function, long Ticket, string State, string BackendId, string Instance, string Request, int MemoryMb);
+    private sealed record SlotBody(string Function, long Ticket, string State, string BackendId, string Instance, string Request, int MemoryMb, int Requests);
 
     private sealed record ErrorBody(string Status, string Error);
 }

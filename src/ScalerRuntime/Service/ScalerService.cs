@@ -1,3 +1,4 @@
+using System.Globalization;
 using FuncScaler.Contract;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
@@ -9,7 +10,9 @@ namespace FuncScaler.Runtime.Service;
 /// The contract's Scaler service on an <see cref="IScaler"/>: checks what comes in and says what is wrong with it. Every host serves
 /// this class, whichever way requests reach it.
 /// </summary>
-public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
+/// <param name="scaler">What gives instances out.</param>
+/// <param name="time">The clock; the system's where it is left out.</param>
+public sealed class ScalerService(IScaler scaler, TimeProvider? time = null) : Contract.Scaler.ScalerBase
 {
     /// <summary>The most memory a slot can be asked for, MB (1 TB).</summary>
     public const ulong LargestMemoryMb = 1 << 20;
@@ -23,7 +26,15 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     /// </summary>
     public const string AddressMetadata = "x-instance-address";
 
-    /// <summary>Beside it, how the request came by the instance: warm, waited or cold.</summary>
+    /// <summary>
+    /// The metadata, or HTTP header, of an Assign by which a caller says how many requests an instance of the function serves at a time. Limits that
+    /// the operator has set count more.
+    /// </summary>
+    public const string ConcurrencyMetadata = "x-max-concurrency";
+
+    private readonly SaidConcurrency _said = new(time ?? TimeProvider.System);
+
+    /// <summary>Beside <see cref="AddressMetadata"/>, how the request came by the instance: warm, waited or cold.</summary>
     public const string StartMetadata = "x-instance-start";
 
     /// <summary>How a request came by its instance, as callers are told.</summary>
@@ -37,7 +48,8 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     public override async Task<AssignReply> Assign(AssignRequest request, ServerCallContext context)
     {
         CallerScope.Check(context.GetHttpContext(), request.MetaData?.Key);
-        var (reply, instance) = await AssignInstanceAsync(request, TimeRemaining(context), context.CancellationToken).ConfigureAwait(false);
+        var concurrency = ConcurrencyOf(context.RequestHeaders.GetValue(ConcurrencyMetadata));
+        var (reply, instance) = await AssignInstanceAsync(request, TimeRemaining(context), context.CancellationToken, concurrency).ConfigureAwait(false);
         TakeBackIfUndelivered(context.GetHttpContext(), reply.Assigment);
         if (instance.Address is { } address)
         {
@@ -52,19 +64,9 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         return reply;
     }
 
-    /// <summary>
-    /// Takes a granted instance back if its reply does not reach the caller: nobody else would ever release it. What breaks off after the
-    /// last byte has left cannot be told from a reply that arrived; the function's time-out ends such an assignment.
-    /// </summary>
-    internal void TakeBackIfUndelivered(HttpContext http, Assignment assignment) => http.Response.OnCompleted(() =>
-    {
-        if (http.RequestAborted.IsCancellationRequested)
-        {
-            scaler.Abandon(new MetaKey(assignment.MetaKey), new RequestId(assignment.RequestId));
-        }
-
-        return Task.CompletedTask;
-    });
+    /// <inheritdoc cref="Granting.TakeBackIfUndelivered"/>
+    internal void TakeBackIfUndelivered(HttpContext http, Assignment assignment) =>
+        scaler.TakeBackIfUndelivered(http, new MetaKey(assignment.MetaKey), new RequestId(assignment.RequestId));
 
     public override Task<IdleReply> Idle(IdleRequest request, ServerCallContext context)
     {
@@ -81,36 +83,28 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         (await AssignInstanceAsync(request, timeout, cancellationToken).ConfigureAwait(false)).Reply;
 
     /// <inheritdoc cref="AssignAsync"/>
+    /// <param name="request">The contract's request.</param>
+    /// <param name="timeout">How long the caller is ready to wait; null when it did not say.</param>
+    /// <param name="cancellationToken">The caller has gone away.</param>
+    /// <param name="concurrency">How many requests an instance serves at a time, as the caller says.</param>
     /// <returns>The contract's reply, and what it does not tell of the instance.</returns>
     public async ValueTask<(AssignReply Reply, AssignedInstance Instance)> AssignInstanceAsync(
-        AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken)
+        AssignRequest request, TimeSpan? timeout, CancellationToken cancellationToken, int concurrency = 1)
     {
         CheckName("request_id", request.RequestId, "give each request an id of its own");
         var function = FunctionOf(request.MetaData);
-        try
+        if (_said.Agree(function.Key, concurrency) is > 1 and var agreed)
         {
-            var assigned = await scaler.AssignAsync(function, new RequestId(request.RequestId), timeout, cancellationToken).ConfigureAwait(false);
-            if (cancellationToken.IsCancellationRequested)
-            {
-                // Granted in the moment the caller went away: nobody would ever release it.
-                scaler.Abandon(function.Key, new RequestId(request.RequestId));
-                cancellationToken.ThrowIfCancellationRequested();
-            }
+            function = function with { MaxConcurrency = agreed };
+        }
 
-            var reply = new AssignReply
-            {
-                Status = Status.Ok,
-                Assigment = new Assignment { RequestId = request.RequestId, MetaKey = function.Key.Value, InstanceId = assigned.Instance.Value },
-            };
-            return (reply, assigned);
-        }
-        catch (AssignRejectedException e)
+        var assigned = await scaler.GrantAsync(function, new RequestId(request.RequestId), timeout, "instance", cancellationToken).ConfigureAwait(false);
+        var reply = new AssignReply
         {
-            throw Rejected(
-                e.RetryAfter,
-                ScalerRefusal.StatusOf(e.Reason),
-                $"no instance of function {function.Key} for request {request.RequestId}: {e.Message}");
-        }
+            Status = Status.Ok,
+            Assigment = new Assignment { RequestId = request.RequestId, MetaKey = function.Key.Value, InstanceId = assigned.Instance.Value },
+        };
+        return (reply, assigned);
     }
 
     /// <summary>The function that a caller describes.</summary>
@@ -166,6 +160,13 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         };
     }
 
+    /// <summary>How many requests an instance serves at a time, as a caller says; 1 where it does not.</summary>
+    /// <exception cref="RpcException">It is no number from 1 to 1000.</exception>
+    internal static int ConcurrencyOf(string? text) =>
+        string.IsNullOrEmpty(text) ? 1
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && FunctionMeta.WhyNoConcurrency(number) is null ? number
+        : throw Invalid($"{ConcurrencyMetadata} is no whole number from 1 to {FunctionMeta.MostConcurrency}: leave it out for one request at a time");
+
     /// <summary>How long the caller goes on waiting; null when it did not say. gRPC counts deadlines on the system's clock.</summary>
     internal static TimeSpan? TimeRemaining(ServerCallContext context) =>
         context.Deadline == DateTime.MaxValue ? null
@@ -173,7 +174,7 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
         : TimeSpan.Zero;
 
     /// <exception cref="RpcException">A name is empty, or is none that the scaler would keep.</exception>
-    private static void CheckName(string field, string value, string hint)
+    internal static void CheckName(string field, string value, string hint)
     {
         if (value.Length == 0)
         {
@@ -187,7 +188,7 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     /// Names stand in logs, in memory and on terminals: they are short and printable. U+FFFD is what invalid UTF-8 is read as, and would make
     /// one name of two.
     /// </summary>
-    private static void CheckText(string field, string value)
+    internal static void CheckText(string field, string value)
     {
         if (value.Length > LongestName)
         {
@@ -204,10 +205,6 @@ public sealed class ScalerService(IScaler scaler) : Contract.Scaler.ScalerBase
     }
 
     private static RpcException Invalid(string detail) => Error(StatusCode.InvalidArgument, detail);
-
-    private static RpcException Rejected(TimeSpan? retryAfter, StatusCode code, string detail) => retryAfter is { } wait
-        ? new RpcException(new Grpc.Core.Status(code, detail), new Metadata { { ScalerRefusal.PushbackTrailer, ScalerRefusal.Milliseconds(wait) } })
-        : Error(code, detail);
 
     private static RpcException Error(StatusCode code, string detail) => new(new Grpc.Core.Status(code, detail));
 }

@@ -33,6 +33,7 @@ internal sealed class RuntimeMetrics : IDisposable
         _meter.CreateObservableGauge("funcscaler.arrivals.predicted", () => Known(Read().PredictedPerSecond), "{request}/s", "Arrivals per second that the policy expects");
         _meter.CreateObservableGauge("funcscaler.wait.price", () => Known(Read().PriceGbsPerSecond), "GBy", "Memory time that the policy pays for a second less of waiting");
         _meter.CreateObservableUpDownCounter("funcscaler.requests.waiting", () => Read().Waiting, "{request}", "Requests without an instance");
+        _meter.CreateObservableUpDownCounter("funcscaler.requests.executing", () => Read().Executing, "{request}", "Requests that hold an instance");
         _meter.CreateObservableUpDownCounter("funcscaler.instances", Instances, "{instance}", "Instances, by state");
         _meter.CreateObservableUpDownCounter("funcscaler.instances.idle.memory", () => Read().IdleGb, "GBy", "Memory of idle instances");
         _meter.CreateObservableUpDownCounter("funcscaler.memory_time", MemoryTime, "GBy.s", "Memory time of instances: executing, and the rest (idle, being made, unreported)");

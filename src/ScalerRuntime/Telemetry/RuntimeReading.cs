@@ -17,6 +17,9 @@ internal sealed class RuntimeReading
 
     public int Waiting { get; set; }
 
+    /// <summary>Requests that hold an instance; several may hold the same.</summary>
+    public int Executing { get; set; }
+
     /// <summary>Memory of the idle instances, GB.</summary>
     public double IdleGb { get; set; }
 

@@ -68,6 +68,11 @@ public static class LeasingJson
             LedgerUpgrade.From2(ledger);
         }
 
+        if (format <= 3)
+        {
+            LedgerUpgrade.From3(ledger);
+        }
+
         return ledger.Deserialize(LeasingJsonContext.Default.LedgerState)!;
     }
 }
@@ -155,6 +160,21 @@ internal static class LedgerUpgrade
         }
 
         ledger["format"] = 3;
+    }
+
+    /// <summary>Up to format 3 one request at a time held a slot.</summary>
+    public static void From3(JsonObject ledger)
+    {
+        foreach (var slot in (ledger["slots"] as JsonObject ?? []).Select(s => s.Value).OfType<JsonObject>())
+        {
+            if (slot["holder"] is { } holder)
+            {
+                slot.Remove("holder");
+                slot["holders"] = new JsonArray(holder);
+            }
+        }
+
+        ledger["format"] = 4;
     }
 }
 

@@ -18,8 +18,16 @@ public sealed class MemorySharing
     /// <summary>Executions of a level before it is judged.</summary>
     private const int Enough = 24;
 
-    /// <summary>Executions after a change that began before it, and are not counted.</summary>
+    /// <summary>The most executions after a change that began before it, and are not counted.</summary>
     private const int Skipped = 8;
+
+    /// <summary>
+    /// Executions from which a level may be found slow before there are <see cref="Enough"/> of it: each further one of a function that computes costs what
+    /// it is slowed down by. With so few of them it takes three standard errors, by the spread of the executions alone.
+    /// </summary>
+    private const int Earliest = 3;
+
+    private const double EarlyErrors = 3;
 
     private readonly Dictionary<MetaKey, Use> _uses = [];
 
@@ -48,6 +56,7 @@ public sealed class MemorySharing
             use.Function = function with { MaxConcurrency = use.Function.MaxConcurrency };
         }
 
+        use.Running++;
         return use.Function;
     }
 
@@ -63,6 +72,7 @@ public sealed class MemorySharing
             return;
         }
 
+        use.Running = Math.Max(0, use.Running - 1);
         use.MostMb = Math.Max(use.MostMb, memoryMb);
         if (failed)
         {
@@ -83,6 +93,11 @@ public sealed class MemorySharing
         use.Current.Add(Math.Log(durationUs));
         if (use.Current.Count < Enough)
         {
+            if (use.Number > 0 && use.IsClearlySlower)
+            {
+                use.Halve();
+            }
+
             return;
         }
 
@@ -105,6 +120,9 @@ public sealed class MemorySharing
 
         public int MostMb { get; set; }
 
+        /// <summary>Requests that were asked for and have not ended; those that got no container are never taken off.</summary>
+        public int Running { get; set; }
+
         public int Number { get; private set; }
 
         public bool Settled { get; private set; }
@@ -117,6 +135,16 @@ public sealed class MemorySharing
             {
                 var (alone, now) = (_levels[0], Current);
                 return now.Mean - alone.Mean > Math.Max(Math.Log(Slower), 2 * Math.Sqrt(now.ErrorSquared + alone.ErrorSquared));
+            }
+        }
+
+        public bool IsClearlySlower
+        {
+            get
+            {
+                var (alone, now) = (_levels[0], Current);
+                return now.Count >= Earliest && alone.Count >= Enough
+                    && now.Mean - alone.Mean > Math.Max(Math.Log(Slower), EarlyErrors * Math.Sqrt((alone.Variance / now.Count) + alone.ErrorSquared));
             }
         }
 
@@ -137,7 +165,7 @@ public sealed class MemorySharing
                 _levels[number] = new Level();
             }
 
-            Current.Seen = 0;
+            Current.Seen = Skipped - Math.Min(Skipped, Running);
             Function = Function with { MaxConcurrency = 1 << number };
         }
     }
@@ -153,6 +181,8 @@ public sealed class MemorySharing
         public int Count { get; private set; }
 
         public double Mean { get; private set; }
+
+        public double Variance => _variance;
 
         public double ErrorSquared => _variance / Math.Max(1, Count);
 

@@ -35,6 +35,9 @@ public sealed record PolicyExplanation(
     /// <summary>The limits that an operator has set; null for none.</summary>
     public FunctionLimits? Limits { get; init; }
 
+    /// <summary>What they have cost so far against the policy's own plan; null where there never were any.</summary>
+    public LimitsCost? LimitsCost { get; init; }
+
     /// <summary>How many requests share an instance; null for one.</summary>
     public ConcurrencyExplanation? Concurrency { get; init; }
 }

@@ -67,6 +67,9 @@ internal sealed class Slot(SlotTicket ticket, int memoryMb, long wantedUs)
     /// </summary>
     public long DueUs { get; set; } = long.MaxValue;
 
+    /// <summary>Of an idle instance, since when only the floor of its function holds it, µs; <see cref="long.MaxValue"/> where the policy does.</summary>
+    public long HeldByFloorUs { get; set; } = long.MaxValue;
+
     /// <summary>Requests that it has served.</summary>
     public int Uses { get; set; }
 

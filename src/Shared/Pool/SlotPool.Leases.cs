@@ -42,6 +42,9 @@ public sealed partial class SlotPool
     /// <summary>The requests that wait, in their order.</summary>
     internal IEnumerable<Waiter> Line => _line.All;
 
+    /// <summary>The instances that would serve the requests that wait.</summary>
+    internal int WantedInstances => (_line.Count + Places - 1) / Places;
+
     /// <summary>How the function is served.</summary>
     internal IKeepAlivePolicy Policy => _policy;
 
@@ -99,6 +102,7 @@ public sealed partial class SlotPool
             _inventory.Leave(place, _nowUs);
         }
 
+        EndFloor(slot);
         _line.Unbind(slot);
         _inventory.Remove(slot, _nowUs);
         Settle(effects);

@@ -34,6 +34,52 @@ public sealed partial class SlotPool
     /// <summary>Whether there are more instances than the ceiling lets be.</summary>
     private bool IsAboveCeiling => Limits.MaxInstances > 0 && Instances > Limits.MaxInstances;
 
+    private double _floorMbUs;
+    private long _ceilingWaitUs;
+
+    /// <summary>What the limits have cost so far against what the policy would have done; null where there never were any.</summary>
+    public LimitsCost? LimitsCost(long nowUs)
+    {
+        if (Limits == FunctionLimits.None && _floorMbUs == 0 && _ceilingWaitUs == 0)
+        {
+            return null;
+        }
+
+        var now = Math.Max(nowUs, _nowUs);
+        var mbUs = _floorMbUs;
+        for (var i = 0; i < IdleCount; i++)
+        {
+            var slot = _inventory.IdleAt(i);
+            mbUs += Math.Max(0.0, now - slot.HeldByFloorUs) * slot.MemoryMb;
+        }
+
+        return new LimitsCost(mbUs / 1024 / 1e6, (_ceilingWaitUs + (WaitsForCeiling ? (now - _nowUs) * _line.Count : 0)) / 1e6);
+    }
+
+    private bool WaitsForCeiling => Limits.MaxInstances > 0 && _line.Count > 0 && IsFull;
+
+    /// <summary>The floor holds an instance; from when on the policy would not.</summary>
+    /// <returns>When the policy is asked again, µs.</returns>
+    private long BeginFloor(Slot slot, long policyUntilUs)
+    {
+        if (policyUntilUs > _nowUs)
+        {
+            return policyUntilUs;
+        }
+
+        slot.HeldByFloorUs = _nowUs;
+        return long.MaxValue;
+    }
+
+    private void EndFloor(Slot slot)
+    {
+        if (slot.HeldByFloorUs != long.MaxValue)
+        {
+            _floorMbUs += (double)(_nowUs - slot.HeldByFloorUs) * slot.MemoryMb;
+            slot.HeldByFloorUs = long.MaxValue;
+        }
+    }
+
     /// <summary>Limits from now on.</summary>
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
     public void SetLimits(long nowUs, FunctionLimits limits, List<Effect> effects)

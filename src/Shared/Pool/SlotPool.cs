@@ -174,6 +174,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             Failing = Failing,
             Concurrency = ExplainConcurrency(),
             Limits = Limits == FunctionLimits.None ? null : Limits,
+            LimitsCost = LimitsCost(nowUs),
         }
         : null;
 
@@ -614,7 +615,15 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         Invariant.Holds(_inventory.InUse.All(p => !_line.Contains(p.Request)), "a request does not wait while it holds an instance");
     }
 
-    private void Advance(long nowUs) => _nowUs = Math.Max(_nowUs, nowUs);
+    private void Advance(long nowUs)
+    {
+        if (WaitsForCeiling)
+        {
+            _ceilingWaitUs += Math.Max(0, nowUs - _nowUs) * _line.Count;
+        }
+
+        _nowUs = Math.Max(_nowUs, nowUs);
+    }
 
     private void WakeBy(long atUs) => _nextWakeUs = Math.Min(_nextWakeUs, atUs);
 
@@ -804,6 +813,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     {
         Debug.Assert(!Suspended && !slot.Doomed && !_line.Contains(request), "only what may be used is given, and only once");
         Debug.Assert(slot.Requests < Places, "no more requests get an instance than it has places");
+        EndFloor(slot);
         var place = _inventory.Give(slot, request, waitedUs, _nowUs);
         place.Callers = callers;
         place.DueUs = _nowUs + _assignmentLimitUs ?? long.MaxValue;
@@ -963,8 +973,16 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private long KeepUntilUs(Slot slot, int depth)
     {
         _holdingShare = _options.Placement?.HoldingShare(slot.Ticket) ?? 1;
-        var untilUs = FloorHolds ? long.MaxValue : _policy.Keep(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses)).UntilUs;
+        var untilUs = _policy.Keep(View, new IdleSlot(slot.Ticket, BusyCount + depth, slot.SinceUs, slot.Uses)).UntilUs;
         _holdingShare = 1;
+        EndFloor(slot);
+        if (FloorHolds)
+        {
+            var askAgainUs = BeginFloor(slot, untilUs);
+            _options.Placement?.Hold(slot.Ticket, _nowUs, long.MaxValue);
+            return askAgainUs;
+        }
+
         return _options.Placement?.Hold(slot.Ticket, _nowUs, untilUs) ?? untilUs;
     }
 
@@ -1007,6 +1025,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             return;
         }
 
+        EndFloor(slot);
         _line.Unbind(slot);
         _inventory.Become(slot, SlotState.Destroying, _nowUs);
         slot.DestroyReason = reason;
@@ -1025,6 +1044,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <summary>Takes a slot out of the inventory: it does not exist (any more), or its lessor has it back.</summary>
     private void Drop(Slot slot, string? reason = null)
     {
+        EndFloor(slot);
         _line.Unbind(slot);
         _lessor?.SlotReturned(this, _nowUs, slot, reason);
         _inventory.Remove(slot, _nowUs);

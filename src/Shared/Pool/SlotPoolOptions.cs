@@ -143,8 +143,10 @@ public sealed record SlotPoolOptions
     internal long RetryPauseUs(int failures) => Math.Min(MaxRetryDelay.ToUs(), RetryDelay.ToUs() << Math.Clamp(failures - 1, 0, 20));
 
     /// <summary>How long a request may hold an instance of a function before it is taken to be lost, µs; null for ever.</summary>
-    internal long? AssignmentLimitUs(FunctionMeta function)
+    /// <param name="function">The function.</param>
+    public long? AssignmentLimitUs(FunctionMeta function)
     {
+        ArgumentNullException.ThrowIfNull(function);
         var limit = function.TimeoutSeconds > 0 ? AssignmentGrace : NoTimeoutLimit;
         return limit == Timeout.InfiniteTimeSpan ? null : (2_000_000L * function.TimeoutSeconds) + limit.ToUs();
     }

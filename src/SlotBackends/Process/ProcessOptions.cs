@@ -72,6 +72,7 @@ public sealed record ProcessOptions
             command.Start.Check(errors, $"{where}.start");
             errors.Range($"{where}.call.memoryMb", command.Call.MemoryMb, 1, 1 << 20);
             errors.Range($"{where}.call.timeoutSeconds", command.Call.TimeoutSeconds, 1, 3600);
+            errors.Range($"{where}.call.concurrency", command.Call.Concurrency, 1, FunctionMeta.MostConcurrency);
         }
 
         errors.Range("maxMemoryMb", MaxMemoryMb, 0, int.MaxValue);
@@ -140,4 +141,8 @@ public sealed record FunctionCallSettings
     /// <summary>How long one request may take, s.</summary>
     /// <value>1 to 3,600. The default is 30.</value>
     public int TimeoutSeconds { get; init; } = 30;
+
+    /// <summary>How many requests an instance serves at a time.</summary>
+    /// <value>1 to 1,000. The default is 1.</value>
+    public int Concurrency { get; init; } = 1;
 }

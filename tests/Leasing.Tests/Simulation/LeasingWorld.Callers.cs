@@ -4,13 +4,20 @@ namespace FuncScaler.Tests.Leasing.Simulation;
 internal sealed partial class LeasingWorld
 {
     private readonly Dictionary<RequestId, Request> _requests = [];
-    private readonly Dictionary<InstanceId, Use> _uses = [];
+    private readonly Dictionary<InstanceId, List<Use>> _uses = [];
     private long _longestWaitUs;
 
     /// <summary>Callers do not all change their minds at the same moment.</summary>
-    private FunctionMeta FunctionNow => _schedule.ChangeUs == long.MaxValue || _nowUs - StartUs < _schedule.ChangeUs || _dice.Percent(_schedule.FormerPercent)
-        ? Schedule.Function
-        : Schedule.Changed;
+    private FunctionMeta FunctionNow
+    {
+        get
+        {
+            var function = _schedule.ChangeUs == long.MaxValue || _nowUs - StartUs < _schedule.ChangeUs || _dice.Percent(_schedule.FormerPercent)
+                ? Schedule.Function
+                : Schedule.Changed;
+            return _schedule.Concurrency == 1 ? function : function with { MaxConcurrency = _schedule.Concurrency };
+        }
+    }
 
     private void Arrive()
     {
@@ -75,9 +82,9 @@ internal sealed partial class LeasingWorld
         {
             Note($"{worker.Id} abandon {request.Id}");
             request.Done = true;
-            foreach (var (instance, use) in _uses.Where(u => u.Value.Request == request.Id && u.Value.Worker == worker).ToList())
+            foreach (var uses in _uses.Values)
             {
-                _uses.Remove(instance);
+                uses.RemoveAll(u => u.Request == request.Id && u.Worker == worker);
             }
 
             On(worker, (core, now) => core.Abandon(now, Schedule.Function.Key, request.Id, _effects));
@@ -100,7 +107,7 @@ internal sealed partial class LeasingWorld
         var instance = effect.Instance;
         Note($"{worker.Id} grants {instance} to {request.Id} {effect.GrantKind}");
         _seen?.Add($"a grant {effect.GrantKind}{(request.Done || request.Instance is not null ? ", nobody reads it" : "")}");
-        CheckFree(instance, request.Id);
+        CheckFree(instance, request.Id, worker);
         Answered(worker, request.Id);
         if (request.Instance is not null || request.Done)
         {
@@ -109,7 +116,18 @@ internal sealed partial class LeasingWorld
         }
 
         var use = new Use(request.Id, worker, _nowUs + LongestHoldUs(worker, effect.Function));
-        _uses[instance] = use;
+        if (!_uses.TryGetValue(instance, out var uses))
+        {
+            _uses.Add(instance, uses = []);
+        }
+
+        uses.RemoveAll(u => u.EndUs <= _nowUs);
+        uses.Add(use);
+        if (uses.Count > 1)
+        {
+            _seen?.Add("a shared instance");
+        }
+
         request.Instance = instance;
         if (_dice.Percent(4))
         {
@@ -125,12 +143,11 @@ internal sealed partial class LeasingWorld
 
     private void Finish(Worker worker, Request request, InstanceId instance, Use use)
     {
-        if (!_uses.TryGetValue(instance, out var now) || now != use)
+        if (!_uses.TryGetValue(instance, out var uses) || !uses.Remove(use))
         {
             return;
         }
 
-        _uses.Remove(instance);
         request.Done = true;
         var result = new ReleaseResult(100 * Schedule.Ms, _dice.Percent(5));
         var times = _dice.Percent(25) ? _dice.Next(3) + 1 : 1;

@@ -22,12 +22,13 @@ internal sealed partial class LeasingWorld
         }
     }
 
-    /// <summary>No instance to two requests.</summary>
-    private void CheckFree(InstanceId instance, RequestId request)
+    /// <summary>No instance to more requests than may share it, and never by two workers.</summary>
+    private void CheckFree(InstanceId instance, RequestId request, Worker worker)
     {
-        if (_uses.TryGetValue(instance, out var use) && use.Request != request)
+        if (_uses.TryGetValue(instance, out var uses) && uses.FindAll(u => u.Request != request && u.EndUs > _nowUs) is [var first, ..] others)
         {
-            Require(use.EndUs <= _nowUs, $"{instance} is given to {request} while {use.Request} holds it");
+            Require(others.Count < _schedule.Concurrency, $"{instance} is given to {request} while {first.Request} holds it, {others.Count} in all");
+            Require(others.All(u => u.Worker == worker), $"{instance} is given to {request} by {worker.Id} while {first.Request} has it from another worker");
         }
 
         Require(_backend.Values.Any(s => s.Instance == instance), $"{request} is given {instance}, which the backend does not have");
@@ -36,9 +37,9 @@ internal sealed partial class LeasingWorld
     /// <summary>No instance is taken from a request before its time is up.</summary>
     private void CheckNotInUse(BackendSlot slot)
     {
-        if (slot.Instance != default && _uses.TryGetValue(slot.Instance, out var use))
+        if (slot.Instance != default && _uses.TryGetValue(slot.Instance, out var uses))
         {
-            Require(use.EndUs <= _nowUs, $"{slot.Instance} is destroyed while {use.Request} holds it");
+            Require(uses.All(u => u.EndUs <= _nowUs), $"{slot.Instance} is destroyed while a request holds it");
         }
     }
 

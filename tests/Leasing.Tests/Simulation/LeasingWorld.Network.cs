@@ -211,6 +211,10 @@ internal sealed partial class LeasingWorld
             {
                 var whose = state == LedgerSlotState.Creating ? owner is null ? ", provisioning" : ", at a worker" : "";
                 _seen!.Add($"{state}{whose} -> {after}");
+                if (slot is { State: LedgerSlotState.Entrusted, Holders.Count: > 1 })
+                {
+                    _seen.Add("a slot entrusted by several");
+                }
             }
         }
     }

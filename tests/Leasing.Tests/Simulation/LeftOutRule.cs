@@ -58,7 +58,8 @@ internal class LeftOutRule
     {
         slot.State = LedgerSlotState.Idle;
         slot.Owner = null;
-        slot.Holder = default;
+        slot.Holders = null;
+        slot.Broken = false;
         slot.SinceUs = nowUs;
         slot.DueUs = nowUs;
     }

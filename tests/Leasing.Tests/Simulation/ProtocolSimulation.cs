@@ -46,6 +46,8 @@ public class ProtocolSimulation(ITestOutputHelper output)
         "a release Released without a lease",
         "a release UnknownAssignment",
         "a rest",
+        "a shared instance",
+        "a slot entrusted by several",
         "a slot never told",
         "a worker destroys",
         "a worker forgotten",

@@ -65,6 +65,9 @@ internal sealed record Schedule
 
     public required int Provisioned { get; init; }
 
+    /// <summary>The most requests that share an instance.</summary>
+    public int Concurrency { get; init; } = 1;
+
     public static FunctionMeta Function { get; } = new(new MetaKey("f"), "go", 1, 512);
 
     public static FunctionMeta Changed { get; } = Function with { MemoryMb = 1024, TimeoutSeconds = 2 };
@@ -157,6 +160,12 @@ internal sealed record Schedule
         {
             // Two gateways that never agree.
             schedule = schedule with { ChangeUs = 0, FormerPercent = 50 };
+        }
+
+        if (dice.Percent(35))
+        {
+            // Requests that come close together, so that they share.
+            schedule = schedule with { Concurrency = dice.Next(7) + 2, Requests = schedule.Requests + 12, LengthUs = Math.Max(Second, schedule.LengthUs / 2) };
         }
 
         return schedule;

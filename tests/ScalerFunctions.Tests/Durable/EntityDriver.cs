@@ -4,6 +4,7 @@ using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.ScalerFunctions.Durable;
+using FuncScaler.ScalerFunctions.Worker;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Entities;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -13,7 +14,7 @@ namespace FuncScaler.Tests;
 /// <summary>
 /// Runs an entity's operations, a pool's where nothing else is said, through the durable SDK's own dispatcher, with state and inputs as JSON in between, as in storage.
 /// </summary>
-internal sealed class EntityDriver(string policy = "ttl:300", LeasingOptions? options = null, WorkerId? worker = null, ManualTimeProvider? time = null)
+internal sealed class EntityDriver(string policy = "ttl:300", LeasingOptions? options = null, WorkerId? worker = null, ManualTimeProvider? time = null, AppLimits? limits = null)
 {
     private string? _state;
 
@@ -41,7 +42,7 @@ internal sealed class EntityDriver(string policy = "ttl:300", LeasingOptions? op
     {
         var leasing = options ?? new LeasingOptions();
         ITaskEntity entity = worker is null
-            ? new SlotPoolEntity(PolicyCatalog.Parse(policy), leasing, Time, NullLogger<SlotPoolEntity>.Instance)
+            ? new SlotPoolEntity(PolicyCatalog.Parse(policy), leasing, Time, NullLogger<SlotPoolEntity>.Instance, limits)
             : new WorkerEntity(leasing, Time, NullLogger<WorkerEntity>.Instance);
         await entity.RunAsync(new Operation(this, operation, input is null ? null : JsonSerializer.Serialize(input)));
     }

@@ -140,7 +140,7 @@ public sealed class SlotPoolEntityTests
 
         await _entity.CallAsync("Wake");
 
-        Assert.Contains("\"format\":3", _entity.Json, StringComparison.Ordinal);
+        Assert.Contains("\"format\":4", _entity.Json, StringComparison.Ordinal);
     }
 
     [Fact]

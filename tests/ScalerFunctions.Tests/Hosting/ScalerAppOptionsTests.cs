@@ -44,6 +44,10 @@ public sealed class ScalerAppOptionsTests
         { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Address = "0.0.0.0" } }, "set Scaler:Grpc:Key" },
         { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Key = "guess-me" } }, "Scaler:Grpc:Key has 8 characters and could be guessed: give at least 32" },
         { new ScalerAppOptions { OperatorKeySha256 = "guess-me" }, "Scaler:OperatorKeySha256 is no SHA-256" },
+        { new ScalerAppOptions { Limits = "{" }, "Scaler:Limits: line 1" },
+        { new ScalerAppOptions { Limits = """{"functions": {"f": {"min": 5, "max": 2}}}""" }, "Scaler:Limits: functions.f.max 2 is less than min" },
+        { new ScalerAppOptions { LimitsFile = "no-such-file.json" }, "Scaler:LimitsFile no-such-file.json: the file cannot be read" },
+        { new ScalerAppOptions { Limits = "{}", LimitsFile = "limits.json" }, "Scaler:Limits and Scaler:LimitsFile are both set" },
         { new ScalerAppOptions { MaxProvisioned = -1 }, "Scaler:MaxProvisioned -1 is out of range: give 0 to 1000" },
         { new ScalerAppOptions { MaxProvisioned = 1001 }, "Scaler:MaxProvisioned 1001 is out of range" },
     };

@@ -120,6 +120,35 @@ public sealed partial class ServeProcessTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Requests_share_a_process_as_far_as_their_callers_say()
+    {
+        var assigned = await Task.WhenAll(Enumerable.Range(0, 3).Select(i => AssignAsync($"r{i}", concurrency: 3)));
+        var said = await Task.WhenAll(assigned.Select(a => _http.GetStringAsync(a["address"]!.GetValue<string>())));
+        Assert.Single(said.Distinct());
+
+        // A fourth needs another process; and one that says nothing of it shares with nobody.
+        var other = await AssignAsync("r4", concurrency: 3);
+        Assert.NotEqual(said[0], await _http.GetStringAsync(other["address"]!.GetValue<string>()));
+        var alone = await AssignAsync("r5");
+        var stats = (await _http.GetFromJsonAsync<JsonObject>("/api/stats"))!["functions"]![0]!;
+
+        Assert.Equal((3, 5, 1), (stats["busy"]!.GetValue<int>(), stats["executing"]!.GetValue<int>(), stats["requestsPerInstance"]!.GetValue<int>()));
+        Assert.NotEqual(other["assigment"]!["instanceId"]!.GetValue<string>(), alone["assigment"]!["instanceId"]!.GetValue<string>());
+
+        // The first release of several leaves the process to the others.
+        await _http.PostAsJsonAsync("/api/release", new { assigment = assigned[0]["assigment"], result = new { durationInMs = 1 } });
+        Assert.Equal(said[1], await _http.GetStringAsync(assigned[1]["address"]!.GetValue<string>()));
+    }
+
+    [Fact]
+    public async Task A_number_of_requests_that_is_none_is_named()
+    {
+        var answer = await AnswerAsync("r1", "f", "many");
+
+        Assert.Contains("x-max-concurrency is no whole number from 1 to 1000", answer["error"]!.GetValue<string>(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_instance_that_dies_unused_is_replaced()
     {
         var first = await AssignAsync("r1");
@@ -150,17 +179,25 @@ public sealed partial class ServeProcessTests : IAsyncLifetime
         }
     }
 
-    private async Task<JsonNode> AssignAsync(string request)
+    private async Task<JsonNode> AssignAsync(string request, int concurrency = 1)
     {
-        var reply = await AnswerAsync(request, "f");
+        var reply = await AnswerAsync(request, "f", concurrency == 1 ? "" : $"{concurrency}");
         Assert.True(reply["assigment"] is not null, reply.ToJsonString());
         return reply;
     }
 
-    private async Task<JsonNode> AnswerAsync(string request, string key)
+    private async Task<JsonNode> AnswerAsync(string request, string key, string concurrency = "")
     {
-        using var response = await _http.PostAsJsonAsync(
-            "/api/assign", new { requestId = request, metaData = new { key, runtime = "node", timeoutInSecs = 30, memoryInMb = 256 } });
+        using var assign = new HttpRequestMessage(HttpMethod.Post, "/api/assign")
+        {
+            Content = JsonContent.Create(new { requestId = request, metaData = new { key, runtime = "node", timeoutInSecs = 30, memoryInMb = 256 } }),
+        };
+        if (concurrency.Length > 0)
+        {
+            assign.Headers.Add("x-max-concurrency", concurrency);
+        }
+
+        using var response = await _http.SendAsync(assign);
         return (await response.Content.ReadFromJsonAsync<JsonNode>())!;
     }
 

@@ -104,6 +104,21 @@ public sealed class AdmissionTests : IDisposable
         Assert.Equal(1, _admission.Share);
     }
 
+    [Theory]
+    [InlineData("/serverless.simulator.Scaler/Assign", true)]
+    [InlineData("/schedulerproto.Scheduler/AcquireContainer", true)]
+    [InlineData("/serverless.simulator.Scaler/Idle", false)]
+    [InlineData("/schedulerproto.Scheduler/ReturnContainer", false)]
+    public async Task Of_both_contests_what_asks_for_an_instance_is_refused_and_what_gives_it_back_is_let_in(string path, bool refused)
+    {
+        _memory = 1001;
+        Beat(TimeSpan.Zero, 11);
+
+        var answer = await SendAsync(path, "application/grpc");
+
+        Assert.Equal(refused, answer.Response.Headers.ContainsKey(ScalerRefusal.PushbackTrailer));
+    }
+
     [Fact]
     public async Task Short_of_memory_no_assign_is_let_in_until_there_is_some_again()
     {

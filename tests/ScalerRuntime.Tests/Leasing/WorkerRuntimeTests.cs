@@ -147,7 +147,7 @@ public sealed class WorkerRuntimeTests
         var slots = world.Ledgers.State(F.Key).Slots.Values.ToDictionary(s => s.Instance, s => s);
         Assert.Equal(LedgerSlotState.Idle, slots[(await first).Instance].State);
         var entrusted = slots[(await second).Instance];
-        Assert.Equal((LedgerSlotState.Entrusted, new RequestId("r2")), (entrusted.State, entrusted.Holder));
+        Assert.Equal((LedgerSlotState.Entrusted, new RequestId("r2")), (entrusted.State, entrusted.Holders!.Single()));
 
         // Its release lands on another worker, and the instance is free for all.
         world.Workers[1].Release(F.Key, new RequestId("r2"), (await second).Instance, default);

@@ -19,16 +19,19 @@ public sealed class WorkerSimulationTests
 
     private static int Schedules => (int)Math.Max(1, TestLength.Count("FUNCSCALER_SCHEDULES", 40 * 60, 100_000) / 40);
 
-    [Fact]
-    public void Whatever_happens_no_instance_serves_two_requests_and_none_is_left_over()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(8)]
+    public void Whatever_happens_no_instance_serves_too_many_requests_and_none_is_left_over(int mostConcurrency)
     {
-        var (granted, rejected, undelivered, cancelled) = (0, 0, 0, 0);
+        var (granted, rejected, undelivered, cancelled, shared) = (0, 0, 0, 0, 0);
         for (var seed = FirstSeed; seed < FirstSeed + Schedules; seed++)
         {
-            var world = new World(seed);
+            var world = new World(seed, 1 + (seed % mostConcurrency));
             try
             {
                 var callers = world.Run();
+                shared += callers.Shared;
                 (granted, rejected, undelivered, cancelled) =
                     (granted + callers.Granted, rejected + callers.Rejected, undelivered + callers.Undelivered, cancelled + callers.Cancelled);
             }
@@ -40,12 +43,13 @@ public sealed class WorkerSimulationTests
 
         // A world in which nothing happens would find nothing.
         Assert.All([granted, rejected, undelivered, cancelled], count => Assert.True(count > Schedules / 20));
+        Assert.Equal(mostConcurrency > 1, shared > 0);
     }
 
     [Fact]
     public void A_seed_always_tells_the_same_story()
     {
-        var (one, other) = (new World(7), new World(7));
+        var (one, other) = (new World(7, 4), new World(7, 4));
         one.Run();
         other.Run();
 
@@ -62,7 +66,7 @@ public sealed class WorkerSimulationTests
         private readonly WorkerRuntime[] _workers;
         private readonly SimulatedCallers _callers;
 
-        public World(int seed)
+        public World(int seed, int concurrency)
         {
             _dice = new Dice(seed);
             _backend = new SimulatedBackend(_dice, null, Log);
@@ -80,7 +84,7 @@ public sealed class WorkerSimulationTests
                 _time,
                 NullLogger<WorkerRuntime>.Instance,
                 new Scheduling(_started.Add, TaskCreationOptions.None)))];
-            _callers = new SimulatedCallers(Pick, _backend, _dice, Log);
+            _callers = new SimulatedCallers(Pick, _backend, _dice, Log, concurrency);
         }
 
         public List<string> Log { get; } = [];

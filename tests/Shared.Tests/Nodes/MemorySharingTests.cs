@@ -31,6 +31,27 @@ public class MemorySharingTests
     }
 
     [Fact]
+    public void Few_executions_are_slowed_down_to_find_out_that_a_function_computes()
+    {
+        var sharing = new MemorySharing();
+        var (shared, random) = (0, new Random(5));
+
+        // Durations spread by a third.
+        Execute(
+            sharing,
+            1000,
+            places =>
+            {
+                shared += places > 1 ? 1 : 0;
+                return (long)(places * 200_000 * (0.67 + (random.NextDouble() * 0.66)));
+            },
+            memoryMb: 10);
+
+        Assert.Equal(1, sharing.Of(Function).MaxConcurrency);
+        Assert.InRange(shared, 1, 8);
+    }
+
+    [Fact]
     public void A_container_that_dies_while_it_is_shared_halves_it()
     {
         var sharing = new MemorySharing();

@@ -22,6 +22,49 @@ public class LimitStories
     }
 
     [Fact]
+    public void The_cost_of_a_floor_is_what_the_policy_would_have_let_go()
+    {
+        // The policy keeps for nine seconds.
+        var pool = Pool();
+        var gb = pool.Pool.Function.MemoryGb;
+        Assert.Null(pool.Pool.LimitsCost(pool.NowUs));
+        pool.Limit(new FunctionLimits { MinInstances = 1 });
+        Ready(pool, 1);
+        pool.Wait(9 * Second);
+        Assert.Equal(0, pool.Pool.LimitsCost(pool.NowUs)!.FloorGbSeconds);
+        pool.Wait(20 * Second);
+        Assert.Equal(20 * gb, pool.Pool.LimitsCost(pool.NowUs)!.FloorGbSeconds, 3);
+
+        // Used again, it is the policy's again for a while.
+        pool.Assign("r1");
+        pool.Wait(5 * Second);
+        pool.Release("r1", "i-1");
+        pool.Wait(9 * Second);
+        Assert.Equal(20 * gb, pool.Pool.LimitsCost(pool.NowUs)!.FloorGbSeconds, 3);
+        pool.Wait(2 * Second);
+        Assert.Equal(22 * gb, pool.Pool.LimitsCost(pool.NowUs)!.FloorGbSeconds, 3);
+        pool.Limit(FunctionLimits.None);
+        pool.Wait(100 * Second);
+        Assert.Equal(22 * gb, pool.Pool.LimitsCost(pool.NowUs)!.FloorGbSeconds, 3);
+    }
+
+    [Fact]
+    public void The_cost_of_a_ceiling_is_the_waiting_while_it_is_reached()
+    {
+        var pool = Pool();
+        pool.Limit(new FunctionLimits { MaxInstances = 1 });
+        pool.ColdStart("r1", 1);
+        pool.Assign("r2");
+        pool.Assign("r3");
+        pool.Wait(3 * Second);
+        Assert.Equal(6, pool.Pool.LimitsCost(pool.NowUs)!.CeilingWaitSeconds, 3);
+        pool.Release("r1", "i-1");
+        pool.Wait(Second);
+        Assert.Equal(7, pool.Pool.LimitsCost(pool.NowUs)!.CeilingWaitSeconds, 3);
+        Assert.Equal(0, pool.Pool.LimitsCost(pool.NowUs)!.FloorGbSeconds);
+    }
+
+    [Fact]
     public void What_is_above_the_floor_is_the_policy_s()
     {
         var pool = Pool();

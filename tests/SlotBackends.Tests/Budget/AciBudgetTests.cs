@@ -74,6 +74,23 @@ public class AciBudgetTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task Requests_share_a_container_group_as_far_as_their_function_allows()
+    {
+        var time = new FastTimeProvider(50);
+        await using var world = await AciWorld.StartAsync(o => Defaults(o) with { MaxGroupsPerRegion = 1 }, time);
+        await using var runtime = NewRuntime(world, time);
+        var function = new FunctionMeta(new MetaKey("f"), "go", 600, 256, MaxConcurrency: 3);
+
+        var assigned = await Task.WhenAll(Enumerable.Range(0, 3).Select(i => runtime.AssignAsync(function, new RequestId($"r{i}"), null, CancellationToken.None).AsTask()));
+        var fourth = runtime.AssignAsync(function, new RequestId("r4"), null, CancellationToken.None).AsTask();
+
+        Assert.Single(assigned.Select(a => (a.Instance, a.Address)).Distinct());
+        runtime.Release(function.Key, new RequestId("r1"), assigned[1].Instance, default);
+        Assert.Equal((assigned[0].Instance, GrantKind.Waited), ((await fourth).Instance, (await fourth).Kind));
+        Assert.Equal((1, 3), (runtime.GetStats().Slots.Busy, runtime.GetStats().Functions.Single().Executing));
+    }
+
+    [Fact]
     public void Overflow_goes_to_the_next_place_and_cores_count()
     {
         var time = new ManualTimeProvider();

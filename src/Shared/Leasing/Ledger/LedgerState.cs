@@ -9,7 +9,7 @@ namespace FuncScaler.Leasing.Ledger;
 public sealed class LedgerState
 {
     /// <summary>The format this code writes.</summary>
-    public const int CurrentFormat = 3;
+    public const int CurrentFormat = 4;
 
     public int Format { get; set; } = CurrentFormat;
 
@@ -24,6 +24,9 @@ public sealed class LedgerState
 
     /// <summary>The last ticket given to a slot created ahead; 0 before the first.</summary>
     public long LastTicket { get; set; }
+
+    /// <summary>How many requests share an instance, as the last report said; 0 for one at a time.</summary>
+    public int Places { get; set; }
 
     /// <summary>Instances to have at all times, by an operator's wish.</summary>
     public int Provisioned { get; set; }
@@ -90,7 +93,7 @@ public enum LedgerSlotState
     /// <summary>Its owner is gone and some request may still hold it: not used again, destroyed when no request can hold it any more.</summary>
     Suspect,
 
-    /// <summary>The owner has left, one known request holds it: free when that one releases it, destroyed when it does not.</summary>
+    /// <summary>The owner has left, known requests hold it: free when the last of them releases it, destroyed when one does not.</summary>
     Entrusted,
 
     /// <summary>Being destroyed until the backend confirms.</summary>
@@ -123,8 +126,11 @@ public sealed class LedgerSlot
 
     public string Runtime { get; set; } = "";
 
-    /// <summary>Who holds it, as far as the owner has told.</summary>
-    public RequestId Holder { get; set; }
+    /// <summary>Who hold it, as far as the owner has told; null for nobody.</summary>
+    public List<RequestId>? Holders { get; set; }
+
+    /// <summary>It is entrusted, and broken: destroyed when nobody holds it any more.</summary>
+    public bool Broken { get; set; }
 
     /// <summary>When its creation was asked for, µs.</summary>
     public long CreatedUs { get; set; }

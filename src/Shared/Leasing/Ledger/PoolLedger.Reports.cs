@@ -38,6 +38,8 @@ public sealed partial class PoolLedger
             Learn(report.Function);
             worker.Function = report.Function;
             State.HoldUs = Math.Max(State.HoldUs, report.HoldUs);
+            State.Places = Math.Clamp(report.Places, 0, FunctionMeta.MostConcurrency);
+            Statistics.Places = Places;
         }
 
         if (report.Learned is { Length: <= WorkerReport.MostLearnedBytes } learned
@@ -73,7 +75,7 @@ public sealed partial class PoolLedger
         {
             if (slot.Owner == report.Worker)
             {
-                slot.Holder = default;
+                slot.Holders = null;
             }
         }
 
@@ -81,7 +83,7 @@ public sealed partial class PoolLedger
         {
             if (State.Slots.TryGetValue(ticket.Value, out var slot) && slot.Owner == report.Worker)
             {
-                slot.Holder = request;
+                (slot.Holders ??= []).Add(request);
             }
         }
 
@@ -149,7 +151,7 @@ public sealed partial class PoolLedger
         {
             Lease(idle, report.Worker, worker);
         }
-        else if (_options.Pool.MaxSlots == 0 || State.Slots.Count < _options.Pool.MaxSlots)
+        else if (Ceiling == 0 || State.Slots.Count < Ceiling)
         {
             Add(ticket, LedgerSlotState.Creating, report.Worker, function);
             State.Budget = State.Budget.Take(NowUs, _options.CreateBurst, _options.CreatesPerMinute, out _);
@@ -263,20 +265,49 @@ public sealed partial class PoolLedger
                 slot.Reason = operation.Reason;
                 Become(slot, LedgerSlotState.Destroying, NowUs + CreateGraceUs);
                 break;
-            case ReturnKind.Entrusted when worker.Releases.All(r => r.Request != operation.Request):
-                slot.Owner = null;
-                slot.Holder = operation.Request;
-                Become(slot, LedgerSlotState.Entrusted, NowUs + State.HoldUs + (2 * SkewUs));
-                break;
-            case ReturnKind.Entrusted when worker.Releases.First(r => r.Request == operation.Request) is { NeedDestroy: false }:
-                BecomeIdle(slot, NowUs);
-                break;
             case ReturnKind.Entrusted:
+                Entrust(ticket, slot, worker, operation, effects);
+                break;
             case ReturnKind.Unknown:
             case ReturnKind.Broken:
             default:
                 Destroy(ticket, slot, operation.Reason ?? "its worker does not want it any more", effects);
                 break;
+        }
+    }
+
+    /// <summary>A worker stops while requests hold a slot. Some may have been released already, where the worker was told too late.</summary>
+    private void Entrust(SlotTicket ticket, LedgerSlot slot, LedgerWorker worker, WorkerOperation operation, List<LedgerEffect> effects)
+    {
+        var broken = operation.NeedDestroy;
+        var holders = new List<RequestId>();
+        foreach (var request in (RequestId[])[operation.Request, .. operation.AlsoHeldBy ?? []])
+        {
+            if (worker.Releases.Find(r => r.Request == request && r.Instance == slot.Instance) is { } released)
+            {
+                broken |= released.NeedDestroy;
+            }
+            else
+            {
+                holders.Add(request);
+            }
+        }
+
+        if (holders.Count > 0)
+        {
+            slot.Owner = null;
+            slot.Holders = holders;
+            slot.Broken = broken;
+            slot.Reason = broken ? operation.Reason : null;
+            Become(slot, LedgerSlotState.Entrusted, NowUs + State.HoldUs + (2 * SkewUs));
+        }
+        else if (broken)
+        {
+            Destroy(ticket, slot, operation.Reason ?? "its worker does not want it any more", effects);
+        }
+        else
+        {
+            BecomeIdle(slot, NowUs);
         }
     }
 
@@ -300,15 +331,26 @@ public sealed partial class PoolLedger
             return;
         }
 
-        if (slot.State == LedgerSlotState.Entrusted && slot.Holder == release.Request)
+        if (slot.State == LedgerSlotState.Entrusted && slot.Holders!.Remove(release.Request))
         {
+            slot.Uses++;
             if (release.NeedDestroy)
             {
-                Destroy(release.Ticket, slot, "the caller reports the instance as broken", effects);
+                (slot.Broken, slot.Reason) = (true, "the caller reports the instance as broken");
+            }
+
+            if (slot.Holders.Count > 0)
+            {
+                // The others may still end well.
+                return;
+            }
+
+            if (slot.Broken)
+            {
+                Destroy(release.Ticket, slot, slot.Reason ?? "it is broken", effects);
             }
             else
             {
-                slot.Uses++;
                 BecomeIdle(slot, NowUs);
             }
         }

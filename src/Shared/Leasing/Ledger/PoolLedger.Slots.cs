@@ -108,7 +108,7 @@ public sealed partial class PoolLedger
                     Destroy(ticket, slot, "its worker is gone", effects);
                     break;
                 case LedgerSlotState.Entrusted:
-                    Destroy(ticket, slot, $"request {slot.Holder} was not released in time", effects);
+                    Destroy(ticket, slot, $"request {slot.Holders?[0]} was not released in time", effects);
                     break;
                 case LedgerSlotState.Destroying:
                     Destroy(ticket, slot, slot.Reason ?? "", effects);
@@ -124,7 +124,8 @@ public sealed partial class PoolLedger
     private void BecomeIdle(LedgerSlot slot, long sinceUs)
     {
         slot.Owner = null;
-        slot.Holder = default;
+        slot.Holders = null;
+        slot.Broken = false;
         Become(slot, LedgerSlotState.Idle, NowUs);
         slot.SinceUs = Math.Min(NowUs, sinceUs);
         Supply();
@@ -143,23 +144,25 @@ public sealed partial class PoolLedger
 
     private void Review(SlotTicket ticket, LedgerSlot slot, List<LedgerEffect> effects)
     {
-        if (_idle + _leased + _creating <= State.Provisioned && Fits(slot, State.Function!))
+        if (_idle + _leased + _creating <= Floor && Fits(slot, State.Function!))
         {
             slot.DueUs = NowUs + LookAgainUs;
             return;
         }
 
+        var above = _limits.MaxInstances > 0 && _idle + _leased + _creating > _limits.MaxInstances;
         Keep(slot);
-        if (slot.DueUs <= NowUs)
+        if (above || slot.DueUs <= NowUs)
         {
-            Destroy(ticket, slot, "its keep-alive has ended", effects);
+            Destroy(ticket, slot, above ? "its function's limits have changed" : "its keep-alive has ended", effects);
         }
     }
 
     private void Destroy(SlotTicket ticket, LedgerSlot slot, string reason, List<LedgerEffect> effects)
     {
         slot.Owner = null;
-        slot.Holder = default;
+        slot.Holders = null;
+        slot.Broken = false;
         slot.Reason = reason;
         slot.Attempts++;
         Become(slot, LedgerSlotState.Destroying, NowUs + _options.Pool.DestroyTimeout.ToUs());
@@ -233,7 +236,7 @@ public sealed partial class PoolLedger
             return;
         }
 
-        var wanted = Math.Max(0, State.Provisioned - (_idle + _leased + _creating));
+        var wanted = Math.Max(0, Floor - (_idle + _leased + _creating));
         if (_policy.HasStandby && State.Workers.Values.All(w => w.Expired))
         {
             // While a worker serves the function, creating ahead is the worker's.
@@ -255,7 +258,7 @@ public sealed partial class PoolLedger
             return;
         }
 
-        for (; wanted > 0 && (_options.Pool.MaxSlots == 0 || State.Slots.Count < _options.Pool.MaxSlots); wanted--)
+        for (; wanted > 0 && (Ceiling == 0 || State.Slots.Count < Ceiling); wanted--)
         {
             Provision(effects);
         }

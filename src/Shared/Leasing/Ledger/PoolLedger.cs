@@ -17,6 +17,7 @@ namespace FuncScaler.Leasing.Ledger;
 public sealed partial class PoolLedger : IPoolState
 {
     private readonly LeasingOptions _options;
+    private readonly FunctionLimits _limits;
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly FunctionStatistics _statistics = new();
     private IKeepAlivePolicy? _policy;
@@ -29,14 +30,17 @@ public sealed partial class PoolLedger : IPoolState
     /// <param name="state">The state, which this ledger changes from now on; a new one for a function never seen.</param>
     /// <param name="policy">How the function is served. Policies of different functions share nothing here.</param>
     /// <param name="options">Settings, the same as the workers'.</param>
-    public PoolLedger(LedgerState state, PolicyChoice policy, LeasingOptions options)
+    /// <param name="limits">An operator's limits of the function, as they are now; null for none. Its floor and ceiling are of all workers together.</param>
+    public PoolLedger(LedgerState state, PolicyChoice policy, LeasingOptions options, FunctionLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(options);
         State = state;
         _options = options;
+        _limits = limits ?? FunctionLimits.None;
         _makePolicy = policy.Begin(NoReviews.Instance);
+        _statistics.Places = Places;
         foreach (var slot in state.Slots.Values)
         {
             Count(slot, 1);
@@ -62,16 +66,16 @@ public sealed partial class PoolLedger : IPoolState
 
     ScoreLedger IPoolState.Ledger { get; } = new();
 
-    double? IPoolState.LatencyPriceGbs => _options.Pool.PriceGbs(State.Function!.Key);
+    double? IPoolState.LatencyPriceGbs => _limits.LatencyPriceGbs ?? _options.Pool.PriceGbs(State.Function!.Key);
 
     double IPoolState.CreatePriceSeconds => _options.Pool.CreatePriceSeconds?.Invoke() ?? 0;
 
     /// <summary>A leased instance counts as used, whether its worker has a request for it or not.</summary>
     int IPoolState.BusyCount => _leased;
 
-    int IPoolState.ExecutingCount => _leased;
+    int IPoolState.ExecutingCount => Math.Max(_leased, Math.Min(_statistics.Active, _leased * Places));
 
-    int IPoolState.Places => 1;
+    int IPoolState.Places => Places;
 
     int IPoolState.IdleCount => _idle;
 
@@ -79,6 +83,17 @@ public sealed partial class PoolLedger : IPoolState
 
     /// <summary>Requests wait at workers, which create for them; nothing is created ahead on their account.</summary>
     int IPoolState.WaiterCount => 0;
+
+    /// <summary>How many requests share an instance. What the function can stand, workers learn.</summary>
+    private int Places => Math.Max(1, State.Places);
+
+    /// <summary>The instances that are there at all times.</summary>
+    private int Floor => Math.Max(State.Provisioned, _limits.MinInstances);
+
+    /// <summary>The most slots; 0 for no limit.</summary>
+    private int Ceiling => _limits.MaxInstances == 0 ? _options.Pool.MaxSlots
+        : _options.Pool.MaxSlots == 0 ? _limits.MaxInstances
+        : Math.Min(_limits.MaxInstances, _options.Pool.MaxSlots);
 
     private long NowUs => State.NowUs;
 
@@ -141,6 +156,7 @@ public sealed partial class PoolLedger : IPoolState
             Tickets = tickets ?? (IReadOnlyList<SlotTicket>)[],
             Releases = known.Releases.Count == 0 ? [] : [.. known.Releases],
             Idle = idle,
+            Provisioned = state.Provisioned,
         };
     }
 
@@ -165,6 +181,26 @@ public sealed partial class PoolLedger : IPoolState
         Advance(nowUs);
         Learn(function);
         State.Provisioned = count;
+        ReviewAll(effects);
+    }
+
+    /// <summary>The limits that this ledger was made with are new.</summary>
+    /// <param name="nowUs">The time, µs.</param>
+    /// <param name="settings">The settings of its instances, for a function that nobody has asked for yet; null where they come with its first request.</param>
+    /// <param name="effects">Where effects are added.</param>
+    public void LimitsChanged(long nowUs, FunctionMeta? settings, List<LedgerEffect> effects)
+    {
+        Advance(nowUs);
+        if (State.Function is null && settings is not null)
+        {
+            Learn(settings);
+        }
+
+        ReviewAll(effects);
+    }
+
+    private void ReviewAll(List<LedgerEffect> effects)
+    {
         foreach (var slot in State.Slots.Values.Where(s => s.State == LedgerSlotState.Idle))
         {
             slot.DueUs = NowUs;
@@ -186,7 +222,8 @@ public sealed partial class PoolLedger : IPoolState
                 slot.State == LedgerSlotState.Creating || slot.Owner is not null == slot.State is LedgerSlotState.Leased or LedgerSlotState.Suspect,
                 "a ready slot has an owner while it is leased or suspect, and only then");
             Invariant.Holds(slot.State != LedgerSlotState.Idle || slot.Instance != default, "an idle slot is an instance");
-            Invariant.Holds(slot.State != LedgerSlotState.Entrusted || slot.Holder != default, "an entrusted slot is held by a known request");
+            Invariant.Holds(slot.State != LedgerSlotState.Entrusted || slot.Holders is { Count: > 0 }, "an entrusted slot is held by known requests");
+            Invariant.Holds(!slot.Broken || slot.State == LedgerSlotState.Entrusted, "what is broken waits only for those who hold it");
             Invariant.Holds(slot.Owner is not { } owner || State.Workers.ContainsKey(owner.Value), "an owner is a known worker");
             Invariant.Holds(State.WakeAtUs <= LedgerTimers.WakeTime(slot.DueUs, _options), "the ledger wakes when the next slot is due");
         }

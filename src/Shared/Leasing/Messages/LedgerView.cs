@@ -28,6 +28,9 @@ public sealed record LedgerView
 
     /// <summary>Slots that nobody uses and that fit what the worker last reported: where its requests wait it may have them.</summary>
     public int Idle { get; init; }
+
+    /// <summary>Instances that an operator wishes to be there at all times: a worker gives back what it does not want, instead of destroying it.</summary>
+    public int Provisioned { get; init; }
 }
 
 /// <summary>A slot leased to a worker.</summary>

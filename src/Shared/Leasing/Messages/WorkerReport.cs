@@ -28,8 +28,14 @@ public sealed record WorkerReport
     /// <summary>What happened, in order, numbered without gaps.</summary>
     public IReadOnlyList<WorkerOperation> Operations { get; init; } = [];
 
-    /// <summary>Requests for <see cref="Function"/>'s memory and runtime without an instance: as many idle ones the ledger may lease, now or when it comes by them.</summary>
+    /// <summary>
+    /// The instances that the requests without any would fill, of <see cref="Function"/>'s memory and runtime: as many idle ones the ledger may lease, now or
+    /// when it comes by them.
+    /// </summary>
     public int Waiting { get; init; }
+
+    /// <summary>How many requests share an instance at the worker now; 0 for one at a time.</summary>
+    public int Places { get; init; }
 
     /// <summary>The highest <see cref="LeaseGrant.Ordinal"/> the worker knows, so that none is counted against <see cref="Waiting"/> twice.</summary>
     public long LeasesSeen { get; init; }
@@ -99,7 +105,7 @@ public enum ReturnKind
     /// <summary>The backend was asked and may have created it.</summary>
     Unknown,
 
-    /// <summary>The worker stops while a request holds it; that request's release frees it.</summary>
+    /// <summary>The worker stops while requests hold it; the release of the last of them frees it.</summary>
     Entrusted,
 
     /// <summary>The worker has destroyed it, and the backend has confirmed.</summary>
@@ -129,7 +135,11 @@ public sealed record WorkerOperation
     /// <summary>Of a ready instance, where it is reached; null where the platform has no addresses.</summary>
     public Uri? Address { get; init; }
 
+    /// <summary>Of a release, its request; of an entrusted instance, the request that holds it, or the latest of several.</summary>
     public RequestId Request { get; init; }
+
+    /// <summary>Of an entrusted instance, the further requests that hold it; null for none.</summary>
+    public IReadOnlyList<RequestId>? AlsoHeldBy { get; init; }
 
     public ReturnKind Return { get; init; }
 
@@ -142,7 +152,7 @@ public sealed record WorkerOperation
     /// <summary>Of a release, how long the request executed, µs.</summary>
     public long DurationUs { get; init; }
 
-    /// <summary>Of a release, that the instance is broken.</summary>
+    /// <summary>Of a release or an entrusted instance, that the instance is broken: it serves no further request.</summary>
     public bool NeedDestroy { get; init; }
 
     /// <summary>Why a slot is to be destroyed.</summary>

@@ -22,6 +22,7 @@ public partial class LocalPool
     private long _learnedUs = long.MinValue;
     private long _learnedArrivals;
     private int _idleAtLedger;
+    private int _provisioned;
     private long _askUntilUs = long.MinValue;
     private long _lookedUs = long.MinValue / 2;
     private long _lookUs = long.MaxValue;
@@ -131,7 +132,8 @@ public partial class LocalPool
             Operations = _outbox.AsOf(nowUs, _options.MaxOperations),
             Learned = IsLearnedDue(nowUs) ? Pool.WriteLearned(nowUs, WorkerReport.MostLearnedBytes) : null,
             LearnedArrivals = Pool.Statistics.Arrivals,
-            Waiting = _leaving ? 0 : _reported.WaiterCount,
+            Waiting = _leaving ? 0 : _reported.WantedInstances,
+            Places = _reported.Places > 1 ? _reported.Places : 0,
             LeasesSeen = _leasesSeen,
             ReleasesSeen = _releasesSeen,
             Held = [.. Pools.SelectMany(p => p.LeasedInUse).Take(MaxHeld).Select(s => new HeldSlot(s.Ticket, s.Request))],
@@ -187,7 +189,7 @@ public partial class LocalPool
 
         _revision = view.Revision;
         _lookedUs = nowUs;
-        _idleAtLedger = view.Idle;
+        (_idleAtLedger, _provisioned) = (view.Idle, view.Provisioned);
         Acknowledge(view);
         var mine = new HashSet<SlotTicket>(view.Tickets);
         mine.UnionWith(view.Leases.Select(l => l.Ticket));
@@ -361,9 +363,9 @@ public partial class LocalPool
     /// <summary>Requests that wait are told at once where the ledger may have something for them, else with the next report; fewer likewise.</summary>
     private void TellOfWaiting(long nowUs)
     {
-        var waiting = Neediest.WaiterCount;
+        var waiting = Neediest.WantedInstances;
         var switched = waiting > 0 && _reported is not null && Neediest != _reported;
-        if ((waiting > _waitingReported || switched) && (_idleAtLedger > 0 || _options.Pool.MaxSlots > 0))
+        if ((waiting > _waitingReported || switched) && (_idleAtLedger > 0 || IsLimited))
         {
             Urgent(nowUs);
         }

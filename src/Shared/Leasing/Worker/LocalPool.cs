@@ -52,6 +52,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
     private bool _absent;
     private bool _stopping;
     private bool _leaving;
+    private FunctionLimits _limits = FunctionLimits.None;
 
     /// <param name="lease">The worker's lease, shared by its pools.</param>
     /// <param name="function">The function.</param>
@@ -105,6 +106,12 @@ public partial class LocalPool : ISlotLessor, IWakeable
     internal bool IsForgettable =>
         SlotCount == 0 && WaiterCount == 0 && _outbox.Count == 0 && _returned.Count == 0 && _waitingReported == 0 && _acknowledged >= _sequence
         && (_activeUs == long.MaxValue || Pool.KnowsNothing);
+
+    /// <summary>What of the limits is for one worker alone.</summary>
+    private FunctionLimits OwnLimits => _limits.MinInstances == 0 && _limits.MaxInstances == 0 ? _limits : _limits with { MinInstances = 0, MaxInstances = 0 };
+
+    /// <summary>Whether the function has a limit of slots, which all workers share: the ledger is asked before one is created.</summary>
+    private bool IsLimited => _options.Pool.MaxSlots > 0 || _limits.MaxInstances > 0;
 
     private int WaiterCount => _pools.HasFormer ? Pools.Sum(p => p.WaiterCount) : Pool.WaiterCount;
 
@@ -315,6 +322,30 @@ public partial class LocalPool : ISlotLessor, IWakeable
         Follow(nowUs, effects);
     }
 
+    /// <summary>
+    /// An operator's limits from now on. Floor and ceiling are of all workers together, so the function's ledger keeps them; here a worker learns to ask
+    /// it before it creates, and to give back instead of destroying.
+    /// </summary>
+    /// <exception cref="ArgumentException">A limit is out of its range.</exception>
+    public void SetLimits(long nowUs, FunctionLimits limits, List<Effect> effects)
+    {
+        ArgumentNullException.ThrowIfNull(limits);
+        limits.Validate();
+        if (limits == _limits)
+        {
+            return;
+        }
+
+        _limits = limits;
+        CheckLease(nowUs);
+        foreach (var pool in Pools)
+        {
+            pool.SetLimits(nowUs, OwnLimits, effects);
+        }
+
+        Follow(nowUs, effects);
+    }
+
     /// <summary>The worker's lease was renewed, or covers more: what has waited for it goes on.</summary>
     public void Resume(long nowUs, List<Effect> effects)
     {
@@ -354,7 +385,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
         foreach (var slot in Leased)
         {
             var kind = slot.State == SlotState.Busy ? ReturnKind.Entrusted : KindOf(slot.Condition);
-            GiveBack(nowUs, slot, kind, "its worker stops");
+            GiveBack(nowUs, slot, kind, slot.Doomed ? slot.DestroyReason : "its worker stops");
             _pools.PoolOf(slot.Ticket).Withdraw(nowUs, slot.Ticket, effects);
         }
 
@@ -449,7 +480,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
             return;
         }
 
-        if (_options.Pool.MaxSlots > 0)
+        if (IsLimited)
         {
             // All workers share the limit, so the ledger is asked first.
             lease.Told = Enqueue(nowUs, new WorkerOperation
@@ -470,7 +501,8 @@ public partial class LocalPool : ISlotLessor, IWakeable
     void ISlotLessor.SlotReturned(SlotPool pool, long nowUs, Slot slot, string? reason)
     {
         var kind = _absent && slot.State == SlotState.Creating && slot.BackendId == default ? ReturnKind.Absent : KindOf(slot.Condition);
-        var unwanted = kind is ReturnKind.Broken or ReturnKind.Unknown || (kind == ReturnKind.Idle && !_stopping && !((LocalPolicy)pool.Policy).WouldKeep);
+        var hasFloor = _limits.MinInstances > 0 || _provisioned > 0;
+        var unwanted = kind is ReturnKind.Broken or ReturnKind.Unknown || (kind == ReturnKind.Idle && !_stopping && !hasFloor && !((LocalPolicy)pool.Policy).WouldKeep);
         if (slot.BackendId == default || !unwanted || _leaving || !_leases.Remove(slot.Ticket, out var lease))
         {
             GiveBack(nowUs, slot, kind, reason);
@@ -540,6 +572,11 @@ public partial class LocalPool : ISlotLessor, IWakeable
         // The ledger counts all workers' slots, so the limit is kept there.
         var policy = LocalPolicy.Of(_makePolicy(function), _options.ParkAfter);
         var pool = new SlotPool(function, policy, _options.Pool with { MaxSlots = 0 }, _registry, _ledger, this);
+        if (OwnLimits != FunctionLimits.None)
+        {
+            pool.SetLimits(0, OwnLimits, []);
+        }
+
         if (_pools is not null && Pool.Suspended)
         {
             pool.Suspend();
@@ -607,6 +644,18 @@ public partial class LocalPool : ISlotLessor, IWakeable
         }
     }
 
+    /// <summary>The requests that hold an instance, the latest first.</summary>
+    private static List<RequestId> HoldersOf(Slot slot)
+    {
+        var holders = new List<RequestId>();
+        for (var place = slot.Newest; place is not null; place = place.Older)
+        {
+            holders.Add(place.Request);
+        }
+
+        return holders;
+    }
+
     private static ReturnKind KindOf(SlotCondition condition) => condition switch
     {
         SlotCondition.Absent => ReturnKind.Absent,
@@ -620,13 +669,14 @@ public partial class LocalPool : ISlotLessor, IWakeable
         // Where it is not known any more, the ledger was the first to say so. What it was never told of and does not exist it need not know.
         if (_leases.Remove(slot.Ticket, out var lease) && !(lease.Told == Untold && kind == ReturnKind.Absent))
         {
-            GiveBack(nowUs, slot.Ticket, lease.Epoch, kind, slot.Uses, reason, slot.Request, slot.SinceUs);
+            GiveBack(nowUs, slot.Ticket, lease.Epoch, kind, slot.Uses, reason, slot.SinceUs, kind == ReturnKind.Entrusted ? slot : null);
         }
     }
 
     private void GiveBack(
-        long nowUs, SlotTicket ticket, long epoch, ReturnKind kind, int uses, string? reason = null, RequestId request = default, long sinceUs = 0)
+        long nowUs, SlotTicket ticket, long epoch, ReturnKind kind, int uses, string? reason = null, long sinceUs = 0, Slot? entrusted = null)
     {
+        var holders = entrusted is null ? [] : HoldersOf(entrusted);
         var operation = Enqueue(
             nowUs,
             new WorkerOperation
@@ -637,7 +687,9 @@ public partial class LocalPool : ISlotLessor, IWakeable
                 Return = kind,
                 Uses = uses,
                 Reason = kind is ReturnKind.Idle or ReturnKind.Absent or ReturnKind.Gone ? null : reason,
-                Request = kind == ReturnKind.Entrusted ? request : default,
+                Request = holders is [var holder, ..] ? holder : default,
+                AlsoHeldBy = holders.Count > 1 ? holders[1..] : null,
+                NeedDestroy = entrusted?.Doomed ?? false,
             },
             kind == ReturnKind.Idle ? sinceUs : nowUs);
         _returned[ticket] = (epoch, operation);

@@ -22,6 +22,8 @@ public sealed class WorkerCore : IScalerCore
     private readonly ILearnedMemory? _learned;
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly Dictionary<MetaKey, LocalPool> _pools = [];
+    private readonly Dictionary<MetaKey, FunctionLimits> _limits = [];
+    private FunctionLimits _otherLimits = FunctionLimits.None;
 
     /// <summary>Of functions whose pool is forgotten: what their ledgers count on from.</summary>
     private readonly Dictionary<MetaKey, ToldSoFar> _told = [];
@@ -169,13 +171,10 @@ public sealed class WorkerCore : IScalerCore
     public LocalPool? Find(MetaKey function) => _pools.GetValueOrDefault(function);
 
     /// <inheritdoc cref="LocalPool.Assign"/>
-    /// <remarks>An instance serves one request at a time here, whatever <see cref="FunctionMeta.MaxConcurrency"/> allows.</remarks>
     public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {
         ArgumentNullException.ThrowIfNull(function);
 
-        // A lease covers one request: the ledger counts a leased instance as one that is in use.
-        function = function.MaxConcurrency > 1 ? function with { MaxConcurrency = 1 } : function;
         var pool = PoolOf(nowUs, function, effects);
         pool.Assign(nowUs, function, request, deadlineUs, effects);
         Follow(nowUs, pool, pool.NextDueUs);
@@ -224,6 +223,39 @@ public sealed class WorkerCore : IScalerCore
     /// <summary>What a function's ledger says of this worker.</summary>
     public void Receive(long nowUs, MetaKey function, LedgerView view, List<Effect> effects) =>
         Route(nowUs, function, pool => pool.Receive(nowUs, view, effects));
+
+    /// <summary>Limits of a function from now on; <see cref="FunctionLimits.None"/> to take them away: those of all others hold then.</summary>
+    /// <exception cref="ArgumentException">A limit is out of its range.</exception>
+    public void SetLimits(long nowUs, MetaKey function, FunctionLimits limits, List<Effect> effects)
+    {
+        ArgumentNullException.ThrowIfNull(limits);
+        limits.Validate();
+        if (limits == FunctionLimits.None)
+        {
+            _limits.Remove(function);
+        }
+        else
+        {
+            _limits[function] = limits;
+        }
+
+        Route(nowUs, function, pool => pool.SetLimits(nowUs, LimitsOf(function), effects));
+    }
+
+    /// <summary>Limits from now on of each function of which nothing else is said.</summary>
+    /// <exception cref="ArgumentException">A limit is out of its range.</exception>
+    public void SetOtherLimits(long nowUs, FunctionLimits limits, List<Effect> effects)
+    {
+        ArgumentNullException.ThrowIfNull(limits);
+        limits.Validate();
+        _otherLimits = limits;
+        foreach (var function in _pools.Keys.Where(f => !_limits.ContainsKey(f)).ToList())
+        {
+            Route(nowUs, function, pool => pool.SetLimits(nowUs, limits, effects));
+        }
+    }
+
+    private FunctionLimits LimitsOf(MetaKey function) => _limits.GetValueOrDefault(function, _otherLimits);
 
     /// <inheritdoc cref="LocalPool.Drain"/>
     public void Drain(long nowUs, List<Effect> effects)
@@ -310,6 +342,8 @@ public sealed class WorkerCore : IScalerCore
             {
                 pool.Told = _parts.Remembered(told);
             }
+
+            pool.SetLimits(nowUs, LimitsOf(function.Key), effects);
 
             // A pool begins without a lease; the worker may have had one for long.
             pool.Resume(nowUs, effects);

@@ -1,9 +1,9 @@
 using System.Text;
 
-namespace FuncScaler.ScalerHost;
+namespace FuncScaler.Runtime;
 
 /// <summary>Reads settings files whole: a device or a pipe may have no end.</summary>
-internal static class BoundedFile
+public static class BoundedFile
 {
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
@@ -32,5 +32,9 @@ internal static class BoundedFile
 
     /// <summary>Bytes as text, without the mark that may stand before it.</summary>
     /// <exception cref="DecoderFallbackException">They are no UTF-8.</exception>
-    public static string Text(byte[] bytes) => Strict.GetString(bytes).TrimStart('\uFEFF');
+    public static string Text(byte[] bytes)
+    {
+        ArgumentNullException.ThrowIfNull(bytes);
+        return Strict.GetString(bytes).TrimStart('\uFEFF');
+    }
 }

@@ -1,10 +1,8 @@
 using System.Text;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Limits;
 using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.Logging;
 
-namespace FuncScaler.ScalerHost;
+namespace FuncScaler.Runtime.Limits;
 
 /// <summary>
 /// The limits file in force. It is read anew every ten seconds; what has changed holds from then on. A file that cannot be used changes nothing,
@@ -28,7 +26,11 @@ public sealed partial class LimitsWatch : IDisposable
     private ITimer? _timer;
     private ILogger? _logger;
 
-    private LimitsWatch(string path, TimeProvider time)
+    /// <summary>Reads the file a first time.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="time">The clock.</param>
+    /// <exception cref="BackendSettingsException">It cannot be read, or something in it is wrong.</exception>
+    public LimitsWatch(string path, TimeProvider time)
     {
         _path = path;
         _time = time;
@@ -36,25 +38,22 @@ public sealed partial class LimitsWatch : IDisposable
         _plan = LimitsPlan.Read(_text);
     }
 
-    /// <summary>Reads the file a first time.</summary>
-    /// <exception cref="CommandException">It cannot be read, or something in it is wrong.</exception>
-    public static LimitsWatch Open(string path, TimeProvider time) => Opened(path, () => new LimitsWatch(path, time));
-
-    /// <summary>Reads the file once.</summary>
-    /// <exception cref="CommandException">It cannot be read, or something in it is wrong.</exception>
-    internal static LimitsPlan ReadPlan(string path) => Opened(path, () => LimitsPlan.Read(ReadText(path)));
-
-    private static T Opened<T>(string path, Func<T> open)
+    /// <summary>What the file says, as it was read last.</summary>
+    public LimitsPlan Plan
     {
-        try
+        get
         {
-            return open();
-        }
-        catch (BackendSettingsException e)
-        {
-            throw CommandException.OfFile($"--limits {path}", e);
+            lock (_gate)
+            {
+                return _plan;
+            }
         }
     }
+
+    /// <summary>Reads a file once.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="BackendSettingsException">It cannot be read, or something in it is wrong.</exception>
+    public static LimitsPlan Read(string path) => LimitsPlan.Read(ReadText(path));
 
     public void Dispose()
     {
@@ -62,13 +61,16 @@ public sealed partial class LimitsWatch : IDisposable
         _clock?.Dispose();
     }
 
-    /// <summary>Tells the scaler of the limits, and begins to watch.</summary>
-    internal void Start(ScalerRuntime runtime, ILogger logger)
+    /// <summary>Tells a scaler of the limits, and begins to watch.</summary>
+    /// <param name="set">Tells of a function's limits, with the settings of its instances where they are known.</param>
+    /// <param name="setOthers">Tells of the limits of all functions of which nothing else is said.</param>
+    /// <param name="logger">For what operators should know.</param>
+    public void Start(Action<MetaKey, FunctionLimits, FunctionMeta?> set, Action<FunctionLimits> setOthers, ILogger logger)
     {
         lock (_gate)
         {
             _logger = logger;
-            _clock = new LimitsClock(runtime.SetLimits, runtime.SetOtherLimits, _time);
+            _clock = new LimitsClock(set, setOthers, _time);
             _clock.Follow(_plan);
             _timer = _time.CreateTimer(static state => ((LimitsWatch)state!).Look(), this, Interval, Interval);
         }

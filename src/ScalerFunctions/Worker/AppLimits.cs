@@ -1,0 +1,89 @@
+using FuncScaler.Runtime.Leasing;
+using FuncScaler.Runtime.Limits;
+using FuncScaler.ScalerFunctions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace FuncScaler.ScalerFunctions.Worker;
+
+/// <summary>
+/// The operator's limits in a worker. Its own pools are told what is for one worker alone: concurrency, waiting requests, price. A floor and a ceiling are of
+/// all workers together, so the functions' ledgers keep them: each of their operations is made with the limits of now (<see cref="Of"/>), and they
+/// are woken when a schedule begins or ends, or the file has changed.
+/// </summary>
+public sealed partial class AppLimits : IDisposable
+{
+    private readonly LimitsPlan _plan = LimitsPlan.None;
+    private readonly LimitsWatch? _watch;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private LimitsClock? _clock;
+
+    /// <param name="options">The app's settings, checked.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">For what operators should know.</param>
+    public AppLimits(IOptions<ScalerAppOptions> options, TimeProvider time, ILogger<AppLimits> logger)
+    {
+        (_time, _logger) = (time, logger);
+        var settings = options.Value;
+        if (settings.LimitsFile.Length > 0)
+        {
+            _watch = new LimitsWatch(settings.LimitsFile, time);
+        }
+        else if (!string.IsNullOrWhiteSpace(settings.Limits))
+        {
+            _plan = LimitsPlan.Read(settings.Limits);
+        }
+    }
+
+    /// <summary>The limits of a function now.</summary>
+    public FunctionLimits Of(MetaKey function) => (_watch?.Plan ?? _plan) is var plan && plan.Functions.Contains(function)
+        ? plan.At(function, _time.GetUtcNow())
+        : plan.OthersAt(_time.GetUtcNow());
+
+    /// <summary>Tells the worker of the limits, and the ledgers when they change.</summary>
+    /// <param name="runtime">The worker.</param>
+    /// <param name="ledgers">The way to the ledgers.</param>
+    public void Start(WorkerRuntime runtime, DurableLedgers ledgers)
+    {
+        if (_watch is not null)
+        {
+            _watch.Start(Set, runtime.SetOtherLimits, _logger);
+            return;
+        }
+
+        _clock = new LimitsClock(Set, runtime.SetOtherLimits, _time);
+        _clock.Follow(_plan);
+
+        void Set(MetaKey function, FunctionLimits limits, FunctionMeta? settings)
+        {
+            runtime.SetLimits(function, limits);
+            if (settings is not null || runtime.Serves(function))
+            {
+                // Several workers say it; the ledger does the same each time.
+                _ = TellAsync(ledgers, function, settings);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _watch?.Dispose();
+        _clock?.Dispose();
+    }
+
+    private async Task TellAsync(DurableLedgers ledgers, MetaKey function, FunctionMeta? settings)
+    {
+        try
+        {
+            await ledgers.LimitsChangedAsync(function, settings, CancellationToken.None);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            LogNotTold(function.Value, e.Message);
+        }
+    }
+
+    [LoggerMessage(216, LogLevel.Warning, "The ledger of function {Function} was not told of new limits, it will see them at its next event: {Reason}")]
+    private partial void LogNotTold(string function, string reason);
+}
