@@ -152,6 +152,7 @@ public sealed class ScalerServer : IAsyncDisposable
         SetServing(false);
         _app.MapScalerJson(loopbackOnly: IPAddress.IsLoopback(options.Address));
         _app.MapDashboard();
+        _app.MapEndpointList();
         _metrics = options.Metrics ? PrometheusEndpoint.Map(_app) : null;
     }
 
