@@ -52,7 +52,7 @@ public class ContestCommandTests
         var result = await FuncScalerProcess.RunAsync("contest", "--data", folder.Path, "--policy", "ttl:1", "--tail", "0");
 
         Assert.Equal(0, result.ExitCode);
-        Assert.Contains("cold-start part", result.Output, StringComparison.Ordinal);
+        Assert.Contains("latency score", result.Output, StringComparison.Ordinal);
         var line = result.Output.Split('\n').Single(l => l.Contains(Path.GetFileName(folder.Path), StringComparison.Ordinal));
         Assert.Contains("100 %", line, StringComparison.Ordinal);
     }

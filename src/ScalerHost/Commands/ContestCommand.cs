@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FuncScaler.ContestSimulator;
 using FuncScaler.ContestSimulator.Nodes;
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
@@ -74,7 +75,7 @@ internal static class ContestCommand
                 return 0;
             }
 
-            var chosen = trace.Choose(parsed, PresetSeconds);
+            var chosen = trace.Choose(parsed, cancellationToken, PresetSeconds);
             var runs = chosen is null
                 ? MakeDemo(parsed.GetValue(trace.Seed))
                 : [new ContestRun(chosen.Name, chosen.Trace, PathOf(chosen, "requests"), PathOf(chosen, "metas"))];
@@ -117,8 +118,7 @@ internal static class ContestCommand
                 // A run that was stopped is printed, and leaves no file that would pass for a result.
                 foreach (var report in reports.Where(r => r.Error is null))
                 {
-                    await File.WriteAllTextAsync(Path.Combine(folder, $"result_{FileName(report.Id)}.json"), report.ToResultJson() + "\n", CancellationToken.None)
-                        .ConfigureAwait(false);
+                    await WholeFile.WriteTextAsync(Path.Combine(folder, $"result_{FileName(report.Id)}.json"), report.ToResultJson() + "\n").ConfigureAwait(false);
                 }
             }
 
@@ -220,11 +220,11 @@ internal static class ContestCommand
             new("requests", LeaveOut: 1),
             new("successRate", LeaveOut: 2),
             new("score"),
-            new("resource part"),
-            new("cold-start part"),
+            new("resource score"),
+            new("latency score"),
             new("cold starts", LeaveOut: 3),
-            new("cold Assign - init, p50", LeaveOut: 4),
-            new("warm Assign + Idle, mean", LeaveOut: 5));
+            new("cold Assign - init p50", LeaveOut: 4),
+            new("warm Assign + Idle mean", LeaveOut: 5));
         foreach (var report in reports)
         {
             var measured = report.Measured;

@@ -27,7 +27,7 @@ internal static class PlatformCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var address = parsed.GetValue(listen)!;
-            var chosen = trace.Choose(parsed);
+            var chosen = trace.Choose(parsed, cancellationToken);
             if (chosen is null && parsed.GetValue(start))
             {
                 throw new CommandException(CommandException.BadUsage, "--start needs a trace: give --data or --preset.");

@@ -1,7 +1,7 @@
-using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FuncScaler.ContestSimulator;
 using FuncScaler.ContestSimulator.Reports;
 using FuncScaler.ContestSimulator.Virtual;
 
@@ -51,7 +51,7 @@ internal static class SimulateOutput
     ];
 
     /// <summary>Writes report.html, and result.json beside it.</summary>
-    public static void Save(Comparison comparison, string typedOptions, string folder)
+    public static async Task SaveAsync(Comparison comparison, string typedOptions, string folder)
     {
         var report = new SimulationReport
         {
@@ -64,12 +64,10 @@ internal static class SimulateOutput
             Prices = comparison.Prices,
             Sweep = Points(comparison, [.. comparison.SweepResults, .. comparison.Ranked.Select(r => (SweepFamily.Policy, r.Policy, r))]),
         };
-        using (var page = new StreamWriter(Path.Combine(folder, "report.html"), append: false, new UTF8Encoding(false)))
-        {
-            HtmlReportWriter.Write(report, page);
-        }
-
-        File.WriteAllText(Path.Combine(folder, "result.json"), Json(comparison, forFile: true) + "\n");
+        using var page = new StringWriter();
+        HtmlReportWriter.Write(report, page);
+        await WholeFile.WriteTextAsync(Path.Combine(folder, "report.html"), page.ToString()).ConfigureAwait(false);
+        await WholeFile.WriteTextAsync(Path.Combine(folder, "result.json"), Json(comparison, forFile: true) + "\n").ConfigureAwait(false);
     }
 
     /// <summary>The document of <c>--json</c>; the file's has the sweeps besides. The bound is the last of its results.</summary>

@@ -185,7 +185,7 @@ function tiles(s) {
     tile('scheduling time p50', duration(p.p50Ms), `p95 ${duration(p.p95Ms)}, p99 ${duration(p.p99Ms)}`),
     tile('instances', number(p.busy + p.idle + p.inFlight), `${number(p.busy)} busy, ${number(p.idle)} idle, ${number(p.inFlight)} being made`),
     tile('memory held', `${number(p.heldGb)} GB`, `${number(p.usedGb)} GB used by requests`),
-    platform ? tile('score so far', number(score.score), `resources ${number(score.resourceScore)}, cold starts ${number(score.latencyScore)}, of 50 each`)
+    platform ? tile('score so far', number(score.score), `resource score ${number(score.resourceScore)}, latency score ${number(score.latencyScore)}, of 50 each`)
     : tile('price of waiting', price === null ? 'none' : `${number(price)} GB·s`, price === null ? 'this policy puts none on it' : 'for a second of one request'),
     tile('costs now', `${number(unused + p.waiting * (price ?? 0))} GB·s/s`, `memory unused ${number(unused)}` + (price === null ? '' : `, waiting ${number(p.waiting * price)}`)),
     tile(`wasted ${since}`, `${number(score.slotGbSeconds - score.executionGbSeconds)} GB·s`, `of ${number(score.slotGbSeconds)} held` + (platform ? '' : `; score ${number(score.score)}`)),
