@@ -214,7 +214,7 @@ internal static class SimulateCommand
             var comparison = Compare(chosen, asked, sweep: folder is not null, options, parsed.GetValue(threads), prices, sortBy, cancellationToken);
             if (folder is not null)
             {
-                await SimulateOutput.SaveAsync(comparison, TypedOptions(parsed), folder).ConfigureAwait(false);
+                await SimulateOutput.SaveAsync(comparison, TypedOptions(parsed), Settings(), folder).ConfigureAwait(false);
                 var runs = ExperimentRunner.Of(
                     new ExperimentTrace(chosen.Name, sources[0].Seeded ? parsed.GetValue(trace.Seed) : null, () => chosen.Trace), comparison.Ranked, comparison.Bound, options, prices, ExperimentOutput.Build());
                 await ResultFiles.WriteAsync(runs, folder, cancellationToken).ConfigureAwait(false);
@@ -230,6 +230,25 @@ internal static class SimulateCommand
             }
 
             return 0;
+
+            // What decides the figures, typed or not; how many processors there are does not.
+            IReadOnlyList<(string Name, string Value)> Settings()
+            {
+                var of = CultureInfo.InvariantCulture;
+                List<(string, string)> settings =
+                [
+                    .. sources[0].Seeded ? (IEnumerable<(string, string)>)[("Seed", parsed.GetValue(trace.Seed).ToString(of))] : [],
+                    ("Part", string.Create(of, $"from {parsed.GetValue(trace.From) ?? 0} s") + (parsed.GetValue(trace.Length) is { } length ? string.Create(of, $", {length} s long") : " to the end")),
+                    ("Tail", string.Create(of, $"{options.TailUs / 1e6} s")),
+                    ("Wire", string.Create(of, $"{(options.AssignRpcUs + options.IdleRpcUs) / 1e3} ms")),
+                    ("Misses", options.Pool.Waiting ? "wait or create" : "create"),
+                    ("Price of waiting", latencyPrice is { } gbs ? string.Create(of, $"{gbs} GB·s per s") : "none"),
+                    ("A create costs", string.Create(of, $"{prices.CreateCostGbs} GB·s")),
+                    ("Requests an instance", trace.Concurrency(parsed).ToString(of)),
+                    ("Sorted by", sortBy.Title),
+                ];
+                return settings;
+            }
         });
         return command;
     }
