@@ -22,7 +22,7 @@ import tempfile
 import time
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-COMMANDS = r"(dotnet|curl|docker|az|azd|func|git|npm|funcscaler|export|until|cp|\./|eng/|bench/|samples/|\.ci/|python3|[A-Za-z_]+=)"
+COMMANDS = r"(dotnet|curl|docker|az|azd|func|git|npm|funcscaler|export|until|cp|\./|eng/|bench/|samples/|\.ci/|(/usr/bin/)?python3|[A-Za-z_]+=)"
 TIMEOUT_SECONDS = 180
 
 # A command that something else runs already.
@@ -30,7 +30,12 @@ ELSEWHERE = [
     (r"dotnet (build|test) FuncScaler\.sln", ".ci/run runs it"),
     (r"dotnet format FuncScaler\.sln", ".ci/run runs it"),
     (r"\.ci/run$", "it is what runs this"),
-    (r"eng/docs-(words|commands)\.py", ".ci/run runs it"),
+    (r"eng/(docs-words|docs-commands|reference)\.py", ".ci/run runs it"),
+]
+
+# What a block needs that a machine may not have: a pattern, a command that ends with 0 where it is there, and why the block is not run otherwise.
+NEEDS = [
+    (r"samples/platform-python", ["/usr/bin/python3", "-c", "import grpc, google.protobuf"], "python3-grpcio and python3-protobuf are not here"),
 ]
 
 # Less of the same: what is tried is that the command works, not its figures.
@@ -116,6 +121,9 @@ def fate(code, comment):
         if reason:
             reasons.append(reason)
             continue
+        for pattern, there, why in NEEDS:
+            if re.search(pattern, line) and subprocess.run(there, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
+                return None, why
         for pattern, instead in SHORTER:
             line = re.sub(pattern, instead, line)
         script.append(line)

@@ -8,7 +8,7 @@ namespace FuncScaler.Samples.Gateway;
 /// and what each part took.
 /// </summary>
 /// <remarks>By hand on Kestrel and HttpClient: YARP's feed package needs one that partial feeds lack.</remarks>
-internal sealed class FunctionProxy(ScalerRing ring, FunctionTable functions) : IDisposable
+internal sealed class FunctionProxy(ScalerRing ring, FunctionTable functions, WaitingPage waitingPage) : IDisposable
 {
     /// <summary>How many scalers, and how many instances, may refuse a request's connection before its caller is told.</summary>
     private const int MostAttempts = 3;
@@ -37,7 +37,12 @@ internal sealed class FunctionProxy(ScalerRing ring, FunctionTable functions) : 
             Instance instance;
             try
             {
-                instance = await route.Scaler.AssignAsync(function, call, http.RequestAborted);
+                if (await waitingPage.AssignAsync(http, route.Scaler, function, call) is not { } granted)
+                {
+                    return;
+                }
+
+                instance = granted;
             }
             catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConnectionError && attempt < MostAttempts)
             {

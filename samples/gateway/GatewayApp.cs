@@ -15,6 +15,7 @@ internal static class GatewayApp
         builder.Services.AddSingleton(FunctionTable.Read(settings));
         var ring = new ScalerRing(settings, TimeProvider.System);
         builder.Services.AddSingleton(_ => ring);
+        builder.Services.AddSingleton<WaitingPage>();
         builder.Services.AddSingleton<FunctionProxy>();
         var app = builder.Build();
 

@@ -24,6 +24,9 @@ internal sealed class GatewaySettings
     /// <summary>How long one request may take, s, where the file does not say it.</summary>
     public int TimeoutSeconds { get; set; } = 30;
 
+    /// <summary>After how many ms of waiting for an instance a browser gets a page that asks again; 0 for never.</summary>
+    public int WaitingPageMs { get; set; }
+
     /// <summary>Instead of serving: measure so many cold and so many warm calls of each function of the file, print a table and end.</summary>
     public int Measure { get; set; }
 }

@@ -8,6 +8,7 @@ http.createServer((request, response) => {
     return;
   }
 
+  console.log(`${request.method} ${request.url}`);
   response.setHeader('Content-Type', 'application/json');
   response.end(JSON.stringify({ hello: url.searchParams.get('name') ?? 'world', pid: process.pid }) + '\n');
 }).listen(process.env.PORT, '127.0.0.1');

@@ -153,7 +153,9 @@ public sealed class ScalerServer : IAsyncDisposable
 
         SetServing(false);
         _app.MapScalerJson(loopbackOnly: IPAddress.IsLoopback(options.Address));
+        InstanceLogs.Map(_app, backend);
         _app.MapDashboard();
+        _app.MapEndpointList();
         _metrics = options.Metrics ? PrometheusEndpoint.Map(_app) : null;
     }
 

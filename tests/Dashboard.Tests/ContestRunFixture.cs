@@ -3,6 +3,7 @@ using FuncScaler.ContestSimulator.Traces.Presets;
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
 using FuncScaler.ScalerHost;
+using FuncScaler.ScalerHost.Commands;
 using FuncScaler.SlotBackends.Simulator;
 using Microsoft.Extensions.Logging;
 using Microsoft.Playwright;
@@ -22,6 +23,9 @@ public sealed class ContestRunFixture : IAsyncLifetime
 
     public Uri Address { get; private set; } = null!;
 
+    /// <summary>Where the platform of the run shows what it sees.</summary>
+    public Uri PlatformAddress { get; private set; } = null!;
+
     public async Task InitializeAsync()
     {
         if (Chromium.Missing is not null)
@@ -31,7 +35,7 @@ public sealed class ContestRunFixture : IAsyncLifetime
 
         Browser = await LaunchAsync();
         var trace = PresetCatalog.Create("dense", 1, 600);
-        _platform = new ContestPlatformServer(new ContestPlatformOptions
+        _platform = PlatformDashboard.AddTo(new ContestPlatformOptions
         {
             ScalerAddress = new Uri("http://127.0.0.1"),
             PlatformPort = 0,
@@ -39,6 +43,7 @@ public sealed class ContestRunFixture : IAsyncLifetime
             Tail = TimeSpan.Zero,
         });
         await _platform.StartAsync(CancellationToken.None);
+        PlatformAddress = new Uri($"http://127.0.0.1:{_platform.ControlPort}/");
         _scaler = new ScalerServer(
             new SimulatorBackend(PlatformChannel.Open(new Uri($"http://127.0.0.1:{_platform.PlatformPort}")), new SimulatorBackendOptions(), TimeProvider.System),
             new ScalerServerOptions

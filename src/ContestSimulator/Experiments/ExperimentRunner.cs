@@ -19,12 +19,18 @@ public sealed record ExperimentTrace(string Name, long? Seed, Func<ITrace> Open)
 /// <param name="build">The version and the commit of the build.</param>
 public sealed class ExperimentRunner(VirtualOptions options, MeasurePrices prices, (string Version, string Commit) build)
 {
+    private ExperimentRun?[] _results = [];
+    private int _perTrace = 1;
+
+    /// <summary>Of the last <see cref="Run"/>, the runs of the traces that are complete: every policy and the bound.</summary>
+    public IReadOnlyList<ExperimentRun> Complete => [.. _results.Chunk(_perTrace).Where(trace => !trace.Contains(null)).SelectMany(trace => trace).OfType<ExperimentRun>()];
+
     /// <summary>Runs what the log does not have yet.</summary>
     /// <param name="traces">The traces.</param>
     /// <param name="policies">The policies; none for the bounds alone.</param>
     /// <param name="threads">Processors to use, at least 1.</param>
     /// <param name="log">What has run before, and where runs are entered.</param>
-    /// <param name="progress">Told after each run how many of how many have ended.</param>
+    /// <param name="progress">Told now and then how many runs of how many have ended, parts of those under way counted.</param>
     /// <param name="cancellationToken">Ends it early; what has ended is in the log.</param>
     /// <returns>The runs, by trace, each trace's policies in order and its bound last.</returns>
     /// <exception cref="TraceFormatException">A trace is malformed.</exception>
@@ -33,7 +39,7 @@ public sealed class ExperimentRunner(VirtualOptions options, MeasurePrices price
         IReadOnlyList<PolicyChoice> policies,
         int threads,
         ExperimentLog log,
-        Action<int, int>? progress = null,
+        Action<double, int>? progress = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(traces);
@@ -41,12 +47,13 @@ public sealed class ExperimentRunner(VirtualOptions options, MeasurePrices price
         ArgumentNullException.ThrowIfNull(log);
         var perTrace = policies.Count + 1;
         var results = new ExperimentRun[traces.Count * perTrace];
-        var opened = traces.Select(t => new Lazy<(ITrace Trace, string Hash)>(() =>
+        (_results, _perTrace) = (results, perTrace);
+        var opened = traces.Select(t => new Lazy<(ITrace Trace, string Hash, long Requests)>(() =>
         {
             var trace = t.Open();
-            return (trace, TraceHash.Of(trace, cancellationToken));
+            return (trace, TraceHash.Of(trace, out var requests, cancellationToken), requests);
         })).ToArray();
-        var ended = 0;
+        var shares = new double[results.Length];
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, threads), CancellationToken = cancellationToken };
         try
         {
@@ -54,8 +61,14 @@ public sealed class ExperimentRunner(VirtualOptions options, MeasurePrices price
             Parallel.ForEach(Partitioner.Create(Enumerable.Range(0, results.Length), EnumerablePartitionerOptions.NoBuffering), parallel, i =>
             {
                 var (trace, policy) = (i / perTrace, i % perTrace);
-                results[i] = RunOne(traces[trace], opened[trace].Value, policy < policies.Count ? policies[policy] : null, log, cancellationToken);
-                progress?.Invoke(Interlocked.Increment(ref ended), results.Length);
+                results[i] = RunOne(traces[trace], opened[trace].Value, policy < policies.Count ? policies[policy] : null, log, progress is null ? null : Tell, cancellationToken);
+                Tell(1);
+
+                void Tell(double share)
+                {
+                    Volatile.Write(ref shares[i], share);
+                    progress?.Invoke(shares.Sum(), shares.Length);
+                }
             });
         }
         catch (AggregateException e)
@@ -87,7 +100,8 @@ public sealed class ExperimentRunner(VirtualOptions options, MeasurePrices price
         ];
     }
 
-    private ExperimentRun RunOne(ExperimentTrace trace, (ITrace Trace, string Hash) opened, PolicyChoice? policy, ExperimentLog log, CancellationToken cancellationToken)
+    private ExperimentRun RunOne(
+        ExperimentTrace trace, (ITrace Trace, string Hash, long Requests) opened, PolicyChoice? policy, ExperimentLog log, Action<double>? progress, CancellationToken cancellationToken)
     {
         var planned = Planned(trace, opened.Hash, policy?.Name ?? ExperimentRun.BoundName);
         if (log.Find(planned.Key) is { } before)
@@ -95,13 +109,22 @@ public sealed class ExperimentRunner(VirtualOptions options, MeasurePrices price
             return before;
         }
 
-        var run = policy is null ? BoundOf(planned, opened.Trace, cancellationToken) : RunOf(planned, opened.Trace, policy, cancellationToken);
+        var run = policy is null ? BoundOf(planned, opened.Trace, cancellationToken) : RunOf(planned, opened, policy, progress, cancellationToken);
         log.Add(run);
         return run;
     }
 
-    private ExperimentRun RunOf(ExperimentRun planned, ITrace trace, PolicyChoice policy, CancellationToken cancellationToken) =>
-        Filled(planned, VirtualContest.Run(trace, policy, options, progress: null, cancellationToken));
+    private ExperimentRun RunOf(
+        ExperimentRun planned, (ITrace Trace, string Hash, long Requests) opened, PolicyChoice policy, Action<double>? progress, CancellationToken cancellationToken)
+    {
+        var played = progress is null ? null : new Played(requests => progress(Math.Min(1, (double)requests / Math.Max(1, opened.Requests))));
+        return Filled(planned, VirtualContest.Run(opened.Trace, policy, options, played, cancellationToken));
+    }
+
+    private sealed class Played(Action<long> tell) : IProgress<long>
+    {
+        public void Report(long value) => tell(value);
+    }
 
     private ExperimentRun BoundOf(ExperimentRun planned, ITrace trace, CancellationToken cancellationToken)
     {

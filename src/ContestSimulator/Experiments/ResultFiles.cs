@@ -18,10 +18,13 @@ public static class ResultFiles
     {
         ArgumentNullException.ThrowIfNull(runs);
         Directory.CreateDirectory(folder);
-        await File.WriteAllTextAsync(Path.Combine(folder, "results.csv"), Csv(runs), new UTF8Encoding(false), cancellationToken).ConfigureAwait(false);
+        await WholeFile.WriteTextAsync(Path.Combine(folder, "results.csv"), Csv(runs)).ConfigureAwait(false);
         var json = new JsonArray([.. runs.Select(r => r.ToJson())]).ToJsonString(Indented) + "\n";
-        await File.WriteAllTextAsync(Path.Combine(folder, "results.json"), json, new UTF8Encoding(false), cancellationToken).ConfigureAwait(false);
-        await WriteParquetAsync(runs, Path.Combine(folder, "results.parquet"), cancellationToken).ConfigureAwait(false);
+        await WholeFile.WriteTextAsync(Path.Combine(folder, "results.json"), json).ConfigureAwait(false);
+        if (runs.Count > 0)
+        {
+            await WholeFile.WriteAsync(Path.Combine(folder, "results.parquet"), file => WriteParquetAsync(runs, file, cancellationToken)).ConfigureAwait(false);
+        }
     }
 
     private static string Csv(IReadOnlyList<ExperimentRun> runs)
@@ -53,34 +56,25 @@ public static class ResultFiles
         return text.AsSpan().ContainsAny(",\"\n") ? $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"" : text;
     }
 
-    private static async Task WriteParquetAsync(IReadOnlyList<ExperimentRun> runs, string path, CancellationToken cancellationToken)
+    private static async Task WriteParquetAsync(IReadOnlyList<ExperimentRun> runs, Stream file, CancellationToken cancellationToken)
     {
-        if (runs.Count == 0)
-        {
-            return;
-        }
-
         var rows = runs.Select(r => r.Fields().ToArray()).ToArray();
         string[] names = [.. rows[0].Select(f => f.Name)];
         var fields = names.Select((name, i) => FieldOf(name, rows.Select(r => r[i].Value))).ToArray();
-        var file = File.Create(path);
-        await using (file.ConfigureAwait(false))
+        var writer = await ParquetWriter.CreateAsync(new ParquetSchema(fields), file, cancellationToken: cancellationToken).ConfigureAwait(false);
+        await using (writer.ConfigureAwait(false))
         {
-            var writer = await ParquetWriter.CreateAsync(new ParquetSchema(fields), file, cancellationToken: cancellationToken).ConfigureAwait(false);
-            await using (writer.ConfigureAwait(false))
+            using var group = writer.CreateRowGroup();
+            for (var i = 0; i < fields.Length; i++)
             {
-                using var group = writer.CreateRowGroup();
-                for (var i = 0; i < fields.Length; i++)
+                var values = rows.Select(r => r[i].Value).ToArray();
+                await (fields[i] switch
                 {
-                    var values = rows.Select(r => r[i].Value).ToArray();
-                    await (fields[i] switch
-                    {
-                        DataField<string> field => group.WriteAsync(field, [.. values.Select(v => (string)v!)]),
-                        DataField<bool> field => group.WriteAsync<bool>(field, values.Select(v => (bool)v!).ToArray().AsMemory(), cancellationToken: cancellationToken),
-                        DataField<long?> field => group.WriteAsync<long>(field, values.Select(v => (long?)v).ToArray().AsMemory(), cancellationToken: cancellationToken),
-                        var field => group.WriteAsync<double>(field, values.Select(v => (double?)v).ToArray().AsMemory(), cancellationToken: cancellationToken),
-                    }).ConfigureAwait(false);
-                }
+                    DataField<string> field => group.WriteAsync(field, [.. values.Select(v => (string)v!)]),
+                    DataField<bool> field => group.WriteAsync<bool>(field, values.Select(v => (bool)v!).ToArray().AsMemory(), cancellationToken: cancellationToken),
+                    DataField<long?> field => group.WriteAsync<long>(field, values.Select(v => (long?)v).ToArray().AsMemory(), cancellationToken: cancellationToken),
+                    var field => group.WriteAsync<double>(field, values.Select(v => (double?)v).ToArray().AsMemory(), cancellationToken: cancellationToken),
+                }).ConfigureAwait(false);
             }
         }
     }

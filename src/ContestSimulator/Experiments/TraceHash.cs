@@ -12,8 +12,15 @@ public static class TraceHash
 
     /// <summary>SHA-256 over functions and requests, in hex: equal for traces with the same functions and requests in the same order.</summary>
     /// <exception cref="TraceFormatException">The trace is malformed.</exception>
-    public static string Of(ITrace trace, CancellationToken cancellationToken = default)
+    public static string Of(ITrace trace, CancellationToken cancellationToken = default) => Of(trace, out _, cancellationToken);
+
+    /// <inheritdoc cref="Of(ITrace, CancellationToken)"/>
+    /// <param name="trace">The trace.</param>
+    /// <param name="requests">How many requests it has.</param>
+    /// <param name="cancellationToken">Ends it early.</param>
+    public static string Of(ITrace trace, out long requests, CancellationToken cancellationToken)
     {
+        requests = 0;
         ArgumentNullException.ThrowIfNull(trace);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var function in trace.Functions)
@@ -31,6 +38,7 @@ public static class TraceHash
         var used = 0;
         foreach (var request in trace.ReadRequests())
         {
+            requests++;
             var record = buffer.AsSpan(used, RecordBytes);
             BinaryPrimitives.WriteInt32LittleEndian(record, request.Function);
             BinaryPrimitives.WriteInt64LittleEndian(record[4..], request.StartUs);

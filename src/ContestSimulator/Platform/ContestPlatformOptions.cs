@@ -45,6 +45,9 @@ public sealed record ContestPlatformOptions
     /// </remarks>
     public Func<string, string, ITrace>? OpenTrace { get; init; }
 
+    /// <summary>Told how long each Assign took that was answered, µs, from any thread; null when nobody wants to know.</summary>
+    public Action<long>? AssignAnswered { get; init; }
+
     /// <summary>The clock of the replay, the slots and the latencies.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 }

@@ -66,6 +66,9 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
     /// <summary>Where the scaler serves gRPC; for whoever starts the scaler after the platform, to be set before the first run.</summary>
     public Uri ScalerAddress { get; set; }
 
+    /// <summary>A page at <c>GET /</c> for browsers; null for none. To be set before <see cref="StartAsync"/>.</summary>
+    public ControlPage? Page { get; set; }
+
     /// <summary>The port of the Platform service, once started.</summary>
     public int PlatformPort { get; private set; }
 
@@ -84,6 +87,17 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         }
     }
 
+    /// <summary>What the platform knows now.</summary>
+    public PlatformReading Read()
+    {
+        var report = Report;
+        lock (_platform.Gate)
+        {
+            var state = _platform.State;
+            return new PlatformReading(_platform.NowUs / 1e6, report, state.DestroyedSlots, state.FunctionCounts);
+        }
+    }
+
     /// <summary>Opens both ports. To be called once.</summary>
     /// <exception cref="ContestPlatformException">A port cannot be opened.</exception>
     public async Task StartAsync(CancellationToken cancellation = default)
@@ -99,12 +113,26 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         _grpc.MapGrpcService<PlatformService>();
         PlatformPort = await ListenAsync(_grpc, _options.PlatformPort, cancellation).ConfigureAwait(false);
 
-        _control = Build(kestrel =>
+        _control = Build(
+            kestrel =>
+            {
+                kestrel.Limits.MaxRequestBodySize = MaxStartBodyBytes;
+                kestrel.Listen(_options.ListenAddress, _options.ControlPort, listen => listen.Protocols = HttpProtocols.Http1);
+            },
+            services =>
+            {
+                services.AddRouting();
+                Page?.AddServices(services);
+            });
+
+        // At / the contest's programs read the result, and browsers, which ask for HTML, get the page.
+        _control.Use((http, next) =>
         {
-            kestrel.Limits.MaxRequestBodySize = MaxStartBodyBytes;
-            kestrel.Listen(_options.ListenAddress, _options.ControlPort, listen => listen.Protocols = HttpProtocols.Http1);
+            http.Response.Headers.Vary = "Accept";
+            return IsResult(http.Request) ? AnswerAsync(http) : next(http);
         });
-        _control.Run(AnswerAsync);
+        Page?.Map(_control);
+        _control.MapFallback("{*path}", AnswerAsync);
         ControlPort = await ListenAsync(_control, _options.ControlPort, cancellation).ConfigureAwait(false);
         LogListening(_log, _options.ListenAddress, PlatformPort, ControlPort);
     }
@@ -303,6 +331,9 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         var addresses = server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
         return new Uri(addresses.Single()).Port;
     }
+
+    private static bool IsResult(HttpRequest request) =>
+        request.Path.Value is "/" or "" && !request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase);
 
     private Task AnswerAsync(HttpContext http)
     {

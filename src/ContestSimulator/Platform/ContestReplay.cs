@@ -175,6 +175,7 @@ public sealed class ContestReplay
                     _sent++;
                     _lastSentUs = sinceFirstUs;
                     _statistics.Sent(_startUs + sinceFirstUs, _platform.NowUs);
+                    _platform.State.AssignSent(_run.Trace.Functions[request.Function].Meta);
                 }
 
                 Interlocked.Increment(ref _underway);
@@ -236,9 +237,17 @@ public sealed class ContestReplay
         {
             return Fail(Misuse.AssignRpcError, $"request \"{id}\" of function \"{function.Meta.Key}\": {error.StatusCode}: {error.Status.Detail}");
         }
+        finally
+        {
+            lock (_platform.Gate)
+            {
+                _platform.State.AssignEnded(function.Meta);
+            }
+        }
 
         var answeredUs = _platform.NowUs;
         var assignUs = answeredUs - sentUs;
+        _options.AssignAnswered?.Invoke(assignUs);
         if (granted.Status != Status.Ok)
         {
             return Fail(

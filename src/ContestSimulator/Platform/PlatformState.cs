@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.Contract;
 using FuncScaler.Scoring;
@@ -20,6 +21,7 @@ public sealed class PlatformState
     private readonly Dictionary<string, SlotEntry> _instances = new(StringComparer.Ordinal);
     private readonly Dictionary<string, SlotEntry> _executing = new(StringComparer.Ordinal);
     private readonly SortedDictionary<Misuse, MisuseCount> _misuses = [];
+    private readonly Dictionary<(string Function, int MemoryMb), Tally> _tallies = [];
     private Dictionary<string, TraceFunction> _functions = new(StringComparer.Ordinal);
     private ScoreLedger _ledger = new();
     private long _nextSlot;
@@ -49,6 +51,15 @@ public sealed class PlatformState
     /// <summary>Slots of this run: those it created and those it found.</summary>
     public long SlotsOfRun => _ledger.SlotsCreated;
 
+    /// <summary>Slots that the scaler gave back since the last <see cref="StartRun"/>.</summary>
+    public long DestroyedSlots { get; private set; }
+
+    /// <summary>
+    /// What is counted of each function that was asked for, or initialised, since the last <see cref="StartRun"/>. Slots that are not
+    /// initialised have no function: they are counted by their memory, under an empty key.
+    /// </summary>
+    public IReadOnlyList<PlatformFunction> FunctionCounts => [.. _tallies.Select(t => t.Value.ToFunction(t.Key.Function, t.Key.MemoryMb))];
+
     /// <summary>What was done wrong since the last <see cref="StartRun"/>, in the order of <see cref="Misuse"/>.</summary>
     public IReadOnlyList<MisuseCount> Misuses => [.. _misuses.Values];
 
@@ -63,6 +74,8 @@ public sealed class PlatformState
         _ledger = new ScoreLedger();
         _misuses.Clear();
         _executing.Clear();
+        _tallies.Clear();
+        DestroyedSlots = 0;
         foreach (var slot in _slots.Values)
         {
             if (slot.Phase == Phase.Destroyed)
@@ -78,6 +91,8 @@ public sealed class PlatformState
 
             slot.Request = null;
             slot.PaidFromUs = nowUs;
+            slot.Tally = TallyOf(slot.Function, slot.MemoryMb);
+            slot.Count(+1);
             _ledger.SlotCreated(nowUs, slot.MemoryMb);
         }
     }
@@ -91,6 +106,8 @@ public sealed class PlatformState
         }
 
         var slot = new SlotEntry($"{_slotIdPrefix}{++_nextSlot}", (int)memoryMb, nowUs);
+        slot.Tally = TallyOf(null, slot.MemoryMb);
+        slot.Count(+1);
         _slots.Add(slot.Id, slot);
         _ledger.SlotCreated(nowUs, slot.MemoryMb);
         return new SlotReply(Status.Ok, null, slot.Id, 0);
@@ -150,9 +167,12 @@ public sealed class PlatformState
                 $"Init of slot \"{slotId}\": it has {slot.MemoryMb} MB, function \"{metaKey}\" needs {function.Meta.MemoryMb} MB");
         }
 
+        slot.Count(-1);
         slot.Phase = Phase.Initialising;
         slot.Instance = instanceId;
         slot.Function = metaKey;
+        slot.Tally = TallyOf(metaKey, slot.MemoryMb);
+        slot.Count(+1);
         _instances.Add(instanceId, slot);
         return new SlotReply(Status.Ok, null, slotId, function.InitDurationUs);
     }
@@ -165,7 +185,10 @@ public sealed class PlatformState
             return new SlotReply(Status.NotFound, $"slot \"{slotId}\" was destroyed while it was initialised", slotId, 0);
         }
 
+        slot.Count(-1);
         slot.Phase = Phase.Initialised;
+        slot.Count(+1);
+        slot.Tally.ColdStart(nowUs - slot.CreatedUs);
         slot.InitialisedUs = nowUs;
         slot.FreeSinceUs = nowUs;
         return new SlotReply(Status.Ok, null, slotId, 0);
@@ -179,7 +202,9 @@ public sealed class PlatformState
             return Refuse(Misuse.DestroyOfUnknownSlot, Status.NotFound, $"DestroySlot of \"{slotId}\": {WhyNotLive(slotId)}");
         }
 
+        slot.Count(-1);
         slot.Phase = Phase.Destroyed;
+        DestroyedSlots++;
         _ledger.SlotDestroyed(slot.PaidFromUs, nowUs, slot.MemoryMb);
         if (slot.Request is { } request)
         {
@@ -241,7 +266,9 @@ public sealed class PlatformState
         }
 
         var check = new GrantCheck(null, slot.CreatedUs, slot.InitialisedUs, slot.FreeSinceUs);
+        slot.Count(-1);
         slot.Request = request.Value;
+        slot.Count(+1);
         slot.FreeSinceUs = nowUs;
         _executing.Add(request.Value, slot);
         return check;
@@ -260,9 +287,26 @@ public sealed class PlatformState
             throw new KeyNotFoundException($"Request \"{request}\" executes nothing.");
         }
 
+        slot.Count(-1);
         slot.Request = null;
+        slot.Count(+1);
+        slot.Tally.Execution(nowUs - slot.FreeSinceUs);
         slot.FreeSinceUs = nowUs;
         return slot.Phase != Phase.Destroyed;
+    }
+
+    /// <summary>A request was sent: it waits until <see cref="AssignEnded"/>.</summary>
+    public void AssignSent(FunctionMeta function)
+    {
+        ArgumentNullException.ThrowIfNull(function);
+        TallyOf(function.Key.Value, function.MemoryMb).Sent();
+    }
+
+    /// <summary>The Assign of a request that was sent in this run was answered, or has failed.</summary>
+    public void AssignEnded(FunctionMeta function)
+    {
+        ArgumentNullException.ThrowIfNull(function);
+        TallyOf(function.Key.Value, function.MemoryMb).Answered();
     }
 
     /// <inheritdoc cref="ScoreLedger.RequestServed(long, int, long, long)"/>
@@ -301,6 +345,48 @@ public sealed class PlatformState
         : slot.Phase == Phase.Destroyed ? "it was destroyed before"
         : "its creation has not ended";
 
+    private Tally TallyOf(string? function, int memoryMb)
+    {
+        ref var tally = ref CollectionsMarshal.GetValueRefOrAddDefault(_tallies, (function ?? string.Empty, memoryMb), out _);
+        return tally ??= new Tally();
+    }
+
+    /// <summary>The counts of a function.</summary>
+    private sealed class Tally
+    {
+        private long _arrivals;
+        private long _executions;
+        private long _executionUs;
+        private long _coldStarts;
+        private long _coldStartUs;
+        private int _waiting;
+
+        public int InFlight { get; set; }
+
+        public int Idle { get; set; }
+
+        public int Busy { get; set; }
+
+        public void Sent() => (_arrivals, _waiting) = (_arrivals + 1, _waiting + 1);
+
+        public void Answered() => _waiting--;
+
+        public void Execution(long us) => (_executions, _executionUs) = (_executions + 1, _executionUs + us);
+
+        public void ColdStart(long us) => (_coldStarts, _coldStartUs) = (_coldStarts + 1, _coldStartUs + us);
+
+        public PlatformFunction ToFunction(string key, int memoryMb) => new(
+            key,
+            memoryMb,
+            _arrivals,
+            Busy,
+            Idle,
+            InFlight,
+            _waiting,
+            _executions == 0 ? 0 : _executionUs / 1e3 / _executions,
+            _coldStarts == 0 ? 0 : _coldStartUs / 1e3 / _coldStarts);
+    }
+
     private sealed class SlotEntry(string id, int memoryMb, long createdUs)
     {
         public string Id { get; } = id;
@@ -322,6 +408,20 @@ public sealed class PlatformState
         public long FreeSinceUs { get; set; }
 
         public string? Request { get; set; }
+
+        public Tally Tally { get; set; } = new();
+
+        /// <summary>Counts it, or no longer, where it stands.</summary>
+        public void Count(int by)
+        {
+            switch (Phase, Request)
+            {
+                case (Phase.Destroyed, _): break;
+                case (Phase.Initialised, null): Tally.Idle += by; break;
+                case (Phase.Initialised, _): Tally.Busy += by; break;
+                default: Tally.InFlight += by; break;
+            }
+        }
     }
 }
 
@@ -338,3 +438,16 @@ public readonly record struct SlotReply(Status Status, string? Error, string? Sl
 /// <param name="InitialisedUs">When the Init of the instance ended, µs.</param>
 /// <param name="FreeSinceUs">Since when the instance was free, µs: the end of its Init or of the execution before.</param>
 public readonly record struct GrantCheck(Misuse? Failure, long CreatedUs, long InitialisedUs, long FreeSinceUs);
+
+/// <summary>What the platform counts of a function in a run.</summary>
+/// <param name="Key">Its key; empty for slots that are not initialised, which have none.</param>
+/// <param name="MemoryMb">Memory of each slot, MB.</param>
+/// <param name="Arrivals">Requests sent.</param>
+/// <param name="Busy">Instances that execute a request.</param>
+/// <param name="Idle">Instances that are initialised and free.</param>
+/// <param name="InFlight">Slots that are being created or initialised, or are neither yet.</param>
+/// <param name="Waiting">Requests whose Assign is not answered.</param>
+/// <param name="MeanDurationMs">Mean execution, ms; 0 where none has ended.</param>
+/// <param name="MeanColdStartMs">Mean time from the CreateSlot of an instance to the end of its Init, ms; 0 where none has ended.</param>
+public readonly record struct PlatformFunction(
+    string Key, int MemoryMb, long Arrivals, int Busy, int Idle, int InFlight, int Waiting, double MeanDurationMs, double MeanColdStartMs);

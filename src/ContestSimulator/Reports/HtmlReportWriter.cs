@@ -22,6 +22,8 @@ public static class HtmlReportWriter
         WriteSummary(html, report, ranked);
         WriteScores(html, report, ranked);
         WriteFigures(html, report, ranked);
+        WriteOverTime(html, ranked);
+        WriteWaits(html, ranked);
         if (report.Sweep.Count > 0)
         {
             WritePareto(html, report.Sweep);
@@ -102,16 +104,30 @@ public static class HtmlReportWriter
         if (ranked is [var any, ..])
         {
             html.Write(
-                $"""<div><dt>Functions</dt><dd>{any.Functions.Count:#,0}</dd></div><div><dt>Length</dt><dd>{Duration(any.EndUs)}</dd></div>""");
+                $"""<div><dt>Functions</dt><dd>{any.Functions.Count:#,0}</dd></div><div><dt>Last request ended after</dt><dd>{Duration(any.EndUs)}</dd></div>""");
         }
 
         html.Write(
             $"""
-            <div><dt>Generated</dt><dd>{report.GeneratedAt.ToUniversalTime():yyyy-MM-dd HH:mm} UTC</dd></div></dl>
+            <div><dt>Version</dt><dd>{report.Version}</dd></div>
+            """);
+        foreach (var (name, value) in report.Settings)
+        {
+            html.Write($"""<div><dt>{name}</dt><dd>{value}</dd></div>""");
+        }
+
+        html.Write(
+            $"""
+            </dl>
             <p class="options"><code>{report.Options}</code></p>
-            </header>
 
             """);
+        if (report.Document is { } document)
+        {
+            html.Write($"""<p class="download"><a download="result.json" href="data:application/json;base64,{Convert.ToBase64String(Encoding.UTF8.GetBytes(document))}">Save the figures as JSON</a></p>""");
+        }
+
+        html.Raw("</header>\n");
     }
 
     private static void WriteScores(HtmlWriter html, SimulationReport report, VirtualResult[] ranked)
@@ -121,7 +137,7 @@ public static class HtmlReportWriter
             <section aria-labelledby="scores">
             <h2 id="scores">Scores</h2>
             <p>The score is the sum of two halves of 50: how much of the memory paid for was execution, and how much of the callers’ time was.</p>
-            <p class="legend"><span class="item"><span class="key resource"></span>resource</span> <span class="item"><span class="key latency"></span>latency</span>
+            <p class="legend"><span class="item"><span class="key resource"></span>resource score</span> <span class="item"><span class="key latency"></span>latency score</span>
             """);
         if (report.Bound is not null)
         {
@@ -153,7 +169,7 @@ public static class HtmlReportWriter
     {
         html.Write(
             $"""
-            <li class="{rowClass ?? "row"}"><span class="name"><bdi>{name}</bdi></span><svg class="bar" role="img"><title>{name}: {score:0.0} of 100, resource {resource:0.0} of 50, latency {latency:0.0} of 50</title>
+            <li class="{rowClass ?? "row"}"><span class="name"><bdi>{name}</bdi></span><svg class="bar" role="img"><title>{name}: {score:0.0} of 100, resource score {resource:0.0} of 50, latency score {latency:0.0} of 50</title>
             """);
         foreach (var tick in (int[])[0, 25, 50, 75, 100])
         {
@@ -177,7 +193,7 @@ public static class HtmlReportWriter
         html.Raw(
             """
             <p class="caption" id="figures">Figures of the policies. The times in ms are what a caller waits for Assign and Idle together.</p>
-            <div class="scroll" role="region" aria-labelledby="figures" tabindex="0"><table class="sortable" aria-labelledby="figures">
+            <div class="scroll" role="region" aria-labelledby="figures" tabindex="0"><table class="sortable figures" aria-labelledby="figures">
             <thead><tr><th scope="col">policy</th>
             """);
         var measures = Measures.All(report.Prices);
@@ -222,13 +238,58 @@ public static class HtmlReportWriter
         html.Raw("</section>\n");
     }
 
+    private static void WriteOverTime(HtmlWriter html, VirtualResult[] ranked)
+    {
+        if (ranked.All(r => r.Scores.Count < 2))
+        {
+            return;
+        }
+
+        html.Write($"""
+            <section aria-labelledby="over-time">
+            <h2 id="over-time">Score over time</h2>
+            <p>What each run would have scored had it ended then. It ends with the tail, in which nothing executes.{Which(ranked)}</p>
+
+            """);
+        var hours = ranked[0].Scores[^1].AtUs > 2 * 3_600_000_000L;
+        new LineChart("Score over time", hours ? "hours since the first request" : "seconds since the first request", Logarithmic: false).Write(
+            html, [.. Drawn(ranked).Select(r => (r.Policy, (IReadOnlyList<(double, double)>)[.. r.Scores.Select(s => (s.AtUs / (hours ? 3.6e9 : 1e6), s.Score.Total))]))], "over-time", upTo: null);
+        html.Raw("</section>\n");
+    }
+
+    private static void WriteWaits(HtmlWriter html, VirtualResult[] ranked)
+    {
+        if (ranked.All(r => r.ScheduleTimes.Count == 0))
+        {
+            return;
+        }
+
+        // A logarithmic axis has no zero: what waits less than a tenth of a millisecond stands there.
+        html.Write($"""
+            <section aria-labelledby="waits">
+            <h2 id="waits">Waits</h2>
+            <p>The share of requests that wait no longer, in Assign and Idle together. Upper left is better.{Which(ranked)}</p>
+            <p class="unit">requests, %</p>
+
+            """);
+        double[] shares = [.. Enumerable.Range(0, 100).Select(i => i / 100.0), 0.995, 0.999, 1];
+        new LineChart("Distribution of waits", "wait, ms", Logarithmic: true).Write(
+            html, [.. Drawn(ranked).Select(r => (r.Policy, (IReadOnlyList<(double, double)>)[.. shares.Select(s => (Math.Max(0.1, r.ScheduleTimes.PercentileMs(s)), 100 * s))]))], "waits", upTo: 100);
+        html.Raw("</section>\n");
+    }
+
+    private static IEnumerable<VirtualResult> Drawn(VirtualResult[] ranked) => ranked.Take(LineChart.MostLines);
+
+    private static string Which(VirtualResult[] ranked) => ranked.Length > LineChart.MostLines ? FormattableString.Invariant($" The best {LineChart.MostLines} of {ranked.Length} policies are drawn.") : "";
+
     private static void WritePareto(HtmlWriter html, IReadOnlyList<SweepPoint> points)
     {
-        html.Raw(
-            """
+        var byWait = ParetoChart.IsByWait(points);
+        html.Write(
+            $"""
             <section aria-labelledby="pareto">
-            <h2 id="pareto">Cold starts against wasted memory</h2>
-            <p>Three quarters of the functions have at most this share of cold starts; wasted memory is what was paid and did not execute, relative to keeping every instance for 10 minutes. Lower left is better.</p>
+            <h2 id="pareto">{(byWait ? "Mean wait" : "Cold starts")} against wasted memory</h2>
+            <p>{(byWait ? "Three quarters of the functions have the same share of cold starts in every run, so the mean wait stands across" : "Three quarters of the functions have at most this share of cold starts")}; wasted memory is what was paid and did not execute, relative to keeping every instance for 10 minutes. Lower left is better.</p>
             <p class="legend">
             """);
         foreach (var family in points.Where(ParetoChart.IsDrawn).Select(p => p.Family).Distinct().Order())
@@ -239,6 +300,7 @@ public static class HtmlReportWriter
 
         html.Raw(
             """
+            <span class="item"><svg class="key" viewBox="0 0 16 16" aria-hidden="true"><line class="front" x1="0" x2="16" y1="8" y2="8"/></svg>Pareto front: no run is better by both</span>
             </p>
             <p class="unit">wasted memory, % of a 10-minute keep-alive</p>
             <div class="wide">
@@ -251,13 +313,13 @@ public static class HtmlReportWriter
             </div>
             <details><summary>Figures of the plot</summary>
             <div class="scroll" role="region" aria-label="Figures of the plot" tabindex="0"><table class="sortable">
-            <thead><tr><th scope="col">Run</th><th scope="col">Family</th><th scope="col">p75 cold-start share, %</th><th scope="col">Wasted memory, %</th></tr></thead>
+            <thead><tr><th scope="col">Run</th><th scope="col">Family</th><th scope="col">p75 cold-start share, %</th><th scope="col">Mean wait, ms</th><th scope="col">Wasted memory, %</th></tr></thead>
             <tbody>
 
             """);
         foreach (var point in points)
         {
-            html.Write($"""<tr><th scope="row"><bdi>{point.Label}</bdi></th><td class="text">{ParetoChart.Name(point.Family)}</td><td>{point.P75ColdShare * 100:0.00}</td><td>{point.WastedMemoryRelative * 100:#,0.0}</td></tr>""");
+            html.Write($"""<tr><th scope="row"><bdi>{point.Label}</bdi></th><td class="text">{ParetoChart.Name(point.Family)}</td><td>{point.P75ColdShare * 100:0.00}</td><td>{point.MeanWaitMs:#,0.0}</td><td>{point.WastedMemoryRelative * 100:#,0.0}</td></tr>""");
             html.Raw("\n");
         }
 
@@ -328,7 +390,7 @@ public static class HtmlReportWriter
             $"""
             <p class="caption" id="f{index}">Functions with <bdi>{result.Policy}</bdi>, the busiest first{(named < busiest.Length ? $": {named} of {busiest.Length}" : "")}</p>
             <div class="scroll" role="region" aria-labelledby="f{index}" tabindex="0"><table class="sortable filterable" aria-labelledby="f{index}">
-            <thead><tr><th scope="col">Function</th><th scope="col">Memory, MB</th><th scope="col">Requests</th><th scope="col">Cold starts</th><th scope="col">Cold starts, %</th><th scope="col">Waited, s</th><th scope="col">Executed, GB·s</th><th scope="col">Paid, GB·s</th><th scope="col">Use, %</th><th scope="col">Peak slots</th></tr></thead>
+            <thead><tr><th scope="col">Function</th><th scope="col">Memory, MB</th><th scope="col">Requests</th><th scope="col">Cold starts</th><th scope="col">Cold starts, %</th><th scope="col">Wait, s</th><th scope="col">Execution, GB·s</th><th scope="col">Slot, GB·s</th><th scope="col">Use, %</th><th scope="col">Peak instances</th></tr></thead>
             <tbody>
 
             """);

@@ -116,23 +116,23 @@ public static class Measures
 
         measures.AddRange(
         [
-            new("resourceScore", "resource part", MeasureForm.Points, true, r => r.Score.ResourceScore, Alone(b => b.ResourceScore)),
-            new("latencyScore", "cold-start part", MeasureForm.Points, true, r => r.Score.LatencyScore, Alone(b => b.LatencyScore)),
+            new("resourceScore", "resource score", MeasureForm.Points, true, r => r.Score.ResourceScore, Alone(b => b.ResourceScore)),
+            new("latencyScore", "latency score", MeasureForm.Points, true, r => r.Score.LatencyScore, Alone(b => b.LatencyScore)),
             Rum("rum", "RUM s", RumGbs),
             Rum("rumWait4", "RUM s, waits x 4", 4 * RumGbs),
             Rum("rumMemory4", "RUM s, memory x 4", RumGbs / 4),
             new("coldStartShare", "cold starts", MeasureForm.Share, false, r => r.ColdStartShare, NotBounded),
             new("waitedShare", "waited", MeasureForm.Share, false, r => r.WaitedShare, NotBounded),
-            new("scheduleMeanMs", "mean ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.MeanMs, NotBounded),
-            new("scheduleP50Ms", "p50 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.5), NotBounded),
-            new("scheduleP95Ms", "p95 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.95), NotBounded),
-            new("scheduleP99Ms", "p99 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.99), NotBounded),
-            new("waitSeconds", "waits s", MeasureForm.Amount, false, r => r.WaitSeconds, NotBounded),
-            new("slotGbSeconds", "paid GB·s", MeasureForm.Amount, false, r => r.Score.SlotGbSeconds, Alone(b => b.SlotGbSeconds)),
-            new("executionGbSeconds", "executed GB·s", MeasureForm.Amount, true, r => r.Score.ExecutionGbSeconds, Alone(b => b.ExecutionGbSeconds)),
+            new("scheduleMeanMs", "schedule mean ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.MeanMs, NotBounded),
+            new("scheduleP50Ms", "schedule p50 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.5), NotBounded),
+            new("scheduleP95Ms", "schedule p95 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.95), NotBounded),
+            new("scheduleP99Ms", "schedule p99 ms", MeasureForm.Milliseconds, false, r => r.ScheduleTimes.PercentileMs(0.99), NotBounded),
+            new("waitSeconds", "wait s", MeasureForm.Amount, false, r => r.WaitSeconds, NotBounded),
+            new("slotGbSeconds", "slot GB·s", MeasureForm.Amount, false, r => r.Score.SlotGbSeconds, Alone(b => b.SlotGbSeconds)),
+            new("executionGbSeconds", "execution GB·s", MeasureForm.Amount, true, r => r.Score.ExecutionGbSeconds, Alone(b => b.ExecutionGbSeconds)),
             new("wastedGbSeconds", "wasted GB·s", MeasureForm.Amount, false, r => r.WastedGbSeconds, Alone(b => b.SlotGbSeconds - b.ExecutionGbSeconds)),
             new("creates", "creates", MeasureForm.Whole, false, r => r.SlotsCreated, NotBounded),
-            new("peakInstances", "peak", MeasureForm.Whole, false, r => r.PeakInstances, NotBounded),
+            new("peakInstances", "peak instances", MeasureForm.Whole, false, r => r.PeakInstances, NotBounded),
         ]);
         return measures;
 

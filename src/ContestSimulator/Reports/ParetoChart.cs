@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace FuncScaler.ContestSimulator.Reports;
 
 /// <summary>The scatter of cold starts against wasted memory, as SVG of a given size: one for wide windows, one for phones.</summary>
@@ -18,18 +20,23 @@ internal static class ParetoChart
         var right = plot.X + plot.Width;
         var bottom = plot.Y + plot.Height;
         SweepPoint[] drawn = [.. points.Where(IsDrawn)];
-        var (low, high) = drawn.Length == 0 ? (0, 1) : (drawn.Min(p => p.P75ColdShare), drawn.Max(p => p.P75ColdShare));
-        var margin = Math.Max(0.005, (high - low) * 0.06);
-        var xAxis = Axis.Around(100 * Math.Max(0, low - margin), 100 * Math.Min(1, high + margin), width > 500 ? 8 : 4);
+        var byWait = IsByWait(points);
+        // Waits differ by powers of ten: policies that create for every request would crowd all others into a corner.
+        double Across(SweepPoint point) => byWait ? Math.Log10(Math.Max(0.1, point.MeanWaitMs)) : 100 * point.P75ColdShare;
+        var (low, high) = drawn.Length == 0 ? (0, 1) : (drawn.Min(Across), drawn.Max(Across));
+        var margin = Math.Max(0.5, (high - low) * 0.06);
+        var xAxis = byWait
+            ? new Axis(Math.Floor(low), Math.Max(Math.Floor(low) + 1, high + 0.05), 1)
+            : Axis.Around(Math.Max(0, low - margin), Math.Min(100, high + margin), width > 500 ? 8 : 4);
         var yAxis = Axis.Around(0, drawn.Length == 0 ? 100 : Math.Max(110, 104 * drawn.Max(p => p.WastedMemoryRelative)), 6);
-        double X(SweepPoint point) => xAxis.Place(100 * point.P75ColdShare, plot.X, right);
+        double X(SweepPoint point) => xAxis.Place(Across(point), plot.X, right);
         double Y(double relative) => yAxis.Place(100 * relative, bottom, plot.Y);
 
         html.Write(
             $"""
             <svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{id}-t {id}-d">
-            <title id="{id}-t">Cold starts against wasted memory</title>
-            <desc id="{id}-d">Scatter of {drawn.Length} runs. Across: the 75th percentile over functions of the share of cold starts, percent. Up: wasted memory, percent of a 10-minute keep-alive. Lower left is better. The figures are in the table below the chart.</desc>
+            <title id="{id}-t">{(byWait ? "Mean wait" : "Cold starts")} against wasted memory</title>
+            <desc id="{id}-d">Scatter of {drawn.Length} runs. Across: {(byWait ? "the mean wait, ms" : "the 75th percentile over functions of the share of cold starts, percent")}. Up: wasted memory, percent of a 10-minute keep-alive. Lower left is better. The figures are in the table below the chart.</desc>
             <g class="grid">
 
             """);
@@ -47,7 +54,7 @@ internal static class ParetoChart
         foreach (var tick in xAxis.Ticks())
         {
             var x = xAxis.Place(tick, plot.X, right);
-            html.Write($"""<line x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 4}"/><text x="{x}" y="{bottom + 18}" text-anchor="middle">{xAxis.Label(tick)}</text>""");
+            html.Write($"""<line x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 4}"/><text x="{x}" y="{bottom + 18}" text-anchor="middle">{(byWait ? Math.Pow(10, tick).ToString("#,0.#", CultureInfo.InvariantCulture) : xAxis.Label(tick))}</text>""");
         }
 
         var placer = new LabelPlacer(new Box(plot.X + 2, plot.Y, plot.Width + 12, plot.Height + 3), FontSize);
@@ -68,7 +75,7 @@ internal static class ParetoChart
             </g>
             <line class="axis" x1="{plot.X}" x2="{right}" y1="{bottom}" y2="{bottom}"/>
             <line class="reference" x1="{plot.X}" x2="{right}" y1="{Y(1)}" y2="{Y(1)}"/>
-            <text class="axis-title" x="{right}" y="{height - 8}" text-anchor="end">p75 of functions’ cold-start share, %</text>
+            <text class="axis-title" x="{right}" y="{height - 8}" text-anchor="end">{(byWait ? "mean wait, ms" : "p75 of functions’ cold-start share, %")}</text>
 
             """);
         placer.Avoid(plot.X, Y(1), right, Y(1));
@@ -83,6 +90,17 @@ internal static class ParetoChart
         {
             placer.Block(Box.At(X(point), Y(point.WastedMemoryRelative), Radius));
         }
+
+        html.Write($"""<polyline class="front" points=""");
+        html.Raw("\"");
+        foreach (var point in drawn.Where(p => !drawn.Any(other => IsBetter(other, p))).OrderBy(Across).ThenByDescending(p => p.WastedMemoryRelative))
+        {
+            html.Write($"{X(point)},{Y(point.WastedMemoryRelative)} ");
+        }
+
+        html.Raw("\"/>\n");
+        bool IsBetter(SweepPoint one, SweepPoint than) => Across(one) <= Across(than) && one.WastedMemoryRelative <= than.WastedMemoryRelative
+            && (Across(one) < Across(than) || one.WastedMemoryRelative < than.WastedMemoryRelative);
 
         foreach (var family in drawn.Where(p => p.Family != SweepFamily.Policy).GroupBy(p => p.Family).OrderBy(g => g.Key))
         {
@@ -118,6 +136,16 @@ internal static class ParetoChart
         }
 
         html.Raw("</svg>\n");
+    }
+
+    /// <summary>
+    /// Whether the horizontal axis is the mean wait: where functions are so rare, or so busy, that the cold-start shares of all runs are alike, they
+    /// would stand above each other.
+    /// </summary>
+    public static bool IsByWait(IReadOnlyList<SweepPoint> points)
+    {
+        double[] shares = [.. points.Where(IsDrawn).Select(p => p.P75ColdShare)];
+        return shares.Length > 1 && shares.Max() - shares.Min() < 0.0005;
     }
 
     public static bool IsDrawn(SweepPoint point) => double.IsFinite(point.P75ColdShare) && double.IsFinite(point.WastedMemoryRelative);
@@ -176,7 +204,7 @@ internal static class ParetoChart
             }
         }
 
-        html.Write($"""<g transform="translate({x} {y})"><title>{Name(point.Family)}, {point.Label}: p75 cold-start share {point.P75ColdShare * 100:0.0} %, wasted memory {point.WastedMemoryRelative * 100:#,0} %</title>""");
+        html.Write($"""<g transform="translate({x} {y})"><title>{Name(point.Family)}, {point.Label}: p75 cold-start share {point.P75ColdShare * 100:0.0} %, mean wait {point.MeanWaitMs:#,0.0} ms, wasted memory {point.WastedMemoryRelative * 100:#,0} %</title>""");
         html.Raw(Mark(point.Family));
         html.Raw("</g>");
         if (place is { } box)

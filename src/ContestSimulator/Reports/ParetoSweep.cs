@@ -24,7 +24,10 @@ public static class ParetoSweep
         return
         [
             .. runs.Select(run => new SweepPoint(
-                run.Family, run.Label, P75ColdShare(run.Result), Relative(run.Result.WastedGbSeconds, reference.WastedGbSeconds))),
+                run.Family, run.Label, P75ColdShare(run.Result), Relative(run.Result.WastedGbSeconds, reference.WastedGbSeconds))
+            {
+                MeanWaitMs = run.Result.ScheduleTimes.MeanMs,
+            }),
         ];
     }
 

@@ -14,8 +14,14 @@ public sealed record SimulationReport
     /// <summary>What was simulated with which options, as the reader would type it.</summary>
     public required string Options { get; init; }
 
-    /// <summary>When the report was made.</summary>
-    public required DateTimeOffset GeneratedAt { get; init; }
+    /// <summary>What else decides the figures, by name: the seed, the tail, the price and so on, those that were not typed too.</summary>
+    public IReadOnlyList<(string Name, string Value)> Settings { get; init; } = [];
+
+    /// <summary>The version and the commit that have made it. There is no time in it: the same input gives the same bytes.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>The same figures as a JSON document, to be saved from the page; null for none.</summary>
+    public string? Document { get; init; }
 
     /// <summary>One result per policy, of the same trace.</summary>
     public required IReadOnlyList<VirtualResult> Results { get; init; }
@@ -51,4 +57,8 @@ public enum SweepFamily
 /// <param name="Label">What stands beside the point, for example "10 min"; short.</param>
 /// <param name="P75ColdShare">The cold-start share that three quarters of the functions do not exceed, 0 to 1.</param>
 /// <param name="WastedMemoryRelative">Wasted memory relative to a keep-alive of 10 minutes, whose own is 1.</param>
-public readonly record struct SweepPoint(SweepFamily Family, string Label, double P75ColdShare, double WastedMemoryRelative);
+public readonly record struct SweepPoint(SweepFamily Family, string Label, double P75ColdShare, double WastedMemoryRelative)
+{
+    /// <summary>What a caller waits in Assign and Idle together, the mean, ms.</summary>
+    public double MeanWaitMs { get; init; }
+}

@@ -63,26 +63,38 @@ public static class VHiveTraceWriter
         }
 
         string[] hashes = [.. trace.Functions.Select(f => Hash(f.Meta.Key.Value))];
-        Write(folder, InvocationsFile, "HashOwner,HashApp,HashFunction,Trigger," + string.Join(',', Enumerable.Range(1, minutes)), i =>
-            counts[i] is { } c ? $"{hashes[i]},{hashes[i]},{hashes[i]},http,{string.Join(',', c.Take(minutes))}" : null);
-        Write(
-            folder,
-            DurationsFile,
-            "HashOwner,HashApp,HashFunction,Average,Count,Minimum,Maximum," + string.Join(',', DurationShares.Select(s => $"percentile_Average_{100 * s:0}")),
-            i => durationsUs[i] is { } d ? Durations(hashes[i], d) : null);
-        Write(
-            folder,
-            MemoryFile,
-            "HashOwner,HashApp,HashFunction,SampleCount,AverageAllocatedMb," + string.Join(',', MemoryPercentiles.Select(p => "AverageAllocatedMb_pct" + p)),
-            i => durationsUs[i] is { } d
-                ? $"{hashes[i]},{hashes[i]},{hashes[i]},{d.Count},{string.Join(',', Enumerable.Repeat(trace.Functions[i].Meta.MemoryMb, 1 + MemoryPercentiles.Length))}"
-                : null);
-        foreach (var file in files)
+        try
         {
-            File.Move(Path.Combine(folder, file + ".part"), Path.Combine(folder, file), overwrite: true);
+            WriteFiles();
+        }
+        finally
+        {
+            Array.ForEach(files, file => File.Delete(Path.Combine(folder, file + ".part")));
         }
 
         return requests;
+
+        void WriteFiles()
+        {
+            Write(folder, InvocationsFile, "HashOwner,HashApp,HashFunction,Trigger," + string.Join(',', Enumerable.Range(1, minutes)), i =>
+                counts[i] is { } c ? $"{hashes[i]},{hashes[i]},{hashes[i]},http,{string.Join(',', c.Take(minutes))}" : null);
+            Write(
+                folder,
+                DurationsFile,
+                "HashOwner,HashApp,HashFunction,Average,Count,Minimum,Maximum," + string.Join(',', DurationShares.Select(s => $"percentile_Average_{100 * s:0}")),
+                i => durationsUs[i] is { } d ? Durations(hashes[i], d) : null);
+            Write(
+                folder,
+                MemoryFile,
+                "HashOwner,HashApp,HashFunction,SampleCount,AverageAllocatedMb," + string.Join(',', MemoryPercentiles.Select(p => "AverageAllocatedMb_pct" + p)),
+                i => durationsUs[i] is { } d
+                    ? $"{hashes[i]},{hashes[i]},{hashes[i]},{d.Count},{string.Join(',', Enumerable.Repeat(trace.Functions[i].Meta.MemoryMb, 1 + MemoryPercentiles.Length))}"
+                    : null);
+            foreach (var file in files)
+            {
+                File.Move(Path.Combine(folder, file + ".part"), Path.Combine(folder, file), overwrite: true);
+            }
+        }
 
         void Write(string into, string name, string header, Func<int, string?> row)
         {

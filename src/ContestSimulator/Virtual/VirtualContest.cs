@@ -20,6 +20,12 @@ public static class VirtualContest
 
     private const int WindowRequests = 1 << 15;
 
+    /// <summary>How often the score is taken while a run is recorded, in requests, at most.</summary>
+    private const int RecordedRequests = 1 << 8;
+
+    /// <summary>The most points of <see cref="VirtualResult.Scores"/>.</summary>
+    public const int MostScores = 400;
+
     /// <summary>Plays the whole trace and its tail.</summary>
     /// <param name="trace">What arrives.</param>
     /// <param name="policy">How it is served.</param>
@@ -55,15 +61,27 @@ public static class VirtualContest
         long played = 0;
         var inWindow = 0;
         long? originUs = null;
+        var scores = new List<(long AtUs, Score Score)>();
+        var (window, betweenUs) = (options.RecordSeries ? RecordedRequests : WindowRequests, 0L);
         foreach (var request in trace.ReadRequests())
         {
             originUs ??= request.StartUs;
             var shifted = request with { StartUs = request.StartUs - originUs.Value };
-            if (inWindow == WindowRequests)
+            if (inWindow == window)
             {
                 // Up to, not into, the time of the next arrival: it may be one of several at the same time.
                 RunAll(shards, parallel, shifted.StartUs - 1, onlyWhileActive: false);
                 peak.Take(shards);
+                if (options.RecordSeries && (scores.Count == 0 || shifted.StartUs - 1 >= scores[^1].AtUs + betweenUs))
+                {
+                    scores.Add((shifted.StartUs - 1, Sum(shards).ScoreAt(shifted.StartUs - 1)));
+                    if (scores.Count == MostScores)
+                    {
+                        scores = [.. scores.Where((_, i) => i % 2 == 1)];
+                        betweenUs = scores[^1].AtUs / (MostScores / 2);
+                    }
+                }
+
                 played += inWindow;
                 inWindow = 0;
                 progress?.Report(played);
@@ -85,7 +103,8 @@ public static class VirtualContest
         inspected?.Inspect(Math.Min(endUs + options.TailUs, options.Inspection!.AtUs ?? long.MaxValue));
         peak.Take(shards);
         progress?.Report(played + inWindow);
-        return Summarise(trace, NameOf(policy, options.Workers), shards, endUs, endUs + options.TailUs, peak.Peak, watch.Elapsed);
+        var result = Summarise(trace, NameOf(policy, options.Workers), shards, endUs, endUs + options.TailUs, peak.Peak, watch.Elapsed);
+        return options.RecordSeries ? result with { Scores = [.. scores, (endUs + options.TailUs, result.Score)] } : result;
     }
 
     /// <summary>What a run is called in tables and documents: the policy, with the number of workers behind an @ where there are such.</summary>
@@ -128,15 +147,14 @@ public static class VirtualContest
         long peak,
         TimeSpan elapsed)
     {
-        var ledger = new ScoreLedger();
         var times = new LatencyHistogram();
         foreach (var shard in shards)
         {
             shard.Close(billedToUs);
-            ledger.Add(shard.Ledger);
             times.Add(shard.ScheduleTimes);
         }
 
+        var ledger = Sum(shards);
         var functions = new FunctionOutcome[trace.Functions.Count];
         for (var i = 0; i < functions.Length; i++)
         {
@@ -168,6 +186,17 @@ public static class VirtualContest
             EndUs = endUs,
             Elapsed = elapsed,
         };
+    }
+
+    private static ScoreLedger Sum(VirtualShard[] shards)
+    {
+        var sum = new ScoreLedger();
+        foreach (var shard in shards)
+        {
+            sum.Add(shard.Ledger);
+        }
+
+        return sum;
     }
 
     private static InstanceSeries[] Series(FunctionOutcome[] functions, VirtualShard[] shards, long endUs) =>

@@ -35,6 +35,12 @@ public sealed record VirtualResult
     /// </summary>
     public IReadOnlyList<InstanceSeries> Series { get; init; } = [];
 
+    /// <summary>
+    /// The score up to now and then, µs since the first request arrived, at most <see cref="VirtualContest.MostScores"/> times; empty unless
+    /// <see cref="VirtualOptions.RecordSeries"/>.
+    /// </summary>
+    public IReadOnlyList<(long AtUs, Score Score)> Scores { get; init; } = [];
+
     /// <summary>What workers and ledgers have sent each other; null where one scaler served.</summary>
     public WorkerTraffic? Traffic { get; init; }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FuncScaler.ContestSimulator;
 using FuncScaler.ContestSimulator.Nodes;
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
@@ -32,7 +33,7 @@ internal static class ContestCommand
         var scaler = CommonOptions.Address("--scaler", "Score the scaler at this address instead of our own");
         var port = CommonOptions.Port("--port", "With --scaler: the port of the Platform service it calls", 50051);
         var output = CommonOptions.Path("--out", "Write result_<data set>.json into this folder", "DIR");
-        var watch = new Option<bool>("--watch") { Description = "Serve a dashboard of each run while it lasts, and print where on standard error" };
+        var watch = new Option<bool>("--watch") { Description = "Serve a dashboard of each run while it lasts, and print where on standard error; with --scaler it shows what the platform sees" };
         var json = new Option<bool>("--json") { Description = "Print the results as one JSON array, and nothing else, on standard output" };
         var edition = NodeServing.Play();
         var load = new Option<string>("--load") { Description = $"With --edition 2020: what is played: {string.Join(", ", NodePresets.Names)}", HelpName = "LOAD", DefaultValueFactory = _ => NodePresets.Mixed };
@@ -74,18 +75,13 @@ internal static class ContestCommand
                 return 0;
             }
 
-            var chosen = trace.Choose(parsed, PresetSeconds);
+            var chosen = trace.Choose(parsed, cancellationToken, PresetSeconds);
             var runs = chosen is null
                 ? MakeDemo(parsed.GetValue(trace.Seed))
                 : [new ContestRun(chosen.Name, chosen.Trace, PathOf(chosen, "requests"), PathOf(chosen, "metas"))];
             if (scalerAddress is not null && runs.Count > 1)
             {
                 throw new CommandException(CommandException.BadUsage, "--scaler needs one trace: give --data or --preset.");
-            }
-
-            if (scalerAddress is not null && parsed.GetValue(watch))
-            {
-                throw new CommandException(CommandException.BadUsage, "--watch shows our own scaler, and --scaler names another: leave one out.");
             }
 
             var tailSeconds = parsed.GetValue(tail) ?? (chosen?.Folder is not null ? OfficialTailSeconds : DemoTailSeconds);
@@ -102,7 +98,7 @@ internal static class ContestCommand
             {
                 if (scalerAddress is not null)
                 {
-                    jobs.Add(new(run, tailSeconds, (progress, token) => RunPlatformAsync(run, scalerAddress, parsed.GetValue(port), tailSeconds, progress, token)));
+                    jobs.Add(new(run, tailSeconds, (progress, token) => RunPlatformAsync(run, scalerAddress, parsed.GetValue(port), tailSeconds, parsed.GetValue(watch), progress, token)));
                     continue;
                 }
 
@@ -110,7 +106,7 @@ internal static class ContestCommand
                     .ConfigureAwait(false);
                 if (own.Dashboard is { } dashboard)
                 {
-                    await Console.Error.WriteLineAsync($"{run.Id}: watch it at {dashboard}").ConfigureAwait(false);
+                    SayWhere(run, dashboard);
                 }
 
                 jobs.Add(new(run, tailSeconds, (progress, token) => RunAsync(own, run, progress, token)));
@@ -122,8 +118,7 @@ internal static class ContestCommand
                 // A run that was stopped is printed, and leaves no file that would pass for a result.
                 foreach (var report in reports.Where(r => r.Error is null))
                 {
-                    await File.WriteAllTextAsync(Path.Combine(folder, $"result_{FileName(report.Id)}.json"), report.ToResultJson() + "\n", CancellationToken.None)
-                        .ConfigureAwait(false);
+                    await WholeFile.WriteTextAsync(Path.Combine(folder, $"result_{FileName(report.Id)}.json"), report.ToResultJson() + "\n").ConfigureAwait(false);
                 }
             }
 
@@ -187,16 +182,25 @@ internal static class ContestCommand
         Uri scaler,
         int port,
         double tailSeconds,
+        bool watch,
         IProgress<RunProgress> progress,
         CancellationToken cancellationToken)
     {
-        var platform = new ContestPlatformServer(PlatformOptions(scaler, port, tailSeconds));
+        // The scaler is somebody else's: what can be watched is the platform.
+        var platform = PlatformDashboard.AddTo(PlatformOptions(scaler, port, tailSeconds));
         await using (platform.ConfigureAwait(false))
         {
             await platform.StartAsync(cancellationToken).ConfigureAwait(false);
+            if (watch)
+            {
+                SayWhere(run, new Uri($"http://127.0.0.1:{platform.ControlPort}/"));
+            }
+
             return await platform.RunAsync(run, progress, cancellationToken).ConfigureAwait(false);
         }
     }
+
+    private static void SayWhere(ContestRun run, Uri dashboard) => Console.Error.WriteLine($"{run.Id}: watch it at {dashboard}");
 
     private static ContestPlatformOptions OwnPlatform(double tailSeconds) => PlatformOptions(new Uri("http://127.0.0.1"), 0, tailSeconds);
 
@@ -216,11 +220,11 @@ internal static class ContestCommand
             new("requests", LeaveOut: 1),
             new("successRate", LeaveOut: 2),
             new("score"),
-            new("resource part"),
-            new("cold-start part"),
+            new("resource score"),
+            new("latency score"),
             new("cold starts", LeaveOut: 3),
-            new("cold Assign - init, p50", LeaveOut: 4),
-            new("warm Assign + Idle, mean", LeaveOut: 5));
+            new("cold Assign - init p50", LeaveOut: 4),
+            new("warm Assign + Idle mean", LeaveOut: 5));
         foreach (var report in reports)
         {
             var measured = report.Measured;

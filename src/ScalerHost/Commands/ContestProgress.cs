@@ -17,7 +17,7 @@ internal static class ContestProgress
     public static async Task<IReadOnlyList<RunReport>> RunAsync(IReadOnlyList<ContestJob> jobs, CancellationToken cancellationToken)
     {
         // What a bar is measured against; a pass over a trace first costs nothing else.
-        var lengths = jobs.Select(job => LengthOf(job.Run)).ToArray();
+        var lengths = jobs.Select(job => ReadingProgress.Run($"counting requests of {job.Run.Id}", () => LengthOf(job.Run), cancellationToken)).ToArray();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         if (!console.Profile.Capabilities.Interactive || !console.Profile.Out.IsTerminal)
         {
@@ -35,13 +35,21 @@ internal static class ContestProgress
             {
                 return await Task.WhenAll(jobs.Select((job, i) =>
                 {
-                    // A run lasts as long as its trace, so the bar follows the time: what remains is known then.
+                    // A run lasts as long as its trace, so the bar follows the time: what remains is known then. Cold starts may hold up its last requests:
+                    // the tail begins when they have ended.
                     var (requests, seconds) = lengths[i];
                     var bar = context.AddTask(Markup.Escape(job.Run.Id), maxValue: Math.Max(1, seconds + job.TailSeconds));
                     return job.StartAsync(
                         new Relay<RunProgress>(progress =>
                         {
-                            bar.Value = Math.Min(progress.Elapsed.TotalSeconds, bar.MaxValue);
+                            var elapsed = progress.Elapsed.TotalSeconds;
+                            if (progress.Finished < requests)
+                            {
+                                seconds = Math.Max(seconds, elapsed + 1);
+                                bar.MaxValue = seconds + job.TailSeconds;
+                            }
+
+                            bar.Value = Math.Min(elapsed, bar.MaxValue);
                             bar.Description = Markup.Escape($"{job.Run.Id}: {Doing(progress, requests)}");
                         }),
                         cancellationToken);
@@ -55,13 +63,14 @@ internal static class ContestProgress
         : progress.Finished < requests ? $"all sent, {requests - progress.Finished} still execute, {progress.LiveSlots} slots live"
         : $"tail, {progress.LiveSlots} slots live";
 
+    /// <summary>How many requests there are, and when the last of them ends if none waits.</summary>
     private static (long Requests, double Seconds) LengthOf(ContestRun run)
     {
         long requests = 0, firstUs = 0, lastUs = 0;
         foreach (var request in run.Trace.ReadRequests())
         {
             firstUs = requests++ == 0 ? request.StartUs : firstUs;
-            lastUs = request.StartUs;
+            lastUs = Math.Max(lastUs, request.StartUs + request.DurationUs);
         }
 
         return (requests, (lastUs - firstUs) / 1e6);

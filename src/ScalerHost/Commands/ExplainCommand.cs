@@ -27,7 +27,7 @@ internal static class ExplainCommand
 
         command.SetAction((parsed, cancellationToken) =>
         {
-            var chosen = trace.Choose(parsed)
+            var chosen = trace.Choose(parsed, cancellationToken)
                 ?? throw new CommandException(CommandException.BadUsage, $"Name a trace: give {trace.Names}.");
             var choice = CommonOptions.ParsePolicy(parsed.GetValue(policy)!);
             if (!choice.Explains)
@@ -58,12 +58,18 @@ internal static class ExplainCommand
     {
         var functions = chosen.Trace.Functions;
         var requests = new long[functions.Count];
-        foreach (var request in chosen.Trace.ReadRequests())
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            requests[request.Function]++;
-        }
+        ReadingProgress.Run(
+            "counting requests",
+            () =>
+            {
+                foreach (var request in chosen.Trace.ReadRequests())
+                {
+                    requests[request.Function]++;
+                }
 
+                return requests;
+            },
+            cancellationToken);
         var ranked = Enumerable.Range(0, requests.Length).Where(i => requests[i] > 0).OrderByDescending(i => requests[i]).ToList();
         if (ranked.FindIndex(i => functions[i].Meta.Key.Value == key) is >= 0 and var found)
         {

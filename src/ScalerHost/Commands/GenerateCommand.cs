@@ -30,7 +30,7 @@ internal static class GenerateCommand
             command.Options.Add(option);
         }
 
-        command.SetAction(parsed =>
+        command.SetAction((parsed, cancellationToken) =>
         {
             var name = parsed.GetValue(format)!;
             if (!Formats.Contains(name))
@@ -39,13 +39,25 @@ internal static class GenerateCommand
                     CommandException.BadUsage, SettingErrors.Sentence("--format", name, "is no format", $"choose one of {string.Join(", ", Formats)}"));
             }
 
-            var chosen = trace.Choose(parsed)?.Trace ?? throw new CommandException(CommandException.BadUsage, $"Name a trace: give {trace.Names}.");
+            var chosen = trace.Choose(parsed, cancellationToken)?.Trace ?? throw new CommandException(CommandException.BadUsage, $"Name a trace: give {trace.Names}.");
             var folder = parsed.GetValue(output)!;
-            var requests = name == "vhive"
-                ? VHiveTraceWriter.Write(chosen, folder, parsed.GetValue(force))
-                : ContestTraceWriter.Write(chosen, folder, parsed.GetValue(gzip), parsed.GetValue(force));
+            long requests;
+            try
+            {
+                requests = ReadingProgress.Run(
+                    $"writing {folder}",
+                    () => name == "vhive"
+                        ? VHiveTraceWriter.Write(chosen, folder, parsed.GetValue(force))
+                        : ContestTraceWriter.Write(chosen, folder, parsed.GetValue(gzip), parsed.GetValue(force)),
+                    cancellationToken);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new CommandException(CommandException.Failed, "Stopped: no file was written.");
+            }
+
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{folder}: {chosen.Functions.Count} functions, {requests:N0} requests"));
-            return 0;
+            return Task.FromResult(0);
         });
         return command;
     }

@@ -50,7 +50,9 @@ internal static class NodeContestRun
             throw new CommandException(CommandException.BadUsage, e.Message, e);
         }
 
-        var live = await LiveAsync(trace, world, seed, weights, policy, scheduler, port, cancellationToken).ConfigureAwait(false);
+        using var line = new ProgressLine($"{load}, real time");
+        var progress = new Relay<int>(ended => line.Report((double)ended / trace.Requests.Count, $"{ended} of {trace.Requests.Count} calls ended"));
+        var live = await LiveAsync(trace, world, seed, weights, policy, scheduler, port, progress, cancellationToken).ConfigureAwait(false);
         var baseline = NodeContest.Run(trace, NodeSchedulers.Make(NodeSchedulers.Baseline, weights, world), world, seed, cancellationToken);
         var own = NodeContest.Run(trace, NodeSchedulers.Make(policy, weights, world), world, seed, cancellationToken);
         var others = new double[OtherWorlds];
@@ -64,7 +66,7 @@ internal static class NodeContestRun
     }
 
     private static async Task<NodeResult> LiveAsync(
-        NodeTrace trace, NodeWorldOptions world, long seed, NodeWeights weights, string policy, Uri? scheduler, int port, CancellationToken cancellationToken)
+        NodeTrace trace, NodeWorldOptions world, long seed, NodeWeights weights, string policy, Uri? scheduler, int port, Relay<int> progress, CancellationToken cancellationToken)
     {
         var platform = new NodePlatformServer(world, seed, IPAddress.Loopback, scheduler is null ? 0 : port, TimeProvider.System);
         await using (platform.ConfigureAwait(false))
@@ -72,7 +74,7 @@ internal static class NodeContestRun
             await platform.StartAsync(cancellationToken).ConfigureAwait(false);
             if (scheduler is not null)
             {
-                return await platform.RunAsync(trace, scheduler, scheduler.Authority, cancellationToken: cancellationToken).ConfigureAwait(false);
+                return await platform.RunAsync(trace, scheduler, scheduler.Authority, progress, cancellationToken).ConfigureAwait(false);
             }
 
             var nodes = NodeServing.Open(new Uri($"http://127.0.0.1:{platform.ResourcePort}"), weights, TimeProvider.System);
@@ -95,7 +97,7 @@ internal static class NodeContestRun
             {
                 await server.StartAsync(cancellationToken).ConfigureAwait(false);
                 server.SetServing(true);
-                return await platform.RunAsync(trace, new Uri($"http://127.0.0.1:{server.GrpcPort}"), $"{policy}, real time", cancellationToken: cancellationToken)
+                return await platform.RunAsync(trace, new Uri($"http://127.0.0.1:{server.GrpcPort}"), $"{policy}, real time", progress, cancellationToken)
                     .ConfigureAwait(false);
             }
         }

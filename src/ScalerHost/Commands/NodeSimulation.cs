@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using FuncScaler.ContestSimulator;
 using FuncScaler.ContestSimulator.Experiments;
 using FuncScaler.ContestSimulator.Nodes;
 using FuncScaler.ContestSimulator.Reports;
@@ -35,6 +36,8 @@ internal static class NodeSimulation
                 .SelectMany(load => weights.SelectMany(w => seeds.Select(seed => (load, w, seed)))),
         ];
         var comparisons = new NodeComparison[rows.Count];
+        var ended = 0;
+        using var line = new ProgressLine("simulating");
         try
         {
             Parallel.For(0, rows.Count, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellationToken }, i =>
@@ -42,11 +45,27 @@ internal static class NodeSimulation
                 var (load, w, seed) = rows[i];
                 var trace = NodePresets.Generate(load, seed, lengthSeconds);
                 var baseline = NodeContest.Run(trace, NodeSchedulers.Make(NodeSchedulers.Baseline, w, world), world, seed, cancellationToken);
-                var results = names.Select(name => name == NodeSchedulers.Baseline
-                    ? baseline
-                    : NodeContest.Run(trace, NodeSchedulers.Make(name, w, world), world, seed, cancellationToken));
+                var results = names.Select(name =>
+                {
+                    var result = name == NodeSchedulers.Baseline
+                        ? baseline
+                        : NodeContest.Run(trace, NodeSchedulers.Make(name, w, world), world, seed, cancellationToken);
+                    line.Report(Interlocked.Increment(ref ended) / ((double)rows.Count * names.Length));
+                    return result;
+                });
                 comparisons[i] = new NodeComparison(load, seed, w, baseline, [.. results, NodeBound.Of(trace, world)]);
             });
+        }
+        catch (OperationCanceledException)
+        {
+            line.Dispose();
+            var done = comparisons.Where(c => c is not null).ToList();
+            if (done.Count > 0)
+            {
+                Print(done);
+            }
+
+            throw new CommandException(CommandException.Failed, $"Stopped: {done.Count} of {rows.Count} loads, weights and seeds were complete. No file was written.");
         }
         catch (AggregateException e) when (e.InnerException is ArgumentException or FormatException)
         {
@@ -132,10 +151,10 @@ internal static class NodeSimulation
     }
 
     /// <summary>Writes nodes.html, with the nodes over time of the first seed, and nodes.json.</summary>
-    public static void Save(IReadOnlyList<NodeComparison> comparisons, double lengthSeconds, string folder)
+    public static async Task SaveAsync(IReadOnlyList<NodeComparison> comparisons, double lengthSeconds, string folder)
     {
         Directory.CreateDirectory(folder);
-        using var page = new StreamWriter(Path.Combine(folder, "nodes.html"));
+        using var page = new StringWriter();
         NodeReportWriter.Write(
             [
                 .. comparisons.GroupBy(c => (c.Load, c.Weights)).Select(g => g.First()).Select(c => (
@@ -144,7 +163,8 @@ internal static class NodeSimulation
                     (IReadOnlyList<(NodeResult, double)>)[.. c.Results.Select(r => (r, c.ScoreOf(r)))])),
             ],
             page);
-        File.WriteAllText(Path.Combine(folder, "nodes.json"), Json(comparisons).ToJsonString() + "\n");
+        await WholeFile.WriteTextAsync(Path.Combine(folder, "nodes.html"), page.ToString()).ConfigureAwait(false);
+        await WholeFile.WriteTextAsync(Path.Combine(folder, "nodes.json"), Json(comparisons).ToJsonString() + "\n").ConfigureAwait(false);
     }
 
     /// <summary>All runs and the means as one JSON document.</summary>

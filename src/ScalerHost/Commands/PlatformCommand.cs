@@ -14,10 +14,10 @@ internal static class PlatformCommand
         var scaler = CommonOptions.Default(CommonOptions.Address("--scaler", "The scaler's gRPC address"), new Uri("http://127.0.0.1:9001"));
         var listen = CommonOptions.Listen("The IP address to listen on; neither port asks who calls");
         var port = CommonOptions.Port("--port", "The port of the Platform service; 0 for any free one", 50051);
-        var controlPort = CommonOptions.Port("--control-port", "The port of POST /start and GET /; 0 for any free one", 9000);
+        var controlPort = CommonOptions.Port("--control-port", "The port of POST /start, GET / and the dashboard; 0 for any free one", 9000);
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300]", most: CommonOptions.LongestRealSeconds);
         var start = new Option<bool>("--start") { Description = "Start at once, print the result, and stop, instead of waiting for POST /start" };
-        var command = new Command("platform", "Run the contest's platform alone: Platform gRPC, POST /start, GET / with the result");
+        var command = new Command("platform", "Run the contest's platform alone: Platform gRPC, POST /start, and GET / with the result, or a dashboard for browsers");
         trace.AddTo(command);
         foreach (var option in new Option[] { scaler, listen, port, controlPort, tail, start })
         {
@@ -27,13 +27,13 @@ internal static class PlatformCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var address = parsed.GetValue(listen)!;
-            var chosen = trace.Choose(parsed);
+            var chosen = trace.Choose(parsed, cancellationToken);
             if (chosen is null && parsed.GetValue(start))
             {
                 throw new CommandException(CommandException.BadUsage, "--start needs a trace: give --data or --preset.");
             }
 
-            var server = new ContestPlatformServer(new ContestPlatformOptions
+            var server = PlatformDashboard.AddTo(new ContestPlatformOptions
             {
                 ScalerAddress = parsed.GetValue(scaler)!,
                 ListenAddress = address,

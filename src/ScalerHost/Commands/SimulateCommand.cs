@@ -92,7 +92,7 @@ internal static class SimulateCommand
                     cancellationToken);
                 if (parsed.GetValue(output) is { } nodeFolder)
                 {
-                    NodeSimulation.Save(comparisons, parsed.GetValue(trace.Length) ?? NodePresets.LengthSeconds, nodeFolder);
+                    await NodeSimulation.SaveAsync(comparisons, parsed.GetValue(trace.Length) ?? NodePresets.LengthSeconds, nodeFolder).ConfigureAwait(false);
                 }
 
                 if (parsed.GetValue(json))
@@ -160,10 +160,28 @@ internal static class SimulateCommand
                 List<ExperimentTrace> traces =
                 [
                     .. sources.SelectMany(source => (source.Seeded ? seedList ?? [parsed.GetValue(trace.Seed)] : [parsed.GetValue(trace.Seed)])
-                        .Select(seed => (Seed: seed, Chosen: trace.Open(parsed, source, seed)))
+                        .Select(seed => (Seed: seed, Chosen: trace.Open(parsed, source, seed, cancellationToken)))
                         .Select(t => new ExperimentTrace(t.Chosen.Name, source.Seeded ? t.Seed : null, () => t.Chosen.Trace))),
                 ];
-                var runs = Experiment(traces, choices, options, prices, parsed.GetValue(threads), folder, cancellationToken);
+                var runner = new ExperimentRunner(options, prices, ExperimentOutput.Build());
+                IReadOnlyList<ExperimentRun> runs;
+                try
+                {
+                    runs = Experiment(runner, traces, choices, parsed.GetValue(threads), folder, cancellationToken);
+                }
+                catch (OperationCanceledException)
+                {
+                    // What is done is worth showing; files of a part would pass for the whole.
+                    if (runner.Complete is { Count: > 0 } complete)
+                    {
+                        ExperimentOutput.Print(TraceSummary.Of(complete, sortBy), prices, sortBy, parsed.GetValue(markdown), trace.Concurrency(parsed));
+                    }
+
+                    throw new CommandException(CommandException.Failed, folder is null
+                        ? $"Stopped: {runner.Complete.Count / (choices.Count + 1)} of {traces.Count} traces were complete. With --out the same command goes on where it was stopped."
+                        : $"Stopped: {runner.Complete.Count / (choices.Count + 1)} of {traces.Count} traces were complete. What has run is in {Path.Combine(folder, ExperimentLog.FileName)}, and the same command goes on from there.");
+                }
+
                 var summaries = TraceSummary.Of(runs, sortBy);
                 if (folder is not null)
                 {
@@ -182,7 +200,7 @@ internal static class SimulateCommand
                 return 0;
             }
 
-            var chosen = trace.Open(parsed, sources[0], parsed.GetValue(trace.Seed));
+            var chosen = trace.Open(parsed, sources[0], parsed.GetValue(trace.Seed), cancellationToken);
             if (plan is not null)
             {
                 chosen = chosen with { Trace = new SharedTrace(chosen.Trace, key => plan.BaseOf(key).Concurrency ?? trace.Concurrency(parsed), trace.Slowdown(parsed)) };
@@ -201,7 +219,7 @@ internal static class SimulateCommand
             var comparison = Compare(chosen, asked, sweep: folder is not null, options, parsed.GetValue(threads), prices, sortBy, cancellationToken);
             if (folder is not null)
             {
-                SimulateOutput.Save(comparison, TypedOptions(parsed), folder);
+                await SimulateOutput.SaveAsync(comparison, TypedOptions(parsed), Settings(), folder).ConfigureAwait(false);
                 var runs = ExperimentRunner.Of(
                     new ExperimentTrace(chosen.Name, sources[0].Seeded ? parsed.GetValue(trace.Seed) : null, () => chosen.Trace), comparison.Ranked, comparison.Bound, options, prices, ExperimentOutput.Build());
                 await ResultFiles.WriteAsync(runs, folder, cancellationToken).ConfigureAwait(false);
@@ -217,6 +235,25 @@ internal static class SimulateCommand
             }
 
             return 0;
+
+            // What decides the figures, typed or not; how many processors there are does not.
+            IReadOnlyList<(string Name, string Value)> Settings()
+            {
+                var of = CultureInfo.InvariantCulture;
+                List<(string, string)> settings =
+                [
+                    .. sources[0].Seeded ? (IEnumerable<(string, string)>)[("Seed", parsed.GetValue(trace.Seed).ToString(of))] : [],
+                    ("Part", string.Create(of, $"from {parsed.GetValue(trace.From) ?? 0} s") + (parsed.GetValue(trace.Length) is { } length ? string.Create(of, $", {length} s long") : " to the end")),
+                    ("Tail", string.Create(of, $"{options.TailUs / 1e6} s")),
+                    ("Wire", string.Create(of, $"{(options.AssignRpcUs + options.IdleRpcUs) / 1e3} ms")),
+                    ("Misses", options.Pool.Waiting ? "wait or create" : "create"),
+                    ("Price of waiting", latencyPrice is { } gbs ? string.Create(of, $"{gbs} GB·s per s") : "none"),
+                    ("A create costs", string.Create(of, $"{prices.CreateCostGbs} GB·s")),
+                    ("Requests an instance", trace.Concurrency(parsed).ToString(of)),
+                    ("Sorted by", sortBy.Title),
+                ];
+                return settings;
+            }
         });
         return command;
     }
@@ -260,24 +297,17 @@ internal static class SimulateCommand
 
     /// <summary>Runs an experiment, told on standard error where that is a terminal.</summary>
     private static IReadOnlyList<ExperimentRun> Experiment(
+        ExperimentRunner runner,
         List<ExperimentTrace> traces,
         List<PolicyChoice> choices,
-        VirtualOptions options,
-        MeasurePrices prices,
         int threads,
         string? folder,
         CancellationToken cancellationToken)
     {
         using var log = new ExperimentLog(folder);
-        var runner = new ExperimentRunner(options, prices, ExperimentOutput.Build());
-        var told = !Console.IsErrorRedirected;
-        var runs = runner.Run(traces, choices, threads, log, told ? (ended, all) => Console.Error.Write($"\r{ended} of {all} runs") : null, cancellationToken);
-        if (told)
-        {
-            Console.Error.WriteLine();
-        }
-
-        return runs;
+        using var line = new ProgressLine("simulating");
+        return runner.Run(
+            traces, choices, threads, log, (ended, all) => line.Report(ended / all, string.Create(CultureInfo.InvariantCulture, $"{Math.Floor(ended)} of {all} runs")), cancellationToken);
     }
 
     /// <summary>Every policy and the bound, as many at a time as there are processors; each reads the trace for itself.</summary>

@@ -1,7 +1,7 @@
-using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FuncScaler.ContestSimulator;
 using FuncScaler.ContestSimulator.Reports;
 using FuncScaler.ContestSimulator.Virtual;
 
@@ -50,29 +50,31 @@ internal static class SimulateOutput
         .. Enumerable.Range(1, 4).Select(h => (SweepFamily.Hybrid, Invariant($"{h} h"), Invariant($"hybrid-histogram:hours={h}"))),
     ];
 
-    /// <summary>Writes report.html, and result.json beside it.</summary>
-    public static void Save(Comparison comparison, string typedOptions, string folder)
+    /// <summary>Writes report.html, and result.json beside it: the same bytes for the same input.</summary>
+    public static async Task SaveAsync(Comparison comparison, string typedOptions, IReadOnlyList<(string Name, string Value)> settings, string folder)
     {
+        var document = Json(comparison, forFile: true);
+        var (version, commit) = ExperimentOutput.Build();
         var report = new SimulationReport
         {
             TraceName = comparison.TraceName,
             Requests = comparison.Bound.Requests,
             Options = typedOptions,
-            GeneratedAt = TimeProvider.System.GetLocalNow(),
+            Settings = settings,
+            Version = commit == "unknown" ? version : $"{version}, {commit[..Math.Min(8, commit.Length)]}",
+            Document = document,
             Results = comparison.Ranked,
             Bound = comparison.Bound.Concurrency == 1 ? comparison.Bound : null,
             Prices = comparison.Prices,
             Sweep = Points(comparison, [.. comparison.SweepResults, .. comparison.Ranked.Select(r => (SweepFamily.Policy, r.Policy, r))]),
         };
-        using (var page = new StreamWriter(Path.Combine(folder, "report.html"), append: false, new UTF8Encoding(false)))
-        {
-            HtmlReportWriter.Write(report, page);
-        }
-
-        File.WriteAllText(Path.Combine(folder, "result.json"), Json(comparison, forFile: true) + "\n");
+        using var page = new StringWriter();
+        HtmlReportWriter.Write(report, page);
+        await WholeFile.WriteTextAsync(Path.Combine(folder, "report.html"), page.ToString()).ConfigureAwait(false);
+        await WholeFile.WriteTextAsync(Path.Combine(folder, "result.json"), document + "\n").ConfigureAwait(false);
     }
 
-    /// <summary>The document of <c>--json</c>; the file's has the sweeps besides. The bound is the last of its results.</summary>
+    /// <summary>The document of <c>--json</c>; the file's has the sweeps besides, and not how long the runs took. The bound is the last of its results.</summary>
     public static string Json(Comparison comparison, bool forFile)
     {
         var measures = Measures.All(comparison.Prices);
@@ -125,7 +127,11 @@ internal static class SimulateOutput
                 row[measure.Name] = valueOf(measure);
             }
 
-            row["elapsedSeconds"] = elapsedSeconds;
+            if (!forFile)
+            {
+                row["elapsedSeconds"] = elapsedSeconds;
+            }
+
             if (traffic is not null)
             {
                 row["traffic"] = JsonSerializer.SerializeToNode(traffic, Camel);

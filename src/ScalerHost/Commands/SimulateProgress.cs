@@ -22,7 +22,7 @@ internal static class SimulateProgress
             return;
         }
 
-        var total = Math.Max(1, countRequests());
+        var total = Math.Max(1, ReadingProgress.Run("counting requests", countRequests, cancellationToken));
         console.Progress()
             .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn(), new RemainingTimeColumn())
             .Start(context =>

@@ -61,7 +61,7 @@ internal sealed class TextTable(string title, params TextColumn[] columns)
         console.Write(table);
         if (leftOut.Count > 0)
         {
-            console.WriteLine($"Left out, as the lines are too short: {string.Join(", ", leftOut)}.");
+            console.WriteLine($"Left out, as the lines are too short: {string.Join("; ", leftOut)}.");
         }
     }
 

@@ -130,10 +130,11 @@ internal sealed class TraceOptions(bool tables = false, bool several = false)
 
     /// <summary>The trace that was chosen; null when none was.</summary>
     /// <param name="parsed">The command line.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
     /// <param name="presetLengthSeconds">How much of a preset is taken when no length is given; null for all of it.</param>
     /// <exception cref="CommandException">The options contradict each other, or name no preset.</exception>
     /// <exception cref="TraceFormatException">The trace cannot be read.</exception>
-    public ChosenTrace? Choose(ParseResult parsed, double? presetLengthSeconds = null)
+    public ChosenTrace? Choose(ParseResult parsed, CancellationToken cancellationToken, double? presetLengthSeconds = null)
     {
         var sources = Sources(parsed);
         if (sources.Count > 1)
@@ -142,7 +143,7 @@ internal sealed class TraceOptions(bool tables = false, bool several = false)
                 CommandException.BadUsage, tables ? $"Give one of {Names.Replace(" or ", " and ", StringComparison.Ordinal)}." : "Give either --data or --preset, not both.");
         }
 
-        return sources.Count == 0 ? null : Open(parsed, sources[0], parsed.GetValue(Seed), presetLengthSeconds);
+        return sources.Count == 0 ? null : Open(parsed, sources[0], parsed.GetValue(Seed), cancellationToken, presetLengthSeconds);
     }
 
     /// <summary>The traces that were named, each not yet opened.</summary>
@@ -267,7 +268,10 @@ internal sealed class TraceOptions(bool tables = false, bool several = false)
     }
 
     /// <summary>Opens a trace and cuts what was asked for.</summary>
-    public ChosenTrace Open(ParseResult parsed, TraceSource source, long seed, double? presetLengthSeconds = null)
+    public ChosenTrace Open(ParseResult parsed, TraceSource source, long seed, CancellationToken cancellationToken, double? presetLengthSeconds = null) =>
+        ReadingProgress.Run($"reading {source.Path ?? source.Preset}", () => Open(parsed, source, seed, presetLengthSeconds), cancellationToken);
+
+    private ChosenTrace Open(ParseResult parsed, TraceSource source, long seed, double? presetLengthSeconds)
     {
         var from = parsed.GetValue(From) ?? 0;
         var length = parsed.GetValue(Length);

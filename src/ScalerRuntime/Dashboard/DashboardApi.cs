@@ -10,7 +10,9 @@ using Microsoft.AspNetCore.Http.Features;
 namespace FuncScaler.Runtime.Dashboard;
 
 /// <summary>What the dashboard's page asks for, for every host that speaks HTTP.</summary>
-public sealed class DashboardApi(DashboardFeed feed, IScaler scaler)
+/// <param name="feed">The figures.</param>
+/// <param name="scaler">What explains decisions; null for a platform, which makes none.</param>
+public sealed class DashboardApi(DashboardFeed feed, IScaler? scaler = null)
 {
     /// <summary><c>GET /api/dashboard</c>: the newest snapshot; with <c>?history=true</c> the points before.</summary>
     public JsonAnswer Snapshot(HttpRequest request)
@@ -57,6 +59,12 @@ public sealed class DashboardApi(DashboardFeed feed, IScaler scaler)
     public JsonAnswer Explain(HttpRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
+        if (scaler is null)
+        {
+            return Answer(request, () => JsonSerializer.SerializeToUtf8Bytes(
+                new ExplainBody(null, "A platform sees what a scaler does, and not why: the scaler's own dashboard may tell."), DashboardFeed.Format));
+        }
+
         return Answer(request, () => JsonSerializer.SerializeToUtf8Bytes(
             scaler.TryExplain(new MetaKey(request.Query["key"].ToString()), out var explanation, out var whyNot)
                 ? new ExplainBody(explanation, null)

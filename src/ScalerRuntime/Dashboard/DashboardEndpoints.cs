@@ -19,20 +19,26 @@ public static class DashboardEndpoints
         return services;
     }
 
-    /// <summary>Maps the page at <c>/</c>, what it asks for, and the description of all endpoints.</summary>
-    public static void MapDashboard(this IEndpointRouteBuilder endpoints)
+    /// <summary>Maps the page at <c>/</c>, and what it asks for.</summary>
+    /// <param name="endpoints">The server's endpoints.</param>
+    /// <param name="platform">Whether the figures are a platform's, and not a scaler's.</param>
+    public static void MapDashboard(this IEndpointRouteBuilder endpoints, bool platform = false)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         var api = endpoints.ServiceProvider.GetRequiredService<DashboardApi>();
         var stopping = endpoints.ServiceProvider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
-        var page = DashboardPage.Dashboard(streams: true);
-        var listing = DashboardPage.Endpoints();
+        var page = DashboardPage.Dashboard(streams: true, platform);
         endpoints.MapGet("/", page.SendAsync);
-        endpoints.MapGet("/api", listing.SendAsync);
         endpoints.MapGet("/api/dashboard", http => ScalerJsonEndpoints.SendAsync(http, api.Snapshot(http.Request)));
         endpoints.MapGet("/api/dashboard/functions", http => ScalerJsonEndpoints.SendAsync(http, api.Functions(http.Request)));
         endpoints.MapGet("/api/dashboard/explain", http => ScalerJsonEndpoints.SendAsync(http, api.Explain(http.Request)));
         endpoints.MapGet("/api/dashboard/stream", http => api.StreamAsync(http, stopping));
+    }
+
+    /// <summary>Maps the description of all endpoints, for people and for programs.</summary>
+    public static void MapEndpointList(this IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapGet("/api", DashboardPage.Endpoints().SendAsync);
         endpoints.MapGet("/openapi.json", http => ScalerJsonEndpoints.SendAsync(http, new JsonAnswer(StatusCodes.Status200OK, OpenApi.Document.Json)));
     }
 }

@@ -276,7 +276,8 @@ public sealed class DashboardFeed : IAsyncDisposable
         SnapshotsMade++;
 
         double? Rate(Func<RequestStats, long> count) => _before is { } before && totals.AtSeconds > before.AtSeconds
-            ? (count(totals.Requests) - count(before.Requests)) / (totals.AtSeconds - before.AtSeconds)
+            // A platform counts anew in each run.
+            ? Math.Max(0, count(totals.Requests) - count(before.Requests)) / (totals.AtSeconds - before.AtSeconds)
             : null;
     }
 

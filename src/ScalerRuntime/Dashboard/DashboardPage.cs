@@ -27,8 +27,10 @@ public sealed class DashboardPage
 
     /// <summary>The dashboard.</summary>
     /// <param name="streams">Whether the host has <c>GET /api/dashboard/stream</c>; else the page asks every other second.</param>
-    public static DashboardPage Dashboard(bool streams) => Make(
-        Read("dashboard.html").Replace("content=\"stream\"", streams ? "content=\"stream\"" : "content=\"poll\"", StringComparison.Ordinal));
+    /// <param name="platform">Whether the figures are a platform's, and not a scaler's.</param>
+    public static DashboardPage Dashboard(bool streams, bool platform = false) => Make(Read("dashboard.html")
+        .Replace("content=\"stream\"", streams ? "content=\"stream\"" : "content=\"poll\"", StringComparison.Ordinal)
+        .Replace("content=\"scaler\"", platform ? "content=\"platform\"" : "content=\"scaler\"", StringComparison.Ordinal));
 
     /// <summary>The page that lists the endpoints of <c>GET /openapi.json</c>.</summary>
     public static DashboardPage Endpoints() => Make(Read("endpoints.html").Replace("<!-- endpoints -->", OpenApi.Document.ToHtml(), StringComparison.Ordinal));

@@ -1,7 +1,7 @@
 namespace FuncScaler.Runtime.Dashboard;
 
 /// <summary>What the dashboard shows of a scaler at a moment, as <c>GET /api/dashboard</c> answers it.</summary>
-/// <param name="Policy">The policy that serves functions.</param>
+/// <param name="Policy">The policy that serves functions; null for a platform, which decides nothing.</param>
 /// <param name="Totals">Totals since the start; the scheduling times are in <paramref name="Point"/>.</param>
 /// <param name="Point">The figures that the charts over time show.</param>
 /// <param name="FunctionCount">Functions that were asked for and are not forgotten; those of several settings count once for each.</param>
@@ -12,7 +12,7 @@ namespace FuncScaler.Runtime.Dashboard;
 /// <param name="Failing">Those whose instances fail to start.</param>
 /// <param name="FailingCount">How many fail to start; only the first are listed.</param>
 public sealed record DashboardSnapshot(
-    string Policy,
+    string? Policy,
     DashboardTotals Totals,
     DashboardPoint Point,
     int FunctionCount,

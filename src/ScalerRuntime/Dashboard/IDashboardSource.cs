@@ -5,8 +5,8 @@ namespace FuncScaler.Runtime.Dashboard;
 /// <summary>What a dashboard reads a scaler's figures from.</summary>
 public interface IDashboardSource
 {
-    /// <summary>The policy that serves functions.</summary>
-    string PolicyName { get; }
+    /// <summary>The policy that serves functions; null for a platform, which decides nothing.</summary>
+    string? PolicyName { get; }
 
     /// <summary>
     /// Whether to measure how long each Assign takes. It costs some nanoseconds a call; false, the default, costs nothing.
@@ -60,7 +60,7 @@ public readonly record struct FunctionReading(
 /// <param name="Backend">Where its slots come from.</param>
 /// <param name="Requests">Requests since the start.</param>
 /// <param name="Calls">Backend calls since the start.</param>
-/// <param name="Decisions">What the policy decided since the start.</param>
+/// <param name="Decisions">What the policy decided since the start; null for a platform.</param>
 /// <param name="Score">Memory time and score since the start.</param>
 /// <param name="Budget">What the platform still grants; null for one that does not ration.</param>
 /// <param name="PriceGbsPerSecond">What a second of waiting is worth to the policy, GB·s; null where it puts no price on it.</param>
@@ -70,11 +70,15 @@ public sealed record DashboardTotals(
     string Backend,
     RequestStats Requests,
     CallStats Calls,
-    DecisionStats Decisions,
+    DecisionStats? Decisions,
     ScoreStats Score,
     BudgetStats? Budget,
     double? PriceGbsPerSecond,
-    [property: JsonIgnore] long[] SchedulingTimes);
+    [property: JsonIgnore] long[] SchedulingTimes)
+{
+    /// <summary>Of a platform: what the scaler did wrong, a sentence each; null for a scaler.</summary>
+    public IReadOnlyList<string>? Misuses { get; init; }
+}
 
 /// <summary>Backend calls since the start.</summary>
 public sealed record CallStats(long Creates, long Destroys, long Failures, long Throttled);

@@ -6,7 +6,7 @@ namespace FuncScaler.Runtime.Execution;
 /// How long callers of Assign have waited for their answer, counted while somebody wants to know: in buckets that widen with the value, within
 /// 13 %. Safe for concurrent use; counting one takes some nanoseconds, and nothing while <see cref="On"/> is false.
 /// </summary>
-internal sealed class SchedulingTimes
+public sealed class SchedulingTimes
 {
     // Eight buckets per power of two; 16 for the values below 16 µs. Up to 2^40 µs, twelve days.
     private const int SubBucketBits = 3;

@@ -3,7 +3,8 @@ using System.Text;
 namespace FuncScaler.SlotBackends.Process;
 
 /// <summary>The last of what a process has printed, in a memory of fixed size, however much it prints and with or without line ends.</summary>
-internal sealed class OutputTail
+/// <param name="onLine">Told each line, of long ones the beginning.</param>
+internal sealed class OutputTail(Action<string> onLine)
 {
     private const int Kept = 2048;
     private const int ReadAtOnce = 16 * 1024;
@@ -13,6 +14,8 @@ internal sealed class OutputTail
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
     private readonly byte[] _ring = new byte[Kept];
+    private readonly byte[] _line = new byte[Kept];
+    private int _lineBytes;
     private readonly Lock _gate = new();
     private long _written;
 
@@ -45,6 +48,7 @@ internal sealed class OutputTail
             while (await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var count)
             {
                 Add(buffer.AsSpan(0, count));
+                Split(buffer.AsSpan(0, count));
                 untilPause -= count;
                 if (untilPause <= 0)
                 {
@@ -56,6 +60,35 @@ internal sealed class OutputTail
         catch (Exception e) when (e is OperationCanceledException or IOException or ObjectDisposedException)
         {
             // Nobody listens any more.
+        }
+
+        EndLine();
+    }
+
+    private void Split(ReadOnlySpan<byte> bytes)
+    {
+        for (int end; (end = bytes.IndexOf((byte)'\n')) >= 0; bytes = bytes[(end + 1)..])
+        {
+            AddToLine(bytes[..end]);
+            EndLine();
+        }
+
+        AddToLine(bytes);
+    }
+
+    private void AddToLine(ReadOnlySpan<byte> bytes)
+    {
+        bytes = bytes[..Math.Min(bytes.Length, _line.Length - _lineBytes)];
+        bytes.CopyTo(_line.AsSpan(_lineBytes));
+        _lineBytes += bytes.Length;
+    }
+
+    private void EndLine()
+    {
+        if (_lineBytes > 0)
+        {
+            onLine(Encoding.UTF8.GetString(_line, 0, _lineBytes));
+            _lineBytes = 0;
         }
     }
 

@@ -12,7 +12,7 @@ namespace FuncScaler.SlotBackends.Process;
 /// Slots that are processes on this machine: creating one reserves its memory, initialising it starts the configured command and waits until
 /// it answers. On Linux none outlives the scaler, but for what docs/reference/backends.md says.
 /// </summary>
-public sealed class ProcessBackend : ISlotBackend
+public sealed class ProcessBackend : ISlotBackend, IInstanceOutput
 {
     // What a shell ends with when there is no such program, or when it could not be run.
     private const int NotFound = 127;
@@ -30,6 +30,7 @@ public sealed class ProcessBackend : ISlotBackend
 
     private readonly ProcessOptions _options;
     private readonly TimeProvider _time;
+    private readonly OutputLog _log;
     private readonly HttpMessageInvoker _http = InstanceHttp.Make();
     private readonly InstanceStarter _starter;
     private readonly Task<ControlGroups?> _groups;
@@ -51,6 +52,7 @@ public sealed class ProcessBackend : ISlotBackend
 
         _options = options;
         _time = time;
+        _log = new OutputLog(time);
         _starter = new InstanceStarter(_http, time);
         _groups = OpenGroupsAsync();
         _looks = time.CreateTimer(static state => ((ProcessBackend)state!).Look(), this, LookInterval, LookInterval);
@@ -161,6 +163,8 @@ public sealed class ProcessBackend : ISlotBackend
         return Task.FromResult<IReadOnlyList<ListedSlot>?>([.. _slots.Where(s => s.Value.Exists).Select(s => new ListedSlot(s.Key, s.Value.Ticket))]);
     }
 
+    public IReadOnlyList<OutputLine> OutputOf(MetaKey function, int most) => _log.Of(function, most);
+
     public async ValueTask DisposeAsync()
     {
         lock (_gate)
@@ -246,7 +250,7 @@ public sealed class ProcessBackend : ISlotBackend
             var address = new UriBuilder(Uri.UriSchemeHttp, IPAddress.Loopback.ToString(), port).Uri;
             var limits = await LimitsAsync(slot).ConfigureAwait(false);
             unused = limits.Group;
-            var process = SupervisedProcess.Start(slot.Command, EnvironmentOf(slot.Command, instance, function, port), limits, _time);
+            var process = SupervisedProcess.Start(slot.Command, EnvironmentOf(slot.Command, instance, function, port), limits, _time, (stream, line) => _log.Add(function.Key, instance, stream, line));
             unused = null;
             slot.Process = process;
             if (slot.Ended)

@@ -72,15 +72,17 @@ internal sealed class SupervisedProcess : IAsyncDisposable
     private readonly ProcessLimits _limits;
     private readonly ProcessTree? _tree;
     private readonly TimeProvider _time;
-    private readonly OutputTail _output = new();
-    private readonly OutputTail _errors = new();
+    private readonly OutputTail _output;
+    private readonly OutputTail _errors;
     private readonly CancellationTokenSource _unheard = new();
     private readonly Task _reading;
     private volatile bool _hasExited;
     private bool _ranOutOfMemory;
 
-    private SupervisedProcess(System.Diagnostics.Process process, string mark, ProcessLimits limits, TimeProvider time)
+    private SupervisedProcess(System.Diagnostics.Process process, string mark, ProcessLimits limits, TimeProvider time, Action<string, string> onLine)
     {
+        _output = new OutputTail(line => onLine("stdout", line));
+        _errors = new OutputTail(line => onLine("stderr", line));
         _process = process;
         _limits = limits;
         _time = time;
@@ -117,9 +119,14 @@ internal sealed class SupervisedProcess : IAsyncDisposable
         }
     }
 
+    /// <param name="command">What is started.</param>
+    /// <param name="environment">All of its environment.</param>
+    /// <param name="limits">What it is held to.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="onLine">Told each line that it prints, with the name of the stream.</param>
     /// <exception cref="Win32Exception">The operating system cannot start it.</exception>
     public static SupervisedProcess Start(
-        ProcessCommand command, IReadOnlyDictionary<string, string> environment, ProcessLimits limits, TimeProvider time)
+        ProcessCommand command, IReadOnlyDictionary<string, string> environment, ProcessLimits limits, TimeProvider time, Action<string, string> onLine)
     {
         var start = new ProcessStartInfo
         {
@@ -164,7 +171,7 @@ internal sealed class SupervisedProcess : IAsyncDisposable
             start.Environment[name] = value;
         }
 
-        return new SupervisedProcess(System.Diagnostics.Process.Start(start)!, mark, limits, time);
+        return new SupervisedProcess(System.Diagnostics.Process.Start(start)!, mark, limits, time, onLine);
     }
 
     /// <summary>Asks it to end, and kills it and all that has come from it if it has not after a time.</summary>

@@ -4,6 +4,8 @@ using System.Text;
 using System.Text.Json;
 using FuncScaler.ContestSimulator.Platform;
 using FuncScaler.ContestSimulator.Traces;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using static FuncScaler.Tests.Platform.ListTrace;
 
 namespace FuncScaler.Tests.Platform;
@@ -77,6 +79,47 @@ public sealed class ContestPlatformServerTests : IAsyncLifetime, IDisposable
         Assert.Equal("not end yet", result.GetProperty("endTime").GetString());
         Assert.Contains("no run yet", result.GetProperty("error").GetString(), StringComparison.Ordinal);
         Assert.Equal("ok", (await GetAsync("/healthz")).GetProperty("status").GetString());
+    }
+
+    [Theory]
+    [InlineData(null, "application/json")]
+    [InlineData("*/*", "application/json")]
+    [InlineData("application/json", "application/json")]
+    [InlineData("text/html,application/xhtml+xml,*/*;q=0.8", "text/plain")]
+    public async Task Browsers_get_the_page_at_the_root_and_programs_the_result(string? accept, string expected)
+    {
+        await using var platform = new ContestPlatformServer(Options(_scaler.Address))
+        {
+            Page = new ControlPage(_ => { }, endpoints => endpoints.MapGet("/", http =>
+            {
+                http.Response.ContentType = "text/plain";
+                return http.Response.WriteAsync("the page", http.RequestAborted);
+            })),
+        };
+        await platform.StartAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://127.0.0.1:{platform.ControlPort}/"));
+        if (accept is not null)
+        {
+            request.Headers.Add("Accept", accept);
+        }
+
+        using var response = await _http.SendAsync(request);
+
+        Assert.Equal((HttpStatusCode.OK, expected), (response.StatusCode, response.Content.Headers.ContentType?.MediaType));
+        Assert.Contains("Accept", response.Headers.Vary);
+    }
+
+    [Fact]
+    public async Task What_the_platform_reads_off_its_books_agrees_with_the_report()
+    {
+        await _platform.RunAsync(new ContestRun("one", Short));
+
+        var reading = _platform.Read();
+
+        Assert.Equal("one", reading.Report!.Id);
+        Assert.Equal(reading.Report.LiveSlots, reading.Functions.Sum(f => f.Busy + f.Idle + f.InFlight));
+        Assert.Equal((60, 0, 0), (reading.Functions.Sum(f => f.Arrivals), reading.Functions.Sum(f => f.Waiting), reading.Functions.Sum(f => f.Busy)));
+        Assert.Equal(reading.Report.Measured.SlotsOfRun, reading.Report.LiveSlots + reading.DestroyedSlots);
     }
 
     [Fact]

@@ -236,11 +236,22 @@ public sealed class PlatformStateProperties
             Assert.Equal(_failed, score.FailedRequests);
             Assert.Equal(Live.Count(), _state.LiveSlots);
             Assert.Equal(_peak, _state.PeakLiveSlots);
+            Assert.Equal(_slots.Count - Live.Count(), _state.DestroyedSlots);
+            Assert.Equal(
+                Live.GroupBy(slot => (Function: slot.Function ?? "", slot.Mb)).Select(group => (
+                    group.Key.Function,
+                    group.Key.Mb,
+                    Busy: group.Count(IsBusy),
+                    Idle: group.Count(slot => slot.IsInitialised && !IsBusy(slot)),
+                    InFlight: group.Count(slot => !slot.IsInitialised))).Order(),
+                _state.FunctionCounts.Where(f => f.Busy + f.Idle + f.InFlight > 0).Select(f => (f.Key, f.MemoryMb, f.Busy, f.Idle, f.InFlight)).Order());
             Assert.Equal(_slots.Count, _state.SlotsOfRun);
             Assert.Equal(
                 _misuses.OrderBy(entry => entry.Key).Select(entry => (entry.Key, entry.Value)),
                 _state.Misuses.Select(misuse => (misuse.Kind, misuse.Count)));
         }
+
+        private bool IsBusy(ModelSlot slot) => _executing.Exists(entry => entry.Slot == slot);
 
         private void Expect(Status expected, Status actual, Misuse? misuse)
         {

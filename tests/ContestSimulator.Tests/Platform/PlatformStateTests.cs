@@ -41,6 +41,30 @@ public sealed class PlatformStateTests
     }
 
     [Fact]
+    public void A_request_waits_from_its_Assign_to_the_answer_and_executions_and_cold_starts_are_averaged()
+    {
+        var function = ListTrace.Function("f", 512, 40).Meta;
+        _state.AssignSent(function);
+        _state.AssignSent(function);
+        var slot = CreateSlot(512);
+        _nowUs = 100 * Ms;
+        _state.CompleteCreateSlot(slot);
+        _state.BeginInit(slot, "i", "f");
+        _nowUs = 140 * Ms;
+        _state.CompleteInit(_nowUs, slot);
+        _state.AssignEnded(function);
+        var request = new RequestId("r");
+        _state.Grant(_nowUs, request, function.Key, new Assignment { RequestId = "r", MetaKey = "f", InstanceId = "i" });
+
+        Assert.Equal(new PlatformFunction("f", 512, 2, 1, 0, 0, 1, 0, 140), _state.FunctionCounts.Single(f => f.Key == "f"));
+
+        _nowUs = 170 * Ms;
+        _state.Release(_nowUs, request);
+
+        Assert.Equal(new PlatformFunction("f", 512, 2, 0, 1, 0, 1, 30, 140), _state.FunctionCounts.Single(f => f.Key == "f"));
+    }
+
+    [Fact]
     public void Before_the_first_run_any_function_may_be_tried()
     {
         var state = new PlatformState("slot-");

@@ -37,7 +37,7 @@ public sealed partial class HtmlReportWriterTests
     {
         Assert.DoesNotContain(
             Page.DescendantsAndSelf().Attributes().Where(a => a.Name.LocalName is "src" or "href" or "srcset" or "action" or "data" or "poster"),
-            a => a.Value is not "data:," && !a.Value.StartsWith('#'));
+            a => !a.Value.StartsWith("data:", StringComparison.Ordinal) && !a.Value.StartsWith('#'));
         Assert.DoesNotMatch(ExternalStyle(), Page.Descendants("style").Single().Value);
         Assert.DoesNotMatch(ExternalScript(), Page.Descendants("script").Single().Value);
         Assert.StartsWith("default-src 'none';", Policy(), StringComparison.Ordinal);
@@ -49,6 +49,33 @@ public sealed partial class HtmlReportWriterTests
         var script = Page.Descendants("script").Single().Value;
         var hash = Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(script)));
         Assert.EndsWith($"script-src 'sha256-{hash}'", Policy(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Where_the_cold_start_shares_are_alike_the_mean_wait_stands_across_and_the_front_goes_through_what_nothing_betters()
+    {
+        SweepPoint[] points =
+        [
+            new(SweepFamily.Policy, "lean", 1, 0.1) { MeanWaitMs = 100 },
+            new(SweepFamily.Policy, "quick", 1, 2) { MeanWaitMs = 10 },
+            new(SweepFamily.Policy, "worse", 1, 2.5) { MeanWaitMs = 50 },
+        ];
+
+        var page = Parse(Samples.Html(Report with { Sweep = points }));
+
+        Assert.Equal("Mean wait against wasted memory", page.Descendants("h2").Single(h => (string?)h.Attribute("id") == "pareto").Value);
+        var front = page.Descendants("polyline").First(p => (string?)p.Attribute("class") == "front").Attribute("points")!.Value.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(2, front.Length);
+        Assert.DoesNotContain("Mean wait against", Samples.Html(Report with { Sweep = [points[0], points[1] with { P75ColdShare = 0.5 }] }), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_header_has_what_decides_the_figures_and_the_page_gives_them_away()
+    {
+        Assert.Contains("Seed7", Page.Descendants("dl").First().Value, StringComparison.Ordinal);
+        Assert.Contains("Version1.2.3, abcdef01", Page.Descendants("dl").First().Value, StringComparison.Ordinal);
+        var link = Page.Descendants("a").Single(a => a.Attribute("download") is not null).Attribute("href")!.Value;
+        Assert.Equal(Report.Document, Encoding.UTF8.GetString(Convert.FromBase64String(link.Split(',')[1])));
     }
 
     [Fact]

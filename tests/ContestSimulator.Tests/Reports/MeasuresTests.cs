@@ -36,6 +36,16 @@ public sealed class MeasuresTests
     }
 
     [Fact]
+    public void A_column_is_called_as_its_field_is()
+    {
+        foreach (var measure in Measures.All(new MeasurePrices { LatencyPriceGbs = 1, GbSecondPrice = 1 }))
+        {
+            var words = string.Concat(measure.Title.Split(", ")[0].Split(' ').Where(word => word is not ("s" or "ms" or "GB·s")));
+            Assert.StartsWith(words.TrimEnd('s'), measure.Name, StringComparison.OrdinalIgnoreCase);
+        }
+    }
+
+    [Fact]
     public void Cost_and_money_are_measures_only_where_they_have_a_price() =>
         Assert.DoesNotContain(Measures.All(new MeasurePrices()), m => m.Name is "cost" or "money");
 

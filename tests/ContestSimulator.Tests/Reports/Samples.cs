@@ -49,7 +49,9 @@ internal static class Samples
             TraceName = "a <trace> & \"more\"",
             Requests = 60,
             Options = "simulate --trace 'a<b>' --policies all",
-            GeneratedAt = new DateTimeOffset(2026, 1, 2, 5, 4, 0, TimeSpan.FromHours(2)),
+            Version = "1.2.3, abcdef01",
+            Settings = [("Seed", "7"), ("Tail", "300 s")],
+            Document = """{"trace": "a<b>"}""",
             Results = results,
             Bound = ClairvoyantBound.Of(trace, Recording),
             Sweep =

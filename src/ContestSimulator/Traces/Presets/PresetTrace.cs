@@ -36,9 +36,16 @@ public sealed class PresetTrace : ITrace
     /// <inheritdoc/>
     public IEnumerable<TraceRequest> ReadRequests()
     {
+        const int Told = 4096;
+        var (share, number) = (TraceReading.Current, 0);
         var merge = new SourceMerge(_model.CreateSources());
         for (var next = merge.Earliest; next.StartMs < _lengthMs; next = merge.Earliest)
         {
+            if (share is not null && number++ % Told == 0)
+            {
+                share((double)next.StartMs / _lengthMs);
+            }
+
             yield return new TraceRequest(next.Function, (BeginMs + next.StartMs) * 1000, next.DurationMs * 1000, next.StatusCode);
             merge.Advance();
         }

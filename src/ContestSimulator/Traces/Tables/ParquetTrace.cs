@@ -23,6 +23,7 @@ public static class ParquetTrace
         private readonly ParquetReader _reader;
         private readonly DataField[] _fields;
         private readonly IColumn?[] _values;
+        private readonly Action<double>? _share = TraceReading.Current;
         private int _group;
         private int _rows;
         private int _at;
@@ -78,6 +79,7 @@ public static class ParquetTrace
                     return false;
                 }
 
+                _share?.Invoke((double)_group / _reader.RowGroupCount);
                 Read(_group++);
             }
 

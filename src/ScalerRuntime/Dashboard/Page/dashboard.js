@@ -3,6 +3,10 @@
 
 const $ = id => document.getElementById(id);
 const most = 600;
+// A platform shows the same figures of its own books: what a scaler does, and not why.
+const platform = document.querySelector('meta[name=of]').content === 'platform';
+const refused = platform ? 'failed' : 'rejected';
+const since = platform ? 'in this run' : 'since the start';
 const state = { points: [], latest: null, explained: null, live: document.querySelector('meta[name=live]').content };
 
 // A key comes with the address (?code=…, as Azure writes it) or is asked for. It leaves the address, and stays in this tab.
@@ -136,7 +140,7 @@ const charts = [
   {
     chart: new TimeChart('Requests', 'per second, by how they came by their instance', [
       { name: 'warm', color: colors('warm') }, { name: 'waited', color: colors('waited') },
-      { name: 'cold', color: colors('cold') }, { name: 'rejected', color: colors('rejected') },
+      { name: 'cold', color: colors('cold') }, { name: refused, color: colors('rejected') },
     ], { stacked: true }),
     read: [p => p.warm, p => p.waited, p => p.cold, p => p.rejected],
   },
@@ -175,21 +179,23 @@ function tiles(s) {
   const perSecond = [p.warm, p.waited, p.cold, p.rejected].reduce((a, b) => a + (b ?? 0), 0);
   const unused = p.heldGb - p.usedGb, price = p.priceGbsPerSecond;
   const list = [
-    tile('requests per second', p.warm === null ? '–' : number(perSecond), `${number(requests.assigns)} since the start`),
+    tile('requests per second', p.warm === null ? '–' : number(perSecond), `${number(requests.assigns)} ${since}`),
     tile('hit rate', granted ? `${number(100 * requests.warm / granted)} %` : '–', `warm; waited ${number(100 * requests.waited / (granted || 1))} %, cold ${number(100 * requests.cold / (granted || 1))} %`),
-    tile('waiting now', number(p.waiting), `${number(requests.rejected)} rejected since the start`),
+    tile('waiting now', number(p.waiting), `${number(requests.rejected)} ${refused} ${since}`),
     tile('scheduling time p50', duration(p.p50Ms), `p95 ${duration(p.p95Ms)}, p99 ${duration(p.p99Ms)}`),
     tile('instances', number(p.busy + p.idle + p.inFlight), `${number(p.busy)} busy, ${number(p.idle)} idle, ${number(p.inFlight)} being made`),
     tile('memory held', `${number(p.heldGb)} GB`, `${number(p.usedGb)} GB used by requests`),
-    tile('price of waiting', price === null ? 'none' : `${number(price)} GB·s`, price === null ? 'this policy puts none on it' : 'for a second of one request'),
+    platform ? tile('score so far', number(score.score), `resource score ${number(score.resourceScore)}, latency score ${number(score.latencyScore)}, of 50 each`)
+    : tile('price of waiting', price === null ? 'none' : `${number(price)} GB·s`, price === null ? 'this policy puts none on it' : 'for a second of one request'),
     tile('costs now', `${number(unused + p.waiting * (price ?? 0))} GB·s/s`, `memory unused ${number(unused)}` + (price === null ? '' : `, waiting ${number(p.waiting * price)}`)),
-    tile('wasted since the start', `${number(score.slotGbSeconds - score.executionGbSeconds)} GB·s`, `of ${number(score.slotGbSeconds)} held; score ${number(score.score)}`),
-    tile('backend calls', number(calls.creates), `created; ${number(calls.destroys)} destroyed, ${number(calls.failures)} failed`),
-    budget
+    tile(`wasted ${since}`, `${number(score.slotGbSeconds - score.executionGbSeconds)} GB·s`, `of ${number(score.slotGbSeconds)} held` + (platform ? '' : `; score ${number(score.score)}`)),
+    tile(platform ? 'calls of the scaler' : 'backend calls', number(calls.creates), `created; ${number(calls.destroys)} destroyed, ${number(calls.failures)} ${platform ? 'wrong' : 'failed'}`),
+    platform ? null
+    : budget
       ? tile('budget', `${number(budget.createsLeft)} creations left`, `${number(budget.heldCreates)} held back, ${number(budget.throttled)} throttled`)
       : tile('budget', 'none', 'this backend does not ration its calls'),
-    tile('functions', number(s.functionCount), s.failingCount ? `${number(s.failingCount)} fail to start` : 'none fails to start'),
-  ];
+    tile('functions', number(s.functionCount), platform ? 'that the scaler or a request has named' : s.failingCount ? `${number(s.failingCount)} fail to start` : 'none fails to start'),
+  ].filter(Boolean);
   // A tile that stays the same stays the same element, so that a reader's place is not lost.
   const old = $('tiles').children;
   list.forEach((t, i) => {
@@ -205,7 +211,10 @@ function ranking(title, functions, unit, figure, none) {
 }
 
 function lists(s) {
-  const failing = el('div', { class: 'card' }, el('h3', {}, 'Failing to start'), s.failing.length
+  const failing = platform ? el('div', { class: 'card' }, el('h3', {}, 'What the scaler did wrong'), s.totals.misuses.length
+    ? el('div', {}, ...s.totals.misuses.map(m => el('p', { class: 'words' }, m)))
+    : el('p', { class: 'empty' }, 'Nothing.'))
+    : el('div', { class: 'card' }, el('h3', {}, 'Failing to start'), s.failing.length
     ? el('div', {}, ...s.failing.map(f => el('p', { class: 'words' }, link(f.key), ': ', f.failing)))
     : el('p', { class: 'empty' }, 'No function fails to start.'));
   const cards = [
@@ -238,7 +247,7 @@ function render() {
   const s = state.latest;
   if (!s) return;
   const t = s.totals;
-  $('about').textContent = `policy ${s.policy}, backend ${t.backend}, up ${duration(t.atSeconds * 1e3)}`;
+  $('about').textContent = `${platform ? '' : `policy ${s.policy}, backend `}${t.backend}, up ${duration(t.atSeconds * 1e3)}`;
   if (!$('overview').hidden) {
     tiles(s);
     const times = state.points.map(p => p.atSeconds);
