@@ -18,7 +18,6 @@ public class CommandLineErrorTests
     [InlineData(2, "Name a trace: give --data, --preset, --csv, --parquet, --azure2019, --azure2021, --azure-llm, --huawei2023 or --huawei2025.", "simulate")]
     [InlineData(2, "--workers \"1,x\": \"x\" is no number of workers. Give numbers from 1 to 64 with commas between them, as 1,2,4.", "simulate", "--preset", "smoke", "--workers", "1,x")]
     [InlineData(2, "--workers goes with one trace and no --seeds, --markdown or --bound-only: leave one of them out.", "simulate", "--preset", "smoke", "--workers", "2", "--seeds", "1..2")]
-    [InlineData(2, "--workers goes with --concurrency 1 and without --limits: an instance of the Functions app serves one request at a time.", "simulate", "--preset", "smoke", "--workers", "2", "--concurrency", "2")]
     [InlineData(2, "--limits nosuch.json: the file cannot be read: ", "serve", "--limits", "nosuch.json")]
     [InlineData(2, "--limits nosuch.json: the file cannot be read: ", "simulate", "--preset", "smoke", "--limits", "nosuch.json")]
     [InlineData(2, "--concurrency 'x' is no number of requests: give 1 to 1000", "simulate", "--preset", "smoke", "--concurrency", "x")]

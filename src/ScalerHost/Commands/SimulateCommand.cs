@@ -145,9 +145,9 @@ internal static class SimulateCommand
                 throw new CommandException(CommandException.BadUsage, "--restart-at is for a scaler that is alone: leave --workers out.");
             }
 
-            if (workerCounts.Count > 0 && (trace.Concurrency(parsed) > 1 || plan is not null))
+            if (workerCounts.Count > 0 && plan is not null)
             {
-                throw new CommandException(CommandException.BadUsage, "--workers goes with --concurrency 1 and without --limits: an instance of the Functions app serves one request at a time.");
+                throw new CommandException(CommandException.BadUsage, "--workers goes without --limits: in virtual time nobody tells the ledgers of floors and ceilings.");
             }
 
             if (sources.Count > 1 || seedList is not null || choices.Count == 0 || parsed.GetValue(markdown))

@@ -120,9 +120,9 @@ public sealed partial class LimitsWatch : IDisposable
         }
     }
 
-    [LoggerMessage(410, LogLevel.Information, "The limits file was read anew: limits of {Functions} functions")]
+    [LoggerMessage(146, LogLevel.Information, "The limits file was read anew: limits of {Functions} functions")]
     private static partial void LogReloaded(ILogger logger, int functions);
 
-    [LoggerMessage(411, LogLevel.Error, "The limits file cannot be used, the former limits stay: {Reason}")]
+    [LoggerMessage(147, LogLevel.Error, "The limits file cannot be used, the former limits stay: {Reason}")]
     private static partial void LogNotReloaded(ILogger logger, string reason);
 }

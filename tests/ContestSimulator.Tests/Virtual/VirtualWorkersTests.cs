@@ -1,3 +1,4 @@
+using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Traces.Presets;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
@@ -17,6 +18,17 @@ public sealed class VirtualWorkersTests
         Assert.Equal(("ttl:20", "ttl:20 @1"), (alone.Policy, worker.Policy));
         Assert.Null(alone.Traffic);
         Assert.True(worker.Traffic!.Reports > 0);
+    }
+
+    [Fact]
+    public void Requests_share_instances_at_one_worker_as_in_the_self_host_and_at_each_of_several()
+    {
+        var (alone, worker) = (Run("ttl:20", null, 4), Run("ttl:20", new VirtualWorkerOptions(), 4));
+        Assert.Equal((alone.Score.Total, alone.ColdStarts, alone.Waited), (worker.Score.Total, worker.ColdStarts, worker.Waited));
+
+        // Each worker shares what is its own: fewer instances than with one request each, and more than one worker needs.
+        var workers = new VirtualWorkerOptions { Count = 3, Routing = WorkerRouting.Random };
+        Assert.InRange(Run("ttl:20", workers, 4).ColdStarts, worker.ColdStarts, Run("ttl:20", workers).ColdStarts);
     }
 
     [Theory]
@@ -54,6 +66,6 @@ public sealed class VirtualWorkersTests
         Assert.InRange(result.Waited, 2, 4);
     }
 
-    private static VirtualResult Run(string policy, VirtualWorkerOptions? workers) => VirtualContest.Run(
-        PresetCatalog.Create("dense", 1, 60), PolicyCatalog.Parse(policy), new VirtualOptions { Workers = workers });
+    private static VirtualResult Run(string policy, VirtualWorkerOptions? workers, int concurrency = 1) => VirtualContest.Run(
+        new SharedTrace(PresetCatalog.Create("dense", 1, 60), concurrency), PolicyCatalog.Parse(policy), new VirtualOptions { Workers = workers });
 }
