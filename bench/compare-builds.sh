@@ -23,6 +23,9 @@ while [[ ${1:-} == --* ]]; do
 done
 base=${1:?give the funcscaler.dll of the base build}
 new=${2:?give the funcscaler.dll of the new build}
+for build in "$base" "$new"; do
+  [ -f "$build" ] || { echo "compare-builds.sh: there is no file $build: give the path of a build's funcscaler.dll" >&2; exit 66; }
+done
 root=$(cd "$(dirname "$0")/.." && pwd)
 data=${FUNCSCALER_DATA:-$root/../shared/data}
 policies=${POLICIES:-all}

@@ -16,11 +16,17 @@ internal sealed class Load(string policy)
     private long _nowUs;
     private long _order;
 
-    /// <summary>What each Assign took, ns.</summary>
+    /// <summary>What each Assign took until its grant left, ns; where no instance was idle, until it was decided to wait or to create.</summary>
     public List<double> AssignNs { get; } = [];
 
-    /// <summary>What each Release took, ns.</summary>
+    /// <summary>The same of those alone that found an idle instance, ns.</summary>
+    public List<double> WarmNs { get; } = [];
+
+    /// <summary>What each Release took until the instance's next request, if any waited, had its grant, ns.</summary>
     public List<double> ReleaseNs { get; } = [];
+
+    /// <summary>What followed each Assign and Release before the next event, ns.</summary>
+    public List<double> SettleNs { get; } = [];
 
     /// <summary>Plays requests; the first so many are not timed.</summary>
     public void Play(IEnumerable<(FunctionMeta Function, long AtUs, long DurationUs)> requests, int untimed)
@@ -31,19 +37,35 @@ internal sealed class Load(string policy)
             var request = new RequestId($"r{++_order}");
             _durations.Add(request, durationUs);
             var began = Stopwatch.GetTimestamp();
-            _core.Assign(_nowUs, function, request, long.MaxValue, _effects);
-            var took = Stopwatch.GetTimestamp() - began;
+            _core.AssignFirst(_nowUs, function, request, long.MaxValue, _effects);
+            var tookNs = SinceNs(began);
+            var warm = _effects is [{ Kind: EffectKind.Grant }];
+            Settle();
             if (untimed-- <= 0)
             {
-                AssignNs.Add(took * 1e9 / Stopwatch.Frequency);
+                AssignNs.Add(tookNs);
+                if (warm)
+                {
+                    WarmNs.Add(tookNs);
+                }
             }
             else
             {
                 ReleaseNs.Clear();
+                SettleNs.Clear();
             }
 
             RunEffects();
         }
+    }
+
+    private static double SinceNs(long began) => (Stopwatch.GetTimestamp() - began) * 1e9 / Stopwatch.Frequency;
+
+    private void Settle()
+    {
+        var began = Stopwatch.GetTimestamp();
+        _core.Settle(_effects);
+        SettleNs.Add(SinceNs(began));
     }
 
     private void AdvanceTo(long untilUs)
@@ -89,8 +111,9 @@ internal sealed class Load(string policy)
                 break;
             default:
                 var began = Stopwatch.GetTimestamp();
-                _core.Release(_nowUs, function, effect.Request, effect.Instance, new ReleaseResult(durationUs, false), _effects);
-                ReleaseNs.Add((Stopwatch.GetTimestamp() - began) * 1e9 / Stopwatch.Frequency);
+                _core.ReleaseFirst(_nowUs, function, effect.Request, effect.Instance, new ReleaseResult(durationUs, false), _effects);
+                ReleaseNs.Add(SinceNs(began));
+                Settle();
                 break;
         }
     }

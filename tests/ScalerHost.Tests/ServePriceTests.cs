@@ -29,6 +29,36 @@ public sealed partial class ServePriceTests
         Assert.Equal(500, await GivenPriceAsync(http, "a=b"));
     }
 
+    [Fact]
+    public async Task A_service_says_what_it_aims_at()
+    {
+        using var folder = new TemporaryFolder();
+        var functions = folder.File("functions.json", $$"""{ "runtimes": { "any": { "command": ["node", "-e", "{{Server}}"] } } }""");
+        await using var scaler = FuncScalerProcess.Start(
+            ["serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--policy", "adaptive:p95=200"]);
+        var line = await scaler.ReadLineAsync();
+        Assert.True(line is not null, line is null ? (await scaler.WaitAsync()).Errors : "");
+        Assert.Equal(
+            "funcscaler: 95 of 100 requests have their instance within 200 ms, at the least memory; the price of waiting follows from that",
+            await scaler.ReadLineAsync());
+
+        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{HttpPort().Match(line!).Groups[1].Value}") };
+        Assert.Null(await GivenPriceAsync(http, "f"));
+        var explanation = await http.GetFromJsonAsync<JsonNode>("/api/explain/f");
+        Assert.Equal(200, (double?)explanation!["price"]!["objective"]!["withinMs"]);
+    }
+
+    [Fact]
+    public async Task A_price_beside_an_objective_is_refused()
+    {
+        await using var scaler = FuncScalerProcess.Start(["serve", "--policy", "adaptive:within=4", "--latency-price", "10"]);
+
+        var ended = await scaler.WaitAsync();
+
+        Assert.Equal(2, ended.ExitCode);
+        Assert.Contains("--latency-price is of no use with --policy adaptive:within=4", ended.Errors, StringComparison.Ordinal);
+    }
+
     private static async Task<double?> GivenPriceAsync(HttpClient http, string function)
     {
         using var assign = await http.PostAsJsonAsync(

@@ -16,7 +16,11 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
         AppBackend.Validate(options, errors);
         try
         {
-            PolicyCatalog.Parse(options.Policy);
+            if (PolicyCatalog.Parse(options.Policy).Objective is not null)
+            {
+                // Each function has a ledger of its own, and no ledger sees what the others take.
+                errors.Add($"Scaler:Policy: '{options.Policy}' has an objective over all functions, which the app cannot keep: give a price with Scaler:LatencyPrice, or use serve.");
+            }
         }
         catch (FormatException e)
         {

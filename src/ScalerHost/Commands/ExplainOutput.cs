@@ -23,6 +23,11 @@ internal static class ExplainOutput
         summary.Add(
             "price of waiting",
             $"{Tables.Number(e.Price.GbsPerSecond, "0.###")} GB·s per s, {(e.Price.Given is { } given ? $"the nearest to the given {Tables.Number(given, "0.###")}" : "found")}");
+        if (e.Price.Objective is { } objective)
+        {
+            summary.Add("objective", Objective(objective));
+        }
+
         summary.Add("follows", e.Followed);
         if (e.Limits is { } limits)
         {
@@ -99,6 +104,10 @@ internal static class ExplainOutput
 
         decisions.Write();
     }
+
+    private static string Objective(ObjectiveExplanation objective) => objective is { WithinGb: { } gb }
+        ? $"at most {Tables.Number(gb, "0.###")} GB on average; held {(objective.HeldGb is { } held ? $"{Tables.Number(held, "0.###")} GB lately" : "nothing yet")}"
+        : $"95 % within {Tables.Number(objective.WithinMs ?? 0, "0.###")} ms; {(objective.LateShare is { } late ? $"{Percent(late)} were later lately" : "no request yet")}";
 
     private static string Sharing(ConcurrencyExplanation c)
     {

@@ -81,6 +81,8 @@ internal static class ServeCommand
             var name = parsed.GetValue(backend)!;
             var address = parsed.GetValue(listen)!;
             var platformAddress = parsed.GetValue(platform)!;
+            var chosen = CommonOptions.ParsePolicy(parsed.GetValue(policy)!);
+            var waitingIsWorth = price.Describe(parsed, chosen);
             var file = files.GetValueOrDefault(name) is { } option
                 ? parsed.GetValue(option) ?? throw new CommandException(CommandException.BadUsage, $"--backend {name} needs {option.Name} FILE.")
                 : null;
@@ -106,7 +108,7 @@ internal static class ServeCommand
                 GrpcPort = nodes is not null && parsed.GetResult(grpcPort) is null or { Implicit: true } ? NodeServing.SchedulerPort : parsed.GetValue(grpcPort),
                 NodePrice = nodes?.Price,
                 HttpPort = parsed.GetValue(httpPort),
-                Policy = CommonOptions.ParsePolicy(parsed.GetValue(policy)!),
+                Policy = chosen,
                 Runtime = new ScalerRuntimeOptions
                 {
                     State = kept,
@@ -137,6 +139,7 @@ internal static class ServeCommand
                     : file is null ? ReachAsync(platformAddress, patience, token)
                     : Task.CompletedTask,
                 options,
+                waitingIsWorth,
                 cancellationToken).ConfigureAwait(false);
             return 0;
 
@@ -174,7 +177,11 @@ internal static class ServeCommand
         : IPAddress.IsLoopback(options.Address) ? "for this machine" : "for anybody";
 
     private static async Task ServeAsync(
-        OpenBackend opened, Func<ScalerServer, CancellationToken, Task> prepareAsync, ScalerServerOptions options, CancellationToken cancellationToken)
+        OpenBackend opened,
+        Func<ScalerServer, CancellationToken, Task> prepareAsync,
+        ScalerServerOptions options,
+        string waitingIsWorth,
+        CancellationToken cancellationToken)
     {
         var server = new ScalerServer(opened.Backend, options, TimeProvider.System);
         await using (server.ConfigureAwait(false))
@@ -188,7 +195,7 @@ internal static class ServeCommand
                 server.FollowLimits();
                 server.SetServing(true);
                 Console.WriteLine($"funcscaler: policy {options.Policy.Name}, gRPC on {options.Address}:{server.GrpcPort}, HTTP on {options.Address}:{server.HttpPort}, {DescribeCallers(options)}, {opened.Description}");
-                Console.WriteLine($"funcscaler: {WaitingPrice.Describe(options.Runtime.Pool.LatencyPriceGbs)}");
+                Console.WriteLine($"funcscaler: {waitingIsWorth}");
                 Console.WriteLine($"funcscaler: dashboard at {server.Dashboard}");
                 await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
             }

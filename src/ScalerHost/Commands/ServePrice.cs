@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using FuncScaler.Policies;
 using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.ScalerHost.Commands;
@@ -51,6 +52,22 @@ internal sealed class ServePrice
         }
 
         return waiting / memory;
+    }
+
+    /// <summary>Says what waiting is worth, or what is aimed at instead.</summary>
+    /// <exception cref="CommandException">A price is given, and the policy has an objective.</exception>
+    public string Describe(ParseResult parsed, PolicyChoice policy)
+    {
+        if (policy.Objective is null)
+        {
+            return WaitingPrice.Describe(Read(parsed));
+        }
+
+        var given = All.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false });
+        return given is null
+            ? $"{policy.Objective}; the price of waiting follows from that"
+            : throw new CommandException(
+                CommandException.BadUsage, $"{given.Name} is of no use with --policy {policy.Name}: the price of waiting follows from its objective. Leave one of them out.");
     }
 
     /// <summary>The prices of single functions, GB·s.</summary>

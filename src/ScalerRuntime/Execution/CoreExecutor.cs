@@ -11,8 +11,14 @@ namespace FuncScaler.Runtime.Execution;
 /// (<see cref="PendingAssigns"/> answers callers, <see cref="BackendCalls"/> calls the backend), and wakes it when something is due.
 /// Safe for concurrent use. A warm assign takes the lock once and touches neither the backend nor the thread pool.
 /// </summary>
+/// <remarks>
+/// A grant leaves before the core learns from it. It learns at the next event, or after <see cref="LearnAfterUs"/> where none comes.
+/// </remarks>
 internal sealed class CoreExecutor : IAsyncDisposable
 {
+    /// <summary>How long what an event teaches may wait for the next event, µs: the shortest time that timers know.</summary>
+    private const long LearnAfterUs = 1000;
+
     private readonly IScalerCore _core;
     private readonly ScalerRuntimeOptions _options;
     private readonly TimeProvider _time;
@@ -90,7 +96,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
         {
             _releases.TakeIn(this);
             nowUs = NowUs;
-            _core.Assign(nowUs, function, request, DeadlineUs(nowUs, timeout), _effects);
+            _core.AssignFirst(nowUs, function, request, DeadlineUs(nowUs, timeout), _effects);
             Counters.Assigns++;
             if (_effects is [{ Kind: EffectKind.Grant } only] && IsOf(only, key) && !_pending.Contains(key))
             {
@@ -123,6 +129,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
                 return ValueTask.FromException<AssignedInstance>(PendingAssigns.Rejection(refused));
             }
 
+            _core.Settle(_effects);
             pending = _pending.Add(key);
             CountMiss(key);
             CarryOut();
@@ -160,7 +167,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
     /// <summary>Called with the lock held.</summary>
     internal ReleaseOutcome TakeIn(MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result)
     {
-        var outcome = _core.Release(NowUs, function, request, instance, result, _effects);
+        var outcome = _core.ReleaseFirst(NowUs, function, request, instance, result, _effects);
         if (outcome is ReleaseOutcome.Released)
         {
             Counters.Releases++;
@@ -170,7 +177,18 @@ internal sealed class CoreExecutor : IAsyncDisposable
             Counters.UnknownReleases++;
         }
 
-        CarryOut();
+        if (_effects.TrueForAll(IsAnswer))
+        {
+            Answer();
+            Rearm();
+            _afterEvent?.Invoke();
+        }
+        else
+        {
+            _core.Settle(_effects);
+            CarryOut();
+        }
+
         return outcome;
     }
 
@@ -182,6 +200,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
     {
         lock (_gate)
         {
+            _core.Settle(_effects);
             coreEvent(NowUs, _effects);
             CarryOut();
         }
@@ -195,6 +214,12 @@ internal sealed class CoreExecutor : IAsyncDisposable
     {
         lock (_gate)
         {
+            if (_core.IsUnsettled)
+            {
+                _core.Settle(_effects);
+                CarryOut();
+            }
+
             return read(NowUs);
         }
     }
@@ -214,35 +239,43 @@ internal sealed class CoreExecutor : IAsyncDisposable
 
     private static bool IsOf(in Effect effect, AssignKey key) => effect.Request == key.Request && effect.Function.Key == key.Function;
 
-    /// <summary>Hands out what the core has asked for. Called with the lock held.</summary>
+    private static bool IsAnswer(Effect effect) => effect.Kind is EffectKind.Grant or EffectKind.Reject;
+
+    /// <summary>Hands out what the core has asked for; nothing is left to settle. Called with the lock held.</summary>
     private void CarryOut()
     {
         do
         {
-            foreach (var effect in _effects)
-            {
-                switch (effect.Kind)
-                {
-                    case EffectKind.Grant:
-                        Counters.Granted(effect.GrantKind);
-                        _pending.Grant(effect);
-                        break;
-                    case EffectKind.Reject:
-                        Counters.Rejected++;
-                        _pending.Reject(effect);
-                        break;
-                    default:
-                        Calls.Take(_core, effect);
-                        break;
-                }
-            }
-
-            _effects.Clear();
+            Answer();
         }
         while (Calls.LetHeldCallsGo(_core, NowUs, _effects));
 
         Rearm();
         _afterEvent?.Invoke();
+    }
+
+    /// <summary>Answers callers, and calls the backend.</summary>
+    private void Answer()
+    {
+        foreach (var effect in _effects)
+        {
+            switch (effect.Kind)
+            {
+                case EffectKind.Grant:
+                    Counters.Granted(effect.GrantKind);
+                    _pending.Grant(effect);
+                    break;
+                case EffectKind.Reject:
+                    Counters.Rejected++;
+                    _pending.Reject(effect);
+                    break;
+                default:
+                    Calls.Take(_core, effect);
+                    break;
+            }
+        }
+
+        _effects.Clear();
     }
 
     /// <summary>Counts what was decided for a request that found no instance. Called with the lock held, before its effects are handed out.</summary>
@@ -342,7 +375,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
 
     private void Rearm()
     {
-        var nextUs = _core.NextWakeUs;
+        var nextUs = _core.IsUnsettled ? Math.Min(_core.NextWakeUs, NowUs + LearnAfterUs) : _core.NextWakeUs;
         if (nextUs >= _armedForUs)
         {
             return;

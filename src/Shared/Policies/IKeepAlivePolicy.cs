@@ -7,7 +7,9 @@ namespace FuncScaler.Policies;
 /// instance. The function's <see cref="SlotPool"/> makes one call at a time; a policy keeps no clock and does no I/O.
 /// </summary>
 /// <remarks>
-/// <b>Order of calls.</b> An Assign: <see cref="RequestArrived"/>, then <see cref="CreateOnMiss"/> where no instance is idle. A Release, or an
+/// <b>Order of calls.</b> An Assign: <see cref="RequestArrived"/>, then <see cref="CreateOnMiss"/> where no instance is idle. A warm request has
+/// its instance right after <see cref="RequestArrived"/>, so that call should be short: what takes longer has its place in the calls that
+/// follow. A Release, or an
 /// instance that has become ready: <see cref="Keep"/>, unless a request takes it. A slot that was created while nobody needs it any more:
 /// <see cref="KeepSurplus"/>. When a held instance's time has come: <see cref="Keep"/> again. <see cref="DemandLearned"/> once for each arrival,
 /// when its rank is known. After every event: <see cref="Standby"/>, where <see cref="HasStandby"/> says so. All times are µs on the pool's
@@ -56,6 +58,13 @@ public interface IKeepAlivePolicy
     /// else when those who wait are served. Called once for each arrival, in order, for a bounded number of arrivals in one event.
     /// </summary>
     void DemandLearned(in PoolView pool, in RankedArrival demand)
+    {
+    }
+
+    /// <summary>A request has its instance, or is given up by its caller or its deadline.</summary>
+    /// <param name="pool">The pool.</param>
+    /// <param name="waitedUs">How long it has waited, µs; 0 for a warm request.</param>
+    void Answered(in PoolView pool, long waitedUs)
     {
     }
 

@@ -1,4 +1,5 @@
 using FuncScaler.Policies.Adaptive;
+using FuncScaler.Policies.Adaptive.Choosing;
 using FuncScaler.Policies.Basic;
 using FuncScaler.Policies.Published;
 
@@ -49,7 +50,7 @@ public static class PolicyCatalog
             With(FemuxPolicyOptions.Read, o => new FemuxPolicy(o))),
         new("spes", "ahead=S,keep=S,long=S,always=N", "sorts functions by their idle minutes, and loads each kind before the minutes it predicts",
             With(SpesPolicyOptions.Read, o => new SpesPolicy(o))),
-        new("adaptive", "price=X,prior=N,tail=X,pile=F,expect=F,wait=F,evidence=F,share=F,memory=S,warmup=F,reluctance=F", "learns per function what holding and waiting cost, and knows nothing in advance", r => Adaptive(AdaptivePolicyOptions.Read(r))),
+        new("adaptive", "price=X|p95=MS|within=GB,create=GBS,prior=N,tail=X,pile=F,expect=F,wait=F,evidence=F,share=F,memory=S,warmup=F,reluctance=F", "learns per function what holding and waiting cost, and knows nothing in advance", r => Adaptive(AdaptivePolicyOptions.Read(r))),
     ];
 
     /// <summary>Every policy: name, option, and what it does.</summary>
@@ -63,12 +64,13 @@ public static class PolicyCatalog
         "",
         _ =>
         {
-            var shared = new AdaptiveShared();
+            var shared = new AdaptiveShared(options);
             return function => new AdaptivePolicy(options, shared, function);
         })
     {
         SharesState = true,
         Explains = true,
+        Objective = Objective.Describe(options),
     };
 
     /// <summary>Reads a choice such as <c>capped</c> or <c>ttl:9</c>.</summary>

@@ -20,6 +20,9 @@ public sealed record PolicyChoice(string Name, Func<IPolicyHost, Func<FunctionMe
     /// </summary>
     public Func<ILayerRules>? Layers { get; init; }
 
+    /// <summary>What it aims at instead of a price, in words such as "95 of 100 requests have their instance within 200 ms"; null where prices hold.</summary>
+    public string? Objective { get; init; }
+
     /// <summary>Whether its policies are <see cref="IExplainablePolicy"/>.</summary>
     public bool Explains { get; init; }
 }

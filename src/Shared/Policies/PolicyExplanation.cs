@@ -56,8 +56,20 @@ public sealed record ConcurrencyExplanation(
 public sealed record SharingExplanation(int Requests, int Executions, double TypicalSeconds, double? Slowdown);
 
 /// <param name="GbsPerSecond">What candidates are compared at, GB·s per second of waiting.</param>
-/// <param name="Given">The price that was given, GB·s per second; null where it was found from the contest's score.</param>
-public sealed record PriceExplanation(double GbsPerSecond, double? Given);
+/// <param name="Given">The price that was given, GB·s per second; null where it was found from an objective or the contest's score.</param>
+public sealed record PriceExplanation(double GbsPerSecond, double? Given)
+{
+    /// <summary>The objective that the price follows from; null for none.</summary>
+    public ObjectiveExplanation? Objective { get; init; }
+}
+
+/// <summary>What a price is to lead to. Either the values of time are set or those of memory.</summary>
+/// <param name="WithinMs">The scheduling time that 95 of 100 requests are to keep to, ms.</param>
+/// <param name="LateShare">The share of requests that were later lately, 0 to 1; null before the first.</param>
+/// <param name="WithinGb">The memory that instances may take on average, GB.</param>
+/// <param name="HeldGb">What they took on average lately, GB; null before anything was held.</param>
+/// <param name="Expected">For each price, the lowest first, what it is expected to lead to: the share of late requests, or the memory, GB; null where nothing is known.</param>
+public sealed record ObjectiveExplanation(double? WithinMs, double? LateShare, double? WithinGb, double? HeldGb, IReadOnlyList<double?> Expected);
 
 /// <param name="Name">The price its plans are made for, and whether it follows the period too.</param>
 /// <param name="SlotGbSeconds">What its instances would have cost beyond execution, GB·s, aged.</param>

@@ -143,5 +143,6 @@ public sealed class PolicyOptionReader
         return text;
     }
 
-    private FormatException Wrong(string what) => new($"Policy '{_policy.Name}': {what}. Write {_policy.Usage}.");
+    /// <summary>The error that says of the options as a whole what is wrong.</summary>
+    public FormatException Wrong(string what) => new($"Policy '{_policy.Name}': {what}. Write {_policy.Usage}.");
 }

@@ -32,6 +32,26 @@ public interface IScalerCore
 
     ReleaseOutcome Release(long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects);
 
+    /// <summary>Whether <see cref="AssignFirst"/> or <see cref="ReleaseFirst"/> has left something to <see cref="Settle"/>.</summary>
+    bool IsUnsettled => false;
+
+    /// <summary>
+    /// The decision of <see cref="Assign"/> alone, so that its caller need not wait until the scaler has learned from it. Nothing of the core may
+    /// be read before <see cref="Settle"/>. A core may settle at once.
+    /// </summary>
+    void AssignFirst(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects) =>
+        Assign(nowUs, function, request, deadlineUs, effects);
+
+    /// <summary>The same of <see cref="Release"/>: who waits has its grant before anything is learned.</summary>
+    ReleaseOutcome ReleaseFirst(
+        long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects) =>
+        Release(nowUs, function, request, instance, result, effects);
+
+    /// <summary>Does what was left, as of the time of its event. Each further event begins with it, so that the order of events stays.</summary>
+    void Settle(List<Effect> effects)
+    {
+    }
+
     /// <summary>One caller of a request has gone away; the last one's going gives the request up.</summary>
     void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects);
 

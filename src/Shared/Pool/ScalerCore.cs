@@ -50,6 +50,8 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     private readonly Queue<SlotPool> _reviews = new();
     private readonly long _forgetAfterUs;
     private long _workedUs;
+    private SlotPool? _unsettled;
+    private long _unsettledUs;
     private bool _draining;
     private bool _sharedRead;
 
@@ -85,6 +87,9 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>When <see cref="Tick"/> is to be called next, µs; <see cref="long.MaxValue"/> when nothing is due.</summary>
     public long NextWakeUs => _wakes.NextUs;
 
+    /// <inheritdoc/>
+    public bool IsUnsettled => _unsettled is not null;
+
     private IEnumerable<SlotPool> All
     {
         get
@@ -109,6 +114,14 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <remarks>A request that is waiting or holds an instance is found whatever settings its repetition comes with.</remarks>
     public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {
+        AssignFirst(nowUs, function, request, deadlineUs, effects);
+        Settle(effects);
+    }
+
+    /// <inheritdoc/>
+    public void AssignFirst(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
+    {
+        Settle(effects);
         if (_later.Count > 0)
         {
             TakeOver(nowUs, function.Key, effects);
@@ -125,13 +138,40 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             pool = PoolFor(nowUs, pools, function, request, effects);
         }
 
-        pool.Assign(nowUs, request, deadlineUs, effects);
-        Finish(nowUs, pool, effects);
+        if (pool.AssignFirst(nowUs, request, deadlineUs, effects))
+        {
+            (_unsettled, _unsettledUs) = (pool, nowUs);
+        }
+        else
+        {
+            Finish(nowUs, pool, effects);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Settle(List<Effect> effects)
+    {
+        if (_unsettled is { } pool)
+        {
+            _unsettled = null;
+            pool.Settle(effects);
+            Finish(_unsettledUs, pool, effects);
+        }
     }
 
     /// <inheritdoc cref="SlotPool.Release"/>
     public ReleaseOutcome Release(long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
+        var outcome = ReleaseFirst(nowUs, function, request, instance, result, effects);
+        Settle(effects);
+        return outcome;
+    }
+
+    /// <inheritdoc/>
+    public ReleaseOutcome ReleaseFirst(
+        long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
+    {
+        Settle(effects);
         if (_later.Count > 0)
         {
             TakeOver(nowUs, function, effects);
@@ -142,14 +182,19 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             return ReleaseOutcome.UnknownAssignment;
         }
 
-        var outcome = pool.Release(nowUs, request, instance, result, effects);
-        Finish(nowUs, pool, effects);
+        var outcome = pool.ReleaseFirst(nowUs, request, instance, result, effects);
+        if (outcome == ReleaseOutcome.Released)
+        {
+            (_unsettled, _unsettledUs) = (pool, nowUs);
+        }
+
         return outcome;
     }
 
     /// <inheritdoc cref="SlotPool.Abandon"/>
     public void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects)
     {
+        Settle(effects);
         if (_later.Count > 0)
         {
             TakeOver(nowUs, function, effects);
@@ -165,6 +210,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.SlotCreated"/>
     public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects)
     {
+        Settle(effects);
         var pool = PoolOf(function, ticket);
         pool.SlotCreated(nowUs, ticket, backendId, effects);
         Finish(nowUs, pool, effects);
@@ -176,6 +222,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.SlotReady"/>
     public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects, Uri? address = null)
     {
+        Settle(effects);
         var pool = PoolOf(function, ticket);
         pool.SlotReady(nowUs, ticket, effects, address);
         Finish(nowUs, pool, effects);
@@ -184,6 +231,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.SlotFailed"/>
     public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects)
     {
+        Settle(effects);
         var pool = PoolOf(function, ticket);
         pool.SlotFailed(nowUs, ticket, failure, effects);
         Finish(nowUs, pool, effects);
@@ -192,6 +240,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.SlotDestroyed"/>
     public void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
     {
+        Settle(effects);
         var pool = PoolOf(function, ticket);
         pool.SlotDestroyed(nowUs, ticket, effects);
         Finish(nowUs, pool, effects);
@@ -200,6 +249,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.GiveBack"/>
     public bool GiveBack(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
     {
+        Settle(effects);
         var pool = PoolOf(function, ticket);
         var given = pool.GiveBack(nowUs, ticket, effects);
         Finish(nowUs, pool, effects);
@@ -209,6 +259,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>Does what is due, in all pools.</summary>
     public void Tick(long nowUs, List<Effect> effects)
     {
+        Settle(effects);
         while (_wakes.TryTake(nowUs, out var pool))
         {
             if (!pool.IsForgotten)
@@ -229,6 +280,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <param name="effects">Where effects are added.</param>
     public void Reconcile(long nowUs, long askedUs, IReadOnlyCollection<ListedSlot> listed, List<Effect> effects)
     {
+        Settle(effects);
         var byId = new Dictionary<BackendSlotId, ListedSlot>();
         foreach (var slot in listed)
         {
@@ -257,6 +309,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.KeepHeldCreate"/>
     public bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
     {
+        Settle(effects);
         var pool = PoolOf(function, ticket);
         var kept = pool.KeepHeldCreate(nowUs, ticket, effects);
         Finish(nowUs, pool, effects);
@@ -274,6 +327,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>Stops all pools: new requests are rejected, idle instances destroyed, busy ones when they are released.</summary>
     public void Drain(long nowUs, List<Effect> effects)
     {
+        Settle(effects);
         _draining = true;
         foreach (var pool in All)
         {
@@ -286,6 +340,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.RejectWaiting"/>
     public void RejectWaiting(long nowUs, List<Effect> effects)
     {
+        Settle(effects);
         foreach (var pool in All)
         {
             pool.RejectWaiting(nowUs, effects);
@@ -308,6 +363,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     {
         ArgumentNullException.ThrowIfNull(limits);
         limits.Validate();
+        Settle(effects);
         if (limits == FunctionLimits.None)
         {
             _limits.Remove(key);
@@ -334,6 +390,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
     public void SetOtherLimits(long nowUs, FunctionLimits limits, List<Effect> effects)
     {
+        Settle(effects);
         ArgumentNullException.ThrowIfNull(limits);
         limits.Validate();
         _otherLimits = limits;
@@ -463,6 +520,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <param name="effects">Where effects are added.</param>
     public void Restore(long nowUs, FunctionMeta function, IEnumerable<RestoredSlot> slots, List<Effect> effects)
     {
+        Settle(effects);
         ArgumentNullException.ThrowIfNull(slots);
         var pool = _orphans;
         if (function.Key != NoFunction.Key)
@@ -505,6 +563,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <returns>Whether any are left.</returns>
     public bool RestoreNext(long nowUs, int most, List<Effect> effects)
     {
+        Settle(effects);
         for (; most > 0 && _laterInTurn.TryDequeue(out var function); most--)
         {
             TakeOver(nowUs, function, effects);

@@ -194,24 +194,34 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <param name="effects">Where effects are added.</param>
     public void Assign(long nowUs, RequestId request, long deadlineUs, List<Effect> effects)
     {
+        if (AssignFirst(nowUs, request, deadlineUs, effects))
+        {
+            Settle(effects);
+        }
+    }
+
+    /// <summary>The decision of <see cref="Assign"/> alone; what the request teaches is learned by <see cref="Settle"/>, before any other event.</summary>
+    /// <returns>Whether anything is to be settled.</returns>
+    internal bool AssignFirst(long nowUs, RequestId request, long deadlineUs, List<Effect> effects)
+    {
         Advance(nowUs);
         if ((_inventory.HeldBy(request) ?? Recognise(request, instance: null)) is { } held)
         {
             held.Callers++;
             effects.Add(Effect.Grant(Function, request, held.Ticket, held.Slot.Instance, held.Slot.BackendId, GrantKind.Warm, held.Slot.Address));
-            return;
+            return false;
         }
 
         if (_line.Find(request) is { } joined)
         {
             joined.Callers++;
-            return;
+            return false;
         }
 
         if (_draining)
         {
             effects.Add(Effect.Reject(Function, request, RejectReason.ShuttingDown, "the scaler is stopping"));
-            return;
+            return false;
         }
 
         var free = Suspended ? null : NextUsable();
@@ -220,19 +230,19 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             // Before anything is learned or asked for: what is refused should cost as little as it can.
             Ledger.RequestFailed();
             effects.Add(Effect.Reject(Function, request, RejectReason.Overloaded, overload, RetryAfterUs()));
-            return;
+            return false;
         }
 
         Statistics.RequestArrived(_nowUs);
         _lessor?.RequestCame(_nowUs);
         _policy.RequestArrived(View);
-        LearnDemand();
         if (free is { } slot)
         {
             Grant(slot, request, GrantKind.Warm, waitedUs: 0, callers: 1, effects);
         }
         else
         {
+            LearnDemand();
             _line.Add(request, _nowUs, deadlineUs);
             _registry.Waiting++;
             WakeBy(deadlineUs);
@@ -244,7 +254,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             }
         }
 
-        Settle(effects);
+        return true;
     }
 
     /// <summary>A request is done with its instance.</summary>
@@ -254,6 +264,18 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <param name="result">What the caller reports.</param>
     /// <param name="effects">Where effects are added.</param>
     public ReleaseOutcome Release(long nowUs, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
+    {
+        var outcome = ReleaseFirst(nowUs, request, instance, result, effects);
+        if (outcome == ReleaseOutcome.Released)
+        {
+            Settle(effects);
+        }
+
+        return outcome;
+    }
+
+    /// <summary>The same, but what follows a release that was taken in is left to <see cref="Settle"/>, which is to be called before any other event.</summary>
+    internal ReleaseOutcome ReleaseFirst(long nowUs, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
         if ((_inventory.HeldBy(request) ?? Recognise(request, instance)) is not { Slot: var slot } place)
         {
@@ -293,8 +315,6 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         }
 
         ServeNewPlaces(places, effects);
-
-        Settle(effects);
         return ReleaseOutcome.Released;
     }
 
@@ -599,7 +619,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     private void WakeBy(long atUs) => _nextWakeUs = Math.Min(_nextWakeUs, atUs);
 
     /// <summary>What follows every event: requests are never stranded, and the policy may prepare.</summary>
-    private void Settle(List<Effect> effects)
+    internal void Settle(List<Effect> effects)
     {
         LearnDemand();
         if (FailsFast)
@@ -792,6 +812,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         slot.DueUs = slot.Requests == 1 ? place.DueUs : Math.Min(slot.DueUs, place.DueUs);
         WakeBy(slot.DueUs);
         effects.Add(Effect.Grant(Function, request, slot.Ticket, slot.Instance, slot.BackendId, kind, slot.Address));
+        _policy.Answered(View, waitedUs);
     }
 
     private void Leave(Waiter waiter)
@@ -805,6 +826,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         Leave(waiter);
         Ledger.RequestFailed();
         RequestEnded(waitedUs: 0, executedUs: 0);
+        _policy.Answered(View, _nowUs - waiter.ArrivedUs);
         effects.Add(Effect.Reject(Function, waiter.Request, reason, message));
     }
 

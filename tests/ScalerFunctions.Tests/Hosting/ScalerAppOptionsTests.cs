@@ -37,6 +37,7 @@ public sealed class ScalerAppOptionsTests
         { new ScalerAppOptions { MaxPurgesPerRun = 0 }, "Scaler:MaxPurgesPerRun 0 is out of range" },
         { new ScalerAppOptions { MaxPurgesPerRun = 100_001 }, "Scaler:MaxPurgesPerRun 100001 is out of range" },
         { new ScalerAppOptions { Policy = "no-such" }, "Scaler:Policy" },
+        { new ScalerAppOptions { Policy = "adaptive:p95=100" }, "Scaler:Policy: 'adaptive:p95=100' has an objective over all functions" },
         { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 70_000 } }, "Scaler:Grpc:Port 70000 is no port" },
         { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = -1 } }, "Scaler:Grpc:Port -1 is no port" },
         { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Address = "everywhere" } }, "'everywhere' is no IP address" },

@@ -98,7 +98,7 @@ public sealed class DurableStateTests : IDisposable
         _store.Failing = false;
         await Eventually.HoldsAsync(() => state.Failure is null);
         await Eventually.HoldsAsync(() => _store.Load().Slots is [{ State: SlotState.Busy, Requests: "r1" }]);
-        await Eventually.HoldsAsync(() => logger.Lines.Count == 2);
+        await Eventually.HoldsAsync(() => logger.Lines.Count > 1);
         Assert.Equal(
             ["The state cannot be saved, and the scaler goes on without: database or disk is full", "The state is saved again"], logger.Lines);
         runtime.Release(F.Key, R1, assigned.Instance, default);

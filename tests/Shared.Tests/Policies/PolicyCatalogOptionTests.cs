@@ -30,6 +30,8 @@ public class PolicyCatalogOptionTests
     [InlineData("burst:extra=1,extra=2", "Policy 'burst': 'extra=1,extra=2' is not a list of options, each given once.")]
     [InlineData("burst:", "Policy 'burst': '' is not a list of options, each given once.")]
     [InlineData("burst:5", "Policy 'burst': it has no option '5'. Write burst[:extra=N,")]
+    [InlineData("adaptive:p95=100,price=2", "Policy 'adaptive': price, p95 and within exclude each other: give one of them. Write adaptive[:price=X|p95=MS|within=GB,")]
+    [InlineData("adaptive:within=0", "Policy 'adaptive': '0' is not a value for within; that is a number from 0.001 to 1000000.")]
     [InlineData("lsth:size=5", "Policy 'lsth': it has no option 'size'.")]
     public void What_is_wrong_is_said_with_what_would_be_right(string text, string message) =>
         Assert.Contains(message, Assert.Throws<FormatException>(() => PolicyCatalog.Parse(text)).Message, StringComparison.Ordinal);

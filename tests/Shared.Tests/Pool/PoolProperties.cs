@@ -100,4 +100,13 @@ public class PoolProperties(ITestOutputHelper output)
     [Fact]
     public void The_same_events_lead_to_the_same_effects() =>
         Properties.Check(Scenario.Any, scenario => Assert.Equal(new World(scenario).Run().Trace, new World(scenario).Run().Trace), tests: 40);
+
+    [Fact]
+    public void A_scaler_that_learns_after_it_has_answered_decides_the_same()
+    {
+        var unsettled = 0;
+        Properties.Check(
+            Scenario.Any, scenario => unsettled += new World(scenario with { Core = true }, twin: true).Run().Unsettled, tests: 300);
+        Assert.True(unsettled > 3000, $"only {unsettled} events have left something to settle");
+    }
 }

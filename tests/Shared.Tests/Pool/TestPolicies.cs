@@ -1,4 +1,5 @@
 using FuncScaler.Policies;
+using FuncScaler.Statistics;
 
 namespace FuncScaler.Tests.Pool;
 
@@ -45,6 +46,12 @@ internal sealed class RecordingPolicy(IKeepAlivePolicy policy, Dictionary<SlotTi
     public bool HasStandby => policy.HasStandby;
 
     public void RequestArrived(in PoolView pool) => policy.RequestArrived(pool);
+
+    public void DemandLearned(in PoolView pool, in RankedArrival demand) => policy.DemandLearned(pool, demand);
+
+    public void Answered(in PoolView pool, long waitedUs) => policy.Answered(pool, waitedUs);
+
+    public void Forgotten() => policy.Forgotten();
 
     public int CreateOnMiss(in PoolView pool) => policy.CreateOnMiss(pool);
 

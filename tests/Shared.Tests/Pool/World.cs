@@ -10,6 +10,7 @@ internal sealed partial class World
 {
     private readonly Scenario _scenario;
     private readonly Subject _subject;
+    private readonly TwinSubject? _twin;
     private readonly SlotPoolOptions _options;
     private readonly Dictionary<string, int> _seen;
     private readonly List<string> _trace = [];
@@ -25,7 +26,10 @@ internal sealed partial class World
     private long _nowUs;
     private int _lastRequest;
 
-    public World(Scenario scenario, Dictionary<string, int>? seen = null)
+    /// <param name="scenario">What happens.</param>
+    /// <param name="seen">Where it is counted what the run has come by.</param>
+    /// <param name="twin">Whether a second core, which settles as late as it may, is told the same.</param>
+    public World(Scenario scenario, Dictionary<string, int>? seen = null, bool twin = false)
     {
         _scenario = scenario;
         _functions = [.. _functions.Select(f => f with { MaxConcurrency = scenario.Concurrency })];
@@ -37,8 +41,12 @@ internal sealed partial class World
             var make = scenario.BeginPolicy(host);
             return f => new RecordingPolicy(make(f), _keepUntilUs);
         });
-        _subject = scenario.Core ? new CoreSubject(choice, _options) : new PoolSubject(_functions[0], choice, _options);
+        _twin = twin ? new TwinSubject(choice, new PolicyChoice(choice.Name, scenario.BeginPolicy), _options) : null;
+        _subject = _twin ?? (Subject)(scenario.Core ? new CoreSubject(choice, _options) : new PoolSubject(_functions[0], choice, _options));
     }
+
+    /// <summary>How many events have left something to settle, where there is a twin.</summary>
+    public int Unsettled => _twin?.Unsettled ?? 0;
 
     /// <summary>What happened, line by line.</summary>
     public IReadOnlyList<string> Trace => _trace;
@@ -65,6 +73,7 @@ internal sealed partial class World
             Reconcile(new Dice(1));
             RunFor(20_000_000);
             CheckNothingIsLeft();
+            _twin?.CheckSettled(_nowUs);
             return this;
         }
         catch (Exception e)

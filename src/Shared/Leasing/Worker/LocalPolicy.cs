@@ -25,6 +25,8 @@ internal class LocalPolicy(IKeepAlivePolicy policy, TimeSpan parkAfter) : IKeepA
 
     public void DemandLearned(in PoolView pool, in RankedArrival demand) => policy.DemandLearned(pool, demand);
 
+    public void Answered(in PoolView pool, long waitedUs) => policy.Answered(pool, waitedUs);
+
     public int CreateOnMiss(in PoolView pool) => policy.CreateOnMiss(pool);
 
     public bool KeepSurplus(in PoolView pool) => policy.KeepSurplus(pool);

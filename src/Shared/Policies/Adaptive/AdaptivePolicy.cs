@@ -33,6 +33,8 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
     /// <summary>The most instances of each pretended pool that a learned record holds.</summary>
     private const int MostInstancesWritten = 1024;
 
+    private const long NoArrival = long.MinValue;
+
     private readonly AdaptivePolicyOptions _options;
     private readonly AdaptiveShared _shared;
     private readonly FunctionDemand _demand;
@@ -51,6 +53,8 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
     private int _coldStarts;
     private bool _priceIsGiven;
     private int _learned;
+    private long _arrivedUs = NoArrival;
+    private bool _arrivedAlone;
     private bool _plansAreRead;
 
     internal AdaptivePolicy(AdaptivePolicyOptions options, AdaptiveShared shared, FunctionMeta function)
@@ -73,16 +77,14 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
 
     public void RequestArrived(in PoolView pool)
     {
-        MakePlansRead(pool);
-        _coldUs = (long)ColdUs(pool);
-        _function = pool.Function;
-        _priceIsGiven = _choice.GivenPriceGbs(pool) is not null;
-        _choice.Pools.Concurrency = pool.Places;
-        _demand.Arrived(pool.NowUs, alone: pool.Statistics.Active == 1, _coldUs);
+        TakeInArrival(pool);
+        _arrivedUs = pool.NowUs;
+        _arrivedAlone = pool.Statistics.Active == 1;
     }
 
     public void DemandLearned(in PoolView pool, in RankedArrival demand)
     {
+        TakeInArrival(pool);
         if (pool.Statistics.Init.Count > _coldStarts)
         {
             _coldStarts = (int)pool.Statistics.Init.Count;
@@ -97,14 +99,18 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         Apply(pool, demand);
     }
 
+    public void Answered(in PoolView pool, long waitedUs) => _shared.Objective?.Answered(waitedUs);
+
     public int CreateOnMiss(in PoolView pool)
     {
+        TakeInArrival(pool);
         _waitReviewUs = pool.NowUs + WaitReviewAfterUs(pool);
         return CreateForWaiting(pool, newest: true);
     }
 
     public KeepDecision Keep(in PoolView pool, in IdleSlot slot)
     {
+        TakeInArrival(pool);
         MakePlansRead(pool);
         var nowUs = pool.NowUs;
         var gapStartUs = pool.Statistics.FreedAtUs(slot.Rank) ?? slot.SinceUs;
@@ -127,11 +133,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         // stops.
         Settle(nowUs);
         _shared.SettleNext(nowUs);
-        if (!_priceIsGiven)
-        {
-            _shared.ContestPrice.Review(nowUs, _shared.MeanColdUs, _options);
-        }
-
+        ReviewPrice(pool, nowUs);
         _log.Idle(nowUs, slot.Rank, gapStartUs, keepUs, _choice.Followed(pool));
 
         // The pool asks again at the latest when the gap is twice as long as now.
@@ -153,6 +155,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
 
     public StandbyPlan Standby(in PoolView pool)
     {
+        TakeInArrival(pool);
         if (pool.Waiters == 0)
         {
             return _prewarming.Decide(pool, ColdUs(pool));
@@ -249,7 +252,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
             _choice.Pools.Settle(i, appliedUs, _coldUs, _function.MemoryGb, plans);
         }
 
-        EnterPrices();
+        EnterPrices(arrivals: 0);
         if (!IsNew(nowUs, _coldUs))
         {
             _choice.Choose(_function.MemoryGb, _coldUs / 1e6, _demand.HasPeriod);
@@ -291,8 +294,9 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         if (!_priceIsGiven)
         {
             _shared.ContestPrice.Executed(pool.Statistics.Duration.MeanUs / 1e6, memoryGb);
-            _shared.ContestPrice.Review(demand.ArrivedUs, _shared.MeanColdUs, _options);
         }
+
+        ReviewPrice(pool, demand.ArrivedUs);
 
         _firstUs = Math.Min(_firstUs, demand.ArrivedUs);
         _learned++;
@@ -323,16 +327,34 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
             }
         }
 
-        EnterPrices();
+        EnterPrices(pools.Scale);
         pools.Rescale();
     }
 
-    /// <summary>Enters the last costs into the price ledgers. Where a price is given, no ledgers are needed.</summary>
-    private void EnterPrices()
+    /// <summary>Enters the last costs into the books of all prices. Where a price is given, no books are needed.</summary>
+    private void EnterPrices(int arrivals)
     {
         if (!_priceIsGiven)
         {
-            _choice.EnterPrices();
+            _choice.EnterPrices(arrivals);
+        }
+    }
+
+    /// <summary>Looks which price is to be in force.</summary>
+    private void ReviewPrice(in PoolView pool, long nowUs)
+    {
+        if (_priceIsGiven)
+        {
+            return;
+        }
+
+        if (_shared.Objective is { } objective)
+        {
+            objective.Review(nowUs, pool.Ledger);
+        }
+        else
+        {
+            _shared.ContestPrice.Review(nowUs, _shared.MeanColdUs, _options);
         }
     }
 
@@ -375,6 +397,27 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         }
 
         return create;
+    }
+
+    /// <summary>
+    /// Learns of the arrival that <see cref="RequestArrived"/> has noted. A request that finds an idle instance gets it first; what it teaches is
+    /// wanted at the next decision at the earliest.
+    /// </summary>
+    private void TakeInArrival(in PoolView pool)
+    {
+        if (_arrivedUs == NoArrival)
+        {
+            return;
+        }
+
+        MakePlansRead(pool);
+        _coldUs = (long)ColdUs(pool);
+        _function = pool.Function;
+        _priceIsGiven = _choice.GivenPriceGbs(pool) is not null;
+        _choice.Pools.Concurrency = pool.Places;
+        _choice.Pools.CreateUs = (long)(_options.CreateGbs / pool.Function.MemoryGb * 1e6);
+        _demand.Arrived(_arrivedUs, _arrivedAlone, _coldUs);
+        _arrivedUs = NoArrival;
     }
 
     /// <summary>

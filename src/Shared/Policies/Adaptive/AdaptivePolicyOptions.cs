@@ -7,6 +7,24 @@ public sealed record AdaptivePolicyOptions
     /// <value>The default is null. Where the pool has none either, the price follows from the contest's score.</value>
     public double? PriceGbs { get; init; }
 
+    /// <summary>
+    /// The scheduling time that 95 of 100 requests are to keep to, at the least memory, 1 ms to 1 h; null for no such objective. The price of
+    /// waiting follows from it, and given prices are not used.
+    /// </summary>
+    /// <value>The default is null.</value>
+    public TimeSpan? Within { get; init; }
+
+    /// <summary>
+    /// The memory that instances may take on average, with the least waiting, 0.001 to 1,000,000 GB; null for no such objective. The price of
+    /// waiting follows from it, and given prices are not used.
+    /// </summary>
+    /// <value>The default is null.</value>
+    public double? WithinGb { get; init; }
+
+    /// <summary>What each creation costs beyond the memory until the instance is ready, 0 to 1,000,000 GB·s: load on the platform, or money.</summary>
+    /// <value>The default is 0.</value>
+    public double CreateGbs { get; init; }
+
     /// <summary>How many of a function's own gaps the gaps of other functions count as, in each bin of the histogram, 0 to 1000.</summary>
     /// <value>The default is 2.</value>
     public double PriorWeight { get; init; } = 2;
@@ -61,9 +79,19 @@ public sealed record AdaptivePolicyOptions
     {
         var defaults = new AdaptivePolicyOptions();
         var price = reader.Number("price", -1, -1, 1e6);
+        var p95 = reader.Number("p95", 0, 1, 3_600_000);
+        var withinGb = reader.Number("within", 0, 0.001, 1e6);
+        if ((price < 0 ? 0 : 1) + (p95 > 0 ? 1 : 0) + (withinGb > 0 ? 1 : 0) > 1)
+        {
+            throw reader.Wrong("price, p95 and within exclude each other: give one of them");
+        }
+
         return new AdaptivePolicyOptions
         {
             PriceGbs = price < 0 ? null : price,
+            Within = p95 > 0 ? TimeSpan.FromMilliseconds(p95) : null,
+            WithinGb = withinGb > 0 ? withinGb : null,
+            CreateGbs = reader.Number("create", defaults.CreateGbs, 0, 1e6),
             PriorWeight = reader.Number("prior", defaults.PriorWeight, 0, 1000),
             Tail = reader.Number("tail", defaults.Tail, 0, 1000),
             PileFactor = reader.Number("pile", defaults.PileFactor, 0, 1000),

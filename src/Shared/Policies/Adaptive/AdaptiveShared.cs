@@ -7,7 +7,8 @@ using FuncScaler.Statistics;
 namespace FuncScaler.Policies.Adaptive;
 
 /// <summary>What the functions of one scaler share.</summary>
-internal sealed class AdaptiveShared : ILearned
+/// <param name="options">How what is learned is weighed.</param>
+internal sealed class AdaptiveShared(AdaptivePolicyOptions options) : ILearned
 {
     private readonly RunningTime _cold = new();
     private readonly List<AdaptivePolicy> _policies = [];
@@ -17,6 +18,9 @@ internal sealed class AdaptiveShared : ILearned
     private int _durations;
 
     public ContestPrice ContestPrice { get; } = new();
+
+    /// <summary>Finds the price that meets the objective; null where there is none.</summary>
+    public Objective? Objective { get; } = Objective.Of(options);
 
     public SharedGaps Gaps { get; } = new();
 

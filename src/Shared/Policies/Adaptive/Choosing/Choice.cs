@@ -21,12 +21,14 @@ internal sealed class Choice
 
     private readonly AdaptivePolicyOptions _options;
     private readonly ContestPrice _contestPrice;
+    private readonly Objective? _objective;
     private FollowedAtPrice _followed;
 
     public Choice(AdaptivePolicyOptions options, AdaptiveShared shared)
     {
         _options = options;
         _contestPrice = shared.ContestPrice;
+        _objective = shared.Objective;
         Pools = new PretendedPools(shared.LastCosts);
         for (var price = 0; price < ContestPrice.Count; price++)
         {
@@ -49,21 +51,31 @@ internal sealed class Choice
     public double PriceGbs(in PoolView pool) => Candidates.PriceOf(Followed(pool));
 
     /// <summary>The price that was given, GB·s per second of waiting; null if the scaler has to find it.</summary>
-    public double? GivenPriceGbs(in PoolView pool) => _options.PriceGbs ?? pool.LatencyPriceGbs;
+    public double? GivenPriceGbs(in PoolView pool) => _objective is null ? _options.PriceGbs ?? pool.LatencyPriceGbs : null;
 
     /// <summary>The index in <see cref="ContestPrice.Prices"/> of the price in force.</summary>
-    public int PriceIndex(in PoolView pool) => GivenPriceGbs(pool) is { } price ? _contestPrice.IndexOf(price) : _contestPrice.Followed;
+    public int PriceIndex(in PoolView pool) =>
+        GivenPriceGbs(pool) is { } price ? _contestPrice.IndexOf(price) : _objective?.Followed ?? _contestPrice.Followed;
 
     /// <summary>The price in force, which all functions' candidates are compared at, GB·s per second of waiting.</summary>
     public double PriceInForceGbs(in PoolView pool) => ContestPrice.Prices[PriceIndex(pool)];
 
-    /// <summary>Enters the costs that were last added to the pretended pools into the ledger of each price.</summary>
-    public void EnterPrices()
+    /// <summary>Enters the costs that were last added to the pretended pools into the books of each price.</summary>
+    /// <param name="arrivals">How many real arrivals that was; 0 where only time has passed.</param>
+    public void EnterPrices(int arrivals)
     {
+        _objective?.Arrived(arrivals);
         for (var price = 0; price < ContestPrice.Count; price++)
         {
             var followed = _followed[price];
-            _contestPrice.Enter(price, Pools.LastSlotGbSeconds[followed], Pools.LastWaitSeconds[followed]);
+            if (_objective is not null)
+            {
+                _objective.Enter(price, Pools.LastSlotGbSeconds[followed], Pools.LastWaitSeconds[followed] / Pools.Scale, arrivals);
+            }
+            else
+            {
+                _contestPrice.Enter(price, Pools.LastSlotGbSeconds[followed], Pools.LastWaitSeconds[followed]);
+            }
         }
     }
 
@@ -89,7 +101,7 @@ internal sealed class Choice
             {
                 // The candidate has its instances only in pretence. After a change they must be created.
                 var toCreate = Math.Max(0, Pools.Instances(candidate) - Pools.Instances(followed));
-                var cost = Pools.SlotGbSeconds[candidate] + (price * Pools.WaitSeconds[candidate]) + (toCreate * memoryGb * coldSeconds);
+                var cost = Pools.SlotGbSeconds[candidate] + (price * Pools.WaitSeconds[candidate]) + (toCreate * ((memoryGb * coldSeconds) + _options.CreateGbs));
                 if (cost < bestCost)
                 {
                     (best, bestCost) = (candidate, cost);

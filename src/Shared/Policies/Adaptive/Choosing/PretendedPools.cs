@@ -67,6 +67,9 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         }
     }
 
+    /// <summary>What each creation costs beyond the memory until the instance is ready, in µs of holding an instance.</summary>
+    public long CreateUs { get; set; }
+
     /// <summary>The number of real instances that each pretended instance stands for.</summary>
     private int InstanceScale => Math.Max(1, Scale / _concurrency);
 
@@ -166,7 +169,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
             // It does not matter which instance serves which rank. This instance serves the request, and a new one is created for its rank.
             served = Take(ref pool, other, RankOf(pool.Count + _places - other), candidate, arrival, forecast, ref heldUs, out waitUs);
             idle -= 1 + RemoveOthers(ref pool, other);
-            heldUs += arrival.ColdUs;
+            heldUs += arrival.ColdUs + CreateUs;
             pool.Insert(atUs + arrival.ColdUs, _places);
             InsertFree(ref pool, atUs);
         }
@@ -179,13 +182,13 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         {
             served = true;
             waitUs = 0;
-            heldUs += arrival.WindowUs;
+            heldUs += arrival.WindowUs + CreateUs;
             pool.Insert(atUs + arrival.DurationUs);
             InsertFree(ref pool, atUs);
         }
         else
         {
-            heldUs += rank == 1 && Candidates.IsPeriodic(candidate) ? arrival.InVain * arrival.WindowUs : 0;
+            heldUs += rank == 1 && Candidates.IsPeriodic(candidate) ? arrival.InVain * (arrival.WindowUs + CreateUs) : 0;
             heldUs += Miss(ref pool, idle, candidate, arrival, forecast, out waitUs);
         }
 
@@ -262,11 +265,11 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
     /// For how long an idle instance was held since its pool was last paid for, µs. Before that it followed the plans of that time. If it
     /// was given back then, it stays away, even if the present plan would have kept it.
     /// </summary>
-    private static long Unpaid(in PretendedPool pool, int index, in KeepAlivePlan plan, long nowUs, long coldUs, out bool live, out long waitUs)
+    private long Unpaid(in PretendedPool pool, int index, in KeepAlivePlan plan, long nowUs, long coldUs, out bool live, out long waitUs)
     {
         var freeAtUs = pool.FreeAtUs(index);
         live = pool.IsLive(index);
-        waitUs = plan.Follow(ref live, Math.Max(0, pool.PaidUntilUs - freeAtUs), Math.Max(0, nowUs - freeAtUs), coldUs, out var heldUs);
+        waitUs = plan.Follow(ref live, Math.Max(0, pool.PaidUntilUs - freeAtUs), Math.Max(0, nowUs - freeAtUs), coldUs, CreateUs, out var heldUs);
         return heldUs;
     }
 
@@ -335,7 +338,7 @@ internal sealed class PretendedPools(PretendedPools.Costs last)
         waitUs = Math.Max(0, pool.FreeAtUs(idle) - atUs);
         pool.Remove(idle);
         pool.Insert(atUs + waitUs + durationUs);
-        return create * coldUs;
+        return create * (coldUs + CreateUs);
     }
 
     /// <summary>Writes what each candidate has cost.</summary>

@@ -23,7 +23,7 @@ internal sealed class Explainer(
             pool.Statistics.Arrivals,
             coldUs / 1e6,
             demand.Pile,
-            new PriceExplanation(price, choice.GivenPriceGbs(pool)),
+            new PriceExplanation(price, choice.GivenPriceGbs(pool)) { Objective = shared.Objective?.Explain() },
             NameOf(choice.Followed(pool)),
             [.. candidates],
             ExplainPrices(),
@@ -42,7 +42,7 @@ internal sealed class Explainer(
     /// The expected cost of a gap from one age on, GB·s, if an instance is held until another age and the later parts of the plan are
     /// followed after that.
     /// </summary>
-    private static double ExpectedGbs(
+    private double ExpectedGbs(
         ReadOnlySpan<double> hazards, long ageUs, long untilUs, in KeepAlivePlan plan, long leadUs, double memoryGb, double missGbs)
     {
         double reach = 1, cost = 0;
@@ -62,7 +62,7 @@ internal sealed class Explainer(
             }
 
             var live = false;
-            plan.Follow(ref live, untilUs, gapUs, leadUs, out var heldUs);
+            plan.Follow(ref live, untilUs, gapUs, leadUs, (long)(options.CreateGbs / memoryGb * 1e6), out var heldUs);
             return (memoryGb * (untilUs - ageUs + heldUs) / 1e6) + (live ? 0 : missGbs);
         }
     }

@@ -48,10 +48,11 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
     }
 
     /// <summary>
-    /// What creating an instance costs until it is ready, GB·s: its memory, and its share of the backend's rationed calls.
+    /// What creating an instance costs until it is ready, GB·s: its memory, its share of the backend's rationed calls, and what each creation is said
+    /// to cost.
     /// </summary>
     public double CreateGbs(double priceGbs, in PoolView pool) =>
-        (pool.Function.MemoryGb * (FunctionTimes.ColdStartUs(pool, shared) / 1e6)) + (priceGbs * pool.CreatePriceSeconds);
+        (pool.Function.MemoryGb * (FunctionTimes.ColdStartUs(pool, shared) / 1e6)) + (priceGbs * pool.CreatePriceSeconds) + options.CreateGbs;
 
     /// <summary>What a miss of a rank costs under a price's plan, GB·s.</summary>
     public double MissGbs(int rank, int price, in PoolView pool)

@@ -81,9 +81,10 @@ internal struct KeepAlivePlan
     /// <param name="ageUs">The first age, µs.</param>
     /// <param name="untilUs">The second age, µs.</param>
     /// <param name="leadUs">How long a cold start takes, µs.</param>
+    /// <param name="createUs">What each creation costs besides, in µs of holding an instance.</param>
     /// <param name="heldUs">For how long memory was held in between, creation ahead of time included, µs.</param>
     /// <returns>How long a request would then wait for an instance under way, µs.</returns>
-    public readonly long Follow(ref bool live, long ageUs, long untilUs, long leadUs, out long heldUs)
+    public readonly long Follow(ref bool live, long ageUs, long untilUs, long leadUs, long createUs, out long heldUs)
     {
         heldUs = 0;
         var wasLive = live;
@@ -103,18 +104,18 @@ internal struct KeepAlivePlan
         for (var i = 1; i <= Prewarms; i++)
         {
             var (readyUs, partEndUs) = Prewarm(i);
-            var createUs = Math.Max(readyUs - leadUs, wasLive ? ageUs : 0);
-            if (createUs < ageUs || ageUs >= partEndUs)
+            var beginUs = Math.Max(readyUs - leadUs, wasLive ? ageUs : 0);
+            if (beginUs < ageUs || ageUs >= partEndUs)
             {
                 continue;
             }
 
-            if (untilUs < createUs)
+            if (untilUs < beginUs)
             {
                 break;
             }
 
-            heldUs += Math.Min(untilUs, partEndUs) - createUs;
+            heldUs += Math.Min(untilUs, partEndUs) - beginUs + createUs;
             if (untilUs <= partEndUs)
             {
                 live = true;

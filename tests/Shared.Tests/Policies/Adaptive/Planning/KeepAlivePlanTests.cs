@@ -23,7 +23,7 @@ public class KeepAlivePlanTests
     public void A_gap_costs_what_is_held_until_it_ends(double gap, bool served, double held, double late)
     {
         var live = true;
-        var lateUs = Twice().Follow(ref live, 0, (long)(gap * Second), LeadUs, out var heldUs);
+        var lateUs = Twice().Follow(ref live, 0, (long)(gap * Second), LeadUs, 0, out var heldUs);
         Assert.Equal(served, live);
         Assert.Equal(held * Second, heldUs, 0.5);
         Assert.Equal(late * Second, lateUs, 0.5);
@@ -39,10 +39,23 @@ public class KeepAlivePlanTests
     public void What_has_been_given_back_is_there_again_only_from_the_next_creation_on(double age, double until, bool served, double held, double late)
     {
         var live = false;
-        var lateUs = Twice().Follow(ref live, (long)(age * Second), (long)(until * Second), LeadUs, out var heldUs);
+        var lateUs = Twice().Follow(ref live, (long)(age * Second), (long)(until * Second), LeadUs, 0, out var heldUs);
         Assert.Equal(served, live);
         Assert.Equal(held * Second, heldUs, 0.5);
         Assert.Equal(late * Second, lateUs, 0.5);
+    }
+
+    [Theory]
+    [InlineData(3, 0)]
+    [InlineData(3.6, 1)]
+    [InlineData(9, 1)]
+    public void Each_creation_costs_what_it_is_said_to_cost_besides(double gap, int creations)
+    {
+        var live = true;
+        Twice().Follow(ref live, 0, (long)(gap * Second), LeadUs, 0, out var heldUs);
+        live = true;
+        Twice().Follow(ref live, 0, (long)(gap * Second), LeadUs, 7 * Second, out var withCostUs);
+        Assert.Equal(heldUs + (creations * 7 * Second), withCostUs);
     }
 
     [Fact]
@@ -50,7 +63,7 @@ public class KeepAlivePlanTests
     {
         // Cold starts have come to take longer since the plan was made.
         var live = true;
-        var lateUs = Twice().Follow(ref live, 0, 6 * Second, 4 * Second, out var heldUs);
+        var lateUs = Twice().Follow(ref live, 0, 6 * Second, 4 * Second, 0, out var heldUs);
         Assert.Equal((true, 0L, 6 * Second), (live, lateUs, heldUs));
     }
 
@@ -118,7 +131,7 @@ public class KeepAlivePlanTests
             foreach (long gapUs in gaps.Order())
             {
                 var served = true;
-                var lateUs = plan.Follow(ref served, 0, gapUs, leadUs, out var heldUs);
+                var lateUs = plan.Follow(ref served, 0, gapUs, leadUs, 0, out var heldUs);
                 Assert.InRange(heldUs - lastHeld, 0, gapUs - lastGap);
                 Assert.InRange(lateUs, 0, leadUs);
 
@@ -126,7 +139,7 @@ public class KeepAlivePlanTests
                 Assert.Equal(served, plan.KeepUntilUs(gapUs, leadUs) > gapUs || IsEnd(plan, gapUs));
 
                 // To look at it in between changes nothing.
-                Assert.Equal(lateUs, plan.Follow(ref live, lastGap, gapUs, leadUs, out var heldSince));
+                Assert.Equal(lateUs, plan.Follow(ref live, lastGap, gapUs, leadUs, 0, out var heldSince));
                 Assert.Equal((served, heldUs - lastHeld), (live, heldSince));
                 (lastGap, lastHeld) = (gapUs, heldUs);
             }
