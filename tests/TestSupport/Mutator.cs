@@ -20,8 +20,8 @@ internal static class Mutator
         [0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0x1F, 0x8B, 0x08], [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01], Encoding.UTF8.GetBytes(new string('[', 300)), Encoding.UTF8.GetBytes(new string('9', 400)),
     ];
 
-    /// <summary>How many mutants a target is given; 100, or 2,000 in long runs, unless told otherwise.</summary>
-    public static int Count => (int)TestLength.Count("FUNCSCALER_FUZZ", 100, 2_000);
+    /// <summary>How many mutants a target is given; 300, or 2,000 in long runs, unless told otherwise.</summary>
+    public static int Count => (int)TestLength.Count("FUNCSCALER_FUZZ", 300, 2_000);
 
     /// <summary>The first seed; 1 unless told otherwise.</summary>
     public static int First => Number("FUNCSCALER_FUZZ_SEED", 1);

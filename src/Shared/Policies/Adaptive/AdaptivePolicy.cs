@@ -331,7 +331,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         pools.Rescale();
     }
 
-    /// <summary>Keeps the books of all prices, where one of them is to be found.</summary>
+    /// <summary>Enters the last costs into the books of all prices. Where a price is given, no books are needed.</summary>
     private void EnterPrices(int arrivals)
     {
         if (!_priceIsGiven)

@@ -50,7 +50,7 @@ internal sealed class Choice
     /// <summary>The price of the candidate followed now, GB·s per second of waiting.</summary>
     public double PriceGbs(in PoolView pool) => Candidates.PriceOf(Followed(pool));
 
-    /// <summary>The price that was given, GB·s per second of waiting; null where it is to be found.</summary>
+    /// <summary>The price that was given, GB·s per second of waiting; null if the scaler has to find it.</summary>
     public double? GivenPriceGbs(in PoolView pool) => _objective is null ? _options.PriceGbs ?? pool.LatencyPriceGbs : null;
 
     /// <summary>The index in <see cref="ContestPrice.Prices"/> of the price in force.</summary>
@@ -60,7 +60,7 @@ internal sealed class Choice
     /// <summary>The price in force, which all functions' candidates are compared at, GB·s per second of waiting.</summary>
     public double PriceInForceGbs(in PoolView pool) => ContestPrice.Prices[PriceIndex(pool)];
 
-    /// <summary>Enters what was last added to the pretended pools into the books of each price.</summary>
+    /// <summary>Enters the costs that were last added to the pretended pools into the books of each price.</summary>
     /// <param name="arrivals">How many real arrivals that was; 0 where only time has passed.</param>
     public void EnterPrices(int arrivals)
     {
