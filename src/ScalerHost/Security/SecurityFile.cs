@@ -28,7 +28,7 @@ internal static class SecurityFile
     public static SecuritySettings Read(string path, TimeProvider time, IReadOnlyList<Caller> former, out string version)
     {
         var files = new Files(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        var options = SettingsJson.Read<SecurityOptions>(files.Text("the security file", path));
+        var options = SettingsJson.Read<SecurityOptions>(files.Text("the security file", Path.GetFileName(path)));
         var errors = new SettingErrors();
         CheckCallers(options, errors);
         CheckFiles(options, errors);

@@ -53,6 +53,16 @@ public sealed class SecurityFileTests : IDisposable
     }
 
     [Fact]
+    public void A_path_with_a_folder_is_meant_from_where_the_command_runs()
+    {
+        var file = _folder.File("security.json", $$"""{ "callers": [{{Caller}}], "tlsInFront": true }""");
+
+        using var watch = SecurityWatch.Open(Path.GetRelativePath(Environment.CurrentDirectory, file), TimeProvider.System);
+
+        Assert.True(watch.TlsInFront);
+    }
+
+    [Fact]
     public void A_good_file_is_read()
     {
         _folder.File("good.json", Keys.KeySet);
