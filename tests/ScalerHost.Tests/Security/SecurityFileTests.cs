@@ -55,7 +55,8 @@ public sealed class SecurityFileTests : IDisposable
     [Fact]
     public void A_path_with_a_folder_is_meant_from_where_the_command_runs()
     {
-        var file = _folder.File("security.json", $$"""{ "callers": [{{Caller}}], "tlsInFront": true }""");
+        var file = _folder.File(
+            "security.json", $$"""{ "callers": [{ "name": "a", "tokenSha256": "{{GuardedServer.Hash("t")}}", "rights": ["call"] }], "tlsInFront": true }""");
 
         using var watch = SecurityWatch.Open(Path.GetRelativePath(Environment.CurrentDirectory, file), TimeProvider.System);
 
