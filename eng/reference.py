@@ -25,8 +25,19 @@ def read(path):
         return file.read()
 
 
+# Lists that have pages of their own, or that an error repeats.
+LONG_LISTS = [
+    (r": direct, an instance for every request, .*? \[default", ": see [policies](policies.md) [default"),
+    (r"(Choose one of: direct, ttl\[:S\]), capped.*$", r"\1, …"),
+    (r"(choose one of score, resourceScore), .*?;", r"\1, …;"),
+]
+
+
 def cell(text):
-    return re.sub(r"\s+", " ", text).strip().replace("|", "\\|").replace("<", "&lt;")
+    text = re.sub(r"\s+", " ", text).strip()
+    for long, short in LONG_LISTS:
+        text = re.sub(long, short, text)
+    return text.replace("|", "\\|").replace("<", "&lt;")
 
 
 def run(folder, *arguments):

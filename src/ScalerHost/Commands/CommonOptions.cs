@@ -9,7 +9,11 @@ using FuncScaler.SlotBackends.Settings;
 namespace FuncScaler.ScalerHost.Commands;
 
 /// <summary>What a second of waiting is worth, GB·s; null for auto. The parser of options cannot tell a null value from none.</summary>
-internal readonly record struct GivenPrice(double? Gbs);
+internal readonly record struct GivenPrice(double? Gbs)
+{
+    /// <summary>As it is written on the command line.</summary>
+    public override string ToString() => Gbs?.ToString(CultureInfo.InvariantCulture) ?? WaitingPrice.Auto;
+}
 
 /// <summary>Options that several commands share, so that they read and mean the same everywhere.</summary>
 internal static class CommonOptions
@@ -33,8 +37,7 @@ internal static class CommonOptions
     /// <param name="more">What the command does with a price besides.</param>
     public static Option<GivenPrice> LatencyPrice(double? otherwise, string more = "") => Default(Read<GivenPrice>(
         "--latency-price",
-        "What one second of a caller's waiting is worth, GB·s of memory time, to policies that weigh the two; auto: as the contest's score weighs them"
-            + string.Create(CultureInfo.InvariantCulture, $"{more} [default: {(otherwise is { } price ? $"{price}" : WaitingPrice.Auto)}]"),
+        "What one second of a caller's waiting is worth to policies that weigh it, GB·s of memory time; auto: as the contest's score weighs it" + more,
         "auto|X",
         static (string text, out GivenPrice price) =>
         {

@@ -67,7 +67,7 @@ internal sealed class TraceOptions(bool tables = false, bool several = false)
 
     private readonly Option<string?> _unit = new("--unit")
     {
-        Description = "The unit of their times: s, ms, us or ns, and start=, duration= or init= before it for these alone; of --huawei2023: that of its delays, ms if not given [default: s]",
+        Description = "The unit of their times: s, ms, us or ns, with start=, duration= or init= before it for these alone; for --huawei2023: of its delays (ms) [default: s]",
         HelpName = "UNIT,...",
     };
 
