@@ -44,11 +44,11 @@ public sealed class ExperimentTests : TraceFolderTests
 
         // As if a run had been stopped in the middle of a line.
         File.AppendAllText(Path.Combine(Folder, ExperimentLog.FileName), "{\"version\": \"0");
-        var opened = 0;
+        var told = new List<(double Ended, int Of)>();
         using (var log = new ExperimentLog(Folder))
         {
-            var runs = Runner().Run(Traces(1), [.. Policies, PolicyCatalog.Parse("capped")], 1, log, (_, _) => opened++);
-            Assert.Equal(4, opened);
+            var runs = Runner().Run(Traces(1), [.. Policies, PolicyCatalog.Parse("capped")], 1, log, (ended, of) => told.Add((ended, of)));
+            Assert.Equal((4, 4), told[^1]);
             Assert.Equal(4, runs.Count);
         }
 
