@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using FuncScaler.FunctionsHost;
+using FuncScaler.Leasing.Ledger;
 using FuncScaler.ScalerFunctions.Durable;
 using FuncScaler.SlotBackends.Fake;
 using FuncScaler.Tests.Engine;
@@ -154,7 +155,7 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
         using var wish = await http.PostAsync("api/pools/f/provisioned", JsonContent.Create(new { count = 1 }));
         wish.EnsureSuccessStatusCode();
         await Waiting.UntilAsync("it is written anew", App.Limit, async () =>
-            (int)JsonNode.Parse((await client.ReadJsonAsync(function))!)!["format"]! == 3, _log.ToString);
+            (int)JsonNode.Parse((await client.ReadJsonAsync(function))!)!["format"]! == LedgerState.CurrentFormat, _log.ToString);
         Assert.Equal("f", (await client.ReadAsync(function))!.Function!.Key.Value);
     }
 

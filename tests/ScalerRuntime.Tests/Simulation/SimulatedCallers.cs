@@ -13,8 +13,9 @@ namespace FuncScaler.Tests.Simulation;
 /// <param name="dice">Decides.</param>
 /// <param name="log">What happens is told there.</param>
 /// <param name="concurrency">How many requests may share an instance.</param>
+/// <param name="isDead">Whether the life of a worker has been taken for dead; null where there are no workers.</param>
 internal sealed class SimulatedCallers(
-    Func<(IScaler Scaler, string Ids)> pick, SimulatedBackend backend, Dice dice, List<string> log, int concurrency = 1)
+    Func<(IScaler Scaler, string Ids)> pick, SimulatedBackend backend, Dice dice, List<string> log, int concurrency = 1, Func<string, bool>? isDead = null)
 {
     private readonly FunctionMeta[] _functions =
         [.. Enumerable.Range(0, 3).Select(i => new FunctionMeta(new MetaKey($"f{i}"), "go", 100_000, 128 << i, concurrency))];
@@ -111,9 +112,21 @@ internal sealed class SimulatedCallers(
             one.State = CallState.Ended;
         }
 
-        // A worker that was taken for dead since has lost what it had.
+        // A worker that was taken for dead since has lost what it had, or will as soon as it hears of that.
         var outcome = call.Scaler.Release(call.Function.Key, call.Request, call.Instance, new ReleaseResult(dice.Between(0, 1_000_000), dice.Percent(5)));
-        Assert.Equal(LifeOf(call.Scaler) == call.Life ? ReleaseOutcome.Released : ReleaseOutcome.Forwarded, outcome);
+        if (LifeOf(call.Scaler) != call.Life)
+        {
+            Assert.Equal(ReleaseOutcome.Forwarded, outcome);
+        }
+        else if (isDead?.Invoke(call.Life) == true)
+        {
+            Assert.True(outcome is ReleaseOutcome.Released or ReleaseOutcome.Forwarded, $"a release was answered with {outcome}");
+        }
+        else
+        {
+            Assert.Equal(ReleaseOutcome.Released, outcome);
+        }
+
         if (dice.Percent(10) && !_calls.Any(c => c.Is(call.Function, call.Request) && c.State != CallState.Ended))
         {
             Assert.NotEqual(ReleaseOutcome.Released, call.Scaler.Release(call.Function.Key, call.Request, call.Instance, default));

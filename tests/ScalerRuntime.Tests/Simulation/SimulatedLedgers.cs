@@ -12,9 +12,13 @@ namespace FuncScaler.Tests.Simulation;
 internal sealed class SimulatedLedgers(
     ISlotBackend backend, PolicyChoice policy, LeasingOptions options, TimeProvider time, Dice dice, List<string> log, Action<Func<Task>> start) : ILedgers
 {
+    private readonly HashSet<string> _dead = [];
     private readonly Dictionary<MetaKey, LedgerState> _states = [];
     private readonly Dictionary<WorkerId, WorkerState> _lives = [];
     private readonly List<Message> _messages = [];
+
+    /// <summary>Whether a life of a worker has been taken for dead.</summary>
+    public bool IsDead(string life) => _dead.Contains(life);
 
     public int PendingCount => _messages.Count;
 
@@ -124,6 +128,7 @@ internal sealed class SimulatedLedgers(
         if (effects.Exists(e => e.Kind == LedgerEffectKind.Look))
         {
             log.Add($"{worker} is dead");
+            _dead.Add(worker.Value);
             foreach (var function in _states.Keys.ToList())
             {
                 Run(function, (ledger, nowUs, told) => ledger.Sweep(nowUs, nowUs, null, Sweeper.DeadOf(ledger.State, _lives, nowUs), told));

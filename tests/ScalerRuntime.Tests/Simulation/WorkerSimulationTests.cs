@@ -84,7 +84,7 @@ public sealed class WorkerSimulationTests
                 _time,
                 NullLogger<WorkerRuntime>.Instance,
                 new Scheduling(_started.Add, TaskCreationOptions.None)))];
-            _callers = new SimulatedCallers(Pick, _backend, _dice, Log, concurrency);
+            _callers = new SimulatedCallers(Pick, _backend, _dice, Log, concurrency, _ledgers.IsDead);
         }
 
         public List<string> Log { get; } = [];
