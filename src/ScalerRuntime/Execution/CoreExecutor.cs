@@ -102,8 +102,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
             {
                 _effects.Clear();
                 Counters.Granted(only.GrantKind);
-                Rearm();
-                _afterEvent?.Invoke();
+                End();
                 if (_options.Measured)
                 {
                     ScalerTelemetry.RecordWarmAssign(this, nowUs, only.GrantKind);
@@ -123,8 +122,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
                 _effects.Clear();
                 Counters.Rejected++;
                 Counters.Overloaded++;
-                Rearm();
-                _afterEvent?.Invoke();
+                End();
                 Record(0, grant: null);
                 return ValueTask.FromException<AssignedInstance>(PendingAssigns.Rejection(refused));
             }
@@ -180,8 +178,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
         if (_effects.TrueForAll(IsAnswer))
         {
             Answer();
-            Rearm();
-            _afterEvent?.Invoke();
+            End();
         }
         else
         {
@@ -200,6 +197,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
     {
         lock (_gate)
         {
+            // Not all that an event does is told the core, which would settle first: some read of it.
             _core.Settle(_effects);
             coreEvent(NowUs, _effects);
             CarryOut();
@@ -250,6 +248,12 @@ internal sealed class CoreExecutor : IAsyncDisposable
         }
         while (Calls.LetHeldCallsGo(_core, NowUs, _effects));
 
+        End();
+    }
+
+    /// <summary>What ends every event.</summary>
+    private void End()
+    {
         Rearm();
         _afterEvent?.Invoke();
     }

@@ -26,6 +26,9 @@ public sealed class ScalerService(IScaler scaler, TimeProvider? time = null) : C
     /// </summary>
     public const string AddressMetadata = "x-instance-address";
 
+    /// <summary>Beside <see cref="AddressMetadata"/>, how the request came by the instance: warm, waited or cold.</summary>
+    public const string StartMetadata = "x-instance-start";
+
     /// <summary>
     /// The metadata, or HTTP header, of an Assign by which a caller says how many requests an instance of the function serves at a time. Limits that
     /// the operator has set count more.
@@ -33,9 +36,6 @@ public sealed class ScalerService(IScaler scaler, TimeProvider? time = null) : C
     public const string ConcurrencyMetadata = "x-max-concurrency";
 
     private readonly SaidConcurrency _said = new(time ?? TimeProvider.System);
-
-    /// <summary>Beside <see cref="AddressMetadata"/>, how the request came by the instance: warm, waited or cold.</summary>
-    public const string StartMetadata = "x-instance-start";
 
     /// <summary>How a request came by its instance, as callers are told.</summary>
     public static string StartName(GrantKind kind) => kind switch

@@ -106,7 +106,7 @@ public sealed class SqliteStateStore : IStateStore
                     reader.IsDBNull(9) ? null : reader.GetString(9),
                     reader.IsDBNull(10) ? null : reader.GetString(10),
                     reader.GetInt64(11));
-                slots.Add(ChecksumOf(slot) == reader.GetInt64(12) ? slot : throw Damaged($"the slot with ticket {slot.Ticket} has another checksum"));
+                slots.Add(ChecksumOf(ValuesOf(slot)) == reader.GetInt64(12) ? slot : throw Damaged($"the slot with ticket {slot.Ticket} has another checksum"));
             }
         }
 
@@ -137,7 +137,8 @@ public sealed class SqliteStateStore : IStateStore
             Run(_setMeta, transaction, "ticket", batch.LastTicket);
             foreach (var slot in batch.Slots)
             {
-                Run(_putSlot, transaction, [.. ValuesOf(slot), ChecksumOf(slot)]);
+                var values = ValuesOf(slot);
+                Run(_putSlot, transaction, [.. values, ChecksumOf(values)]);
             }
 
             foreach (var ticket in batch.Gone)
@@ -182,7 +183,7 @@ public sealed class SqliteStateStore : IStateStore
     };
 
     /// <summary>Of all that a row says: SQLite finds a page that is torn, not a letter that has changed.</summary>
-    private static long ChecksumOf(SavedSlot slot) => (long)Crc32.HashToUInt32(Encoding.UTF8.GetBytes(string.Join('\n', ValuesOf(slot))));
+    private static long ChecksumOf(object?[] values) => (long)Crc32.HashToUInt32(Encoding.UTF8.GetBytes(string.Join('\n', values)));
 
     /// <summary>A row's values but its checksum, in the order of the columns.</summary>
     private static object?[] ValuesOf(SavedSlot slot) =>

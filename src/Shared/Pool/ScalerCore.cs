@@ -30,10 +30,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     private readonly Dictionary<MetaKey, FunctionPools> _pools = [];
 
     /// <summary>What operators have said of functions.</summary>
-    private readonly Dictionary<MetaKey, FunctionLimits> _limits = [];
-
-    /// <summary>The limits of functions of which operators have said nothing.</summary>
-    private FunctionLimits _otherLimits = FunctionLimits.None;
+    private readonly LimitsBook _limits = new();
 
     /// <summary>Pools without slots and requests, those unused for the longest first.</summary>
     private readonly LinkedList<SlotPool> _empty = new();
@@ -361,18 +358,8 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
     public void SetLimits(long nowUs, MetaKey key, FunctionLimits limits, FunctionMeta? settings, List<Effect> effects)
     {
-        ArgumentNullException.ThrowIfNull(limits);
-        limits.Validate();
+        _limits.Set(key, limits);
         Settle(effects);
-        if (limits == FunctionLimits.None)
-        {
-            _limits.Remove(key);
-        }
-        else
-        {
-            _limits[key] = limits;
-        }
-
         var pools = _pools.GetValueOrDefault(key);
         if (pools is null && settings is not null && limits.MinInstances > 0 && !_draining)
         {
@@ -381,7 +368,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
         foreach (var pool in pools?.All.ToList() ?? [])
         {
-            pool.SetLimits(nowUs, LimitsOf(key), effects);
+            pool.SetLimits(nowUs, _limits.Of(key), effects);
             Finish(nowUs, pool, effects);
         }
     }
@@ -390,18 +377,14 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
     public void SetOtherLimits(long nowUs, FunctionLimits limits, List<Effect> effects)
     {
+        _limits.SetOthers(limits);
         Settle(effects);
-        ArgumentNullException.ThrowIfNull(limits);
-        limits.Validate();
-        _otherLimits = limits;
-        foreach (var pool in Pools.Where(p => !_limits.ContainsKey(p.Function.Key)).ToList())
+        foreach (var pool in Pools.Where(p => !_limits.Names(p.Function.Key)).ToList())
         {
             pool.SetLimits(nowUs, limits, effects);
             Finish(nowUs, pool, effects);
         }
     }
-
-    private FunctionLimits LimitsOf(MetaKey function) => _limits.GetValueOrDefault(function, _otherLimits);
 
     /// <summary>No pool asks for a slot before a time: what waits then gets what it still needs.</summary>
     public void HoldCreates(long untilUs) => _registry.CreatesHeldUntilUs = Math.Max(_registry.CreatesHeldUntilUs, untilUs);
@@ -446,7 +429,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             pool.Drain(nowUs, effects);
         }
 
-        pool.SetLimits(nowUs, LimitsOf(function.Key), effects);
+        pool.SetLimits(nowUs, _limits.Of(function.Key), effects);
 
         return pool;
     }
@@ -520,8 +503,8 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <param name="effects">Where effects are added.</param>
     public void Restore(long nowUs, FunctionMeta function, IEnumerable<RestoredSlot> slots, List<Effect> effects)
     {
-        Settle(effects);
         ArgumentNullException.ThrowIfNull(slots);
+        Settle(effects);
         var pool = _orphans;
         if (function.Key != NoFunction.Key)
         {

@@ -22,8 +22,7 @@ public sealed class WorkerCore : IScalerCore
     private readonly ILearnedMemory? _learned;
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly Dictionary<MetaKey, LocalPool> _pools = [];
-    private readonly Dictionary<MetaKey, FunctionLimits> _limits = [];
-    private FunctionLimits _otherLimits = FunctionLimits.None;
+    private readonly LimitsBook _limits = new();
 
     /// <summary>Of functions whose pool is forgotten: what their ledgers count on from.</summary>
     private readonly Dictionary<MetaKey, ToldSoFar> _told = [];
@@ -228,34 +227,20 @@ public sealed class WorkerCore : IScalerCore
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
     public void SetLimits(long nowUs, MetaKey function, FunctionLimits limits, List<Effect> effects)
     {
-        ArgumentNullException.ThrowIfNull(limits);
-        limits.Validate();
-        if (limits == FunctionLimits.None)
-        {
-            _limits.Remove(function);
-        }
-        else
-        {
-            _limits[function] = limits;
-        }
-
-        Route(nowUs, function, pool => pool.SetLimits(nowUs, LimitsOf(function), effects));
+        _limits.Set(function, limits);
+        Route(nowUs, function, pool => pool.SetLimits(nowUs, _limits.Of(function), effects));
     }
 
     /// <summary>Limits from now on of each function of which nothing else is said.</summary>
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
     public void SetOtherLimits(long nowUs, FunctionLimits limits, List<Effect> effects)
     {
-        ArgumentNullException.ThrowIfNull(limits);
-        limits.Validate();
-        _otherLimits = limits;
-        foreach (var function in _pools.Keys.Where(f => !_limits.ContainsKey(f)).ToList())
+        _limits.SetOthers(limits);
+        foreach (var function in _pools.Keys.Where(f => !_limits.Names(f)).ToList())
         {
             Route(nowUs, function, pool => pool.SetLimits(nowUs, limits, effects));
         }
     }
-
-    private FunctionLimits LimitsOf(MetaKey function) => _limits.GetValueOrDefault(function, _otherLimits);
 
     /// <inheritdoc cref="LocalPool.Drain"/>
     public void Drain(long nowUs, List<Effect> effects)
@@ -343,7 +328,7 @@ public sealed class WorkerCore : IScalerCore
                 pool.Told = _parts.Remembered(told);
             }
 
-            pool.SetLimits(nowUs, LimitsOf(function.Key), effects);
+            pool.SetLimits(nowUs, _limits.Of(function.Key), effects);
 
             // A pool begins without a lease; the worker may have had one for long.
             pool.Resume(nowUs, effects);
