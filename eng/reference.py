@@ -95,7 +95,7 @@ def command_line():
                     what = re.sub(r"(Processors to use) .default: .*.", r"\1 [default: all]", what)
                     page.append(f"| `{option.replace('|', '·')}` | {cell(what)} |")
             examples = re.findall(r"^  (funcscaler.*)\n +(.*)$", parts.get("Examples", ""), flags=re.M)
-            page += ["", *[f"- `{line}`: {what}" for line, what in examples], ""]
+            page += ["", "| example | what it does |", "|---|---|", *[f"| `{line.replace('|', '·')}` | {cell(what)} |" for line, what in examples], ""] if examples else [""]
         page += ["## Wrong command lines", "Each was tried by `eng/reference.py`, and is tried by the tests. There is one sentence, on standard error, and no stack trace.\n",
                  "| `funcscaler …` | exit code | what it says |", "|---|---|---|"]
         lines = wrong_lines()
