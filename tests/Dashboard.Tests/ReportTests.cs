@@ -50,7 +50,7 @@ public sealed class ReportTests(ContestRunFixture browser, ReportFixture report)
     {
         await using var tab = await Tab.OpenAsync(browser.Browser, report.Page);
         var page = tab.Page;
-        foreach (var (name, value) in new[] { ("Seed", "3"), ("Tail", "300 s"), ("Price of waiting", "none"), ("Part", "from 0 s, 600 s long") })
+        foreach (var (name, value) in new[] { ("Seed", "3"), ("Tail", "300 s"), ("Price of waiting", "none"), ("Part", "from 0 s, 150 s long") })
         {
             await Expect(page.Locator($".facts div:has(dt:text-is('{name}')) dd")).ToHaveTextAsync(value);
         }
@@ -92,7 +92,7 @@ public sealed class ReportFixture : IAsyncLifetime, IDisposable
     public async Task InitializeAsync()
     {
         var code = await SimulateCommand.Create()
-            .Parse(["--preset", Environment.GetEnvironmentVariable("REPORT_PRESET") ?? "faas", "--seed", "3", "--length", "600", "--out", Folder])
+            .Parse(["--preset", Environment.GetEnvironmentVariable("REPORT_PRESET") ?? "faas", "--seed", "3", "--length", "150", "--out", Folder])
             .InvokeAsync();
         Assert.Equal(0, code);
     }

@@ -76,6 +76,7 @@ public sealed class CompilerTests : IAsyncLifetime
             ("unassigned", "dev.bicepparam", "param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')\n", "", "BCP258"),
             ("unasked", "prod.bicepparam", "param privateNetwork", "param privateNet", "BCP259"),
         ];
+        broken = broken[..(int)TestLength.Count("FUNCSCALER_CASES", 4, broken.Length)];
         foreach (var (name, file, from, to, _) in broken)
         {
             var path = Path.Combine(Copy(name), "bicep", file);

@@ -16,7 +16,7 @@ public class CommandHelpTests
     [InlineData("generate")]
     public async Task The_help_of_each_command_has_examples_with_options_that_exist_and_the_exit_codes(string command)
     {
-        var help = await FuncScalerProcess.RunAsync(command, "--help");
+        var help = await FuncScalerCommand.RunAsync(command, "--help");
 
         Assert.Equal((0, ""), (help.ExitCode, help.Errors));
         Assert.Contains("Exit codes:", help.Output, StringComparison.Ordinal);
@@ -36,7 +36,7 @@ public class CommandHelpTests
     [InlineData("sim", "simulate")]
     public async Task Shells_are_told_the_values_that_fit(string line, params string[] values)
     {
-        var suggested = await FuncScalerProcess.RunAsync($"[suggest:{line.Length}]", line);
+        var suggested = await FuncScalerCommand.RunAsync($"[suggest:{line.Length}]", line);
 
         Assert.Equal(values, suggested.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }

@@ -58,7 +58,7 @@ public class CommandLineErrorTests
     [InlineData(1, "The platform at 127.0.0.1:1 cannot be reached", "serve", "--platform", "127.0.0.1:1", "--platform-timeout", "0", "--grpc-port", "0", "--http-port", "0")]
     public async Task A_wrong_argument_ends_in_one_sentence(int exitCode, string sentence, params string[] arguments)
     {
-        var result = await FuncScalerProcess.RunAsync(arguments);
+        var result = await FuncScalerCommand.RunAsync(arguments);
 
         AssertOneSentence(result, exitCode, sentence);
     }
@@ -143,7 +143,7 @@ public class CommandLineErrorTests
     [Fact]
     public async Task A_switch_can_be_turned_off()
     {
-        var result = await FuncScalerProcess.RunAsync("simulate", "--preset", "smoke", "--policy", "ttl:9", "--length", "60", "--json=false");
+        var result = await FuncScalerCommand.RunAsync("simulate", "--preset", "smoke", "--policy", "ttl:9", "--length", "60", "--json=false");
 
         Assert.Equal(0, result.ExitCode);
         Assert.DoesNotContain("{", result.Output, StringComparison.Ordinal);
@@ -162,7 +162,7 @@ public class CommandLineErrorTests
             """{"metaKey": "f", "startTime": 1000, "durationsInMs": 5, "statusCode": 200}""",
             """{"metaKey": "f", "startTime": "soon", "durationsInMs": 5, "statusCode": 200}""");
 
-        var result = await FuncScalerProcess.RunAsync([.. command, "--data", folder.Path]);
+        var result = await FuncScalerCommand.RunAsync([.. command, "--data", folder.Path]);
 
         AssertOneSentence(result, 2, "startTime");
         Assert.Contains("requests", result.Errors, StringComparison.Ordinal);
@@ -176,7 +176,7 @@ public class CommandLineErrorTests
         folder.File("metas", GoodMeta);
         folder.File("requests", """{"metaKey": "g", "startTime": 1000, "durationsInMs": 5, "statusCode": 200}""");
 
-        var result = await FuncScalerProcess.RunAsync("contest", "--data", folder.Path, "--tail", "0");
+        var result = await FuncScalerCommand.RunAsync("contest", "--data", folder.Path, "--tail", "0");
 
         AssertOneSentence(result, 2, "metaKey");
         Assert.Contains("line 1", result.Errors, StringComparison.Ordinal);
@@ -187,7 +187,7 @@ public class CommandLineErrorTests
     {
         using var folder = new TemporaryFolder();
 
-        var result = await FuncScalerProcess.RunAsync("contest", "--data", folder.Path);
+        var result = await FuncScalerCommand.RunAsync("contest", "--data", folder.Path);
 
         AssertOneSentence(result, 2, "metas");
     }
@@ -201,7 +201,7 @@ public class CommandLineErrorTests
         taken.Start();
         var number = ((IPEndPoint)taken.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture);
 
-        var result = await FuncScalerProcess.RunAsync(command, otherPort, zero, port, number);
+        var result = await FuncScalerCommand.RunAsync(command, otherPort, zero, port, number);
 
         AssertOneSentence(result, 1, number);
     }
@@ -209,7 +209,7 @@ public class CommandLineErrorTests
     [Fact]
     public async Task An_unreachable_scaler_is_named()
     {
-        var result = await FuncScalerProcess.RunAsync(
+        var result = await FuncScalerCommand.RunAsync(
             "contest", "--preset", "smoke", "--length", "1", "--tail", "0", "--scaler", "127.0.0.1:1", "--port", "0");
 
         AssertOneSentence(result, 1, "127.0.0.1:1");

@@ -24,7 +24,7 @@ public class ContestCommandTests
         WriteDataSet(folder, requests: 60);
         var output = Path.Combine(folder.Path, "out");
 
-        var result = await FuncScalerProcess.RunAsync(
+        var result = await FuncScalerCommand.RunAsync(
             "contest", "--data", folder.Path, "--policy", policy, "--tail", "0", "--json", "--out", output);
 
         Assert.Equal(0, result.ExitCode);
@@ -49,7 +49,7 @@ public class ContestCommandTests
         using var folder = new TemporaryFolder();
         WriteDataSet(folder, requests: 10);
 
-        var result = await FuncScalerProcess.RunAsync("contest", "--data", folder.Path, "--policy", "ttl:1", "--tail", "0");
+        var result = await FuncScalerCommand.RunAsync("contest", "--data", folder.Path, "--policy", "ttl:1", "--tail", "0");
 
         Assert.Equal(0, result.ExitCode);
         Assert.Contains("latency score", result.Output, StringComparison.Ordinal);
@@ -63,7 +63,7 @@ public class ContestCommandTests
         using var folder = new TemporaryFolder();
         WriteDataSet(folder, requests: 10);
 
-        var result = await FuncScalerProcess.RunAsync("contest", "--data", folder.Path, "--policy", "ttl:1", "--tail", "0", "--watch", "--json");
+        var result = await FuncScalerCommand.RunAsync("contest", "--data", folder.Path, "--policy", "ttl:1", "--tail", "0", "--watch", "--json");
 
         Assert.Equal(0, result.ExitCode);
         Assert.Matches(@": watch it at http://127\.0\.0\.1:\d+/", result.Errors);
@@ -74,7 +74,7 @@ public class ContestCommandTests
     public async Task Of_another_scaler_the_platform_is_watched()
     {
         // A port that nobody listens on: the run ends at once, after the page is there.
-        var result = await FuncScalerProcess.RunAsync("contest", "--preset", "dense", "--scaler", "127.0.0.1:1", "--port", "0", "--watch");
+        var result = await FuncScalerCommand.RunAsync("contest", "--preset", "dense", "--scaler", "127.0.0.1:1", "--port", "0", "--watch");
 
         Assert.Equal(1, result.ExitCode);
         Assert.Matches(@"dense: watch it at http://127\.0\.0\.1:\d+/", result.Errors);
@@ -86,9 +86,9 @@ public class ContestCommandTests
         using var folder = new TemporaryFolder();
         var data = Path.Combine(folder.Path, "data");
 
-        var generated = await FuncScalerProcess.RunAsync("generate", "--preset", "dense", "--seed", "7", "--length", "3", "--out", data, "--gzip");
+        var generated = await FuncScalerCommand.RunAsync("generate", "--preset", "dense", "--seed", "7", "--length", "3", "--out", data, "--gzip");
         Assert.Equal((0, ""), (generated.ExitCode, generated.Errors));
-        var played = await FuncScalerProcess.RunAsync("contest", "--data", data, "--length", "2", "--tail", "0", "--json");
+        var played = await FuncScalerCommand.RunAsync("contest", "--data", data, "--length", "2", "--tail", "0", "--json");
 
         Assert.Equal(0, played.ExitCode);
         using var document = JsonDocument.Parse(played.Output);

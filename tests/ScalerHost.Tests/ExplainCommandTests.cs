@@ -13,8 +13,8 @@ public class ExplainCommandTests
         WriteTimer(folder);
         string[] command = ["explain", "--data", folder.Path, "--function", "timer", "--policy", "adaptive:price=0.5"];
 
-        var tables = await FuncScalerProcess.RunAsync(command);
-        var json = await FuncScalerProcess.RunAsync([.. command, "--json"]);
+        var tables = await FuncScalerCommand.RunAsync(command);
+        var json = await FuncScalerCommand.RunAsync([.. command, "--json"]);
 
         Assert.Equal((0, ""), (tables.ExitCode, tables.Errors));
         Assert.Equal((0, ""), (json.ExitCode, json.Errors));
@@ -47,9 +47,9 @@ public class ExplainCommandTests
         using var folder = new TemporaryFolder();
         WriteTimer(folder);
 
-        var result = await FuncScalerProcess.RunAsync("explain", "--data", folder.Path, "--function", "timer", "--at", "30", "--json");
-        var before = await FuncScalerProcess.RunAsync("explain", "--data", folder.Path, "--function", "late", "--at", "6500", "--json");
-        var after = await FuncScalerProcess.RunAsync("explain", "--data", folder.Path, "--function", "late", "--at", "7000", "--json");
+        var result = await FuncScalerCommand.RunAsync("explain", "--data", folder.Path, "--function", "timer", "--at", "30", "--json");
+        var before = await FuncScalerCommand.RunAsync("explain", "--data", folder.Path, "--function", "late", "--at", "6500", "--json");
+        var after = await FuncScalerCommand.RunAsync("explain", "--data", folder.Path, "--function", "late", "--at", "7000", "--json");
 
         // The second request is on the wire.
         Assert.Equal((30, 1), ((double)JsonNode.Parse(result.Output)!["atSeconds"]!, (int)JsonNode.Parse(result.Output)!["arrivals"]!));

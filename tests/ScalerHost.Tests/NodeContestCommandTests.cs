@@ -8,7 +8,7 @@ public class NodeContestCommandTests
     [Fact]
     public async Task A_run_over_sockets_ends_without_a_failure_and_beside_virtual_time()
     {
-        var result = await FuncScalerProcess.RunAsync("contest", "--edition", "2020", "--length", "8", "--seed", "4", "--json");
+        var result = await FuncScalerCommand.RunAsync("contest", "--edition", "2020", "--length", "8", "--seed", "4", "--json");
 
         Assert.Equal(0, result.ExitCode);
         var runs = JsonNode.Parse(result.Output)!["runs"]!.AsArray();
@@ -29,7 +29,7 @@ public class NodeContestCommandTests
     {
         using var folder = new TemporaryFolder();
 
-        var result = await FuncScalerProcess.RunAsync(
+        var result = await FuncScalerCommand.RunAsync(
             "simulate", "--nodes", "turns", "--length", "60", "--seeds", "1,2", "--weights", "0.75,0.25", "--policy", "adaptive,diary", "--out", folder.Path);
 
         Assert.Equal(0, result.ExitCode);
@@ -44,7 +44,7 @@ public class NodeContestCommandTests
     [InlineData("simulate --nodes mixed --length 10 --policy none", "There is no policy 'none'")]
     public async Task What_is_wrong_is_said(string arguments, string message)
     {
-        var result = await FuncScalerProcess.RunAsync(arguments.Split(' '));
+        var result = await FuncScalerCommand.RunAsync(arguments.Split(' '));
 
         Assert.Equal(2, result.ExitCode);
         Assert.Contains(message, result.Errors, StringComparison.Ordinal);
@@ -59,7 +59,7 @@ public class NodeContestCommandTests
         await using var serve = FuncScalerProcess.Start(
             "serve", "--contract", "2020", "--platform", $"127.0.0.1:{resources.Number}", "--grpc-port", $"{scheduler.Number}", "--http-port", "0", "--platform-timeout", "60");
 
-        var result = await FuncScalerProcess.RunAsync(
+        var result = await FuncScalerCommand.RunAsync(
             "contest", "--edition", "2020", "--length", "6", "--scaler", $"127.0.0.1:{scheduler.Number}", "--port", $"{resources.Number}", "--json");
 
         Assert.Equal(0, result.ExitCode);

@@ -14,7 +14,7 @@ public sealed class PolicyProgramTests : IDisposable
     {
         var sample = Path.Combine(Repository.Root, "samples", "python-policy", "again.py");
 
-        var result = await FuncScalerProcess.RunAsync(
+        var result = await FuncScalerCommand.RunAsync(
             "simulate", "--preset", "smoke", "--length", "20", "--policy-assembly", typeof(PolicyProgramTests).Assembly.Location,
             "--policy-command", $"again-py={Python.Path} -S \"{sample}\"", "--policy", "again:1..2,again-py:1..2", "--json");
 
@@ -91,7 +91,7 @@ public sealed class PolicyProgramTests : IDisposable
     [InlineData("mine=./no-such-program", "the program \"./no-such-program\" cannot be started")]
     public async Task A_command_that_cannot_be_used_is_told_in_a_sentence(string command, string sentence)
     {
-        var result = await FuncScalerProcess.RunAsync("simulate", "--preset", "smoke", "--length", "5", "--policy-command", command, "--policy", "mine");
+        var result = await FuncScalerCommand.RunAsync("simulate", "--preset", "smoke", "--length", "5", "--policy-command", command, "--policy", "mine");
 
         Assert.Equal((2, ""), (result.ExitCode, result.Output));
         Assert.Contains(sentence, result.Errors, StringComparison.Ordinal);
@@ -111,7 +111,7 @@ public sealed class PolicyProgramTests : IDisposable
 
             {script}
             """);
-        return FuncScalerProcess.RunAsync(
+        return FuncScalerCommand.RunAsync(
             ["simulate", "--preset", "smoke", "--length", "5", "--policy-command", $"mine={Python.Path} -S {file}", "--policy", "mine", "--threads", "1", "--json", .. more]);
     }
 }

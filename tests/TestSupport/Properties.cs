@@ -15,6 +15,9 @@ public static class Properties
             ? seed
             : FixedSeed;
 
+    /// <summary>So many cases in long runs, and a sixth of them otherwise.</summary>
+    public static int Often(int tests) => (int)TestLength.Count("FUNCSCALER_CASES", (tests + 5) / 6, tests);
+
     /// <summary>Checks an assertion on generated cases; throws with the seed and the smallest failing case found.</summary>
     public static void Check<T>(Arbitrary<T> cases, Action<T> assertion, int tests = 100, int size = 100)
     {

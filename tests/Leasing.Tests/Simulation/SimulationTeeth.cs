@@ -16,11 +16,15 @@ public class SimulationTeeth(ITestOutputHelper output)
         ["DeadBeforeTold"] = 1135,
         ["DeadForGood"] = 96,
         ["DriftMargin"] = 1624,
+        ["EpochCheck"] = 31,
+        ["ForeignReleasesProveNothing"] = 13,
         ["HoldKnown"] = 54,
+        ["KeepUntilDestroyed"] = 96,
         ["LeaseCheck"] = 80,
         ["LeaseFromSending"] = 12556,
         ["LedgerFirst"] = 166,
-        ["NewBeatsRenew"] = 855,
+        ["LedgersBeforeWorkers"] = 34,
+        ["NewBeatsRenew"] = 2259,
         ["Reservation"] = 160,
     };
 

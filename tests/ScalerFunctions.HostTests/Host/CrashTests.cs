@@ -27,7 +27,7 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
 
     public async Task DisposeAsync() => await _platform!.DisposeAsync();
 
-    [HostFact]
+    [HostFact(takesMinutes: true)]
     public async Task Workers_killed_under_load_lose_nothing_and_give_nothing_to_two_requests()
     {
         await using var host = await App.StartAsync(Options() with { Workers = 2 });
@@ -77,7 +77,7 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
         output.WriteLine($"{callers.Served} requests served, {callers.Repeated} calls repeated, {_platform!.Created} instances created, {_platform.Groups.Count} exist");
     }
 
-    [HostFact]
+    [HostFact(takesMinutes: true)]
     public async Task Orphans_of_a_killed_host_end_themselves_and_free_the_native_port()
     {
         using var grpc = new ReservedPort();

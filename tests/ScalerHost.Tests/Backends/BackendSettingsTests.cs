@@ -69,7 +69,7 @@ public class BackendSettingsTests
               "maxGroupsPerRegion": 0, "pollDelay": "00:00:00" }
             """);
 
-        var (exitCode, _, errors) = await FuncScalerProcess.RunAsync("serve", "--backend", "aci", "--aci", file);
+        var (exitCode, _, errors) = await FuncScalerCommand.RunAsync("serve", "--backend", "aci", "--aci", file);
 
         Assert.Equal(2, exitCode);
         foreach (var setting in (string[])["subscription", "owner", "resourceGroup", "region", "port", "cpuPerGb", "subnetId", "registryServer", "standbyPoolId", "images", "logWorkspaceId", "tags", "createLimits[0].calls", "armEndpoint", "maxGroupsPerRegion", "pollDelay"])
@@ -112,7 +112,7 @@ public class BackendSettingsTests
 
     private static async Task ExpectErrorAsync(string expected, int code, params string[] arguments)
     {
-        var (exitCode, _, errors) = await FuncScalerProcess.RunAsync(["serve", .. arguments]);
+        var (exitCode, _, errors) = await FuncScalerCommand.RunAsync(["serve", .. arguments]);
 
         Assert.Equal(code, exitCode);
         Assert.Contains(expected, errors, StringComparison.Ordinal);

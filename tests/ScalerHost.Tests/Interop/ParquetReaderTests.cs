@@ -12,7 +12,7 @@ public sealed class ParquetReaderTests : IDisposable
     [NodeFact]
     public async Task Every_value_of_every_row_is_read()
     {
-        var simulated = await FuncScalerProcess.RunAsync(
+        var simulated = await FuncScalerCommand.RunAsync(
             "simulate", "--preset", "smoke", "--length", "5", "--seeds", "1..2", "--policy", "ttl:9,direct", "--latency-price", "2", "--out", _folder.Path);
         Assert.Equal((0, ""), (simulated.ExitCode, simulated.Errors));
         var expected = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(_folder.Path, "results.json")))!.AsArray();

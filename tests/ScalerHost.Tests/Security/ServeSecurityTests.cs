@@ -17,7 +17,7 @@ public sealed partial class ServeSecurityTests : IDisposable
     [InlineData("192.0.2.1")]
     public async Task Beyond_loopback_it_does_not_start_without_callers(string address)
     {
-        var result = await FuncScalerProcess.RunAsync("serve", "--listen", address, "--grpc-port", "0", "--http-port", "0");
+        var result = await FuncScalerCommand.RunAsync("serve", "--listen", address, "--grpc-port", "0", "--http-port", "0");
 
         Assert.Equal(2, result.ExitCode);
         Assert.Equal(
@@ -28,7 +28,7 @@ public sealed partial class ServeSecurityTests : IDisposable
     [Fact]
     public async Task Beyond_loopback_it_does_not_start_where_tokens_would_cross_the_network_in_clear()
     {
-        var result = await FuncScalerProcess.RunAsync("serve", "--listen", "0.0.0.0", "--security", Security(""), "--grpc-port", "0", "--http-port", "0");
+        var result = await FuncScalerCommand.RunAsync("serve", "--listen", "0.0.0.0", "--security", Security(""), "--grpc-port", "0", "--http-port", "0");
 
         Assert.Equal(2, result.ExitCode);
         Assert.StartsWith("error: --listen 0.0.0.0 can be reached from other machines, and tokens would cross the network in clear: give tls in", result.Errors, StringComparison.Ordinal);
@@ -58,9 +58,9 @@ public sealed partial class ServeSecurityTests : IDisposable
         var port = Port().Match((await scaler.ReadLineAsync())!).Groups[1].Value;
 
         // The program's own question is served without a credential, and finds out by itself that it takes TLS.
-        Assert.Equal(0, (await FuncScalerProcess.RunAsync("health", "--address", $"127.0.0.1:{port}")).ExitCode);
-        Assert.Equal(0, (await FuncScalerProcess.RunAsync("health", "--address", $"https://127.0.0.1:{port}")).ExitCode);
-        Assert.Equal(1, (await FuncScalerProcess.RunAsync("health", "--address", $"http://127.0.0.1:{port}")).ExitCode);
+        Assert.Equal(0, (await FuncScalerCommand.RunAsync("health", "--address", $"127.0.0.1:{port}")).ExitCode);
+        Assert.Equal(0, (await FuncScalerCommand.RunAsync("health", "--address", $"https://127.0.0.1:{port}")).ExitCode);
+        Assert.Equal(1, (await FuncScalerCommand.RunAsync("health", "--address", $"http://127.0.0.1:{port}")).ExitCode);
         using var http = new HttpClient(server.Handler()) { BaseAddress = new Uri($"https://127.0.0.1:{port}") };
         Assert.Equal(HttpStatusCode.NotFound, await PostAsync("/api/restart?token=a-secret-token", "a-secret-token"));
         Assert.Equal(HttpStatusCode.Forbidden, await PostAsync("/api/assign", "a-secret-token"));
@@ -86,7 +86,7 @@ public sealed partial class ServeSecurityTests : IDisposable
     [Fact]
     public async Task A_token_is_made_with_the_hash_that_the_file_wants()
     {
-        var made = Made().Match((await FuncScalerProcess.RunAsync("token")).Output);
+        var made = Made().Match((await FuncScalerCommand.RunAsync("token")).Output);
 
         Assert.Equal(43, made.Groups[1].Length);
         Assert.Equal(GuardedServer.Hash(made.Groups[1].Value), made.Groups[2].Value, ignoreCase: true);

@@ -10,7 +10,7 @@ namespace FuncScaler.Tests.State;
 /// </summary>
 public sealed class KillTests(Xunit.Abstractions.ITestOutputHelper output) : IDisposable
 {
-    private static readonly long Kills = TestLength.Count("FUNCSCALER_KILLS", 3, 10);
+    private static readonly long Kills = TestLength.Count("FUNCSCALER_KILLS", 1, 10);
 
     private readonly TemporaryFolder _folder = new();
     private readonly ReservedPort _grpc = new();

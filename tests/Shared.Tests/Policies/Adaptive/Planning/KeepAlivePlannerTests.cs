@@ -31,7 +31,7 @@ public class KeepAlivePlannerTests
             Assert.Equal(costs.Min(), costs[ofPlan], 1e-6 * missGbs);
             Assert.Equal(costs[0] - costs.Min(), plan.WorthGbs, 1e-4 * missGbs);
         },
-        tests: 300);
+        tests: Properties.Often(300));
 
     [Fact]
     public void A_timer_is_given_back_and_made_again_in_time()
