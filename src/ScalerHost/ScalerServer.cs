@@ -107,7 +107,7 @@ public sealed class ScalerServer : IAsyncDisposable
         {
             kestrel.Limits.MaxRequestBodySize = 1 << 20;
             var secure = options.Security.SecurePort();
-            kestrel.ListenGrpc(options.Address, options.GrpcPort, secure);
+            kestrel.ListenGrpc(options.Address, options.GrpcPort, secure, options.Admission is null ? null : () => _admission);
             if (options.HttpPort is { } httpPort)
             {
                 kestrel.Listen(options.Address, httpPort, listen => secure?.Invoke(listen));

@@ -49,7 +49,7 @@ internal static class ServeCommand
         var maxWaiting = CommonOptions.Whole(
             "--max-waiting", "How many requests wait at a time, half of them of one function; further ones are told to come again", 20_000, 2, 1_000_000, "is no number of requests", "give 2 to 1000000");
         var maxDelay = CommonOptions.Whole(
-            "--max-delay", "For how many ms requests may stand in the process's own queue before assigns are refused; 0 for ever", 1000, 0, 60_000, "is no number of milliseconds", "give 0, which means for ever, to 60000");
+            "--max-delay", "For how many ms requests may stand in the process's own queue before assigns are refused; 0 for ever", 200, 0, 60_000, "is no number of milliseconds", "give 0, which means for ever, to 60000");
         var maxMemory = CommonOptions.Whole(
             "--max-memory", "Beyond how many MB of managed memory assigns are refused; 0 for three quarters of what the process may have", 0, 0, 1 << 24, "is no number of MB", "give 0 to 16777216");
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };

@@ -1,3 +1,4 @@
+using FuncScaler.Runtime.Service.Frames;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
 
@@ -7,10 +8,10 @@ namespace FuncScaler.Runtime.Service;
 public sealed record AdmissionOptions
 {
     /// <summary>
-    /// Work may stand in the process's queue for so long before assigns are refused. Default 1 s; above 0, or
+    /// Where work stands in the process's queue for longer than this, for a quarter of a second on end, assigns are refused. Default 200 ms; above 0, or
     /// <see cref="Timeout.InfiniteTimeSpan"/> for never.
     /// </summary>
-    public TimeSpan MaxDelay { get; init; } = TimeSpan.FromSeconds(1);
+    public TimeSpan MaxDelay { get; init; } = TimeSpan.FromMilliseconds(200);
 
     /// <summary>
     /// Beyond so many bytes of managed memory assigns are refused. Default: three quarters of what the process may have; above 0.
@@ -19,14 +20,15 @@ public sealed record AdmissionOptions
 }
 
 /// <summary>
-/// Stands before the service and refuses assigns while the process is behind its work or short of memory: at once, before they are read, and
-/// with a hint when to come again. Releases and all else come through. Says as well when the process has stood still.
+/// Says which assigns are refused while the process is behind its work or short of memory: at once, before they are read, and with a hint when to
+/// come again. Releases and all else come through. Says as well when the process has stood still.
 /// </summary>
 /// <remarks>
-/// A probe stands in the thread pool's queue at all times, and a timer, which does not wait there, looks every 25 ms how long it has stood. One
-/// late beat is a stall, as after a collection of garbage: nothing is refused, creations are held. Two in a row are overload: the share of assigns
-/// that are let in falls by a quarter with each late beat, and rises by a quarter with each that is in time. So what is let in settles at what can
-/// be served, and all are let in again half a second after the overload.
+/// A probe stands in the thread pool's queue at all times, and a timer, which does not wait there, looks every 25 ms how long it has stood. A late
+/// beat is a stall, as after a collection of garbage: nothing is refused, creations are held. Ten in a row are overload. Then as many assigns are
+/// let in as the process was seen to begin, a little fewer while the queue is long, and a little more while it is short. So the queue stays short and
+/// never empty, whatever comes: the delay is looked at as in CoDel (Nichols and Jacobson, 2012), and the rate is measured as in BBR (Cardwell et al.,
+/// 2016). All are let in again half a second after fewer come than could be served.
 /// </remarks>
 public sealed class Admission : IDisposable
 {
@@ -36,6 +38,15 @@ public sealed class Admission : IDisposable
     /// <summary>From this delay on the process has stood still for a moment.</summary>
     internal static readonly TimeSpan ShortestStall = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>What callers are told who are refused in an overload.</summary>
+    internal const string TooMany = "the scaler has more requests than it can serve";
+
+    /// <summary>So many beats with a late queue are overload.</summary>
+    internal const int LateBeats = 10;
+
+    /// <summary>So many beats with fewer assigns than could be let in end it.</summary>
+    internal const int CalmBeats = 20;
+
     private static readonly TimeSpan LongestHold = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan MemoryInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan CollectInterval = TimeSpan.FromSeconds(5);
@@ -43,9 +54,15 @@ public sealed class Admission : IDisposable
     /// <summary>After how long those who were refused for memory may come again.</summary>
     private static readonly TimeSpan MemoryRetry = TimeSpan.FromSeconds(2);
 
-    private const double LeastShare = 0.02;
-    private const double Fall = 0.75;
-    private const double Rise = 1.25;
+    /// <summary>Of what the process begins, this is let in while the queue is long, and while it is short.</summary>
+    private const double WhileLong = 0.5;
+    private const double WhileShort = 1.05;
+
+    /// <summary>While the queue is short, more may be possible than was seen.</summary>
+    private const double Rise = 1.03;
+
+    /// <summary>What one beat counts in a mean.</summary>
+    private const double Newest = 0.2;
 
     private readonly AdmissionOptions _options;
     private readonly TimeProvider _time;
@@ -59,10 +76,18 @@ public sealed class Admission : IDisposable
     private long _nextCollectTicks = long.MinValue;
     private long _mayHoldTicks = long.MinValue;
     private int _lateBeats;
-    private double _share = 1;
+    private int _calmBeats;
+    private volatile bool _counts;
+    private int _begun;
+    private double _begunBefore;
+    private double _rate;
     private double _credit;
+    private double _mostCredit;
+    private int _asked;
+    private int _letIn;
+    private double _share = 1;
+    private volatile bool _overloaded;
     private volatile bool _short;
-    private volatile bool _sheds;
     private readonly Lock _gate = new();
 
     /// <param name="options">Limits.</param>
@@ -84,25 +109,41 @@ public sealed class Admission : IDisposable
     }
 
     /// <summary>The share of assigns that are let in, 0 to 1.</summary>
-    public double Share => _short ? 0 : _share;
+    public double Share => _short ? 0 : _overloaded ? _share : 1;
+
+    /// <summary>Whether assigns have to be asked for.</summary>
+    internal bool Sheds => _overloaded || _short;
 
     /// <summary>Lets a request through or refuses it.</summary>
     public Task InvokeAsync(HttpContext http, RequestDelegate next)
     {
         ArgumentNullException.ThrowIfNull(http);
         ArgumentNullException.ThrowIfNull(next);
-        if (!_sheds || !IsAssign(http.Request))
+        if (!(_counts || Sheds) || !IsAssign(http.Request))
         {
             return next(http);
         }
 
         // Whoever has gone away meanwhile costs nothing, not even a refusal: else old requests are all that an overloaded process deals with.
-        return http.RequestAborted.IsCancellationRequested ? Task.CompletedTask
-            : TryEnter(out var why, out var retryAfter) ? next(http)
-            : ScalerRefusal.SendAsync(http, StatusCode.ResourceExhausted, why, retryAfter);
+        if (http.RequestAborted.IsCancellationRequested)
+        {
+            return Task.CompletedTask;
+        }
+
+        // Whoever was looked at by its frames has been let in already.
+        if (Sheds && http.Features.Get<FrameShedding>() is not { IsSettled: true } && !TryEnter(out var why, out var retryAfter))
+        {
+            return ScalerRefusal.SendAsync(http, StatusCode.ResourceExhausted, why, retryAfter);
+        }
+
+        CountBegun();
+        return next(http);
     }
 
     public void Dispose() => _timer?.Dispose();
+
+    /// <summary>The process has begun with an assign.</summary>
+    internal void CountBegun() => Interlocked.Increment(ref _begun);
 
     /// <summary>Whether one more assign is let in.</summary>
     internal bool TryEnter(out string why, out TimeSpan retryAfter)
@@ -116,37 +157,42 @@ public sealed class Admission : IDisposable
 
         lock (_gate)
         {
-            _credit += _share;
-            if (_credit >= 1)
+            _asked++;
+            if (!_overloaded || _credit >= 1)
             {
-                _credit -= 1;
+                _credit--;
+                _letIn++;
                 return true;
             }
 
             // The fewer are let in, the later all of them would be.
-            (why, retryAfter) = ("the scaler has more requests than it can serve", TimeSpan.FromSeconds(Math.Min(5, 0.2 / _share)));
+            (why, retryAfter) = (TooMany, TimeSpan.FromSeconds(Math.Clamp(0.2 / _share, 0.2, 5)));
             return false;
         }
     }
 
     /// <summary>Work has stood in the queue for so long.</summary>
-    internal void Observe(TimeSpan late)
+    /// <param name="late">For how long.</param>
+    /// <param name="beats">How many beats have passed since the last look; more than one where the timer was late too.</param>
+    internal void Observe(TimeSpan late, double beats = 1)
     {
         var nowTicks = _time.GetTimestamp();
         lock (_gate)
         {
+            var begun = Interlocked.Exchange(ref _begun, 0) / beats;
             _lateBeats = late > _options.MaxDelay && _options.MaxDelay != Timeout.InfiniteTimeSpan ? _lateBeats + 1 : 0;
-            if (_lateBeats > 1)
+            _begunBefore = _lateBeats > 1 ? _begunBefore + begun : 0;
+            _counts = _lateBeats > 0 || _overloaded;
+            if (_overloaded)
             {
-                _share = Math.Max(LeastShare, _share * Fall);
+                Steer(late, begun, beats);
             }
-            else if (_lateBeats == 0)
+            else if (_lateBeats >= LateBeats)
             {
-                _share = Math.Min(1, _share * Rise);
+                Begin();
             }
 
             LookAtMemory(nowTicks);
-            _sheds = _short || _share < 1;
         }
 
         if (late >= ShortestStall && nowTicks >= _mayHoldTicks)
@@ -156,6 +202,40 @@ public sealed class Admission : IDisposable
             _mayHoldTicks = nowTicks + Ticks(3 * hold);
             _stalled(hold);
         }
+    }
+
+    private void Begin()
+    {
+        _overloaded = true;
+        _rate = Math.Max(1, _begunBefore / (LateBeats - 1));
+        (_credit, _mostCredit, _calmBeats, _share) = (0, 0, 0, 1);
+        (_asked, _letIn) = (0, 0);
+    }
+
+    /// <summary>Lets in about as many as were begun.</summary>
+    private void Steer(TimeSpan late, double begun, double beats)
+    {
+        var isShort = late < _options.MaxDelay / 4;
+        var isCalm = isShort && _asked == _letIn && _credit + _rate >= _mostCredit;
+        _calmBeats = isCalm ? _calmBeats + 1 : 0;
+        if (_calmBeats >= CalmBeats)
+        {
+            _overloaded = false;
+            _counts = false;
+            return;
+        }
+
+        if (_asked > 0)
+        {
+            _share += Newest * (((double)_letIn / _asked) - _share);
+            (_asked, _letIn) = (0, 0);
+        }
+
+        // What is begun while nothing stands in the queue says how much comes, and not how much could be served.
+        _rate = isCalm ? _rate : isShort ? _rate * Rise : Math.Max(1, _rate + (Newest * (begun - _rate)));
+        var each = _rate * (late > 2 * _options.MaxDelay ? 0 : late > _options.MaxDelay ? WhileLong : isShort ? WhileShort : 1);
+        _mostCredit = Math.Max(2, 2 * each);
+        _credit = Math.Min(_credit + (each * Math.Min(beats, 2)), _mostCredit);
     }
 
     private static bool IsAssign(HttpRequest request) =>
@@ -197,7 +277,7 @@ public sealed class Admission : IDisposable
             ThreadPool.UnsafeQueueUserWorkItem(static admission => admission._probing = false, this, preferLocal: false);
         }
 
-        Observe(late);
+        Observe(late, Math.Max(1, _time.GetElapsedTime(_beatTicks) / Beat));
         _beatTicks = _time.GetTimestamp();
         _timer!.Change(Beat, Timeout.InfiniteTimeSpan);
     }

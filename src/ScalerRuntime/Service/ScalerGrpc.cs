@@ -1,5 +1,6 @@
 using System.Net;
 using FuncScaler.Contract;
+using FuncScaler.Runtime.Service.Frames;
 using FuncScaler.SlotBackends.Process;
 using Grpc.HealthCheck;
 using Microsoft.AspNetCore.Builder;
@@ -63,7 +64,9 @@ public static class ScalerGrpc
     /// <param name="address">Where to listen.</param>
     /// <param name="port">The port; 0 for any free one.</param>
     /// <param name="secure">Puts TLS in front; null for none.</param>
-    public static void ListenGrpc(this KestrelServerOptions options, IPAddress address, int port, Action<ListenOptions>? secure = null)
+    /// <param name="admission">Says which assigns are refused in an overload; null for none.</param>
+    public static void ListenGrpc(
+        this KestrelServerOptions options, IPAddress address, int port, Action<ListenOptions>? secure = null, Func<Admission?>? admission = null)
     {
         options.AddServerHeader = false;
 
@@ -79,6 +82,12 @@ public static class ScalerGrpc
         http2.InitialStreamWindowSize = 1 << 20;
         http2.InitialConnectionWindowSize = 16 << 20;
 
+        if (admission is not null)
+        {
+            // Without a table of header fields a request can be refused unread. Requests are some hundred bytes longer for it.
+            http2.HeaderTableSize = 0;
+        }
+
         // A peer that vanished without a word must not hold instances: its calls are cancelled after half a minute or so.
         http2.KeepAlivePingDelay = TimeSpan.FromSeconds(20);
         http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
@@ -88,7 +97,7 @@ public static class ScalerGrpc
 
             // First, so that frames are watched behind it.
             secure?.Invoke(listen);
-            listen.Use(static next => FrameLimits.Use(next, TimeProvider.System));
+            listen.Use(next => FrameWatch.Use(next, TimeProvider.System, admission ?? (static () => null)));
         });
     }
 }

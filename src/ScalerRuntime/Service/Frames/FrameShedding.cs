@@ -1,0 +1,115 @@
+using System.Buffers;
+
+namespace FuncScaler.Runtime.Service.Frames;
+
+/// <summary>
+/// Refuses assigns of one connection by their frames, before the server reads them. To refuse a request that has become one costs about as much as
+/// to serve it, so that from a few times the load on a server would do nothing else.
+/// </summary>
+/// <remarks>
+/// Frames of a refused stream are handed on as frames of an unknown type, which the server skips. So it does not know of the stream, and nothing
+/// later of the stream may reach it. Compressed header fields can be skipped because the peer was told to keep no table of them, which holds from
+/// its acknowledgement on.
+/// </remarks>
+/// <param name="admission">Says who is let in.</param>
+/// <param name="answers">Where refusals are written.</param>
+internal sealed class FrameShedding(Admission admission, AnswerStream answers)
+{
+    private const int PriorityBytes = 5;
+
+    /// <summary>So many streams may be refused before their requests have been sent whole; further ones are let through.</summary>
+    private const int MostOpen = 16_384;
+
+    private readonly Dictionary<int, (string Why, TimeSpan RetryAfter)> _open = [];
+    private int _highestSeen;
+    private int _highestLetIn;
+    private int _highestRefused;
+
+    /// <summary>Whether requests of this connection are refused here, so that they need not be looked at again.</summary>
+    public bool IsSettled { get; private set; }
+
+    /// <summary>Whether a frame is kept from the server.</summary>
+    /// <param name="frame">Its header.</param>
+    /// <param name="payload">Its payload.</param>
+    public bool Takes(FrameHeader frame, ReadOnlySequence<byte> payload)
+    {
+        switch (frame.Type)
+        {
+            case FrameType.Settings:
+                IsSettled |= frame.Has(FrameHeader.Acknowledges);
+                return false;
+            case FrameType.Headers when frame.Stream > _highestSeen:
+                _highestSeen = frame.Stream;
+                return TakesRequest(frame, payload);
+            default:
+                return frame.Stream != 0 && frame.Stream <= _highestRefused && TakesRest(frame);
+        }
+    }
+
+    private bool TakesRequest(FrameHeader frame, ReadOnlySequence<byte> payload)
+    {
+        if (!admission.Sheds
+            || !IsSettled
+            || !frame.Has(FrameHeader.EndHeaders)
+            || frame.Has(FrameHeader.Padded)
+            || _open.Count >= MostOpen
+            || !IsAssign(frame, payload)
+            || admission.TryEnter(out var why, out var retryAfter))
+        {
+            _highestLetIn = frame.Stream;
+            return false;
+        }
+
+        _highestRefused = frame.Stream;
+        if (frame.Has(FrameHeader.EndStream))
+        {
+            answers.Refuse(frame.Stream, why, retryAfter);
+        }
+        else
+        {
+            // Answered when all of it has come: then the stream is over for both sides.
+            _open.Add(frame.Stream, (why, retryAfter));
+        }
+
+        return true;
+    }
+
+    private bool TakesRest(FrameHeader frame)
+    {
+        var isOpen = _open.TryGetValue(frame.Stream, out var refusal);
+        if (!isOpen && frame.Stream <= _highestLetIn)
+        {
+            // Either the server knows the stream, or it takes it for one that was closed, and nothing but resets comes of those.
+            return false;
+        }
+
+        if (frame.Type == FrameType.Data)
+        {
+            answers.Widen(frame.Length);
+        }
+
+        if (frame.Type == FrameType.Reset)
+        {
+            _open.Remove(frame.Stream);
+        }
+        else if (isOpen && frame.Type is FrameType.Data or FrameType.Headers && frame.Has(FrameHeader.EndStream))
+        {
+            _open.Remove(frame.Stream);
+            answers.Refuse(frame.Stream, refusal.Why, refusal.RetryAfter);
+        }
+
+        return true;
+    }
+
+    private static bool IsAssign(FrameHeader frame, ReadOnlySequence<byte> payload)
+    {
+        var skipped = frame.Has(FrameHeader.HasPriority) ? PriorityBytes : 0;
+        if (payload.Length < skipped)
+        {
+            return false;
+        }
+
+        var block = payload.Slice(skipped);
+        return HeaderBlock.IsAssign(block.IsSingleSegment ? block.FirstSpan : block.ToArray());
+    }
+}
