@@ -1,9 +1,9 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using FuncScaler.Benchmarks;
 using FuncScaler.Contract;
-using Grpc.Core;
-using Grpc.Net.Client;
 
 // Requests that come when they are due, whether or not earlier ones were answered: an open loop. A caller that waits for the server before it
 // sends the next would send less the slower the server is, and hide the waiting ("coordinated omission").
@@ -18,17 +18,18 @@ if (args.Length != 6)
 }
 
 const double WithinMs = 1000;
-const int MostOpen = 100_000;
+const double TimeoutS = 2;
 var (pid, rate, times) = (Int(1), Number(2), Number(3));
-var (seconds, execute) = (Int(4), TimeSpan.FromMilliseconds(Number(5)));
+var (seconds, executeS) = (Int(4), Number(5) / 1000);
 const int WarmUp = 20, Recovery = 15;
+const string Assign = "/serverless.simulator.Scaler/Assign", Idle = "/serverless.simulator.Scaler/Idle";
 using var server = Process.GetProcessById(pid);
-var channels = Enumerable.Range(0, 4).Select(_ => GrpcChannel.ForAddress($"http://{args[0]}")).ToList();
-var scalers = channels.ConvertAll(c => new Scaler.ScalerClient(c));
+var connections = Enumerable.Range(0, 4).Select(_ => new LoadConnection(IPEndPoint.Parse(args[0]))).ToList();
 var functions = Enumerable.Range(0, 4).Select(i => new Meta { Key = $"overload-{i}", Runtime = "go", TimeoutInSecs = 60, MemoryInMb = 128 }).ToArray();
 var table = Enumerable.Range(0, WarmUp + seconds + Recovery).Select(_ => new Second()).ToArray();
-var open = 0;
+var executing = new ConcurrentQueue<(double UntilS, LoadConnection Connection, Assignment Assignment)>();
 var number = 0L;
+var lost = 0;
 var began = Stopwatch.GetTimestamp();
 for (var second = 0; second < table.Length; second++)
 {
@@ -36,30 +37,22 @@ for (var second = 0; second < table.Length; second++)
     var sent = 0;
     while (sent < (int)perSecond)
     {
-        var now = Stopwatch.GetElapsedTime(began).TotalSeconds;
-        for (; sent < (int)perSecond && second + (sent / perSecond) <= now; sent++)
+        for (; sent < (int)perSecond && second + (sent / perSecond) <= Now(); sent++)
         {
             table[second].Due++;
-            if (open >= MostOpen)
-            {
-                table[second].Failed();
-                continue;
-            }
-
-            Interlocked.Increment(ref open);
-            _ = CallAsync(number++, table[second], TimeSpan.FromSeconds(second + (sent / perSecond)));
+            Send(number++, table[second], second + (sent / perSecond));
         }
 
-        await Task.Delay(1);
+        GoOn();
     }
 
     server.Refresh();
     table[second].ServerMb = server.WorkingSet64 >> 20;
 }
 
-for (var i = 0; i < 100 && open > 0; i++)
+while (Now() < table.Length + TimeoutS + 1)
 {
-    await Task.Delay(100);
+    GoOn();
 }
 
 for (var second = 0; second < table.Length; second++)
@@ -67,32 +60,48 @@ for (var second = 0; second < table.Length; second++)
     Console.WriteLine($"{(second < WarmUp ? "before" : second < WarmUp + seconds ? "during" : "after")}\t{table[second]}");
 }
 
-channels.ForEach(c => c.Dispose());
+Console.Error.WriteLine($"releases that failed: {lost}");
+connections.ForEach(c => c.Dispose());
 return 0;
 
-async Task CallAsync(long id, Second second, TimeSpan due)
+double Now() => Stopwatch.GetElapsedTime(began).TotalSeconds;
+
+void GoOn()
 {
-    try
+    while (executing.TryPeek(out var first) && first.UntilS <= Now() && executing.TryDequeue(out first))
     {
-        var scaler = scalers[(int)(id % scalers.Count)];
-        var function = functions[(int)(id / 7 % functions.Length)];
-        var reply = await scaler.AssignAsync(new AssignRequest { RequestId = $"{pid}-{began}-{id}", MetaData = function }, deadline: DateTime.UtcNow.AddSeconds(2));
-        second.Served((Stopwatch.GetElapsedTime(began) - due).TotalMilliseconds, WithinMs);
-        await Task.Delay(execute);
-        await scaler.IdleAsync(new IdleRequest { Assigment = reply.Assigment, Result = new Result { StatusCode = 200, DurationInMs = (ulong)execute.TotalMilliseconds } });
+        first.Connection.Begin(
+            Idle,
+            new IdleRequest { Assigment = first.Assignment, Result = new Result { StatusCode = 200, DurationInMs = (ulong)(executeS * 1000) } },
+            Now(),
+            10,
+            answer => Interlocked.Add(ref lost, answer.Status == 0 ? 0 : 1));
     }
-    catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted)
+
+    connections.ForEach(c => c.Flush(Now()));
+    Thread.Sleep(1);
+}
+
+void Send(long id, Second second, double dueS)
+{
+    var connection = connections[(int)(id % connections.Count)];
+    var request = new AssignRequest { RequestId = $"{pid}-{began}-{id}", MetaData = functions[(int)(id / 7 % functions.Length)] };
+    connection.Begin(Assign, request, Now(), TimeoutS, answer =>
     {
-        second.Refused();
-    }
-    catch (RpcException)
-    {
-        second.Failed();
-    }
-    finally
-    {
-        Interlocked.Decrement(ref open);
-    }
+        if (answer.ReplyBytes is { } reply)
+        {
+            second.Served((Now() - dueS) * 1000, WithinMs);
+            executing.Enqueue((Now() + executeS, connection, AssignReply.Parser.ParseFrom(reply).Assigment));
+        }
+        else if (answer.Status == 8)
+        {
+            second.Refused();
+        }
+        else
+        {
+            second.Failed();
+        }
+    });
 }
 
 double Number(int index) => double.Parse(args[index], CultureInfo.InvariantCulture);

@@ -54,8 +54,9 @@ public sealed class Admission : IDisposable
     /// <summary>After how long those who were refused for memory may come again.</summary>
     private static readonly TimeSpan MemoryRetry = TimeSpan.FromSeconds(2);
 
-    /// <summary>Of what the process begins, this is let in while the queue is long, and while it is short.</summary>
-    private const double WhileLong = 0.5;
+    /// <summary>Of what the process begins, this is let in while the queue is very long, while it is long, and while it is short.</summary>
+    private const double WhileVeryLong = 0.2;
+    private const double WhileLong = 0.6;
     private const double WhileShort = 1.05;
 
     /// <summary>While the queue is short, more may be possible than was seen.</summary>
@@ -233,7 +234,7 @@ public sealed class Admission : IDisposable
 
         // What is begun while nothing stands in the queue says how much comes, and not how much could be served.
         _rate = isCalm ? _rate : isShort ? _rate * Rise : Math.Max(1, _rate + (Newest * (begun - _rate)));
-        var each = _rate * (late > 2 * _options.MaxDelay ? 0 : late > _options.MaxDelay ? WhileLong : isShort ? WhileShort : 1);
+        var each = _rate * (late > 2 * _options.MaxDelay ? WhileVeryLong : late > _options.MaxDelay ? WhileLong : isShort ? WhileShort : 1);
         _mostCredit = Math.Max(2, 2 * each);
         _credit = Math.Min(_credit + (each * Math.Min(beats, 2)), _mostCredit);
     }

@@ -13,9 +13,6 @@ internal enum FrameType : byte
     Settings = 4,
     Ping = 6,
     WindowUpdate = 8,
-
-    /// <summary>A type that nobody uses. Receivers skip what they do not know (section 4.1).</summary>
-    Skipped = 0xFA,
 }
 
 /// <summary>What a frame says of itself.</summary>
@@ -26,7 +23,6 @@ internal enum FrameType : byte
 internal readonly record struct FrameHeader(int Length, FrameType Type, byte Flags, int Stream)
 {
     public const int Bytes = 9;
-    public const int TypeAt = 3;
 
     public const byte EndStream = 0x1;
     public const byte Acknowledges = 0x1;
@@ -38,7 +34,7 @@ internal readonly record struct FrameHeader(int Length, FrameType Type, byte Fla
 
     public static FrameHeader Read(ReadOnlySpan<byte> bytes) => new(
         (bytes[0] << 16) | (bytes[1] << 8) | bytes[2],
-        (FrameType)bytes[TypeAt],
+        (FrameType)bytes[3],
         bytes[4],
         BinaryPrimitives.ReadInt32BigEndian(bytes[5..]) & int.MaxValue);
 
@@ -46,7 +42,7 @@ internal readonly record struct FrameHeader(int Length, FrameType Type, byte Fla
     {
         var bytes = output.GetSpan(Bytes);
         BinaryPrimitives.WriteInt32BigEndian(bytes, Length << 8);
-        bytes[TypeAt] = (byte)Type;
+        bytes[3] = (byte)Type;
         bytes[4] = Flags;
         BinaryPrimitives.WriteInt32BigEndian(bytes[5..], Stream);
         output.Advance(Bytes);

@@ -7,9 +7,8 @@ namespace FuncScaler.Runtime.Service.Frames;
 /// to serve it, so that from a few times the load on a server would do nothing else.
 /// </summary>
 /// <remarks>
-/// Frames of a refused stream are handed on as frames of an unknown type, which the server skips. So it does not know of the stream, and nothing
-/// later of the stream may reach it. Compressed header fields can be skipped because the peer was told to keep no table of them, which holds from
-/// its acknowledgement on.
+/// The server never hears of a refused stream, so that nothing later of the stream may reach it either. Compressed header fields can be skipped because
+/// the peer was told to keep no table of them, which holds from its acknowledgement on.
 /// </remarks>
 /// <param name="admission">Says who is let in.</param>
 /// <param name="answers">Where refusals are written.</param>
@@ -27,6 +26,9 @@ internal sealed class FrameShedding(Admission admission, AnswerStream answers)
 
     /// <summary>Whether requests of this connection are refused here, so that they need not be looked at again.</summary>
     public bool IsSettled { get; private set; }
+
+    /// <summary>Whether assigns are refused now.</summary>
+    public bool IsBusy => admission.Sheds && IsSettled;
 
     /// <summary>Whether a frame is kept from the server.</summary>
     /// <param name="frame">Its header.</param>

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using System.Runtime.InteropServices;
 using Microsoft.AspNetCore.Connections;
 
 namespace FuncScaler.Runtime.Service.Frames;
@@ -31,7 +30,8 @@ public static class FrameWatch
                 sending = answers.SendAsync();
             }
 
-            connection.Transport = new Watched(new Reader(transport.Input, connection, new FrameLimits(time), shedding, answers), answers?.ServerOutput ?? transport.Output);
+            connection.Transport = new Watched(
+                new Reader(transport.Input, connection, new FrameLimits(time), shedding, answers, time), answers?.ServerOutput ?? transport.Output);
             try
             {
                 await next(connection).ConfigureAwait(false);
@@ -52,25 +52,41 @@ public static class FrameWatch
     private sealed record Watched(PipeReader Input, PipeWriter Output) : IDuplexPipe;
 
     /// <summary>Hands on whole frames, and looks at each on the way.</summary>
-    private sealed class Reader(PipeReader inner, ConnectionContext connection, FrameLimits limits, FrameShedding? shedding, AnswerStream? answers) : PipeReader
+    private sealed class Reader(
+        PipeReader inner, ConnectionContext connection, FrameLimits limits, FrameShedding? shedding, AnswerStream? answers, TimeProvider time) : PipeReader
     {
         private const int PrefaceBytes = 24;
 
         /// <summary>The largest payload that may be sent, as no other is agreed on (RFC 9113, section 6.5.2).</summary>
         private const int LargestFrame = 1 << 14;
 
+        /// <summary>
+        /// So long frames gather in an overload before they are read: to read what came, and to answer it, costs much the same for one frame and for a hundred.
+        /// </summary>
+        private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(20);
+
         private long _untilFrames = PrefaceBytes;
 
-        /// <summary>How much of the next read was looked at already, as it was handed on and not consumed.</summary>
+        /// <summary>So many bytes at the beginning of the next read were looked at, and are for the server.</summary>
         private long _lookedAt;
         private bool _isOver;
+        private bool _isLeft;
+
+        // Of what was read: what was handed on, and what is kept from the server behind it.
         private ReadOnlySequence<byte> _read;
-        private ReadOnlySequence<byte> _handedOn;
+        private long _handedOn;
+        private long _kept;
+        private long _lookedAtBehind;
 
         public override async ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
         {
             while (true)
             {
+                if (shedding?.IsBusy == true)
+                {
+                    await Task.Delay(Gathering, time, cancellationToken).ConfigureAwait(false);
+                }
+
                 if (TryHandOn(await inner.ReadAsync(cancellationToken).ConfigureAwait(false), out var result))
                 {
                     return result;
@@ -95,52 +111,84 @@ public static class FrameWatch
 
         public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
         {
-            _lookedAt = _handedOn.Slice(consumed).Length;
-            inner.AdvanceTo(consumed, examined.Equals(_handedOn.End) ? _read.End : examined);
-            (_read, _handedOn) = (default, default);
+            var left = _handedOn - _read.Slice(0, consumed).Length;
+            if (left == 0)
+            {
+                Advance();
+                return;
+            }
+
+            // The server takes as much as it has room for. The rest is handed on once more, before what is behind it is looked at.
+            _lookedAt = left;
+            _isLeft = true;
+            inner.AdvanceTo(consumed, _kept == 0 && examined.Equals(_read.GetPosition(_handedOn)) ? _read.End : examined);
         }
 
         public override void CancelPendingRead() => inner.CancelPendingRead();
 
         public override void Complete(Exception? exception = null) => inner.Complete(exception);
 
-        /// <summary>False where there is no whole frame yet: then more has to be read.</summary>
+        /// <summary>False where there is no whole frame for the server yet: then more has to be read.</summary>
         private bool TryHandOn(ReadResult read, out ReadResult handedOn)
         {
             _read = read.Buffer;
-            var whole = WholeFrames(read.Buffer);
-            answers?.Flush();
-            _handedOn = read.IsCompleted || _isOver ? read.Buffer : read.Buffer.Slice(0, whole);
-            handedOn = new ReadResult(_handedOn, read.IsCanceled, read.IsCompleted);
-            if (!_handedOn.IsEmpty || read.IsCompleted || read.IsCanceled)
+            _handedOn = _lookedAt;
+            if (!_isLeft || _kept == 0)
+            {
+                (_kept, _lookedAtBehind) = (0, 0);
+                Look(_read.Slice(_lookedAt));
+                answers?.Flush();
+            }
+
+            _isLeft = false;
+            if ((_isOver || read.IsCompleted) && _kept == 0)
+            {
+                // What is left is no whole frame, or nobody looks any more.
+                _handedOn = _read.Length;
+            }
+
+            handedOn = new ReadResult(_read.Slice(0, _handedOn), read.IsCanceled, read.IsCompleted && _handedOn + _kept == _read.Length);
+            if (_handedOn > 0 || handedOn.IsCompleted || read.IsCanceled)
             {
                 return true;
             }
 
-            inner.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+            Advance();
             return false;
         }
 
-        /// <summary>Looks at the frames that are there whole, and says how many bytes they are.</summary>
-        private long WholeFrames(ReadOnlySequence<byte> buffer)
+        /// <summary>Goes on behind what was handed on and what was kept.</summary>
+        private void Advance()
         {
-            var rest = buffer.Slice(_lookedAt);
+            var to = _read.GetPosition(_handedOn + _kept);
+
+            // Behind it there is a frame that was looked at, or less than one.
+            inner.AdvanceTo(to, _lookedAtBehind > 0 ? to : _read.End);
+            _lookedAt = _lookedAtBehind;
+            _read = default;
+        }
+
+        /// <summary>Looks at whole frames, up to the first one for the server behind some that are kept from it.</summary>
+        private void Look(ReadOnlySequence<byte> rest)
+        {
             var skipped = Math.Min(_untilFrames, rest.Length);
             _untilFrames -= skipped;
+            _handedOn += skipped;
             rest = rest.Slice(skipped);
             Span<byte> header = stackalloc byte[FrameHeader.Bytes];
-            while (!_isOver && rest.Length >= FrameHeader.Bytes)
+            while (!_isOver && _lookedAtBehind == 0 && rest.Length >= FrameHeader.Bytes)
             {
                 rest.Slice(0, FrameHeader.Bytes).CopyTo(header);
                 var frame = FrameHeader.Read(header);
-                if (frame.Length > LargestFrame)
+                var length = FrameHeader.Bytes + frame.Length;
+                if (frame.Length > LargestFrame && _kept == 0)
                 {
                     // The server ends the connection for it, and says why.
                     _isOver = true;
                     break;
                 }
 
-                if (rest.Length < FrameHeader.Bytes + frame.Length)
+                if (rest.Length < length)
                 {
                     break;
                 }
@@ -154,17 +202,19 @@ public static class FrameWatch
 
                 if (shedding?.Takes(frame, rest.Slice(FrameHeader.Bytes, frame.Length)) == true)
                 {
-                    SetType(rest, FrameType.Skipped);
+                    _kept += length;
+                }
+                else if (_kept > 0)
+                {
+                    _lookedAtBehind = length;
+                }
+                else
+                {
+                    _handedOn += length;
                 }
 
-                rest = rest.Slice(FrameHeader.Bytes + frame.Length);
+                rest = rest.Slice(length);
             }
-
-            return buffer.Length - rest.Length;
         }
-
-        /// <summary>Writes into the memory that was read into: it is the pipe's own, and nobody else reads it before the server does.</summary>
-        private static void SetType(ReadOnlySequence<byte> frame, FrameType type) =>
-            MemoryMarshal.AsMemory(frame.Slice(FrameHeader.TypeAt, 1).First).Span[0] = (byte)type;
     }
 }
