@@ -1,8 +1,8 @@
 // Calls a scaler in every way there is a test for, and prints what came back as one line of JSON.
-// Usage: node client.mjs host:port http://host:port
+// Usage: node client.mjs host:port http://host:port host:port, the last one of a scaler that takes no more assigns
 import { Scaler, Health, ServerReflection, grpc } from './protos.mjs';
 
-const [, , address, http] = process.argv;
+const [, , address, http, full] = process.argv;
 const credentials = grpc.credentials.createInsecure();
 const unlimited = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
 const scaler = new Scaler(address, credentials, unlimited);
@@ -164,5 +164,30 @@ const parallel = await Promise.all(Array.from({ length: 1000 }, async (_, i) => 
   return result.reply?.assigment.request_id === `p${i}`;
 }));
 outcome.parallel = { right: parallel.filter(right => right).length };
+
+/** What a scaler that takes no more assigns answers to many of them, and to other calls in between, on one connection. */
+async function refusals() {
+  const scaler = new Scaler(full, credentials);
+  const refusal = requestId => new Promise(resolve => scaler.Assign(assignment('f', requestId), error => resolve(error)));
+
+  // Until its memory is looked at, it lets assigns in.
+  for (let i = 0; i < 1000 && !await refusal(`first ${i}`); i++) {
+    await new Promise(resolve => setTimeout(resolve, 10));
+  }
+
+  const errors = await Promise.all(Array.from({ length: 500 }, (_, i) => refusal('x'.repeat(i * 100))));
+  const last = errors.at(-1);
+  const released = await call(scaler, 'Idle', { assigment: { request_id: 'lost', meta_key: 'lost', instance_id: 'lost' } });
+  return {
+    refused: errors.filter(error => error?.code === grpc.status.RESOURCE_EXHAUSTED).length,
+    details: last?.details,
+    pushback: last?.metadata.get('grpc-retry-pushback-ms')[0],
+    isDated: last?.metadata.get('date').length > 0,
+    released: released.code,
+    health: (await call(new Health(full, credentials), 'Check', { service: '' })).reply.status,
+  };
+}
+
+outcome.full = await refusals();
 
 process.stdout.write(`${JSON.stringify(outcome)}\n`, () => process.exit(0));

@@ -42,7 +42,7 @@ def exit_with_stdin():
 threading.Thread(target=exit_with_stdin, daemon=True).start()
 
 
-def client(address, http):
+def client(address, http, full):
     unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     channel = grpc.insecure_channel(address, options=unlimited)
 
@@ -151,7 +151,51 @@ def client(address, http):
 
     with futures.ThreadPoolExecutor(32) as pool:
         outcome["parallel"] = {"right": sum(pool.map(lambda i: right(parallel[i].result(), f"p{i}"), range(1000)))}
+    outcome["full"] = refusals(full)
     print(json.dumps(outcome), flush=True)
+
+
+def refusals(full):
+    """What a scaler that takes no more assigns answers to many of them, and to other calls in between, on one connection."""
+    channel = grpc.insecure_channel(full)
+    assign = channel.unary_unary(
+        "/serverless.simulator.Scaler/Assign",
+        request_serializer=lambda m: m.SerializeToString(), response_deserializer=message(SIMULATOR + "AssignReply").FromString)
+    idle = channel.unary_unary(
+        "/serverless.simulator.Scaler/Idle",
+        request_serializer=lambda m: m.SerializeToString(), response_deserializer=message(SIMULATOR + "IdleReply").FromString)
+    check = channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=lambda m: m.SerializeToString(), response_deserializer=message(HEALTH + "HealthCheckResponse").FromString)
+
+    def refusal(request_id):
+        request = message(SIMULATOR + "AssignRequest")(request_id=request_id)
+        request.meta_data.key, request.meta_data.memory_in_mb = "f", 512
+        try:
+            assign(request)
+        except grpc.RpcError as error:
+            return error
+
+    # Until its memory is looked at, it lets assigns in.
+    for i in range(1000):
+        last = refusal(f"first {i}")
+        if last:
+            break
+        time.sleep(0.01)
+    with futures.ThreadPoolExecutor(32) as pool:
+        errors = list(pool.map(lambda i: refusal("x" * (i * 100)), range(500)))
+    last = errors[-1]
+    metadata = {**dict(last.initial_metadata()), **dict(last.trailing_metadata())}
+    lost = message(SIMULATOR + "IdleRequest")()
+    lost.assigment.request_id = lost.assigment.meta_key = lost.assigment.instance_id = "lost"
+    try:
+        idle(lost)
+    except grpc.RpcError as error:
+        released = error.code().value[0]
+    return {
+        "refused": sum(e is not None and e.code() == grpc.StatusCode.RESOURCE_EXHAUSTED for e in errors),
+        "details": last.details(), "pushback": metadata.get("grpc-retry-pushback-ms"), "isDated": "date" in metadata,
+        "released": released, "health": check(message(HEALTH + "HealthCheckRequest")(service="")).status}
 
 
 def server():
@@ -204,7 +248,7 @@ def server():
 
 
 if sys.argv[1] == "client":
-    client(sys.argv[2], sys.argv[3])
+    client(*sys.argv[2:5])
     os._exit(0)
 else:
     server()

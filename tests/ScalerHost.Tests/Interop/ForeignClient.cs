@@ -1,5 +1,6 @@
 using System.Text.Json;
 using FuncScaler.Policies;
+using FuncScaler.Runtime.Service;
 using FuncScaler.ScalerHost;
 using FuncScaler.SlotBackends;
 using Grpc.Core;
@@ -37,7 +38,8 @@ public abstract class ForeignClient : IAsyncLifetime
             TimeProvider.System);
         await scaler.StartAsync(CancellationToken.None);
         scaler.SetServing(true);
-        await using var client = Start($"127.0.0.1:{scaler.GrpcPort}", $"http://127.0.0.1:{scaler.HttpPort}");
+        await using var full = await StartFullAsync();
+        await using var client = Start($"127.0.0.1:{scaler.GrpcPort}", $"http://127.0.0.1:{scaler.HttpPort}", $"127.0.0.1:{full.GrpcPort}");
         var answer = client.ReadLineAsync();
 
         // Slots of that function appear only when all its requests wait, each on a stream of the client's one connection.
@@ -124,9 +126,41 @@ public abstract class ForeignClient : IAsyncLifetime
     internal void ExpectManyStreams() =>
         Assert.Equal(1_000, Outcome("parallel").GetProperty("right").GetInt32());
 
+    /// <summary>Hundreds of assigns are refused on one connection before they are read, as the missing date tells, and all else on it is served.</summary>
+    internal void ExpectRefusalsUnread()
+    {
+        var full = Outcome("full");
+        Assert.Equal(500, full.GetProperty("refused").GetInt32());
+        Assert.Equal("the scaler is short of memory and takes no more requests for now", full.GetProperty("details").GetString());
+        Assert.Equal("2000", full.GetProperty("pushback").GetString());
+        Assert.False(full.GetProperty("isDated").GetBoolean());
+        Assert.Equal((int)StatusCode.NotFound, full.GetProperty("released").GetInt32());
+        Assert.Equal(1, full.GetProperty("health").GetInt32());
+    }
+
     private protected abstract string? WhyNot { get; }
 
-    private protected abstract InteropProcess Start(string grpc, string http);
+    private protected abstract InteropProcess Start(string grpc, string http, string full);
+
+    /// <summary>A scaler that takes no more assigns, as it is short of memory.</summary>
+    private static async Task<ScalerServer> StartFullAsync()
+    {
+        var full = new ScalerServer(
+            new Backend(),
+            new ScalerServerOptions
+            {
+                GrpcPort = 0,
+                HttpPort = null,
+                Policy = PolicyCatalog.Parse("ttl:300"),
+                DrainTimeout = TimeSpan.Zero,
+                LogLevel = LogLevel.None,
+                Admission = new AdmissionOptions { MaxMemoryBytes = 1 },
+            },
+            TimeProvider.System);
+        await full.StartAsync(CancellationToken.None);
+        full.SetServing(true);
+        return full;
+    }
 
     /// <summary>Does with a slot what the function's name says.</summary>
     private sealed class Backend : ISlotBackend
@@ -170,12 +204,12 @@ public sealed class NodeClient : ForeignClient
 {
     private protected override string? WhyNot => InteropRuntimes.WhyNoNode;
 
-    private protected override InteropProcess Start(string grpc, string http) => InteropProcess.Node("client.mjs", grpc, http);
+    private protected override InteropProcess Start(string grpc, string http, string full) => InteropProcess.Node("client.mjs", grpc, http, full);
 }
 
 public sealed class PythonClient : ForeignClient
 {
     private protected override string? WhyNot => InteropRuntimes.WhyNoPython;
 
-    private protected override InteropProcess Start(string grpc, string http) => InteropProcess.Python("client", grpc, http);
+    private protected override InteropProcess Start(string grpc, string http, string full) => InteropProcess.Python("client", grpc, http, full);
 }

@@ -39,6 +39,9 @@ public sealed class NodeClientTests(NodeClient client) : IClassFixture<NodeClien
     public void A_thousand_of_its_requests_wait_on_one_connection() => client.ExpectManyStreams();
 
     [NodeFact]
+    public void It_understands_that_its_requests_are_refused_unread() => client.ExpectRefusalsUnread();
+
+    [NodeFact]
     public void Over_grpc_web_and_http_1_it_gets_replies_and_errors()
     {
         Assert.Equal(0, client.Code("web"));

@@ -35,4 +35,7 @@ public sealed class PythonClientTests(PythonClient client) : IClassFixture<Pytho
 
     [GrpcioFact]
     public void A_thousand_of_its_requests_wait_on_one_connection() => client.ExpectManyStreams();
+
+    [GrpcioFact]
+    public void It_understands_that_its_requests_are_refused_unread() => client.ExpectRefusalsUnread();
 }
