@@ -152,17 +152,18 @@ internal sealed partial class BackendCalls : IAsyncDisposable
         _counters.Destroys += effect.Kind == EffectKind.DestroySlot ? 1 : 0;
 
         // What may come to exist is written down first.
-        var saved = effect.Kind is EffectKind.CreateSlot or EffectKind.InitSlot ? _state?.NextBatch : null;
-        _scheduling.Start(() => CallAsync(effect, saved));
+        if (_state is not null && effect.Kind is (EffectKind.CreateSlot or EffectKind.InitSlot))
+        {
+            _state.WhenSaved(() => _scheduling.Start(() => CallAsync(effect)));
+        }
+        else
+        {
+            _scheduling.Start(() => CallAsync(effect));
+        }
     }
 
-    private async Task CallAsync(Effect effect, Task? saved)
+    private async Task CallAsync(Effect effect)
     {
-        if (saved is not null)
-        {
-            await saved.ConfigureAwait(false);
-        }
-
         using var activity = _executor.StartActivity(NameOf(effect.Kind), effect.Function);
         LogDecided(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, effect.Message ?? "as the policy decided");
         try

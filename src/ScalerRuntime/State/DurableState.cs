@@ -42,6 +42,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly HolderMarks? _marks;
+    private readonly bool _stepped;
     private readonly Dictionary<MetaKey, LearnedBytes> _learned;
     private readonly Dictionary<MetaKey, long> _learnedArrivals = [];
     private readonly ConcurrentDictionary<MetaKey, LearnedBytes> _kept = new();
@@ -54,12 +55,12 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     // Changed with the executor's lock held.
     private List<SlotEntry> _pending = [];
     private List<SlotEntry> _taken = [];
-    private TaskCompletionSource _nextBatch = NewBatch();
+    private List<Action> _whenSaved = [];
     private CoreExecutor? _executor;
     private ScalerCore? _core;
     private Task _writer = Task.CompletedTask;
     private int _learnedFrom;
-    private readonly TaskCompletionSource _restored = NewBatch();
+    private readonly TaskCompletionSource _restored = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _disposed;
 
     /// <param name="store">Where it is kept; disposed with this.</param>
@@ -68,8 +69,21 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     /// <param name="logger">For what operators should know.</param>
     /// <exception cref="StateStoreException">What is stored cannot be read.</exception>
     public DurableState(IStateStore store, string? marksPath, TimeProvider time, ILogger logger)
+        : this(store, marksPath, time, logger, MarkCapacity, stepped: false)
+    {
+    }
+
+    /// <inheritdoc cref="DurableState(IStateStore, string?, TimeProvider, ILogger)"/>
+    /// <param name="store">Where it is kept; disposed with this.</param>
+    /// <param name="marksPath">The file for <see cref="HolderMarks"/>; null for none.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">For what operators should know.</param>
+    /// <param name="markCapacity">How many instances have a mark.</param>
+    /// <param name="stepped">No thread is started: all is saved when <see cref="Step"/> is called, and what waits for it goes on within it.</param>
+    internal DurableState(IStateStore store, string? marksPath, TimeProvider time, ILogger logger, int markCapacity, bool stepped)
     {
         ArgumentNullException.ThrowIfNull(store);
+        _stepped = stepped;
         _store = store;
         _time = time;
         _logger = logger;
@@ -87,7 +101,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
             _formerMarks = HolderMarks.Read(marksPath, Run);
             try
             {
-                _marks = HolderMarks.Create(marksPath, Run, MarkCapacity);
+                _marks = HolderMarks.Create(marksPath, Run, markCapacity);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -105,6 +119,12 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     /// <summary>The slots that were there at the start.</summary>
     public int SlotsKnown => _formerSlots.Count;
 
+    /// <summary>Those slots, as they were saved.</summary>
+    internal IReadOnlyList<SavedSlot> FormerSlots => _formerSlots;
+
+    /// <summary>Whether it is also known who holds which instance.</summary>
+    internal bool KnowsHolders => _formerMarks is not null;
+
     /// <summary>Why nothing can be saved at present; null where it can.</summary>
     public string? Failure { get; private set; }
 
@@ -119,16 +139,6 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
 
     /// <summary>The last ticket that a former process may have used.</summary>
     internal long LastTicket { get; }
-
-    /// <summary>Ends once all that has changed until now is saved, or cannot be. Read with the executor's lock held.</summary>
-    internal Task NextBatch
-    {
-        get
-        {
-            Wake();
-            return _nextBatch.Task;
-        }
-    }
 
     LearnedBytes? ILearnedMemory.Shared => _learned.TryGetValue(new MetaKey(""), out var shared) ? shared : null;
 
@@ -158,7 +168,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
                 _marks.Set(slot.Place, state switch
                 {
                     _ when slot.Gone => HolderMarks.Ending,
-                    SlotState.Busy => RequestMarks.Of(slot.Request),
+                    SlotState.Busy => slot.Mark,
                     SlotState.Destroying => HolderMarks.Ending,
                     _ => HolderMarks.Free,
                 });
@@ -194,6 +204,14 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         _stopping.Dispose();
     }
 
+    /// <summary>Does something once all that has changed until now is saved, or cannot be. Called with the executor's lock held.</summary>
+    /// <param name="go">What to do; it must not wait.</param>
+    internal void WhenSaved(Action go)
+    {
+        _whenSaved.Add(go);
+        Wake();
+    }
+
     /// <summary>Gives a core what was there, and begins to write down what changes.</summary>
     internal void Begin(CoreExecutor executor, ScalerCore core)
     {
@@ -210,8 +228,39 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
             _restored.SetResult();
         }
 
+        if (_stepped)
+        {
+            return;
+        }
+
         // A thread of its own: commits wait for the disk.
         _writer = Task.Factory.StartNew(WriteAll, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary>What the thread that saves does in one round, where there is none.</summary>
+    /// <param name="learned">Whether it is time to save what was learned.</param>
+    internal void Step(bool learned)
+    {
+        if (Left)
+        {
+            RestoreSome();
+        }
+        else
+        {
+            _restored.TrySetResult();
+        }
+
+        Write(learned, all: false);
+    }
+
+    /// <summary>Ends as a process does that is killed: nothing more is saved.</summary>
+    internal void Drop()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            _marks?.Dispose();
+        }
     }
 
     /// <summary>A slot as it was when the former process ended: what was saved, and what the marks know better.</summary>
@@ -261,8 +310,6 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         RequestId? Saved(long mark) => restored.Requests.Where(r => RequestMarks.Of(r) == mark).Select(r => (RequestId?)r).FirstOrDefault();
     }
 
-    private static TaskCompletionSource NewBatch() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
     private static SavedSlot Saved(SlotEntry slot) => new(
         slot.Ticket,
         slot.Function,
@@ -270,7 +317,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         slot.BackendId.Value ?? "",
         slot.Instance.Value ?? "",
         slot.Address?.ToString(),
-        slot.State == SlotState.Busy ? string.Join('\n', slot.Requests.Select(r => r.Value).Reverse()) : null,
+        slot.State == SlotState.Busy && slot.Requests.Any() ? string.Join('\n', slot.Requests.Select(r => r.Value).Reverse()) : null,
         slot.SinceUs);
 
     private void Wake()
@@ -323,8 +370,8 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         var done = _executor!.Look(nowUs =>
         {
             (_pending, _taken) = (_taken, _pending);
-            var taken = _nextBatch;
-            _nextBatch = NewBatch();
+            var taken = _whenSaved;
+            _whenSaved = [];
             batch.LastTicket = _core!.LastTicket;
             batch.Clock = new StateClock(nowUs, _originUnixUs + (nowUs - StartUs));
             return taken;
@@ -383,7 +430,11 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         _taken.Clear();
 
         // Whoever waits goes on in any case: a scaler that cannot write still serves.
-        done.TrySetResult();
+        foreach (var go in done)
+        {
+            go();
+        }
+
         return saved;
     }
 

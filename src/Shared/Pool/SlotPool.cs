@@ -439,6 +439,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         switch (slot.State)
         {
             case SlotState.Creating when failure.OutcomeUnknown:
+            case SlotState.Creating or SlotState.Held when slot.MayExist:
                 Destroy(slot, "the outcome of its creation is unknown", effects);
                 break;
             case SlotState.Creating or SlotState.Held:

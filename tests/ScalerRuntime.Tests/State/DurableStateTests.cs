@@ -133,6 +133,35 @@ public sealed class DurableStateTests : IDisposable
         Assert.Equal(mark.StartsWith('r') && holder is null ? RequestMarks.Of(new RequestId(mark)) : 0, former.UnknownMark);
     }
 
+    /// <summary>Found by funcscaler soak: the second process knew the holder by its mark alone, and the third did not know it at all.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task After_two_kills_the_release_of_what_was_granted_before_the_first_is_accepted(bool marked)
+    {
+        var store = new MemoryStateStore();
+        var path = Path.Combine(_folder, "marks");
+        var batch = new StateBatch { LastTicket = 5 };
+        batch.Slots.Add(StateStoreContract.Slot(5, SlotState.Idle));
+        store.Save(batch);
+        if (marked)
+        {
+            using var marks = HolderMarks.Create(path, store.Load().Run, capacity: 8);
+            marks.Set(marks.Take(new SlotTicket(5)), RequestMarks.Of(R2));
+        }
+
+        var second = Stepped();
+        _ = Start(state: second);
+        second.Step(learned: false);
+        second.Drop();
+        await using var third = Start(state: Stepped());
+        var (function, slot) = Assert.Single(third.GetInventory());
+
+        Assert.Equal(ReleaseOutcome.Released, third.Release(function, R2, slot.Instance, default));
+
+        DurableState Stepped() => new(store, path, TimeProvider.System, NullLogger.Instance, markCapacity: 8, stepped: true);
+    }
+
     [Fact]
     public void Marks_of_another_run_or_cut_off_are_not_believed()
     {
