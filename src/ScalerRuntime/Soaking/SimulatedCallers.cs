@@ -174,8 +174,8 @@ internal sealed class SimulatedCallers(
     /// <summary>A new process has taken over what was saved. What a caller holds that was not saved, it may lose.</summary>
     /// <param name="scaler">The new process.</param>
     /// <param name="saved">What it found.</param>
-    /// <param name="marked">Whether it also knows who holds what.</param>
-    public void ScalerBegan(IScaler scaler, IReadOnlyList<SavedSlot> saved, bool marked)
+    /// <param name="marked">Of which it also knows who holds it.</param>
+    public void ScalerBegan(IScaler scaler, IReadOnlyList<SavedSlot> saved, Predicate<SlotTicket> marked)
     {
         _restarted = true;
         var rows = saved.Where(s => s.Instance.Length > 0).ToDictionary(s => s.Instance);
@@ -183,8 +183,8 @@ internal sealed class SimulatedCallers(
         {
             call.Scaler = scaler;
             var row = rows.GetValueOrDefault(call.Instance.Value);
-            call.InDoubt |= !marked
-                || row is null
+            call.InDoubt |= row is null
+                || !marked(row.Ticket)
                 || (row.State is not (SlotState.Idle or SlotState.Busy) && row.Function.MaxConcurrency > 1)
                 || (row.Function.MaxConcurrency > 1 && row.Requests?.Split('\n').Contains(call.Request.Value) != true);
 

@@ -12,8 +12,9 @@ internal sealed class KilledWhileSavingException : Exception;
 /// <param name="inner">What keeps the state.</param>
 /// <param name="dice">Decides.</param>
 /// <param name="log">What happens is told there.</param>
+/// <param name="saved">Told of each batch that was saved before the process ended.</param>
 /// <param name="meanwhile">What happens while a batch is saved.</param>
-internal sealed class SimulatedStore(IStateStore inner, Dice dice, SoakLog log, Action meanwhile) : IStateStore
+internal sealed class SimulatedStore(IStateStore inner, Dice dice, SoakLog log, Action saved, Action meanwhile) : IStateStore
 {
     /// <summary>Everything works.</summary>
     public bool Well { get; set; }
@@ -34,6 +35,7 @@ internal sealed class SimulatedStore(IStateStore inner, Dice dice, SoakLog log, 
         if (Well)
         {
             Keep(batch);
+            saved();
             return;
         }
 
@@ -50,6 +52,7 @@ internal sealed class SimulatedStore(IStateStore inner, Dice dice, SoakLog log, 
         if (fate < 94)
         {
             Keep(batch);
+            saved();
             meanwhile();
             return;
         }

@@ -42,7 +42,8 @@ internal sealed class SoakDisk : IDisposable
         }
 
         _database = new SqliteStateStore(DatabasePath);
-        return new Measured(this, _database);
+        Saved();
+        return _database;
     }
 
     /// <summary>The process has ended.</summary>
@@ -89,31 +90,15 @@ internal sealed class SoakDisk : IDisposable
         }
 
         _database.Dispose();
-        _logBytes = 0;
     }
 
+    /// <summary>Removes it; the process has ended.</summary>
     public void Dispose()
     {
         _database?.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
 
-    private void Saved() => _logBytes = File.Exists(LogPath) ? new FileInfo(LogPath).Length : 0;
-
-    /// <summary>Knows how long the log was after the last batch that was surely saved.</summary>
-    private sealed class Measured(SoakDisk disk, SqliteStateStore store) : IStateStore
-    {
-        public SavedState Load() => store.Load();
-
-        public void Save(StateBatch batch)
-        {
-            disk.Saved();
-            store.Save(batch);
-        }
-
-        public void Dispose()
-        {
-            // The disk does.
-        }
-    }
+    /// <summary>A batch was saved: no crash tears it any more.</summary>
+    public void Saved() => _logBytes = _database is not null && File.Exists(LogPath) ? new FileInfo(LogPath).Length : 0;
 }

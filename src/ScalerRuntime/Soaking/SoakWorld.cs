@@ -136,7 +136,7 @@ internal sealed class SoakWorld : IDisposable
     {
         if (_disk is not null)
         {
-            _store = new SimulatedStore(_disk.Open(), _dice, Log, Meanwhile)
+            _store = new SimulatedStore(_disk.Open(), _dice, Log, _disk.Saved, Meanwhile)
             {
                 HasRoom = !_backend.Lists,
                 ForgetsIntents = _leftOut == LeftOut.Intents,
@@ -284,7 +284,7 @@ internal sealed class SoakWorld : IDisposable
 
         _saving = false;
         _runtime = Begin();
-        _callers.ScalerBegan(_runtime, _state!.FormerSlots, _state.KnowsHolders);
+        _callers.ScalerBegan(_runtime, _state!.FormerSlots, _state.KnowsHolder);
     }
 
     private void JumpWall()

@@ -30,6 +30,16 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     /// <summary>The most functions whose knowledge is saved in one interval; the others' turn comes in the next ones.</summary>
     public const int MostLearnedAtOnce = 1000;
 
+    /// <summary>
+    /// For how long what was learned of a function is kept that nobody calls. Default 100 days: what runs once a quarter of a year is known when it runs.
+    /// </summary>
+    public static readonly TimeSpan DefaultForgetAfter = TimeSpan.FromDays(100);
+
+    /// <summary>
+    /// The most functions that are forgotten in one <see cref="LearnedInterval"/>. Where the wall clock is wrong at a start, there is time to notice.
+    /// </summary>
+    public const int MostForgottenAtOnce = 10;
+
     private const int AtATime = 64;
     private const long TicketGap = 100_000;
 
@@ -45,6 +55,10 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     private readonly bool _stepped;
     private readonly Dictionary<MetaKey, LearnedBytes> _learned;
     private readonly Dictionary<MetaKey, long> _learnedArrivals = [];
+
+    /// <summary>Functions that had no pool at some time, those that were written down first at the beginning.</summary>
+    private readonly Queue<(MetaKey Function, long WrittenUs)> _resting;
+    private readonly List<(MetaKey Function, long WrittenUs)> _forgetting = [];
     private readonly ConcurrentDictionary<MetaKey, LearnedBytes> _kept = new();
     private readonly SemaphoreSlim _work = new(0, 1);
     private readonly CancellationTokenSource _stopping = new();
@@ -94,6 +108,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         LastTicket = saved.LastTicket == 0 ? 0 : saved.LastTicket + TicketGap;
         _formerSlots = saved.Slots;
         _learned = saved.Learned;
+        _resting = new(saved.Learned.Where(l => l.Key.Value.Length > 0).Select(l => (l.Key, l.Value.WrittenUs)).OrderBy(l => l.WrittenUs));
         _originUnixUs = UnixUs();
         StartUs = saved.Clock.CoreUs + Math.Max(0, saved.Clock.UnixUs == 0 ? 0 : _originUnixUs - saved.Clock.UnixUs);
         if (marksPath is not null)
@@ -113,7 +128,13 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     /// <summary>The name under which slots are created: it is the same after each restart.</summary>
     public string Run { get; }
 
-    /// <summary>The functions of which something was known at the start.</summary>
+    /// <summary>
+    /// For how long what was learned of a function is kept that nobody calls, above 0. Default <see cref="DefaultForgetAfter"/>. Times when the scaler
+    /// does not run count too, by the wall clock.
+    /// </summary>
+    public TimeSpan ForgetAfter { get; init; } = DefaultForgetAfter;
+
+    /// <summary>The functions of which something is known and that have not been called since the start, or for so long that they have no pool.</summary>
     public int FunctionsKnown => _learned.Count;
 
     /// <summary>The slots that were there at the start.</summary>
@@ -122,8 +143,8 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     /// <summary>Those slots, as they were saved.</summary>
     internal IReadOnlyList<SavedSlot> FormerSlots => _formerSlots;
 
-    /// <summary>Whether it is also known who holds which instance.</summary>
-    internal bool KnowsHolders => _formerMarks is not null;
+    /// <summary>Whether it is also known who holds it.</summary>
+    internal bool KnowsHolder(SlotTicket slot) => _formerMarks?.ContainsKey(slot.Value) == true;
 
     /// <summary>Why nothing can be saved at present; null where it can.</summary>
     public string? Failure { get; private set; }
@@ -148,6 +169,8 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     {
         _learned[function] = learned;
         _kept[function] = learned;
+        _learnedArrivals.Remove(function);
+        _resting.Enqueue((function, learned.WrittenUs));
     }
 
     void ILearnedMemory.Ignored(MetaKey function, string why) => LogIgnored(function.Value.Length == 0 ? "all functions together" : $"function {function.Value}", why);
@@ -401,12 +424,17 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         if (learned)
         {
             TakeLearned(batch, all);
+            TakeForgotten(batch);
         }
 
         var saved = batch.IsEmpty || Save(batch);
         if (!saved)
         {
             Restore(batch);
+        }
+        else if (batch.Forgotten.Count > 0)
+        {
+            Forget();
         }
 
         _executor.Look(_ =>
@@ -510,6 +538,52 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
             batch.Learned[new MetaKey("")] = shared;
         }
     }
+
+    /// <summary>Those that nobody has called for so long that what was learned of them is of no use. They leave the memory once they have left the store.</summary>
+    private void TakeForgotten(StateBatch batch)
+    {
+        _executor!.Look(nowUs =>
+        {
+            var beforeUs = nowUs - (long)ForgetAfter.TotalMicroseconds;
+            for (var looked = 0; looked < AtATime && _forgetting.Count < MostForgottenAtOnce; looked++)
+            {
+                if (!_resting.TryPeek(out var oldest) || oldest.WrittenUs >= beforeUs)
+                {
+                    break;
+                }
+
+                _resting.Dequeue();
+
+                // One that has been called since has a pool, or stands further back.
+                if (StillRests(oldest.Function, oldest.WrittenUs))
+                {
+                    _forgetting.Add(oldest);
+                }
+            }
+
+            return 0;
+        });
+        batch.Forgotten.AddRange(_forgetting.Select(f => f.Function));
+    }
+
+    private void Forget()
+    {
+        _executor!.Look(_ =>
+        {
+            foreach (var (function, writtenUs) in _forgetting)
+            {
+                if (StillRests(function, writtenUs))
+                {
+                    _learned.Remove(function);
+                }
+            }
+
+            return 0;
+        });
+        _forgetting.Clear();
+    }
+
+    private bool StillRests(MetaKey function, long writtenUs) => _learned.TryGetValue(function, out var learned) && learned.WrittenUs == writtenUs;
 
     private long UnixUs() => _time.GetUtcNow().ToUnixTimeMilliseconds() * 1000;
 
