@@ -19,6 +19,7 @@ internal sealed partial class BackendCalls : IAsyncDisposable
     private readonly ITimer? _heldTimer;
     private readonly DurableState? _state;
     private readonly ILogger _logger;
+    private readonly FailureLines _failures;
 
     public BackendCalls(
         CoreExecutor executor,
@@ -37,6 +38,7 @@ internal sealed partial class BackendCalls : IAsyncDisposable
         _scheduling = scheduling;
         _state = state;
         _logger = logger;
+        _failures = new FailureLines(time);
         if (held is not null)
         {
             _heldTimer = time.CreateTimer(
@@ -226,7 +228,16 @@ internal sealed partial class BackendCalls : IAsyncDisposable
         }
 
         Activity.Current?.SetStatus(ActivityStatusCode.Error, failure.Message);
-        LogBackendFailed(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, failure.Kind, failure.Message);
+        if (_failures.Take(effect.Kind, out var leftOut))
+        {
+            if (leftOut > 0)
+            {
+                LogLeftOut(leftOut, effect.Kind, FailureLines.MostAMinute);
+            }
+
+            LogBackendFailed(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, failure.Kind, failure.Message);
+        }
+
         _executor.Do((core, nowUs, effects) =>
         {
             _counters.BackendFailures++;
@@ -277,6 +288,9 @@ internal sealed partial class BackendCalls : IAsyncDisposable
 
     [LoggerMessage(100, LogLevel.Warning, "{Call} for function {Function}, slot {Ticket}: {Kind} failure: {Reason}")]
     private partial void LogBackendFailed(EffectKind call, string function, long ticket, FailureKind kind, string reason);
+
+    [LoggerMessage(109, LogLevel.Warning, "{LeftOut} more failures of {Call} were not logged: {Most} lines a minute are the most")]
+    private partial void LogLeftOut(int leftOut, EffectKind call, int most);
 
     [LoggerMessage(103, LogLevel.Warning, "The platform did not know slot {Slot} any more")]
     private partial void LogForgotten(string slot);

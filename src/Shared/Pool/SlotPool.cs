@@ -450,7 +450,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
                 break;
             case SlotState.Destroying:
                 slot.DestroyAttempts++;
-                slot.DueUs = _nowUs + Math.Max(failure.RetryAfterUs, _options.RetryPauseUs(slot.DestroyAttempts));
+                slot.DueUs = _nowUs + Math.Max(failure.RetryAfterUs, _options.DestroyPauseUs(slot.DestroyAttempts));
                 slot.DestroyAsked = false;
                 WakeBy(slot.DueUs);
                 counted = false;
