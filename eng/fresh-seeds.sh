@@ -14,10 +14,12 @@ done
 
 # Fuzzers count seeds in 31 bits.
 end=$((SECONDS + 60 * minutes))
+dotnet build src/ScalerHost -v q --nologo >/dev/null
 batches=0
 while ((SECONDS < end)); do
   seed=$(($(date +%s) % 1000000 * 1000 + RANDOM % 1000))
   echo "batch $((++batches)): seeds from $seed on"
+  dotnet artifacts/bin/ScalerHost/debug/funcscaler.dll soak --seed "$seed" --schedules 5000
   for i in "${!tests[@]}"; do
     FUNCSCALER_SCHEDULE_SEED=$seed FUNCSCALER_SCHEDULES=5000 FUNCSCALER_FUZZ_SEED=$seed FUNCSCALER_FUZZ=500 \
       dotnet test "${tests[$i]}" --no-build --nologo -v q --filter "${filters[$i]}"

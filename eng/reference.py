@@ -70,7 +70,7 @@ def wrong_lines():
             lines.append(values[2:])
         elif len(values) == 4 and values[1].startswith("--") and not values[2].startswith("--"):
             command, option, value, _ = values
-            named = [] if command in ("serve", "health", "platform") or option in ("--preset", "--data", "--azure2019", "--azure2021") else ["--preset", "smoke"]
+            named = [] if command in ("serve", "health", "platform", "soak") or option in ("--preset", "--data", "--azure2019", "--azure2021") else ["--preset", "smoke"]
             if command == "generate" and option != "--out":
                 named += ["--out", "/tmp/never-made"]
             lines.append([command, *named, option, value])

@@ -128,6 +128,16 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
         await _backend.DisposeAsync().ConfigureAwait(false);
     }
 
+    /// <summary>Requests that wait for their answer.</summary>
+    internal int WaitingAnswers => Executor.Look(_ => Executor.WaitingAnswers);
+
+    /// <exception cref="InvalidOperationException">The books contradict each other.</exception>
+    internal void CheckInvariants() => Executor.Look(_ =>
+    {
+        _core.CheckInvariants();
+        return true;
+    });
+
     private bool GiveBack(MetaKey function, SlotTicket slot)
     {
         var given = false;

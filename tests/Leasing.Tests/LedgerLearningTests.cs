@@ -1,7 +1,6 @@
 using FuncScaler.Leasing;
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
-using FuncScaler.Tests.Pool;
 using static FuncScaler.Tests.Leasing.Stage;
 
 namespace FuncScaler.Tests.Leasing;

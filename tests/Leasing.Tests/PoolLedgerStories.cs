@@ -78,6 +78,26 @@ public class PoolLedgerStories
     }
 
     [Fact]
+    public void A_destruction_that_fails_for_ever_is_asked_for_ever_more_seldom()
+    {
+        var pool = new SlotPoolOptions { RetryDelay = TimeSpan.FromSeconds(1), MaxDestroyPause = TimeSpan.FromSeconds(5) };
+        var stage = new Stage("ttl:20", new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(5), Pool = pool });
+        stage.ColdStart("w", "r1", 101);
+        stage.Release("w", "r1", "i-101");
+        stage.Wait(5 * Second);
+        stage.Tick("w");
+        stage.Report("w");
+        Assert.Equal("destroy 101 1", Later(stage, 15 * Second));
+        var attempt = 1;
+        foreach (var pause in (int[])[1, 2, 4, 5, 5])
+        {
+            stage.Tell((l, e) => l.DestroyFailed(stage.NowUs, new SlotTicket(101), attempt, new SlotFailure(FailureKind.Transient, "no"), e));
+            Assert.Equal("", Later(stage, (pause * Second) - 1));
+            Assert.Equal($"destroy 101 {++attempt}", Later(stage, 1));
+        }
+    }
+
+    [Fact]
     public void What_the_policy_does_not_keep_is_destroyed_when_it_comes_back()
     {
         var stage = new Stage("direct");

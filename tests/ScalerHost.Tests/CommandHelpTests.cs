@@ -14,6 +14,7 @@ public class CommandHelpTests
     [InlineData("simulate")]
     [InlineData("explain")]
     [InlineData("generate")]
+    [InlineData("soak")]
     public async Task The_help_of_each_command_has_examples_with_options_that_exist_and_the_exit_codes(string command)
     {
         var help = await FuncScalerCommand.RunAsync(command, "--help");

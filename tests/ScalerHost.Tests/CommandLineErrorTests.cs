@@ -54,7 +54,7 @@ public class CommandLineErrorTests
     [InlineData(2, "funcscaler simulate takes nothing but options, and 'faas' is none. See", "simulate", "faas")]
     [InlineData(2, "--preset 'fass' is no preset: did you mean faas? choose one of", "simulate", "--preset", "fass")]
     [InlineData(2, "--policy 'adptive' cannot be read: Did you mean adaptive? There is no policy", "simulate", "--preset", "smoke", "--policy", "adptive")]
-    [InlineData(2, "Name a command: serve, health, token, platform, contest, simulate, explain, generate.")]
+    [InlineData(2, "Name a command: serve, health, token, platform, contest, simulate, explain, generate, soak.")]
     [InlineData(1, "The platform at 127.0.0.1:1 cannot be reached", "serve", "--platform", "127.0.0.1:1", "--platform-timeout", "0", "--grpc-port", "0", "--http-port", "0")]
     public async Task A_wrong_argument_ends_in_one_sentence(int exitCode, string sentence, params string[] arguments)
     {
@@ -85,6 +85,10 @@ public class CommandLineErrorTests
     [InlineData("simulate", "--threads", "99999999999", "give 1 to 1024")]
     [InlineData("simulate", "--seed", "1.5", "is no seed: give a whole number")]
     [InlineData("generate", "--seed", "99999999999999999999", "is no seed")]
+    [InlineData("serve", "--state-forget-days", "0", "is no number of days: give 1 to 36500")]
+    [InlineData("soak", "--seed", "-1", "is no seed: give a whole number from 0")]
+    [InlineData("soak", "--minutes", "0", "is no time that can be used: give a number of minutes above 0")]
+    [InlineData("soak", "--schedules", "0", "is no number of worlds: give a whole number from 1")]
     [InlineData("simulate", "--rpc-ms", "-1", "is no number of milliseconds that can be used: give 0 to 1000000")]
     [InlineData("simulate", "--rpc-ms", "NaN", "give 0 to 1000000")]
     [InlineData("explain", "--rpc-ms", "fast", "give 0 to 1000000")]
@@ -118,7 +122,7 @@ public class CommandLineErrorTests
     {
         var named = command switch
         {
-            "serve" or "health" or "platform" => [],
+            "serve" or "health" or "platform" or "soak" => [],
             _ when option is "--preset" or "--data" or "--azure2019" or "--azure2021" => [],
             "generate" when option != "--out" => ["--preset", "smoke", "--out", "/tmp/never-made"],
             _ => (string[])["--preset", "smoke"],

@@ -45,6 +45,11 @@ internal static class CommandHelp
             ("funcscaler explain --preset faas --function timer-0 --at 600", "one function after ten minutes"),
         ],
         ["token"] = [("funcscaler token", "a token for a caller, and its hash for the file of --security")],
+        ["soak"] =
+        [
+            ("funcscaler soak --minutes 10", "ten minutes of worlds that nobody has seen"),
+            ("funcscaler soak --seed 7 --schedules 1 --verbose", "one world, and all that happens in it"),
+        ],
         ["generate"] = [("funcscaler generate --preset faas --seed 7 --length 600 --out data/faas-7", "ten minutes of a trace as a data set")],
     };
 

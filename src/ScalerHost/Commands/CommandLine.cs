@@ -20,6 +20,7 @@ internal static class CommandLine
             SimulateCommand.Create(),
             ExplainCommand.Create(),
             GenerateCommand.Create(),
+            SoakCommand.Create(),
         };
         CommandHelp.AddTo(root);
         return root;

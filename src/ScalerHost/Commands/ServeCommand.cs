@@ -55,6 +55,14 @@ internal static class ServeCommand
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
         var keep = new Option<bool>("--keep") { Description = "Leave instances alive when stopping; processes end all the same" };
         var state = CommonOptions.Path("--state", "Keep slots, assignments and what was learned in this file, over restarts and kills [default: nothing is kept]", "FILE");
+        var forget = CommonOptions.Whole(
+            "--state-forget-days",
+            "With --state: after how many days what was learned of a function is forgotten that nobody calls",
+            (int)DurableState.DefaultForgetAfter.TotalDays,
+            1,
+            36_500,
+            "is no number of days",
+            "give 1 to 36500");
         var otlp = CommonOptions.Address(
             "--otlp",
             $"The OpenTelemetry collector that metrics and traces go to, by OTLP over HTTP, for example http://127.0.0.1:4318; also as {TelemetryExport.OtlpVariable}",
@@ -64,7 +72,7 @@ internal static class ServeCommand
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, not only what goes wrong" };
         var command = new Command("serve", "Run the scaler: gRPC Assign and Idle, the same as JSON under /api, the dashboard at /, GET /metrics for Prometheus")
         {
-            backend, platform, wait, listen, security, limits, insecure, grpcPort, httpPort, policy, maxWaiting, maxDelay, maxMemory, noWait, keep, state, otlp, verbose, contract, weights,
+            backend, platform, wait, listen, security, limits, insecure, grpcPort, httpPort, policy, maxWaiting, maxDelay, maxMemory, noWait, keep, state, forget, otlp, verbose, contract, weights,
         };
         foreach (var option in price.All)
         {
@@ -99,7 +107,7 @@ internal static class ServeCommand
                 throw new CommandException(CommandException.BadUsage, "--state goes with --contract 2023: what stands on nodes is not kept. Leave one of them out.");
             }
 
-            using var kept = parsed.GetValue(state) is { } stateFile ? OpenState(stateFile, loggers.CreateLogger<DurableState>()) : null;
+            using var kept = parsed.GetValue(state) is { } stateFile ? OpenState(stateFile, TimeSpan.FromDays(parsed.GetValue(forget)), loggers.CreateLogger<DurableState>()) : null;
             platformAddress = nodes?.ResourceManager ?? platformAddress;
             var opened = nodes?.Backend ?? BackendFile.Open(name, file, platformAddress, kept?.Run);
             var options = new ScalerServerOptions
@@ -154,11 +162,11 @@ internal static class ServeCommand
         InstancePrefix = ScalerRuntimeOptions.NewInstancePrefix(),
     };
 
-    private static DurableState OpenState(string path, ILogger logger)
+    private static DurableState OpenState(string path, TimeSpan forgetAfter, ILogger logger)
     {
         try
         {
-            return StateFile.Open(path, TimeProvider.System, logger);
+            return StateFile.Open(path, TimeProvider.System, logger, forgetAfter);
         }
         catch (StateStoreException e)
         {

@@ -19,6 +19,7 @@ internal sealed partial class BackendCalls : IAsyncDisposable
     private readonly ITimer? _heldTimer;
     private readonly DurableState? _state;
     private readonly ILogger _logger;
+    private readonly FailureLines _failures;
 
     public BackendCalls(
         CoreExecutor executor,
@@ -37,6 +38,7 @@ internal sealed partial class BackendCalls : IAsyncDisposable
         _scheduling = scheduling;
         _state = state;
         _logger = logger;
+        _failures = new FailureLines(time);
         if (held is not null)
         {
             _heldTimer = time.CreateTimer(
@@ -152,17 +154,18 @@ internal sealed partial class BackendCalls : IAsyncDisposable
         _counters.Destroys += effect.Kind == EffectKind.DestroySlot ? 1 : 0;
 
         // What may come to exist is written down first.
-        var saved = effect.Kind is EffectKind.CreateSlot or EffectKind.InitSlot ? _state?.NextBatch : null;
-        _scheduling.Start(() => CallAsync(effect, saved));
+        if (_state is not null && effect.Kind is (EffectKind.CreateSlot or EffectKind.InitSlot))
+        {
+            _state.WhenSaved(() => _scheduling.Start(() => CallAsync(effect)));
+        }
+        else
+        {
+            _scheduling.Start(() => CallAsync(effect));
+        }
     }
 
-    private async Task CallAsync(Effect effect, Task? saved)
+    private async Task CallAsync(Effect effect)
     {
-        if (saved is not null)
-        {
-            await saved.ConfigureAwait(false);
-        }
-
         using var activity = _executor.StartActivity(NameOf(effect.Kind), effect.Function);
         LogDecided(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, effect.Message ?? "as the policy decided");
         try
@@ -225,7 +228,16 @@ internal sealed partial class BackendCalls : IAsyncDisposable
         }
 
         Activity.Current?.SetStatus(ActivityStatusCode.Error, failure.Message);
-        LogBackendFailed(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, failure.Kind, failure.Message);
+        if (_failures.Take(effect.Kind, out var leftOut))
+        {
+            if (leftOut > 0)
+            {
+                LogLeftOut(leftOut, effect.Kind, FailureLines.MostAMinute);
+            }
+
+            LogBackendFailed(effect.Kind, effect.Function.Key.Value, effect.Ticket.Value, failure.Kind, failure.Message);
+        }
+
         _executor.Do((core, nowUs, effects) =>
         {
             _counters.BackendFailures++;
@@ -276,6 +288,9 @@ internal sealed partial class BackendCalls : IAsyncDisposable
 
     [LoggerMessage(100, LogLevel.Warning, "{Call} for function {Function}, slot {Ticket}: {Kind} failure: {Reason}")]
     private partial void LogBackendFailed(EffectKind call, string function, long ticket, FailureKind kind, string reason);
+
+    [LoggerMessage(109, LogLevel.Warning, "{LeftOut} more failures of {Call} were not logged: {Most} lines a minute are the most")]
+    private partial void LogLeftOut(int leftOut, EffectKind call, int most);
 
     [LoggerMessage(103, LogLevel.Warning, "The platform did not know slot {Slot} any more")]
     private partial void LogForgotten(string slot);

@@ -77,6 +77,9 @@ internal sealed class CoreExecutor : IAsyncDisposable
     /// <summary>Fires when the executor is disposed of.</summary>
     public CancellationToken Stopping { get; }
 
+    /// <summary>Requests that wait for their answer; read it within <see cref="Look{T}"/>.</summary>
+    internal int WaitingAnswers => _pending.Count;
+
     /// <summary>Releases that wait for the lock.</summary>
     internal int WaitingReleases => _releases.Count;
 
@@ -89,7 +92,7 @@ internal sealed class CoreExecutor : IAsyncDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         var key = new AssignKey(function.Key, request);
-        Task<AssignedInstance> pending;
+        PendingAssign pending;
         long nowUs;
         var calledUs = Times.On ? NowUs : -1;
         lock (_gate)
@@ -312,12 +315,12 @@ internal sealed class CoreExecutor : IAsyncDisposable
     }
 
     private async ValueTask<AssignedInstance> WaitAsync(
-        FunctionMeta function, RequestId request, Task<AssignedInstance> pending, long askedUs, CancellationToken cancellationToken)
+        FunctionMeta function, RequestId request, PendingAssign pending, long askedUs, CancellationToken cancellationToken)
     {
         using var activity = StartActivity("wait", function);
         try
         {
-            var assigned = await pending.WaitAsync(cancellationToken).ConfigureAwait(false);
+            var assigned = await pending.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
             var tookUs = NowUs - askedUs;
             Record(tookUs, assigned.Kind);
             Times.Add(tookUs);
@@ -334,8 +337,15 @@ internal sealed class CoreExecutor : IAsyncDisposable
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // The core counts a request's callers: only the last one that goes away takes the instance away from the others.
-            Abandon(function.Key, request);
+            // The core counts a request's callers: only the last one that goes away takes the instance away from the others. One that is rejected
+            // is none of them any more, and the id may have come again.
+            Do((nowUs, effects) =>
+            {
+                if (!pending.Rejected)
+                {
+                    _core.Abandon(nowUs, function.Key, request, effects);
+                }
+            });
             throw;
         }
     }

@@ -6,7 +6,8 @@ namespace FuncScaler.Runtime.Execution;
 /// </summary>
 /// <param name="Start">Starts work, without running any of it before it returns.</param>
 /// <param name="Continuations">How those who wait for an answer go on.</param>
-internal sealed record Scheduling(Action<Func<Task>> Start, TaskCreationOptions Continuations)
+/// <param name="Answers">Gives an answer to those who wait, now or later; null for now.</param>
+internal sealed record Scheduling(Action<Func<Task>> Start, TaskCreationOptions Continuations, Action<Action>? Answers = null)
 {
     /// <summary>Work and continuations run on the thread pool.</summary>
     public static Scheduling ThreadPool { get; } = new(static work => _ = Task.Run(work), TaskCreationOptions.RunContinuationsAsynchronously);

@@ -30,6 +30,16 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     /// <summary>The most functions whose knowledge is saved in one interval; the others' turn comes in the next ones.</summary>
     public const int MostLearnedAtOnce = 1000;
 
+    /// <summary>
+    /// For how long what was learned of a function is kept that nobody calls. Default 100 days: what runs once a quarter of a year is known when it runs.
+    /// </summary>
+    public static readonly TimeSpan DefaultForgetAfter = TimeSpan.FromDays(100);
+
+    /// <summary>
+    /// The most functions that are forgotten in one <see cref="LearnedInterval"/>. Where the wall clock is wrong at a start, there is time to notice.
+    /// </summary>
+    public const int MostForgottenAtOnce = 10;
+
     private const int AtATime = 64;
     private const long TicketGap = 100_000;
 
@@ -42,8 +52,13 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly HolderMarks? _marks;
+    private readonly bool _stepped;
     private readonly Dictionary<MetaKey, LearnedBytes> _learned;
     private readonly Dictionary<MetaKey, long> _learnedArrivals = [];
+
+    /// <summary>Functions that had no pool at some time, those that were written down first at the beginning.</summary>
+    private readonly Queue<(MetaKey Function, long WrittenUs)> _resting;
+    private readonly List<(MetaKey Function, long WrittenUs)> _forgetting = [];
     private readonly ConcurrentDictionary<MetaKey, LearnedBytes> _kept = new();
     private readonly SemaphoreSlim _work = new(0, 1);
     private readonly CancellationTokenSource _stopping = new();
@@ -54,12 +69,12 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     // Changed with the executor's lock held.
     private List<SlotEntry> _pending = [];
     private List<SlotEntry> _taken = [];
-    private TaskCompletionSource _nextBatch = NewBatch();
+    private List<Action> _whenSaved = [];
     private CoreExecutor? _executor;
     private ScalerCore? _core;
     private Task _writer = Task.CompletedTask;
     private int _learnedFrom;
-    private readonly TaskCompletionSource _restored = NewBatch();
+    private readonly TaskCompletionSource _restored = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _disposed;
 
     /// <param name="store">Where it is kept; disposed with this.</param>
@@ -68,8 +83,21 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     /// <param name="logger">For what operators should know.</param>
     /// <exception cref="StateStoreException">What is stored cannot be read.</exception>
     public DurableState(IStateStore store, string? marksPath, TimeProvider time, ILogger logger)
+        : this(store, marksPath, time, logger, MarkCapacity, stepped: false)
+    {
+    }
+
+    /// <inheritdoc cref="DurableState(IStateStore, string?, TimeProvider, ILogger)"/>
+    /// <param name="store">Where it is kept; disposed with this.</param>
+    /// <param name="marksPath">The file for <see cref="HolderMarks"/>; null for none.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">For what operators should know.</param>
+    /// <param name="markCapacity">How many instances have a mark.</param>
+    /// <param name="stepped">No thread is started: all is saved when <see cref="Step"/> is called, and what waits for it goes on within it.</param>
+    internal DurableState(IStateStore store, string? marksPath, TimeProvider time, ILogger logger, int markCapacity, bool stepped)
     {
         ArgumentNullException.ThrowIfNull(store);
+        _stepped = stepped;
         _store = store;
         _time = time;
         _logger = logger;
@@ -80,6 +108,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         LastTicket = saved.LastTicket == 0 ? 0 : saved.LastTicket + TicketGap;
         _formerSlots = saved.Slots;
         _learned = saved.Learned;
+        _resting = new(saved.Learned.Where(l => l.Key.Value.Length > 0).Select(l => (l.Key, l.Value.WrittenUs)).OrderBy(l => l.WrittenUs));
         _originUnixUs = UnixUs();
         StartUs = saved.Clock.CoreUs + Math.Max(0, saved.Clock.UnixUs == 0 ? 0 : _originUnixUs - saved.Clock.UnixUs);
         if (marksPath is not null)
@@ -87,7 +116,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
             _formerMarks = HolderMarks.Read(marksPath, Run);
             try
             {
-                _marks = HolderMarks.Create(marksPath, Run, MarkCapacity);
+                _marks = HolderMarks.Create(marksPath, Run, markCapacity);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -99,11 +128,23 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     /// <summary>The name under which slots are created: it is the same after each restart.</summary>
     public string Run { get; }
 
-    /// <summary>The functions of which something was known at the start.</summary>
+    /// <summary>
+    /// For how long what was learned of a function is kept that nobody calls, above 0. Default <see cref="DefaultForgetAfter"/>. Times when the scaler
+    /// does not run count too, by the wall clock.
+    /// </summary>
+    public TimeSpan ForgetAfter { get; init; } = DefaultForgetAfter;
+
+    /// <summary>The functions of which something is known and that have not been called since the start, or for so long that they have no pool.</summary>
     public int FunctionsKnown => _learned.Count;
 
     /// <summary>The slots that were there at the start.</summary>
     public int SlotsKnown => _formerSlots.Count;
+
+    /// <summary>Those slots, as they were saved.</summary>
+    internal IReadOnlyList<SavedSlot> FormerSlots => _formerSlots;
+
+    /// <summary>Whether it is also known who holds it.</summary>
+    internal bool KnowsHolder(SlotTicket slot) => _formerMarks?.ContainsKey(slot.Value) == true;
 
     /// <summary>Why nothing can be saved at present; null where it can.</summary>
     public string? Failure { get; private set; }
@@ -120,16 +161,6 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     /// <summary>The last ticket that a former process may have used.</summary>
     internal long LastTicket { get; }
 
-    /// <summary>Ends once all that has changed until now is saved, or cannot be. Read with the executor's lock held.</summary>
-    internal Task NextBatch
-    {
-        get
-        {
-            Wake();
-            return _nextBatch.Task;
-        }
-    }
-
     LearnedBytes? ILearnedMemory.Shared => _learned.TryGetValue(new MetaKey(""), out var shared) ? shared : null;
 
     LearnedBytes? ILearnedMemory.Find(MetaKey function) => _learned.Remove(function, out var learned) ? learned : null;
@@ -138,6 +169,8 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
     {
         _learned[function] = learned;
         _kept[function] = learned;
+        _learnedArrivals.Remove(function);
+        _resting.Enqueue((function, learned.WrittenUs));
     }
 
     void ILearnedMemory.Ignored(MetaKey function, string why) => LogIgnored(function.Value.Length == 0 ? "all functions together" : $"function {function.Value}", why);
@@ -158,7 +191,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
                 _marks.Set(slot.Place, state switch
                 {
                     _ when slot.Gone => HolderMarks.Ending,
-                    SlotState.Busy => RequestMarks.Of(slot.Request),
+                    SlotState.Busy => slot.Mark,
                     SlotState.Destroying => HolderMarks.Ending,
                     _ => HolderMarks.Free,
                 });
@@ -194,6 +227,14 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         _stopping.Dispose();
     }
 
+    /// <summary>Does something once all that has changed until now is saved, or cannot be. Called with the executor's lock held.</summary>
+    /// <param name="go">What to do; it must not wait.</param>
+    internal void WhenSaved(Action go)
+    {
+        _whenSaved.Add(go);
+        Wake();
+    }
+
     /// <summary>Gives a core what was there, and begins to write down what changes.</summary>
     internal void Begin(CoreExecutor executor, ScalerCore core)
     {
@@ -210,8 +251,39 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
             _restored.SetResult();
         }
 
+        if (_stepped)
+        {
+            return;
+        }
+
         // A thread of its own: commits wait for the disk.
         _writer = Task.Factory.StartNew(WriteAll, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary>What the thread that saves does in one round, where there is none.</summary>
+    /// <param name="learned">Whether it is time to save what was learned.</param>
+    internal void Step(bool learned)
+    {
+        if (Left)
+        {
+            RestoreSome();
+        }
+        else
+        {
+            _restored.TrySetResult();
+        }
+
+        Write(learned, all: false);
+    }
+
+    /// <summary>Ends as a process does that is killed: nothing more is saved.</summary>
+    internal void Drop()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            _marks?.Dispose();
+        }
     }
 
     /// <summary>A slot as it was when the former process ended: what was saved, and what the marks know better.</summary>
@@ -261,8 +333,6 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         RequestId? Saved(long mark) => restored.Requests.Where(r => RequestMarks.Of(r) == mark).Select(r => (RequestId?)r).FirstOrDefault();
     }
 
-    private static TaskCompletionSource NewBatch() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
     private static SavedSlot Saved(SlotEntry slot) => new(
         slot.Ticket,
         slot.Function,
@@ -270,7 +340,7 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         slot.BackendId.Value ?? "",
         slot.Instance.Value ?? "",
         slot.Address?.ToString(),
-        slot.State == SlotState.Busy ? string.Join('\n', slot.Requests.Select(r => r.Value).Reverse()) : null,
+        slot.State == SlotState.Busy && slot.Requests.Any() ? string.Join('\n', slot.Requests.Select(r => r.Value).Reverse()) : null,
         slot.SinceUs);
 
     private void Wake()
@@ -323,8 +393,8 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         var done = _executor!.Look(nowUs =>
         {
             (_pending, _taken) = (_taken, _pending);
-            var taken = _nextBatch;
-            _nextBatch = NewBatch();
+            var taken = _whenSaved;
+            _whenSaved = [];
             batch.LastTicket = _core!.LastTicket;
             batch.Clock = new StateClock(nowUs, _originUnixUs + (nowUs - StartUs));
             return taken;
@@ -354,12 +424,17 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         if (learned)
         {
             TakeLearned(batch, all);
+            TakeForgotten(batch);
         }
 
         var saved = batch.IsEmpty || Save(batch);
         if (!saved)
         {
             Restore(batch);
+        }
+        else if (batch.Forgotten.Count > 0)
+        {
+            Forget();
         }
 
         _executor.Look(_ =>
@@ -383,7 +458,11 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
         _taken.Clear();
 
         // Whoever waits goes on in any case: a scaler that cannot write still serves.
-        done.TrySetResult();
+        foreach (var go in done)
+        {
+            go();
+        }
+
         return saved;
     }
 
@@ -459,6 +538,52 @@ public sealed partial class DurableState : ISlotJournal, ILearnedMemory, IDispos
             batch.Learned[new MetaKey("")] = shared;
         }
     }
+
+    /// <summary>Those that nobody has called for so long that what was learned of them is of no use. They leave the memory once they have left the store.</summary>
+    private void TakeForgotten(StateBatch batch)
+    {
+        _executor!.Look(nowUs =>
+        {
+            var beforeUs = nowUs - (long)ForgetAfter.TotalMicroseconds;
+            for (var looked = 0; looked < AtATime && _forgetting.Count < MostForgottenAtOnce; looked++)
+            {
+                if (!_resting.TryPeek(out var oldest) || oldest.WrittenUs >= beforeUs)
+                {
+                    break;
+                }
+
+                _resting.Dequeue();
+
+                // One that has been called since has a pool, or stands further back.
+                if (StillRests(oldest.Function, oldest.WrittenUs))
+                {
+                    _forgetting.Add(oldest);
+                }
+            }
+
+            return 0;
+        });
+        batch.Forgotten.AddRange(_forgetting.Select(f => f.Function));
+    }
+
+    private void Forget()
+    {
+        _executor!.Look(_ =>
+        {
+            foreach (var (function, writtenUs) in _forgetting)
+            {
+                if (StillRests(function, writtenUs))
+                {
+                    _learned.Remove(function);
+                }
+            }
+
+            return 0;
+        });
+        _forgetting.Clear();
+    }
+
+    private bool StillRests(MetaKey function, long writtenUs) => _learned.TryGetValue(function, out var learned) && learned.WrittenUs == writtenUs;
 
     private long UnixUs() => _time.GetUtcNow().ToUnixTimeMilliseconds() * 1000;
 

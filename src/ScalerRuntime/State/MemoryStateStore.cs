@@ -24,16 +24,7 @@ public sealed class MemoryStateStore : IStateStore
             _learned[function] = learned;
         }
 
-        if (batch.ForgetBeforeUs is { } before)
-        {
-            foreach (var (function, learned) in _learned)
-            {
-                if (learned.WrittenUs < before)
-                {
-                    _learned.Remove(function);
-                }
-            }
-        }
+        batch.Forgotten.ForEach(function => _learned.Remove(function));
     }
 
     public void Dispose()

@@ -44,8 +44,8 @@ public sealed class StateBatch
     /// <summary>What was learned, by function.</summary>
     public Dictionary<MetaKey, LearnedBytes> Learned { get; } = [];
 
-    /// <summary>Learned records written before this are forgotten, µs on the core's clock; null for none.</summary>
-    public long? ForgetBeforeUs { get; set; }
+    /// <summary>Functions whose record is deleted.</summary>
+    public List<MetaKey> Forgotten { get; } = [];
 
-    public bool IsEmpty => Slots.Count == 0 && Gone.Count == 0 && Learned.Count == 0;
+    public bool IsEmpty => Slots.Count == 0 && Gone.Count == 0 && Learned.Count == 0 && Forgotten.Count == 0;
 }

@@ -69,7 +69,7 @@ public sealed class SqliteStateStore : IStateStore
                 "$key",
                 "$record",
                 "$written");
-            _forget = Command("DELETE FROM learned WHERE written < $before", "$before");
+            _forget = Command("DELETE FROM learned WHERE key = $key", "$key");
         }
         catch (SqliteException e)
         {
@@ -151,9 +151,9 @@ public sealed class SqliteStateStore : IStateStore
                 Run(_putLearned, transaction, function.Value, learned.Record.ToArray(), learned.WrittenUs);
             }
 
-            if (batch.ForgetBeforeUs is { } before)
+            foreach (var function in batch.Forgotten)
             {
-                Run(_forget, transaction, before);
+                Run(_forget, transaction, function.Value);
             }
 
             transaction.Commit();

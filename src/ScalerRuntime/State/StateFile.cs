@@ -12,13 +12,14 @@ public static partial class StateFile
     /// <param name="path">The file; made where there is none.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">For what operators should know.</param>
+    /// <param name="forgetAfter">For how long what was learned of a function is kept that nobody calls; null for <see cref="DurableState.DefaultForgetAfter"/>.</param>
     /// <exception cref="StateStoreException">It is in use, of another program or of a later version, or cannot be opened.</exception>
-    public static DurableState Open(string path, TimeProvider time, ILogger logger)
+    public static DurableState Open(string path, TimeProvider time, ILogger logger, TimeSpan? forgetAfter = null)
     {
         ArgumentNullException.ThrowIfNull(time);
         try
         {
-            return OpenOnce(path, time, logger);
+            return OpenOnce(path, time, logger, forgetAfter);
         }
         catch (StateStoreException e) when (e.Damaged)
         {
@@ -39,16 +40,16 @@ public static partial class StateFile
             }
 
             LogSetAside(logger, path, e.Message, aside);
-            return OpenOnce(path, time, logger);
+            return OpenOnce(path, time, logger, forgetAfter);
         }
     }
 
-    private static DurableState OpenOnce(string path, TimeProvider time, ILogger logger)
+    private static DurableState OpenOnce(string path, TimeProvider time, ILogger logger, TimeSpan? forgetAfter)
     {
         var store = new SqliteStateStore(path);
         try
         {
-            return new DurableState(store, path + Marks, time, logger);
+            return new DurableState(store, path + Marks, time, logger) { ForgetAfter = forgetAfter ?? DurableState.DefaultForgetAfter };
         }
         catch
         {

@@ -22,6 +22,13 @@ internal sealed class FunctionPools(SlotPool first)
     public SlotPool PoolOf(RequestId request) =>
         _former is null || Current.Knows(request) ? Current : _former.Find(p => p.Knows(request)) ?? Current;
 
+    /// <summary>The pool in which a request is that names its instance: of a former run's requests, some are known by that alone.</summary>
+    public SlotPool PoolOf(RequestId request, InstanceId instance)
+    {
+        var pool = PoolOf(request);
+        return _former is null || pool.Knows(request) || pool.MayHoldUnknown(instance) ? pool : _former.Find(p => p.MayHoldUnknown(instance)) ?? pool;
+    }
+
     /// <summary>The pool whose slot it is; where it is none's, the current one.</summary>
     public SlotPool PoolOf(SlotTicket ticket) =>
         _former is null || Current.Owns(ticket) ? Current : _former.Find(p => p.Owns(ticket)) ?? Current;

@@ -3,6 +3,9 @@ namespace FuncScaler.Pool;
 /// <summary>A place in an instance, taken by a request: the assignment. <see cref="SlotInventory"/> alone gives and takes places.</summary>
 internal sealed class Place
 {
+    /// <summary>What the name begins with that stands for a request that is not known; no caller's has a control character.</summary>
+    public const char UnknownBegins = '\u0001';
+
     /// <summary>The instance; null while nobody has the place.</summary>
     public Slot Slot { get; set; } = null!;
 
@@ -10,6 +13,9 @@ internal sealed class Place
 
     /// <summary>The request that has it.</summary>
     public RequestId Request { get; set; }
+
+    /// <summary>Whether the request is one of a former run that is not known.</summary>
+    public bool IsUnknown => Request.Value is [UnknownBegins, ..];
 
     /// <summary>Of a request that is not known its mark, or 0 for none; see <see cref="RequestMarks"/>.</summary>
     public long Mark { get; set; }

@@ -7,7 +7,7 @@ namespace FuncScaler.Pool;
 /// <param name="Instance">The instance's id; empty before its init.</param>
 /// <param name="Address">Where the instance is reached; null where the platform has no addresses.</param>
 /// <param name="Requests">Of a busy instance the requests that are known to hold it; none where it may be held by one that is not known.</param>
-/// <param name="UnknownMark">Of a request that is not known and holds it too, the <see cref="RequestMarks"/>' mark; 0 for none.</param>
+/// <param name="UnknownMark">Of a request that is not known and holds it too, the <see cref="RequestMarks"/>' mark, or <see cref="RequestMarks.Unknown"/>; 0 for none.</param>
 /// <param name="SinceUs">Since when it is idle or busy, µs on the present run's clock.</param>
 public readonly record struct RestoredSlot(
     SlotTicket Ticket,

@@ -174,7 +174,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             TakeOver(nowUs, function, effects);
         }
 
-        if (_pools.GetValueOrDefault(function)?.PoolOf(request) is not { } pool)
+        if (_pools.GetValueOrDefault(function)?.PoolOf(request, instance) is not { } pool)
         {
             return ReleaseOutcome.UnknownAssignment;
         }

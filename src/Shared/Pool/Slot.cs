@@ -49,6 +49,9 @@ internal sealed class Slot(SlotTicket ticket, int memoryMb, long wantedUs)
 
     public long RequestUsAtUs { get; set; }
 
+    /// <summary>Whether a former run has asked for it too: it may exist even where its creation fails.</summary>
+    public bool MayExist { get; init; }
+
     /// <summary>What its use adds to the memory used.</summary>
     public InstanceUse Use;
 

@@ -23,17 +23,38 @@ public sealed class SlotEntry
 
     public InstanceId Instance => _slot.Instance;
 
-    /// <summary>Of a busy instance the request that came to it last among those that hold it.</summary>
-    public RequestId Request => _slot.Request;
+    /// <summary>
+    /// Of a busy instance the mark of the request by which the next run finds out who holds it: of the last that came to it, or of one that this run
+    /// does not know itself; <see cref="RequestMarks.Unknown"/> where it does not even know that one's mark.
+    /// </summary>
+    public long Mark
+    {
+        get
+        {
+            // An instance that more than one may have shared serves no others then.
+            for (var place = _slot.Requests == 1 || _slot.Doomed ? _slot.Newest : null; place is not null; place = place.Older)
+            {
+                if (place.IsUnknown)
+                {
+                    return place.Mark == 0 ? RequestMarks.Unknown : place.Mark;
+                }
+            }
 
-    /// <summary>Of a busy instance the requests that hold it, the last to come first.</summary>
+            return RequestMarks.Of(_slot.Request);
+        }
+    }
+
+    /// <summary>Of a busy instance the requests that are known to hold it, the last to come first.</summary>
     public IEnumerable<RequestId> Requests
     {
         get
         {
             for (var place = _slot.Newest; place is not null; place = place.Older)
             {
-                yield return place.Request;
+                if (!place.IsUnknown)
+                {
+                    yield return place.Request;
+                }
             }
         }
     }

@@ -154,7 +154,7 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
     }
 
     /// <summary>A request gets a place in an instance.</summary>
-    public Place Give(Slot slot, RequestId request, long waitedUs, long nowUs)
+    public Place Give(Slot slot, RequestId request, long waitedUs, long nowUs, long mark = 0)
     {
         _free?.Remove(slot);
         CountRequestTime(slot, nowUs);
@@ -177,6 +177,7 @@ internal sealed class SlotInventory(SlotRegistry registry, ScoreLedger ledger)
 
         place.Slot = slot;
         place.Request = request;
+        place.Mark = mark;
         place.SinceUs = nowUs;
         place.WaitedUs = waitedUs;
         place.RequestUsBefore = slot.RequestUs;

@@ -33,7 +33,15 @@ public sealed partial class SlotPool
             return true;
         }
 
-        Drop(slot);
+        if (slot.MayExist)
+        {
+            Destroy(slot, "a former run had asked for it, and nobody wants it any more", effects);
+        }
+        else
+        {
+            Drop(slot);
+        }
+
         Settle(effects);
         return false;
     }

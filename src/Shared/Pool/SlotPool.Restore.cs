@@ -9,9 +9,6 @@ public sealed partial class SlotPool
     private const string StatisticsPart = "statistics";
     private const string GapsPart = "gaps";
 
-    /// <summary>What the name begins with that stands for a request that is not known; no caller's has a control character.</summary>
-    private const string Unknown = "\u0001unknown, holding ";
-
     private const int MostStatisticsBytes = 8000;
     private const int MostGapsBytes = 9000;
     private const int MostPolicyBytes = 14000;
@@ -130,7 +127,7 @@ public sealed partial class SlotPool
     public void Restore(long nowUs, in RestoredSlot former, List<Effect> effects)
     {
         Advance(nowUs);
-        var slot = new Slot(former.Ticket, Function.MemoryMb, _nowUs) { Instance = former.Instance, Address = former.Address };
+        var slot = new Slot(former.Ticket, Function.MemoryMb, _nowUs) { Instance = former.Instance, Address = former.Address, MayExist = true };
         if (_inventory.Find(former.Ticket) is not null || (former.BackendId != default && !_inventory.TryClaim(slot, former.BackendId)))
         {
             return;
@@ -164,9 +161,8 @@ public sealed partial class SlotPool
 
                 if (former.UnknownMark != 0 || former.Requests.Count == 0)
                 {
-                    var place = TakeOver(slot, new RequestId($"{Unknown}{former.Ticket}"), former.SinceUs);
-                    place.Mark = former.UnknownMark;
-                    (_inDoubt ??= []).Add(place);
+                    var mark = former.UnknownMark == RequestMarks.Unknown ? 0 : former.UnknownMark;
+                    (_inDoubt ??= []).Add(TakeOver(slot, new RequestId($"{Place.UnknownBegins}unknown, holding {former.Ticket}"), former.SinceUs, mark));
                 }
 
                 if (!former.Serves)
@@ -185,13 +181,15 @@ public sealed partial class SlotPool
     }
 
     /// <summary>A request of a former run holds an instance.</summary>
-    private Place TakeOver(Slot slot, RequestId request, long sinceUs)
+    private Place TakeOver(Slot slot, RequestId request, long sinceUs, long mark = 0)
     {
         Statistics.Resume(1);
-        var place = _inventory.Give(slot, request, waitedUs: 0, sinceUs);
+        var place = _inventory.Give(slot, request, waitedUs: 0, sinceUs, mark);
         place.Callers = 1;
         place.DueUs = Math.Max(_nowUs, sinceUs) + _assignmentLimitUs ?? long.MaxValue;
-        slot.MostRequests = Concurrency;
+
+        // One that is not known may have come after one that is known and has left; and limits may have been lowered since.
+        slot.MostRequests = Math.Max(Concurrency, slot.Requests);
         slot.DueUs = slot.Requests == 1 ? place.DueUs : Math.Min(slot.DueUs, place.DueUs);
         WakeBy(slot.DueUs);
         return place;
@@ -235,6 +233,18 @@ public sealed partial class SlotPool
         return _inDoubt.Exists(p => p.Mark == mark);
     }
 
+    /// <summary>Whether a request that holds the instance is not known, not even by its mark.</summary>
+    internal bool MayHoldUnknown(InstanceId instance)
+    {
+        if (_inDoubt is null)
+        {
+            return false;
+        }
+
+        ForgetDoubts();
+        return _inDoubt.Exists(p => p.Mark == 0 && p.Slot.Instance == instance);
+    }
+
     /// <summary>A place that was left is another request's, or nobody's.</summary>
-    private void ForgetDoubts() => _inDoubt!.RemoveAll(p => p.Slot is null || !p.Request.Value.StartsWith(Unknown, StringComparison.Ordinal));
+    private void ForgetDoubts() => _inDoubt!.RemoveAll(p => p.Slot is null || !p.IsUnknown);
 }

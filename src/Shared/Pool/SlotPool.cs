@@ -439,6 +439,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         switch (slot.State)
         {
             case SlotState.Creating when failure.OutcomeUnknown:
+            case SlotState.Creating or SlotState.Held when slot.MayExist:
                 Destroy(slot, "the outcome of its creation is unknown", effects);
                 break;
             case SlotState.Creating or SlotState.Held:
@@ -449,7 +450,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
                 break;
             case SlotState.Destroying:
                 slot.DestroyAttempts++;
-                slot.DueUs = _nowUs + Math.Max(failure.RetryAfterUs, _options.RetryPauseUs(slot.DestroyAttempts));
+                slot.DueUs = _nowUs + Math.Max(failure.RetryAfterUs, _options.DestroyPauseUs(slot.DestroyAttempts));
                 slot.DestroyAsked = false;
                 WakeBy(slot.DueUs);
                 counted = false;

@@ -29,8 +29,14 @@ public sealed record SlotPoolOptions
     /// <summary>The first pause after a failed create or destroy; doubles with each failure in a row. Default 100 ms; from 0 on.</summary>
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The longest pause between tries. Default 10 s; at least <see cref="RetryDelay"/>.</summary>
+    /// <summary>The longest pause between creates. Default 10 s; at least <see cref="RetryDelay"/>.</summary>
     public TimeSpan MaxRetryDelay { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// The longest pause between destroys of a slot that fail. Default 5 minutes; at least <see cref="RetryDelay"/>. A platform that refuses one may do
+    /// so for days; a slot that is given up would be paid for unseen.
+    /// </summary>
+    public TimeSpan MaxDestroyPause { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
     /// After so many instances in a row have failed to start, requests that find no instance are told so at once, and one further instance
@@ -140,7 +146,9 @@ public sealed record SlotPoolOptions
     internal double? PriceGbs(MetaKey function) => LatencyPricesGbs.TryGetValue(function.Value, out var own) ? own : LatencyPriceGbs;
 
     /// <summary>The pause after so many failures in a row, µs; none in a row is one that came late.</summary>
-    internal long RetryPauseUs(int failures) => Math.Min(MaxRetryDelay.ToUs(), RetryDelay.ToUs() << Math.Clamp(failures - 1, 0, 20));
+    internal long RetryPauseUs(int failures) => PauseUs(failures, MaxRetryDelay);
+
+    internal long DestroyPauseUs(int failures) => PauseUs(failures, MaxDestroyPause);
 
     /// <summary>How long a request may hold an instance of a function before it is taken to be lost, µs; null for ever.</summary>
     /// <param name="function">The function.</param>
@@ -159,6 +167,7 @@ public sealed record SlotPoolOptions
         Check(DestroyTimeout > TimeSpan.Zero, nameof(DestroyTimeout), DestroyTimeout, "above 0");
         Check(RetryDelay >= TimeSpan.Zero, nameof(RetryDelay), RetryDelay, "0 or more");
         Check(MaxRetryDelay >= RetryDelay, nameof(MaxRetryDelay), MaxRetryDelay, $"at least {nameof(RetryDelay)}, {RetryDelay}");
+        Check(MaxDestroyPause >= RetryDelay, nameof(MaxDestroyPause), MaxDestroyPause, $"at least {nameof(RetryDelay)}, {RetryDelay}");
         Check(AssignmentGrace >= TimeSpan.Zero || AssignmentGrace == Timeout.InfiniteTimeSpan, nameof(AssignmentGrace), AssignmentGrace, "0 or more, or infinite");
         Check(NoTimeoutLimit > TimeSpan.Zero || NoTimeoutLimit == Timeout.InfiniteTimeSpan, nameof(NoTimeoutLimit), NoTimeoutLimit, "above 0, or infinite");
         Check(FormerKeepAlive >= TimeSpan.Zero, nameof(FormerKeepAlive), FormerKeepAlive, "0 or more");
@@ -199,6 +208,8 @@ public sealed record SlotPoolOptions
             }
         }
     }
+
+    private long PauseUs(int failures, TimeSpan longest) => Math.Min(longest.ToUs(), RetryDelay.ToUs() << Math.Clamp(failures - 1, 0, 20));
 
     private static void CheckPrice(double? priceGbs, string name)
     {

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
 using FuncScaler.Leasing.Ledger;
-using FuncScaler.Tests.Pool;
 
 namespace FuncScaler.Tests.Leasing.Simulation;
 

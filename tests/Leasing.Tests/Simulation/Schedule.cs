@@ -1,6 +1,5 @@
 using FuncScaler.Leasing;
 using FuncScaler.Policies;
-using FuncScaler.Tests.Pool;
 
 namespace FuncScaler.Tests.Leasing.Simulation;
 

@@ -1,5 +1,6 @@
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
+using FuncScaler.Runtime.Soaking;
 using FuncScaler.SlotBackends.Budget;
 using FuncScaler.SlotBackends.Fake;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -10,13 +11,13 @@ namespace FuncScaler.Tests.Budget;
 public sealed class HeldCallsTests : IAsyncLifetime
 {
     private readonly ManualTimeProvider _time = new();
-    private readonly TestBudget _budget;
+    private readonly SimulatedBudget _budget;
     private readonly FakeBackend _backend;
     private readonly ScalerRuntime _runtime;
 
     public HeldCallsTests()
     {
-        _budget = new TestBudget(_time, new RateLimit(300, TimeSpan.FromHours(1)), new RateLimit(100, TimeSpan.FromMinutes(5)));
+        _budget = new SimulatedBudget(_time, new RateLimit(300, TimeSpan.FromHours(1)), new RateLimit(100, TimeSpan.FromMinutes(5)));
         _backend = new FakeBackend(_time) { Budget = _budget };
         _runtime = new ScalerRuntime(_backend, PolicyCatalog.Parse("ttl:5"), new ScalerRuntimeOptions(), _time, NullLogger<ScalerRuntime>.Instance);
     }

@@ -4,9 +4,9 @@ using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Leasing;
+using FuncScaler.Runtime.Soaking;
 using FuncScaler.SlotBackends.Budget;
 using FuncScaler.SlotBackends.Fake;
-using FuncScaler.Tests.Budget;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FuncScaler.Tests.Leasing;
@@ -258,7 +258,7 @@ public sealed class WorkerRuntimeTests
         public World(string policy = "ttl:300", RateLimit? creates = null)
         {
             var options = new LeasingOptions { ParkAfter = TimeSpan.FromSeconds(10) };
-            Backend = new FakeBackend(Time) { Budget = creates is { } limit ? new TestBudget(Time, limit) : null };
+            Backend = new FakeBackend(Time) { Budget = creates is { } limit ? new SimulatedBudget(Time, limit) : null };
             Ledgers = new MemoryLedgers(Backend, Time, options);
             Workers =
             [

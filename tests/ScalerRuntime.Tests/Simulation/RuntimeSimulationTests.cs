@@ -1,186 +1,67 @@
-using FuncScaler.Policies;
-using FuncScaler.Runtime;
-using FuncScaler.Runtime.Execution;
-using FuncScaler.SlotBackends.Budget;
-using FuncScaler.Tests.Budget;
-using FuncScaler.Tests.Pool;
-using Microsoft.Extensions.Logging.Abstractions;
+using FuncScaler.Runtime.Soaking;
 
 namespace FuncScaler.Tests.Simulation;
 
 /// <summary>
-/// The runtime itself in a deterministic world: the order of every start, answer, cancellation and timer comes from a seed. A failing seed is
-/// replayed by running its number alone.
+/// The whole scaler in a deterministic world, which <c>funcscaler soak</c> plays too: a failing seed is replayed by
+/// <c>funcscaler soak --seed N --schedules 1 --verbose</c>.
 /// </summary>
 public sealed class RuntimeSimulationTests
 {
-    private static readonly string[] PolicyNames = ["ttl:20", "direct", "adaptive"];
-
-    /// <summary>Set to replay one seed, with FUNCSCALER_SCHEDULES set to 40.</summary>
-    private static int FirstSeed => int.TryParse(Environment.GetEnvironmentVariable("FUNCSCALER_SEED"), out var seed) ? seed : 0;
+    /// <summary>Set to begin at another seed.</summary>
+    private static long FirstSeed => long.TryParse(Environment.GetEnvironmentVariable("FUNCSCALER_SEED"), out var seed) ? seed : 0;
 
     /// <summary>Schedules run by default; CI asks for more.</summary>
-    private static int Schedules => (int)Math.Max(1, TestLength.Count("FUNCSCALER_SCHEDULES", 40 * 300, 100_000) / 40);
+    private static int Schedules => (int)Math.Max(1, TestLength.Count("FUNCSCALER_SCHEDULES", 40 * 600, 200_000) / 40);
 
-    [Theory]
-    [InlineData(1)]
-    [InlineData(8)]
-    public async Task Whatever_happens_no_instance_serves_too_many_requests_and_none_is_left_over(int mostConcurrency)
+    [Fact]
+    public void Whatever_happens_every_promise_is_kept()
     {
-        var (granted, rejected, undelivered, cancelled, shared) = (0, 0, 0, 0, 0);
-        for (var seed = FirstSeed; seed < FirstSeed + Schedules; seed++)
+        var soak = new Soak();
+        for (var i = 0; i < Schedules; i++)
         {
-            try
-            {
-                var callers = await new World(seed, 1 + (seed % mostConcurrency)).RunAsync();
-                shared += callers.Shared;
-                (granted, rejected, undelivered, cancelled) =
-                    (granted + callers.Granted, rejected + callers.Rejected, undelivered + callers.Undelivered, cancelled + callers.Cancelled);
-            }
-            catch (Exception e)
-            {
-                throw new InvalidOperationException($"Seed {seed}: {e.Message}", e);
-            }
+            soak.Play(FirstSeed + i);
         }
 
         // A world in which nothing happens would find nothing.
-        Assert.All([granted, rejected, undelivered, cancelled], count => Assert.True(count > Schedules / 10));
-        Assert.Equal(mostConcurrency > 1, shared > Schedules / 10);
+        Assert.All([soak.Granted, soak.Rejected, soak.Shared], count => Assert.True(count > Schedules / 10));
+        Assert.All(Enum.GetValues<SoakFault>(), fault => Assert.True(soak.Count(fault) > 0 || Schedules < 600, $"{fault} never came"));
     }
 
     [Fact]
-    public async Task A_seed_always_tells_the_same_story()
+    public void A_seed_always_tells_the_same_story()
     {
-        var (one, other) = (new World(7, 4), new World(7, 4));
-        await one.RunAsync();
-        await other.RunAsync();
-
-        Assert.Equal(one.Log, other.Log);
+        for (var seed = 1; seed <= 30; seed++)
+        {
+            Assert.Equal(new Soak().Play(seed), new Soak().Play(seed));
+        }
     }
 
-    private sealed class World
+    [Theory]
+    [InlineData(LeftOut.Destroys, "left on the platform")]
+    [InlineData(LeftOut.Intents, "left on the platform")]
+    [InlineData(LeftOut.Holders, "was given to")]
+    [InlineData(LeftOut.Answers, "callers have no answer")]
+    [InlineData(LeftOut.DestroyAnswers, "does not come to rest")]
+    internal void Each_promise_is_seen_to_be_broken(LeftOut rule, string expected)
     {
-        private readonly Dice _dice;
-        private readonly ManualTimeProvider _time = new();
-        private readonly List<Func<Task>> _started = [];
-        private readonly TestBudget? _budget;
-        private readonly SimulatedBackend _backend;
-        private readonly ScalerRuntime _runtime;
-        private readonly SimulatedCallers _callers;
-
-        public World(int seed, int concurrency)
+        var said = new HashSet<string>();
+        for (var seed = 0; seed < 1000; seed++)
         {
-            _dice = new Dice(seed);
-            _budget = _dice.Percent(30) ? new TestBudget(_time, new RateLimit(5, TimeSpan.FromSeconds(10))) : null;
-            _backend = new SimulatedBackend(_dice, _budget, Log);
-            _runtime = new ScalerRuntime(
-                _backend,
-                PolicyCatalog.Parse(_dice.Pick(PolicyNames)),
-                new ScalerRuntimeOptions
-                {
-                    Pool = new SlotPoolOptions { Waiting = _dice.Percent(80) },
-                    ReconcileInterval = _dice.Percent(50) ? TimeSpan.FromSeconds(_dice.Between(1, 30)) : null,
-                },
-                _time,
-                NullLogger<ScalerRuntime>.Instance,
-                new Scheduling(_started.Add, TaskCreationOptions.None));
-            _callers = new SimulatedCallers(() => (_runtime, "r"), _backend, _dice, Log, concurrency);
-        }
-
-        public List<string> Log { get; } = [];
-
-        public async Task<SimulatedCallers> RunAsync()
-        {
-            ManualTimeProvider.Inline(() =>
+            try
             {
-                for (var step = 0; step < 150; step++)
-                {
-                    Step();
-                    _callers.Observe();
-                }
-            });
-            Task? stopped = null;
-            ManualTimeProvider.Inline(() => stopped = Settle());
-            Assert.True(
-                _runtime.GetInventory().Count == 0 && _callers.Waiting == 0,
-                $"the runtime does not come to rest: {string.Join(", ", _runtime.GetInventory())}, {_callers.Waiting} wait, {_started.Count} to start, {_backend.PendingCount} unanswered\n{string.Join('\n', Log.TakeLast(60))}");
-            await stopped!;
-            Assert.Equal(0, _callers.Waiting);
-            var stats = _runtime.GetStats();
-            Assert.Equal((0, 0, 0), (stats.Slots.Total, stats.Slots.Busy, stats.Requests.Waiting));
-            Assert.Equal((0, 0), (stats.Budget?.HeldCreates ?? 0, stats.Budget?.HeldDestroys ?? 0));
-            Assert.Empty(_backend.Existing);
-            await _runtime.DisposeAsync();
-            return _callers;
-        }
-
-        private void Step()
-        {
-            switch (_dice.Next(100))
+                new Soak().Play(seed, rule);
+            }
+            catch (SoakException e) when (e.Message.Contains(expected, StringComparison.Ordinal))
             {
-                case < 25:
-                    _callers.Assign();
-                    break;
-                case < 32:
-                    _callers.Cancel();
-                    break;
-                case < 45:
-                    _callers.Deliver(well: false);
-                    break;
-                case < 55:
-                    _callers.Release();
-                    break;
-                case < 57 when _budget is not null:
-                    _budget.Stopped = !_budget.Stopped;
-                    break;
-                case < 75 when _started.Count > 0:
-                    StartOne();
-                    break;
-                case < 95 when _backend.PendingCount > 0:
-                    _backend.AnswerOne(well: false);
-                    break;
-                default:
-                    _time.Advance(TimeSpan.FromMilliseconds(_dice.Between(1, _dice.Percent(10) ? 40_000 : 500)));
-                    break;
+                return;
+            }
+            catch (SoakException e)
+            {
+                said.Add(e.Message.Split('\n')[0]);
             }
         }
 
-        private void StartOne()
-        {
-            var work = _dice.Pick(_started);
-            _started.Remove(work);
-            _ = work();
-        }
-
-        /// <summary>The platform recovers, callers end what they hold, and the runtime stops.</summary>
-        private Task Settle()
-        {
-            var stopped = Task.CompletedTask;
-            _budget?.Stopped = false;
-            for (var round = 0; round < 3000; round++)
-            {
-                if (round == 1000)
-                {
-                    stopped = _runtime.StopAsync(keepInstances: false, CancellationToken.None);
-                }
-
-                for (var i = _started.Count; i > 0; i--)
-                {
-                    StartOne();
-                }
-
-                for (var i = _backend.PendingCount; i > 0; i--)
-                {
-                    _backend.AnswerOne(well: true);
-                }
-
-                _callers.Observe();
-                _callers.Deliver(well: true);
-                _callers.Release();
-                _time.Advance(TimeSpan.FromMilliseconds(500));
-            }
-
-            return stopped;
-        }
+        Assert.Fail($"\"{expected}\" was never said, but {string.Join('\n', said)}");
     }
 }

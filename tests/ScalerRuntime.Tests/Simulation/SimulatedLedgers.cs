@@ -3,14 +3,14 @@ using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 using FuncScaler.Runtime.Leasing;
+using FuncScaler.Runtime.Soaking;
 using FuncScaler.SlotBackends;
-using FuncScaler.Tests.Pool;
 
 namespace FuncScaler.Tests.Simulation;
 
 /// <summary>Ledgers whose every message is under way until the world lets it arrive: it does, late, twice, not at all, or its answer does not.</summary>
 internal sealed class SimulatedLedgers(
-    ISlotBackend backend, PolicyChoice policy, LeasingOptions options, TimeProvider time, Dice dice, List<string> log, Action<Func<Task>> start) : ILedgers
+    ISlotBackend backend, PolicyChoice policy, LeasingOptions options, TimeProvider time, Dice dice, SoakLog log, Action<Func<Task>> start) : ILedgers
 {
     private readonly HashSet<string> _dead = [];
     private readonly Dictionary<MetaKey, LedgerState> _states = [];

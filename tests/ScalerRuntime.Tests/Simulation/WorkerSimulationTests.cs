@@ -4,7 +4,7 @@ using FuncScaler.Policies;
 using FuncScaler.Runtime;
 using FuncScaler.Runtime.Execution;
 using FuncScaler.Runtime.Leasing;
-using FuncScaler.Tests.Pool;
+using FuncScaler.Runtime.Soaking;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FuncScaler.Tests.Simulation;
@@ -37,7 +37,7 @@ public sealed class WorkerSimulationTests
             }
             catch (Exception e)
             {
-                throw new InvalidOperationException($"Seed {seed}: {e.Message}\n{string.Join('\n', world.Log.TakeLast(60))}", e);
+                throw new InvalidOperationException($"Seed {seed}: {e.Message}\n{string.Join('\n', world.Log.Last.TakeLast(60))}", e);
             }
         }
 
@@ -53,7 +53,7 @@ public sealed class WorkerSimulationTests
         one.Run();
         other.Run();
 
-        Assert.Equal(one.Log, other.Log);
+        Assert.Equal(one.Log.Hash, other.Log.Hash);
     }
 
     private sealed class World
@@ -87,7 +87,7 @@ public sealed class WorkerSimulationTests
             _callers = new SimulatedCallers(Pick, _backend, _dice, Log, concurrency, _ledgers.IsDead);
         }
 
-        public List<string> Log { get; } = [];
+        public SoakLog Log { get; } = new();
 
         public SimulatedCallers Run()
         {

@@ -1,5 +1,8 @@
+using FuncScaler.Learned;
 using FuncScaler.Policies;
 using FuncScaler.Runtime;
+using FuncScaler.Runtime.Execution;
+using FuncScaler.Runtime.Soaking;
 using FuncScaler.Runtime.State;
 using FuncScaler.SlotBackends.Fake;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -131,6 +134,69 @@ public sealed class DurableStateTests : IDisposable
 
         Assert.Equal((expected, holder), (former.State, former.Requests.Select(r => r.Value).SingleOrDefault()));
         Assert.Equal(mark.StartsWith('r') && holder is null ? RequestMarks.Of(new RequestId(mark)) : 0, former.UnknownMark);
+    }
+
+    [Fact]
+    public void What_was_learned_of_functions_that_nobody_calls_is_forgotten_after_a_while_and_slowly()
+    {
+        var (store, clock) = (new MemoryStateStore(), new SoakClock());
+        var batch = new StateBatch { LastTicket = 1 };
+        foreach (var i in Enumerable.Range(0, 25))
+        {
+            batch.Learned[new MetaKey($"old-{i}")] = new LearnedBytes(new byte[] { 1 }, 100 + i);
+        }
+
+        batch.Learned[new MetaKey("")] = new LearnedBytes(new byte[] { 1 }, 0);
+        batch.Learned[new MetaKey("later")] = new LearnedBytes(new byte[] { 1 }, 60_000_000);
+        store.Save(batch);
+        var state = new DurableState(store, null, clock, NullLogger.Instance, markCapacity: 8, stepped: true) { ForgetAfter = TimeSpan.FromSeconds(90) };
+        var scaler = new ScalerRuntime(
+            new Undisposed(_backend), PolicyCatalog.Parse("direct"), new ScalerRuntimeOptions { State = state }, clock, NullLogger<ScalerRuntime>.Instance, new Scheduling(_ => { }, TaskCreationOptions.None));
+
+        state.Step(learned: true);
+        Assert.Equal(27, store.Load().Learned.Count);
+
+        // One of them is called: what was learned of it is in use.
+        _ = scaler.AssignAsync(F with { Key = new MetaKey("old-3") }, R1, null, CancellationToken.None).AsTask();
+        clock.Advance(TimeSpan.FromSeconds(100));
+        state.Step(learned: true);
+        Assert.Equal(27 - DurableState.MostForgottenAtOnce, store.Load().Learned.Count);
+        state.Step(learned: true);
+        state.Step(learned: true);
+        state.Step(learned: true);
+
+        Assert.Equal(["", "later", "old-3"], store.Load().Learned.Keys.Select(k => k.Value).Order(StringComparer.Ordinal));
+        Assert.Equal(2, state.FunctionsKnown);
+        state.Drop();
+    }
+
+    /// <summary>Found by funcscaler soak: the second process knew the holder by its mark alone, and the third did not know it at all.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task After_two_kills_the_release_of_what_was_granted_before_the_first_is_accepted(bool marked)
+    {
+        var store = new MemoryStateStore();
+        var path = Path.Combine(_folder, "marks");
+        var batch = new StateBatch { LastTicket = 5 };
+        batch.Slots.Add(StateStoreContract.Slot(5, SlotState.Idle));
+        store.Save(batch);
+        if (marked)
+        {
+            using var marks = HolderMarks.Create(path, store.Load().Run, capacity: 8);
+            marks.Set(marks.Take(new SlotTicket(5)), RequestMarks.Of(R2));
+        }
+
+        var second = Stepped();
+        _ = Start(state: second);
+        second.Step(learned: false);
+        second.Drop();
+        await using var third = Start(state: Stepped());
+        var (function, slot) = Assert.Single(third.GetInventory());
+
+        Assert.Equal(ReleaseOutcome.Released, third.Release(function, R2, slot.Instance, default));
+
+        DurableState Stepped() => new(store, path, TimeProvider.System, NullLogger.Instance, markCapacity: 8, stepped: true);
     }
 
     [Fact]

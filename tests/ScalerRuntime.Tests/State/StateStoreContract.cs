@@ -69,7 +69,7 @@ public abstract class StateStoreContract : IDisposable
 
         batch = Batch(1, []);
         batch.Learned[new MetaKey("f")] = new LearnedBytes(new byte[] { 3, 4 }, 300);
-        batch.ForgetBeforeUs = 200;
+        batch.Forgotten.Add(new MetaKey("old"));
         store.Save(batch);
 
         var (function, learned) = Assert.Single(store.Load().Learned);

@@ -1,4 +1,5 @@
 using FuncScaler.Policies;
+using FuncScaler.Policies.Basic;
 
 namespace FuncScaler.Tests.Pool;
 
@@ -22,6 +23,20 @@ public class FailingStories
         Assert.Equal("destroy 6 s6", pool.Failed(6, message: "exit 1"));
 
         Assert.Equal("create 7", pool.Wait(10 * Second));
+    }
+
+    [Fact]
+    public void A_destruction_that_fails_for_ever_is_asked_for_ever_more_seldom()
+    {
+        var pool = new PoolDriver(new DirectPolicy(), new SlotPoolOptions { RetryDelay = TimeSpan.FromSeconds(1), MaxDestroyPause = TimeSpan.FromSeconds(5) });
+        pool.ColdStart("r1", 1);
+        Assert.Equal("destroy 1 s1", pool.Release("r1", "i-1"));
+        foreach (var pause in (int[])[1, 2, 4, 5, 5])
+        {
+            pool.Failed(1);
+            Assert.Equal("", pool.Wait((pause * Second) - 1));
+            Assert.Equal("destroy 1 s1", pool.Wait(1));
+        }
     }
 
     [Fact]

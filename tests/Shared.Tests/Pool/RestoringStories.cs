@@ -89,6 +89,60 @@ public class RestoringStories
         _core.CheckInvariants();
     }
 
+    /// <summary>Found by funcscaler soak: the former run's call may have taken effect, whatever becomes of the second one.</summary>
+    [Theory]
+    [InlineData(FailureKind.Throttled)]
+    [InlineData(FailureKind.Permanent)]
+    public void A_creation_that_is_asked_for_again_and_refused_may_exist_and_is_destroyed(FailureKind kind)
+    {
+        _core.Restore(0, F, [new RestoredSlot(new SlotTicket(7), SlotState.Creating, default, default, null, [], 0, 0)], _effects);
+        _effects.Clear();
+
+        _core.SlotFailed(0, F.Key, new SlotTicket(7), new SlotFailure(kind, "not now"), _effects);
+
+        Assert.Equal((EffectKind.DestroySlot, 7), (Assert.Single(_effects).Kind, _effects[0].Ticket.Value));
+        _core.CheckInvariants();
+    }
+
+    [Fact]
+    public void A_creation_that_is_asked_for_again_and_held_until_nobody_wants_it_may_exist_and_is_destroyed()
+    {
+        _core.Restore(0, F, [new RestoredSlot(new SlotTicket(7), SlotState.Creating, default, default, null, [], 0, 0)], _effects);
+        _effects.Clear();
+        Assert.True(_core.HoldCreate(F.Key, new SlotTicket(7)));
+
+        Assert.False(_core.KeepHeldCreate(0, F.Key, new SlotTicket(7), _effects));
+
+        Assert.Equal((EffectKind.DestroySlot, 7), (Assert.Single(_effects).Kind, _effects[0].Ticket.Value));
+        _core.CheckInvariants();
+    }
+
+    /// <summary>Found by funcscaler soak: one of those that were written down has left, and one has come that was not.</summary>
+    [Fact]
+    public void An_unknown_request_beside_as_many_known_ones_as_an_instance_serves_is_taken_over()
+    {
+        var shared = F with { MaxConcurrency = 2 };
+        RequestId[] known = [R, new("q")];
+        _core.Restore(
+            0, shared, [new RestoredSlot(new SlotTicket(7), SlotState.Busy, new BackendSlotId("b7"), new InstanceId("i-7"), null, known, RequestMarks.Of(new RequestId("u")), 0) { Serves = false }], _effects);
+        _core.CheckInvariants();
+
+        Assert.All((RequestId[])[.. known, new("u")], r => Assert.Equal(ReleaseOutcome.Released, _core.Release(0, F.Key, r, new InstanceId("i-7"), default, _effects)));
+        Assert.Equal(EffectKind.DestroySlot, Assert.Single(_effects).Kind);
+        _core.CheckInvariants();
+    }
+
+    /// <summary>Found by funcscaler soak: the function has been called with other settings since.</summary>
+    [Fact]
+    public void Without_a_mark_the_release_that_names_an_instance_of_former_settings_frees_it()
+    {
+        Restore(SlotState.Busy);
+        _core.Assign(0, F with { MemoryMb = 1024 }, new RequestId("other"), long.MaxValue, _effects);
+
+        Assert.Equal(ReleaseOutcome.Released, _core.Release(0, F.Key, R, new InstanceId("i-7"), default, _effects));
+        _core.CheckInvariants();
+    }
+
     [Theory]
     [InlineData(SlotState.Initializing)]
     [InlineData(SlotState.Destroying)]

@@ -50,7 +50,7 @@ public class SharedExecutionsTests
     {
         // One after the other from 1 ms to 1 s: means of 16 differ by chance.
         var seen = new SharedExecutions(1.5);
-        var dice = new Pool.Dice(5);
+        var dice = new Dice(5);
         for (var i = 0; i < 2000; i++)
         {
             seen.Add(dice.Pick([1, 2, 4, 8]), (long)Math.Exp(dice.Between(7_000, 14_000) / 1000.0), i);

@@ -84,7 +84,7 @@ public sealed partial class PoolLedger
         Advance(nowUs);
         if (State.Slots.TryGetValue(ticket.Value, out var slot) && slot.State == LedgerSlotState.Destroying && slot.Attempts == attempt)
         {
-            slot.DueUs = NowUs + Math.Max(failure.RetryAfterUs, _options.Pool.RetryPauseUs(attempt));
+            slot.DueUs = NowUs + Math.Max(failure.RetryAfterUs, _options.Pool.DestroyPauseUs(attempt));
         }
 
         Settle(effects);

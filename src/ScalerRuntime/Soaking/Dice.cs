@@ -1,4 +1,4 @@
-namespace FuncScaler.Tests.Pool;
+namespace FuncScaler.Runtime.Soaking;
 
 /// <summary>Random decisions from a seed; the same on every machine and runtime.</summary>
 internal sealed class Dice(long seed)

@@ -1,9 +1,9 @@
 using FuncScaler.SlotBackends.Budget;
 
-namespace FuncScaler.Tests.Budget;
+namespace FuncScaler.Runtime.Soaking;
 
-/// <summary>Grants creations at a rate, and destructions freely, until a test stops it.</summary>
-internal sealed class TestBudget(TimeProvider time, params RateLimit[] limits) : ICallBudget
+/// <summary>Grants creations at a rate, and destructions freely, until it is stopped.</summary>
+internal sealed class SimulatedBudget(TimeProvider time, params RateLimit[] limits) : ICallBudget
 {
     private readonly TokenBuckets _creates = new(limits, time);
 

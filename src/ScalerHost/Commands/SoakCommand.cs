@@ -1,0 +1,127 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using FuncScaler.Runtime.Soaking;
+
+namespace FuncScaler.ScalerHost.Commands;
+
+/// <summary><c>funcscaler soak</c>: plays whole scalers in simulated worlds full of faults, and says how to repeat one that goes wrong.</summary>
+internal static class SoakCommand
+{
+    private const long LargestSeed = 1_000_000_000_000_000;
+
+    private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(10);
+
+    public static Command Create()
+    {
+        var seed = CommonOptions.Read<long?>(
+            "--seed",
+            "The first world's seed; each further world has the next one [default: one that nobody has seen]",
+            "N",
+            static (string text, out long? value) =>
+            {
+                var read = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= LargestSeed;
+                value = number;
+                return read;
+            },
+            "is no seed",
+            $"give a whole number from 0 to {LargestSeed}");
+        var minutes = CommonOptions.Read<double?>(
+            "--minutes",
+            "For how long worlds are played, min [default: 1]",
+            "M",
+            static (string text, out double? value) =>
+            {
+                var read = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number is > 0 and <= 100_000;
+                value = number;
+                return read;
+            },
+            "is no time that can be used",
+            "give a number of minutes above 0, at most 100000");
+        var schedules = CommonOptions.Read<long?>(
+            "--schedules",
+            "How many worlds are played, instead of --minutes",
+            "N",
+            static (string text, out long? value) =>
+            {
+                var read = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= LargestSeed;
+                value = number;
+                return read;
+            },
+            "is no number of worlds",
+            $"give a whole number from 1 to {LargestSeed}");
+        var verbose = new Option<bool>("--verbose") { Description = "Tell what happens in each world" };
+        var command = new Command("soak", "Play whole scalers in simulated worlds full of faults, by seed, and check that every promise is kept");
+        foreach (var option in (Option[])[seed, minutes, schedules, verbose])
+        {
+            command.Options.Add(option);
+        }
+
+        command.SetAction((parsed, cancellationToken) =>
+        {
+            var first = parsed.GetValue(seed) ?? DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+            var (most, time) = (parsed.GetValue(schedules), TimeSpan.FromMinutes(parsed.GetValue(minutes) ?? 1));
+            var soak = new Soak();
+            Run(soak, soak.Play, first, most, time, parsed.GetValue(verbose) ? Console.Out : null, Console.Out, cancellationToken);
+            return Task.FromResult(0);
+        });
+        return command;
+    }
+
+    /// <summary>Plays worlds until one breaks a promise, or the time or their number is up.</summary>
+    /// <param name="soak">Counts what happens.</param>
+    /// <param name="play">Plays a world, and returns the hash of what happened in it.</param>
+    /// <param name="first">The first seed.</param>
+    /// <param name="most">How many worlds; null for as many as there is time for.</param>
+    /// <param name="time">For how long, where no number is given.</param>
+    /// <param name="story">Where is told what happens; null for nowhere.</param>
+    /// <param name="output">Where progress and counts are told.</param>
+    /// <param name="cancellationToken">Ends it after the present world.</param>
+    /// <exception cref="CommandException">A promise was broken; says how to repeat that.</exception>
+    internal static void Run(
+        Soak soak, Func<long, TextWriter?, ulong> play, long first, long? most, TimeSpan time, TextWriter? story, TextWriter output, CancellationToken cancellationToken)
+    {
+        var (began, told) = (Stopwatch.GetTimestamp(), TimeSpan.Zero);
+        var hash = 0UL;
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"seeds from {first} on"));
+        for (var seed = first; !cancellationToken.IsCancellationRequested; seed++)
+        {
+            var elapsed = Stopwatch.GetElapsedTime(began);
+            if (most is null ? elapsed >= time : seed - first >= most)
+            {
+                break;
+            }
+
+            if (elapsed - told > ProgressInterval)
+            {
+                told = elapsed;
+                output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{soak.Schedules:N0} worlds in {elapsed.TotalSeconds:F0} s, now seed {seed}"));
+            }
+
+            try
+            {
+                hash = unchecked((hash * 31) + play(seed, story));
+            }
+            catch (SoakException e)
+            {
+                Tell(soak, hash, output);
+                throw new CommandException(
+                    CommandException.Failed,
+                    string.Create(CultureInfo.InvariantCulture, $"{e.Message}\nTo repeat it: funcscaler soak --seed {seed} --schedules 1 --verbose"));
+            }
+        }
+
+        Tell(soak, hash, output);
+    }
+
+    private static void Tell(Soak soak, ulong hash, TextWriter output)
+    {
+        output.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{soak.Schedules:N0} worlds: {soak.Granted:N0} requests got an instance, {soak.Rejected:N0} were refused; instances were seen shared {soak.Shared:N0} times; hash {hash:x16}"));
+        foreach (var fault in Enum.GetValues<SoakFault>())
+        {
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {fault,-16} {soak.Count(fault),12:N0}"));
+        }
+    }
+}
