@@ -11,6 +11,9 @@ public sealed class LimitsPlan
     /// <summary>The most functions that a file may have limits of.</summary>
     public const int MostFunctions = 10_000;
 
+    /// <summary>The most groups of functions.</summary>
+    public const int MostGroups = 10_000;
+
     /// <summary>The most schedules of a function.</summary>
     public const int MostSchedules = 100;
 
@@ -32,9 +35,14 @@ public sealed class LimitsPlan
     /// <summary>The functions that have limits.</summary>
     public IReadOnlyCollection<MetaKey> Functions => _functions.Keys;
 
+    /// <summary>The functions that follow each other.</summary>
+    public IReadOnlyList<FunctionGroup> Groups { get; private set; } = [];
+
     /// <summary>Reads a limits file's text.</summary>
-    /// <exception cref="BackendSettingsException">Something in it is wrong; a sentence for each error.</exception>
-    public static LimitsPlan Read(string json)
+    /// <param name="json">The text.</param>
+    /// <param name="host">Who is to follow it.</param>
+    /// <exception cref="BackendSettingsException">Something in it is wrong, or the host cannot do it; a sentence for each error.</exception>
+    public static LimitsPlan Read(string json, LimitsHost host = LimitsHost.OneScaler)
     {
         var settings = SettingsJson.Read<LimitsSettings>(json);
         var errors = new SettingErrors();
@@ -54,8 +62,12 @@ public sealed class LimitsPlan
         }
 
         plan._others = settings.Others is { } others ? Plan("others", "", others, errors) : null;
+        plan.Groups = ReadGroups(settings, plan, host, errors);
         return errors.Sentences.Count == 0 ? plan : throw new BackendSettingsException(errors.Sentences);
     }
+
+    /// <summary>Whether the file names a function: then <c>others</c> says nothing of it, even where it has no limit of its own.</summary>
+    public bool Names(MetaKey function) => _functions.ContainsKey(function);
 
     /// <summary>The limits of a function at a time; none for one that the file does not name.</summary>
     public FunctionLimits At(MetaKey function, DateTimeOffset at) => At(_functions.GetValueOrDefault(function), at);
@@ -90,6 +102,49 @@ public sealed class LimitsPlan
 
     /// <summary>When a schedule begins or ends next, after a time; null for never.</summary>
     public DateTimeOffset? NextChange(DateTimeOffset after) => _functions.Values.Concat(_others is null ? [] : [_others]).SelectMany(f => f.Schedules).Min(s => s.NextChange(after));
+
+    private static List<FunctionGroup> ReadGroups(LimitsSettings settings, LimitsPlan plan, LimitsHost host, SettingErrors errors)
+    {
+        if (host == LimitsHost.Workers && settings.Groups.Count > 0)
+        {
+            // A worker that has the parent's request need not be the one that gets the child's.
+            errors.Add("groups cannot be followed by the Functions app, whose workers see some of the requests each: leave them out, or use serve.");
+            return [];
+        }
+
+        errors.Range("groups, the number of them,", settings.Groups.Count, 0, MostGroups);
+        var groups = new List<FunctionGroup>();
+        var pairs = new HashSet<(string, string)>();
+        var (parents, children) = (new Dictionary<string, int>(), new Dictionary<string, int>());
+        for (var i = 0; i < settings.Groups.Count; i++)
+        {
+            var (where, group) = (string.Create(CultureInfo.InvariantCulture, $"groups[{i}]"), settings.Groups[i]);
+            CheckName($"{where}.parent", group.Parent);
+            CheckName($"{where}.child", group.Child);
+            errors.Range($"{where}.fanOut", group.FanOut, 1, FunctionGroup.MostFanOut);
+            errors.Range($"{where}.delay", group.Delay ?? TimeSpan.Zero, TimeSpan.Zero, FunctionGroup.LongestDelay);
+            errors.Require(
+                pairs.Add((group.Parent, group.Child)), $"{where}.child", group.Child, $"follows '{group.Parent}' in an earlier group too", "give one group with the fan-out of both");
+            CheckCount($"{where}.parent", group.Parent, parents);
+            CheckCount($"{where}.child", group.Child, children);
+            groups.Add(new FunctionGroup(new MetaKey(group.Parent), new MetaKey(group.Child), group.FanOut)
+            {
+                Delay = group.Delay,
+                ChildSettings = plan.SettingsOf(new MetaKey(group.Child)),
+            });
+        }
+
+        return groups;
+
+        void CheckName(string where, string name) =>
+            errors.Require(name.Length is > 0 and <= ScalerService.LongestName, where, name, "is no function's key", $"give 1 to {ScalerService.LongestName} characters");
+
+        void CheckCount(string where, string name, Dictionary<string, int> counts)
+        {
+            counts[name] = counts.GetValueOrDefault(name) + 1;
+            errors.Require(counts[name] != FunctionGroup.MostOfFunction + 1, where, name, $"is in more than {FunctionGroup.MostOfFunction} groups", "leave some of them out");
+        }
+    }
 
     /// <summary>What settings say; null where something is wrong with them.</summary>
     private static PlannedFunction? Plan(string where, string key, FunctionLimitsSettings function, SettingErrors errors)

@@ -174,6 +174,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             Failing = Failing,
             Concurrency = ExplainConcurrency(),
             Limits = Limits == FunctionLimits.None ? null : Limits,
+            Groups = _expected?.Explain(Math.Max(nowUs, _nowUs)),
             LimitsCost = LimitsCost(nowUs),
         }
         : null;
@@ -237,6 +238,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         Statistics.RequestArrived(_nowUs);
         _lessor?.RequestCame(_nowUs);
         _policy.RequestArrived(View);
+        _expected?.ChildCame(_nowUs);
         if (free is { } slot)
         {
             Grant(slot, request, GrantKind.Warm, waitedUs: 0, callers: 1, effects);
@@ -640,7 +642,8 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             CreateOrOwe(1, effects);
         }
 
-        if ((_policy.HasStandby || Limits.MinInstances > 0) && !_draining)
+        _expected?.Advance(_nowUs);
+        if ((_policy.HasStandby || Limits.MinInstances > 0 || _expected is not null) && !_draining)
         {
             Prepare(effects);
         }
@@ -672,7 +675,12 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             }
         }
 
-        WakeBy(Math.Max(plan.ReviewAtUs, _nowUs + 1));
+        WakeBy(Math.Max(Math.Min(plan.ReviewAtUs, _expected?.NextChangeUs ?? long.MaxValue), _nowUs + 1));
+        if (_expected is not null)
+        {
+            FollowExpected(effects);
+        }
+
         if (plan.ReviewIdle)
         {
             for (var i = IdleCount - 1; i >= 0; i--)
