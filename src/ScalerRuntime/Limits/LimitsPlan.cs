@@ -55,13 +55,13 @@ public sealed class LimitsPlan
         foreach (var (key, function) in settings.Functions)
         {
             errors.Require(key.Length is > 0 and <= ScalerService.LongestName, "functions", key, "is no function's key", $"give 1 to {ScalerService.LongestName} characters");
-            if (Plan($"functions.{key}", key, function, errors) is { } planned)
+            if (Plan($"functions.{key}", key, function, host, errors) is { } planned)
             {
                 plan._functions.Add(new MetaKey(key), planned);
             }
         }
 
-        plan._others = settings.Others is { } others ? Plan("others", "", others, errors) : null;
+        plan._others = settings.Others is { } others ? Plan("others", "", others, host, errors) : null;
         plan.Groups = ReadGroups(settings, plan, host, errors);
         return errors.Sentences.Count == 0 ? plan : throw new BackendSettingsException(errors.Sentences);
     }
@@ -147,13 +147,21 @@ public sealed class LimitsPlan
     }
 
     /// <summary>What settings say; null where something is wrong with them.</summary>
-    private static PlannedFunction? Plan(string where, string key, FunctionLimitsSettings function, SettingErrors errors)
+    private static PlannedFunction? Plan(string where, string key, FunctionLimitsSettings function, LimitsHost host, SettingErrors errors)
     {
         var before = errors.Sentences.Count;
         CheckCounts(where, function.Min, function.Max, errors);
         errors.Range($"{where}.maxWaiting", function.MaxWaiting ?? 1, 1, MostWaiting);
         errors.Range($"{where}.concurrency", function.Concurrency ?? 1, 1, FunctionMeta.MostConcurrency);
         errors.Range($"{where}.latencyPrice", function.LatencyPrice ?? 0, 0, WaitingPrice.Most);
+        errors.Range($"{where}.slo", function.Slo ?? FunctionLimits.ShortestSlo, FunctionLimits.ShortestSlo, FunctionLimits.LongestSlo);
+        errors.Require(
+            function.Slo is null || function.LatencyPrice is null, $"{where}.slo", function.Slo, "stands beside latencyPrice, which is found from it", "leave one of them out");
+        if (host == LimitsHost.Workers && function.Slo is not null)
+        {
+            errors.Add($"{where}.slo cannot be kept by the Functions app, whose workers and ledgers each see a part: give latencyPrice, or use serve.");
+        }
+
         errors.Range($"{where}.memoryMb", function.MemoryMb ?? 1, 1, ScalerService.LargestMemoryMb);
         errors.Range($"{where}.timeoutSeconds", function.TimeoutSeconds, 0, LongestTimeoutSeconds);
         errors.Range($"{where}.schedules, the number of them,", function.Schedules.Count, 0, MostSchedules);
@@ -175,6 +183,7 @@ public sealed class LimitsPlan
             MaxWaiting = function.MaxWaiting,
             Concurrency = function.Concurrency,
             LatencyPriceGbs = function.LatencyPrice,
+            Slo = function.Slo,
         };
         var meta = function.MemoryMb is { } memoryMb ? new FunctionMeta(new MetaKey(key), function.Runtime, function.TimeoutSeconds, memoryMb) : null;
         return new PlannedFunction(limits, meta, schedules);

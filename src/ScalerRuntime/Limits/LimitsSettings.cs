@@ -48,6 +48,12 @@ public sealed record FunctionLimitsSettings
     public double? LatencyPrice { get; init; }
 
     /// <summary>
+    /// The time within which 95 of 100 requests are to have their instance, at the least memory, 1 ms to 1 h; null for none. The price follows from it,
+    /// so not with <see cref="LatencyPrice"/>; for the policy <c>adaptive</c>. Default null.
+    /// </summary>
+    public TimeSpan? Slo { get; init; }
+
+    /// <summary>
     /// The memory of an instance, MB, 1 to 1,048,576: for a floor or a group before the function's first request, which tells the scaler else. Default
     /// null.
     /// </summary>

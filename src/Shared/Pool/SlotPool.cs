@@ -116,6 +116,8 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     // To hold at a share of the memory's cost is to hold at a price that is so much higher.
     double? IPoolState.LatencyPriceGbs => (_options.PriceNowGbs is { } now ? now(Function.Key) : _latencyPriceGbs) / _holdingShare;
 
+    TimeSpan? IPoolState.Slo => Limits.Slo;
+
     double IPoolState.CreatePriceSeconds => (_options.CreatePriceSeconds?.Invoke() ?? 0) + PlacementPriceSeconds;
 
     /// <summary>Instances that requests hold.</summary>

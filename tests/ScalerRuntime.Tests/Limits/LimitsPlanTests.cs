@@ -57,7 +57,9 @@ public class LimitsPlanTests
     [Theory]
     [InlineData("""{"functions": {"f": {"min": 3, "max": 2}}}""", "functions.f.max 2 is less than min: give at least as many, or 0 for no limit.")]
     [InlineData("""{"functions": {"f": {"concurrency": 0}}}""", "functions.f.concurrency 0 is out of range: give 1 to 1000.")]
-    [InlineData("""{"functions": {"f": {"minimum": 1}}}""", "functions.f.minimum is no setting: there are min, max, maxWaiting, concurrency, latencyPrice, memoryMb, runtime, timeoutSeconds, schedules.")]
+    [InlineData("""{"functions": {"f": {"minimum": 1}}}""", "functions.f.minimum is no setting: there are min, max, maxWaiting, concurrency, latencyPrice, slo, memoryMb, runtime, timeoutSeconds, schedules.")]
+    [InlineData("""{"functions": {"f": {"slo": "200ms", "latencyPrice": 4}}}""", "functions.f.slo 00:00:00.2000000 stands beside latencyPrice, which is found from it: leave one of them out.")]
+    [InlineData("""{"functions": {"f": {"slo": "2h"}}}""", "functions.f.slo 02:00:00 is out of range: give 00:00:00.0010000 to 01:00:00, as \"3s\", \"500ms\", \"00:00:03\" or 3, which is in seconds.")]
     [InlineData(
         """{"functions": {"f": {"schedules": [{"cron": "0 8 * * *"}]}}}""", "functions.f.schedules[0] has neither until nor duration: say by one of them when it ends.")]
     [InlineData(
@@ -96,8 +98,12 @@ public class LimitsPlanTests
         Assert.Equal([sentence], Assert.Throws<BackendSettingsException>(() => LimitsPlan.Read($$"""{"groups": [{{groups}}]}""")).Errors);
 
     [Fact]
-    public void Workers_of_the_app_take_no_groups()
+    public void Workers_of_the_app_take_no_groups_and_no_times()
     {
+        Assert.StartsWith(
+            "functions.f.slo cannot be kept by the Functions app",
+            Assert.Single(Assert.Throws<BackendSettingsException>(() => LimitsPlan.Read("""{"functions": {"f": {"slo": "1s"}}}""", LimitsHost.Workers)).Errors),
+            StringComparison.Ordinal);
         var errors = Assert.Throws<BackendSettingsException>(() => LimitsPlan.Read("""{"groups": [{"parent": "a", "child": "b"}]}""", LimitsHost.Workers)).Errors;
         Assert.StartsWith("groups cannot be followed by the Functions app", Assert.Single(errors), StringComparison.Ordinal);
     }
