@@ -217,7 +217,8 @@ public sealed class ScalerServer : IAsyncDisposable
     public void SetServing(bool serving) => ScalerGrpc.SetServing(_app.Services, serving);
 
     /// <summary>Follows the limits file from now on. What a former run has left should be known by then, so that no floor is made twice.</summary>
-    public void FollowLimits() => _options.Limits?.Start(Runtime.SetLimits, Runtime.SetOtherLimits, _app.Services.GetRequiredService<ILogger<LimitsWatch>>());
+    public void FollowLimits() =>
+        _options.Limits?.Start(Runtime.SetLimits, Runtime.SetOtherLimits, _app.Services.GetRequiredService<ILogger<LimitsWatch>>(), Runtime.SetGroups);
 
     /// <summary>Stops: turns new requests away, gives instances back (or leaves them), then stops listening.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)

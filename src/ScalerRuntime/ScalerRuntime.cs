@@ -65,15 +65,19 @@ public sealed partial class ScalerRuntime : CoreScaler, IAsyncDisposable
 
     /// <summary>Limits of a function from now on.</summary>
     /// <param name="function">The function.</param>
-    /// <param name="limits">The limits; <see cref="FunctionLimits.None"/> to take them away.</param>
+    /// <param name="limits">The limits; null to take them away: those of all others hold then.</param>
     /// <param name="settings">The settings of its instances, so that it gets its floor before its first request; null where they are not known.</param>
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
-    public void SetLimits(MetaKey function, FunctionLimits limits, FunctionMeta? settings) =>
+    public void SetLimits(MetaKey function, FunctionLimits? limits, FunctionMeta? settings) =>
         Executor.Do((nowUs, effects) => _core.SetLimits(nowUs, function, limits, settings, effects));
 
     /// <summary>Limits from now on of each function of which nothing else is said.</summary>
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
     public void SetOtherLimits(FunctionLimits limits) => Executor.Do((nowUs, effects) => _core.SetOtherLimits(nowUs, limits, effects));
+
+    /// <summary>Groups of functions that follow each other, from now on in place of the former ones.</summary>
+    /// <exception cref="ArgumentException">A group is out of its range, or there twice.</exception>
+    public void SetGroups(IReadOnlyCollection<FunctionGroup> groups) => Executor.Do((nowUs, effects) => _core.SetGroups(nowUs, groups, effects));
 
     /// <summary>Compares the inventory with the backend's own list now.</summary>
     /// <returns>False when the backend gives no way to find out.</returns>

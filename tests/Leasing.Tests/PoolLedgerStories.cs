@@ -41,6 +41,38 @@ public class PoolLedgerStories
     }
 
     [Fact]
+    public void The_cost_of_a_floor_and_of_a_ceiling_is_kept_by_the_ledger_and_told_to_workers()
+    {
+        var stage = new Stage("ttl:1") { Limits = new FunctionLimits { MinInstances = 1, MaxInstances = 1 } };
+        stage.Tell((l, e) => l.LimitsChanged(stage.NowUs, Stage.Function, e));
+        Assert.Null(PoolLedger.LimitsCost(stage.Ledger.State));
+        stage.Tell((l, e) => l.Provisioned(stage.NowUs, new ProvisionedSlot(new SlotTicket(stage.Ledger.State.LastTicket), new BackendSlotId("s"), new InstanceId($"i-{stage.Ledger.State.LastTicket}"), null, 1, 1), e));
+        stage.Wait(10 * Second);
+        stage.Wake();
+
+        // From here on the policy would not have it any more; it has half a GB.
+        stage.Wait(100 * Second);
+        stage.Wake();
+        Assert.Equal(new LimitsCost(50, 0), PoolLedger.LimitsCost(stage.Ledger.State));
+
+        // w1 gets it, and a request waits at w2 for four seconds.
+        foreach (var worker in (string[])["w1", "w2"])
+        {
+            stage.Worker(worker);
+            stage.SetLimits(worker);
+        }
+
+        Assert.Equal("", stage.Assign("w1", "r1"));
+        stage.Sync("w1");
+        Assert.Equal("", stage.Assign("w2", "r2"));
+        stage.Sync("w2");
+        stage.Wait(4 * Second);
+        stage.Sync("w2");
+        Assert.Equal(new LimitsCost(50, 4), PoolLedger.LimitsCost(stage.Ledger.State));
+        Assert.Equal(new LimitsCost(50, 4), stage.Worker("w2").Pool.LimitsCost(stage.NowUs));
+    }
+
+    [Fact]
     public void A_ceiling_is_of_all_workers_together()
     {
         var stage = new Stage { Limits = new FunctionLimits { MaxInstances = 1, MaxWaiting = 1 } };

@@ -68,6 +68,25 @@ public sealed class LimitsWatchTests : IAsyncLifetime
         Assert.Contains("cannot be read", Assert.Throws<CommandException>(() => LimitsFile.Open(Path.Combine(_folder.Path, "none.json"), _time)).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_function_that_follows_another_has_its_instances_when_that_one_is_asked_for()
+    {
+        var file = Write("""
+            {
+              "functions": {"each": {"memoryMb": 128, "runtime": "go", "timeoutSeconds": 60}},
+              "groups": [{"parent": "f", "child": "each", "fanOut": 2, "delay": "30s"}]
+            }
+            """);
+        await using var scaler = Scaler(file);
+        await scaler.StartAsync(CancellationToken.None);
+        scaler.FollowLimits();
+        using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{scaler.GrpcPort}");
+        await AssignAsync(new Scaler.ScalerClient(channel), 1);
+
+        await Eventually.HoldsAsync(() => scaler.Runtime.GetStats().Slots is { Idle: 2, Busy: 1 });
+        Assert.Equal(1, scaler.Runtime.GetStats().Functions.Single(f => f.Key == "f").Busy);
+    }
+
     private static async Task AssignAsync(Scaler.ScalerClient client, int request) => await client.AssignAsync(
         new AssignRequest { RequestId = $"r{request}", MetaData = new Meta { Key = "f", Runtime = "go", TimeoutInSecs = 60, MemoryInMb = 128 } },
         deadline: DateTime.UtcNow + TimeSpan.FromSeconds(60));

@@ -8,9 +8,10 @@ public class NodeContestCommandTests
     [Fact]
     public async Task A_run_over_sockets_ends_without_a_failure_and_beside_virtual_time()
     {
-        var result = await FuncScalerCommand.RunAsync("contest", "--edition", "2020", "--length", "8", "--seed", "4", "--json");
+        var result = await FuncScalerCommand.RunAsync("contest", "--edition", "2020", "--length", "8", "--seed", "4", "--json", "--watch");
 
         Assert.Equal(0, result.ExitCode);
+        Assert.Contains("watch it at http://127.0.0.1:", result.Errors, StringComparison.Ordinal);
         var runs = JsonNode.Parse(result.Output)!["runs"]!.AsArray();
         Assert.Equal(["adaptive, real time", "adaptive, virtual time", "baseline", "bound"], runs.Select(r => (string)r!["scheduler"]!));
         Assert.All(runs, r => Assert.Equal(0, (int)r!["failed"]!));
@@ -42,6 +43,10 @@ public class NodeContestCommandTests
     [InlineData("simulate --nodes none --length 10", "There is no load 'none'")]
     [InlineData("simulate --nodes mixed --length 10 --weights 1", "is no pair of weights")]
     [InlineData("simulate --nodes mixed --length 10 --policy none", "There is no policy 'none'")]
+    [InlineData("contest --edition 2020 --length 1 --out x", "--out does not go with --edition 2020: leave it out.")]
+    [InlineData("contest --edition 2020 --length 1 --preset smoke", "--edition 2020 plays loads of its own: leave the trace out, and choose with --load.")]
+    [InlineData("contest --edition 2020 --length 1 --watch --scaler 127.0.0.1:1", "--watch shows our own scheduler where --edition is 2020: leave out --scaler, or --watch.")]
+    [InlineData("contest --preset smoke --load turns", "--load is for the contest on nodes: give --edition 2020 too, or leave it out.")]
     public async Task What_is_wrong_is_said(string arguments, string message)
     {
         var result = await FuncScalerCommand.RunAsync(arguments.Split(' '));

@@ -43,7 +43,7 @@ public static class VirtualContest
         var watch = Stopwatch.StartNew();
         using var resources = new RunResources();
         policy = resources.Owning(policy);
-        var shards = new VirtualShard[policy.SharesState || options.Workers is not null ? 1 : Math.Min(ShardCount, Math.Max(1, trace.Functions.Count))];
+        var shards = new VirtualShard[policy.SharesState || options.Workers is not null || options.Groups.Count > 0 ? 1 : Math.Min(ShardCount, Math.Max(1, trace.Functions.Count))];
         for (var i = 0; i < shards.Length; i++)
         {
             shards[i] = new VirtualShard(trace.Functions, policy, options);

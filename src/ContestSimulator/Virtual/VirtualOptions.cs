@@ -35,6 +35,12 @@ public sealed record VirtualOptions
     /// </summary>
     public Func<MetaKey, FunctionLimits>? Limits { get; init; }
 
+    /// <summary>
+    /// Functions that follow each other, as an operator says; they hold from the first arrival on. All functions are simulated together then. Default
+    /// none.
+    /// </summary>
+    public IReadOnlyList<FunctionGroup> Groups { get; init; } = [];
+
     /// <summary>Several workers under durable ledgers instead of one scaler; null, the default, for one.</summary>
     public VirtualWorkerOptions? Workers { get; init; }
 

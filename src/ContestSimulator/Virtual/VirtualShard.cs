@@ -26,6 +26,7 @@ internal sealed class VirtualShard
     private readonly InstanceRecorder?[]? _recorders;
     private readonly LayerStore? _layers;
     private readonly List<Effect> _effects = [];
+    private readonly List<(FunctionMeta Function, FunctionLimits Limits)> _limits = [];
     private long _order;
     private int _callers;
     private long _active;
@@ -142,6 +143,7 @@ internal sealed class VirtualShard
     /// <summary>Limits of a function from the first arrival on. Several workers know none.</summary>
     public void Limit(int function, FunctionLimits limits)
     {
+        _limits.Add((_functions[function].Meta, limits));
         (_core as ScalerCore)?.SetLimits(0, _functions[function].Meta.Key, limits, _functions[function].Meta, _effects);
         RunEffects(0);
     }
@@ -174,8 +176,13 @@ internal sealed class VirtualShard
         _layers?.Close(endUs);
     }
 
-    private ScalerCore MakeCore(long lastTicket) => new(
-        _policy, _options.Pool, _memory is null ? null : new ScalerCoreState { LastTicket = lastTicket, Journal = _memory, Learned = _memory });
+    private ScalerCore MakeCore(long lastTicket)
+    {
+        var core = new ScalerCore(
+            _policy, _options.Pool, _memory is null ? null : new ScalerCoreState { LastTicket = lastTicket, Journal = _memory, Learned = _memory });
+        core.SetGroups(0, _options.Groups, _effects);
+        return core;
+    }
 
     /// <summary>The core ends, and another one goes on with what outlives it.</summary>
     private void Restart(long nowUs)
@@ -195,6 +202,11 @@ internal sealed class VirtualShard
         foreach (var (function, slot) in slots)
         {
             core.Restore(nowUs, function, [slot], _effects);
+        }
+
+        foreach (var (function, limits) in _limits)
+        {
+            core.SetLimits(nowUs, function.Key, limits, function, _effects);
         }
 
         // A creation that is under way goes on: the platform knows its ticket already.

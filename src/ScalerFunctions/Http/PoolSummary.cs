@@ -15,7 +15,8 @@ internal sealed record PoolSummary(
     IReadOnlyList<PoolSlot> Slots,
     IReadOnlyList<PoolWorker> Workers,
     DateTimeOffset? NextWake,
-    string? LastFailure)
+    string? LastFailure,
+    LimitsCost? LimitsCost)
 {
     public static PoolSummary Of(LedgerState ledger) => new(
         ledger.Function!.Key.Value,
@@ -38,7 +39,8 @@ internal sealed record PoolSummary(
         [.. ledger.Workers.OrderBy(w => w.Key, StringComparer.Ordinal).Select(w => new PoolWorker(
             w.Key, LedgerClock.At(w.Value.ExpiresUs), w.Value.Expired, w.Value.Waiting))],
         ledger.WakeAtUs == long.MaxValue ? null : LedgerClock.At(ledger.WakeAtUs),
-        ledger.LastFailure);
+        ledger.LastFailure,
+        PoolLedger.LimitsCost(ledger));
 }
 
 /// <summary>A slot of a ledger.</summary>

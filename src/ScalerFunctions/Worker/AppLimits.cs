@@ -28,16 +28,18 @@ public sealed partial class AppLimits : IDisposable
         var settings = options.Value;
         if (settings.LimitsFile.Length > 0)
         {
-            _watch = new LimitsWatch(settings.LimitsFile, time);
+            _watch = new LimitsWatch(settings.LimitsFile, time, LimitsHost.Workers);
         }
         else if (!string.IsNullOrWhiteSpace(settings.Limits))
         {
-            _plan = LimitsPlan.Read(settings.Limits);
+            _plan = LimitsPlan.Read(settings.Limits, LimitsHost.Workers);
         }
     }
 
+    private LimitsPlan Plan => _watch?.Plan ?? _plan;
+
     /// <summary>The limits of a function now.</summary>
-    public FunctionLimits Of(MetaKey function) => (_watch?.Plan ?? _plan) is var plan && plan.Functions.Contains(function)
+    public FunctionLimits Of(MetaKey function) => Plan is var plan && plan.Names(function)
         ? plan.At(function, _time.GetUtcNow())
         : plan.OthersAt(_time.GetUtcNow());
 
@@ -48,14 +50,14 @@ public sealed partial class AppLimits : IDisposable
     {
         if (_watch is not null)
         {
-            _watch.Start(Set, runtime.SetOtherLimits, _logger);
+            _watch.Start(Set, SetOthers, _logger);
             return;
         }
 
-        _clock = new LimitsClock(Set, runtime.SetOtherLimits, _time);
+        _clock = new LimitsClock(Set, SetOthers, _time);
         _clock.Follow(_plan);
 
-        void Set(MetaKey function, FunctionLimits limits, FunctionMeta? settings)
+        void Set(MetaKey function, FunctionLimits? limits, FunctionMeta? settings)
         {
             runtime.SetLimits(function, limits);
             if (settings is not null || runtime.Serves(function))
@@ -64,12 +66,27 @@ public sealed partial class AppLimits : IDisposable
                 _ = TellAsync(ledgers, function, settings);
             }
         }
+
+        void SetOthers(FunctionLimits limits)
+        {
+            runtime.SetOtherLimits(limits);
+            _ = TellAllAsync(ledgers, [.. runtime.Functions.Where(f => !Plan.Names(f))]);
+        }
     }
 
     public void Dispose()
     {
         _watch?.Dispose();
         _clock?.Dispose();
+    }
+
+    /// <summary>One after the other: there may be thousands, and none of them is in a hurry.</summary>
+    private async Task TellAllAsync(DurableLedgers ledgers, IReadOnlyList<MetaKey> functions)
+    {
+        foreach (var function in functions)
+        {
+            await TellAsync(ledgers, function, settings: null).ConfigureAwait(false);
+        }
     }
 
     private async Task TellAsync(DurableLedgers ledgers, MetaKey function, FunctionMeta? settings)

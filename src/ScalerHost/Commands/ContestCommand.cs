@@ -33,7 +33,7 @@ internal static class ContestCommand
         var scaler = CommonOptions.Address("--scaler", "Score the scaler at this address instead of our own");
         var port = CommonOptions.Port("--port", "With --scaler: the port of the Platform service it calls", 50051);
         var output = CommonOptions.Path("--out", "Write result_<data set>.json into this folder", "DIR");
-        var watch = new Option<bool>("--watch") { Description = "Serve a dashboard of each run while it lasts, and print where on standard error; with --scaler it shows what the platform sees" };
+        var watch = new Option<bool>("--watch") { Description = "Serve a dashboard of each run while it lasts, and print where on standard error; with --scaler it shows what the platform sees (not with --edition 2020)" };
         var json = new Option<bool>("--json") { Description = "Print the results as one JSON array, and nothing else, on standard output" };
         var edition = NodeServing.Play();
         var load = new Option<string>("--load") { Description = $"With --edition 2020: what is played: {string.Join(", ", NodePresets.Names)}", HelpName = "LOAD", DefaultValueFactory = _ => NodePresets.Mixed };
@@ -51,6 +51,7 @@ internal static class ContestCommand
             var scalerAddress = parsed.GetValue(scaler);
             if (parsed.GetValue(edition) == NodeServing.Edition)
             {
+                RefuseFor2020(parsed, [tail, noWait, output], trace, watchesOther: scalerAddress is not null && parsed.GetValue(watch));
                 List<NodeComparison> played =
                 [
                     await NodeContestRun.RunAsync(
@@ -61,6 +62,7 @@ internal static class ContestCommand
                         choice.Name,
                         scalerAddress,
                         parsed.GetResult(port) is null or { Implicit: true } ? NodeServing.ResourceManagerPort : parsed.GetValue(port),
+                        parsed.GetValue(watch),
                         cancellationToken).ConfigureAwait(false),
                 ];
                 if (parsed.GetValue(json))
@@ -73,6 +75,11 @@ internal static class ContestCommand
                 }
 
                 return 0;
+            }
+
+            if (Array.Find((Option[])[load, weights], o => IsTyped(parsed, o)) is { } of2020)
+            {
+                throw new CommandException(CommandException.BadUsage, $"{of2020.Name} is for the contest on nodes: give --edition {NodeServing.Edition} too, or leave it out.");
             }
 
             var chosen = trace.Choose(parsed, cancellationToken, PresetSeconds);
@@ -144,6 +151,27 @@ internal static class ContestCommand
             return reports.All(r => r.Error is null) ? 0 : CommandException.Failed;
         });
         return command;
+    }
+
+    private static bool IsTyped(ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
+
+    /// <exception cref="CommandException">An option was typed that means nothing on nodes.</exception>
+    private static void RefuseFor2020(ParseResult parsed, Option[] others, TraceOptions trace, bool watchesOther)
+    {
+        if (Array.Find(others, o => IsTyped(parsed, o)) is { } other)
+        {
+            throw new CommandException(CommandException.BadUsage, $"{other.Name} does not go with --edition {NodeServing.Edition}: leave it out.");
+        }
+
+        if (trace.Sources(parsed).Count > 0)
+        {
+            throw new CommandException(CommandException.BadUsage, $"--edition {NodeServing.Edition} plays loads of its own: leave the trace out, and choose with --load.");
+        }
+
+        if (watchesOther)
+        {
+            throw new CommandException(CommandException.BadUsage, $"--watch shows our own scheduler where --edition is {NodeServing.Edition}: leave out --scaler, or --watch.");
+        }
     }
 
     private static List<ContestRun> MakeDemo(long seed) =>

@@ -42,6 +42,13 @@ internal static class ExplainOutput
             summary.Add("limits", $"{limits.MinInstances} to {(limits.MaxInstances == 0 ? "any number of" : limits.MaxInstances)} instances");
         }
 
+        foreach (var group in e.Groups ?? [])
+        {
+            summary.Add(
+                "group",
+                $"{group.FanOut} follow each request of {group.Parent}, expected {Seconds(group.FromSeconds)} to {Seconds(group.UntilSeconds)} after it; {Tables.Number(group.Expected, "N0")} now");
+        }
+
         if (e.Concurrency is { } concurrency)
         {
             summary.Add("requests an instance", Sharing(concurrency));

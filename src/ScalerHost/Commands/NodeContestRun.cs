@@ -28,6 +28,7 @@ internal static class NodeContestRun
     /// <param name="policy">The policy of our own scheduler.</param>
     /// <param name="scheduler">Another scheduler's address; null for our own.</param>
     /// <param name="port">With another scheduler: the port of the ResourceManager.</param>
+    /// <param name="watch">Whether to serve the dashboard of our own scheduler, on any free port, and say where.</param>
     /// <param name="cancellationToken">Ends it early.</param>
     public static async Task<NodeComparison> RunAsync(
         string load,
@@ -37,6 +38,7 @@ internal static class NodeContestRun
         string policy,
         Uri? scheduler,
         int port,
+        bool watch,
         CancellationToken cancellationToken)
     {
         var world = new NodeWorldOptions();
@@ -52,7 +54,7 @@ internal static class NodeContestRun
 
         using var line = new ProgressLine($"{load}, real time");
         var progress = new Relay<int>(ended => line.Report((double)ended / trace.Requests.Count, $"{ended} of {trace.Requests.Count} calls ended"));
-        var live = await LiveAsync(trace, world, seed, weights, policy, scheduler, port, progress, cancellationToken).ConfigureAwait(false);
+        var live = await LiveAsync(trace, world, seed, weights, policy, scheduler, port, watch, progress, cancellationToken).ConfigureAwait(false);
         var baseline = NodeContest.Run(trace, NodeSchedulers.Make(NodeSchedulers.Baseline, weights, world), world, seed, cancellationToken);
         var own = NodeContest.Run(trace, NodeSchedulers.Make(policy, weights, world), world, seed, cancellationToken);
         var others = new double[OtherWorlds];
@@ -66,7 +68,7 @@ internal static class NodeContestRun
     }
 
     private static async Task<NodeResult> LiveAsync(
-        NodeTrace trace, NodeWorldOptions world, long seed, NodeWeights weights, string policy, Uri? scheduler, int port, Relay<int> progress, CancellationToken cancellationToken)
+        NodeTrace trace, NodeWorldOptions world, long seed, NodeWeights weights, string policy, Uri? scheduler, int port, bool watch, Relay<int> progress, CancellationToken cancellationToken)
     {
         var platform = new NodePlatformServer(world, seed, IPAddress.Loopback, scheduler is null ? 0 : port, TimeProvider.System);
         await using (platform.ConfigureAwait(false))
@@ -81,7 +83,7 @@ internal static class NodeContestRun
             var options = new ScalerServerOptions
             {
                 GrpcPort = 0,
-                HttpPort = null,
+                HttpPort = watch ? 0 : null,
                 Metrics = false,
                 Policy = CommonOptions.ParsePolicy(policy),
                 NodePrice = nodes.Price,
@@ -97,6 +99,11 @@ internal static class NodeContestRun
             {
                 await server.StartAsync(cancellationToken).ConfigureAwait(false);
                 server.SetServing(true);
+                if (server.Dashboard is { } dashboard)
+                {
+                    await Console.Error.WriteLineAsync($"{trace.Name}: watch it at {dashboard}").ConfigureAwait(false);
+                }
+
                 return await platform.RunAsync(trace, new Uri($"http://127.0.0.1:{server.GrpcPort}"), $"{policy}, real time", progress, cancellationToken)
                     .ConfigureAwait(false);
             }

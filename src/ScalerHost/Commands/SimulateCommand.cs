@@ -39,7 +39,7 @@ internal static class SimulateCommand
         var threads = CommonOptions.Whole("--threads", "Processors to use", Math.Min(Environment.ProcessorCount, MostThreads), 1, MostThreads, "is no number of processors", $"give 1 to {MostThreads}");
         var output = CommonOptions.Path("--out", "Write report.html and result.json into this folder; runs the two keep-alive sweeps of the report besides", "DIR");
         var json = new Option<bool>("--json") { Description = "Print one JSON document, and nothing else, on standard output" };
-        var limits = CommonOptions.Path("--limits", "Floors, ceilings, concurrency and prices of functions: a file as that of serve; its schedules are left out", "FILE");
+        var limits = CommonOptions.Path("--limits", "Floors, ceilings, concurrency, prices and groups of functions: a file as that of serve; its schedules are left out", "FILE");
         var seeds = new Option<string?>("--seeds") { Description = "Seeds of presets and of placements, for means over them: 1..20, or 1,3,7", HelpName = "N..M" };
         var boundOnly = new Option<bool>("--bound-only") { Description = "Work out the bound alone, without any policy" };
         var assembly = CommonOptions.Path("--policy-assembly", "Offer the policies of this file too: an assembly with a public IPolicySource", "DLL");
@@ -206,7 +206,7 @@ internal static class SimulateCommand
                 chosen = chosen with { Trace = new SharedTrace(chosen.Trace, key => plan.BaseOf(key).Concurrency ?? trace.Concurrency(parsed), trace.Slowdown(parsed)) };
             }
 
-            options = options with { RecordSeries = folder is not null, Limits = plan is null ? null : plan.BaseOf };
+            options = options with { RecordSeries = folder is not null, Limits = plan is null ? null : plan.BaseOf, Groups = plan?.Groups ?? [] };
             List<(PolicyChoice Policy, VirtualWorkerOptions? Workers)> asked =
             [
                 .. choices.SelectMany(c => workerCounts.Select(n => new VirtualWorkerOptions

@@ -93,14 +93,17 @@ public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
 
     /// <summary>Limits of a function from now on; its floor and ceiling are its ledger's to keep.</summary>
     /// <param name="function">The function.</param>
-    /// <param name="limits">The limits; <see cref="FunctionLimits.None"/> to take them away.</param>
+    /// <param name="limits">The limits; null to take them away: those of all others hold then.</param>
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
-    public void SetLimits(MetaKey function, FunctionLimits limits) =>
+    public void SetLimits(MetaKey function, FunctionLimits? limits) =>
         Executor.Do((nowUs, effects) => _core.SetLimits(nowUs, function, limits, effects));
 
     /// <summary>Limits from now on of each function of which nothing else is said.</summary>
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
     public void SetOtherLimits(FunctionLimits limits) => Executor.Do((nowUs, effects) => _core.SetOtherLimits(nowUs, limits, effects));
+
+    /// <summary>The functions that this worker serves, as of now.</summary>
+    public IReadOnlyList<MetaKey> Functions => Executor.Look(_ => (MetaKey[])[.. _core.Pools.Select(p => p.Function.Key)]);
 
     /// <summary>Whether this worker serves a function.</summary>
     public bool Serves(MetaKey function) => Executor.Look(_ => _core.Find(function) is not null);

@@ -11,6 +11,9 @@ public sealed class LimitsPlan
     /// <summary>The most functions that a file may have limits of.</summary>
     public const int MostFunctions = 10_000;
 
+    /// <summary>The most groups of functions.</summary>
+    public const int MostGroups = 10_000;
+
     /// <summary>The most schedules of a function.</summary>
     public const int MostSchedules = 100;
 
@@ -32,9 +35,14 @@ public sealed class LimitsPlan
     /// <summary>The functions that have limits.</summary>
     public IReadOnlyCollection<MetaKey> Functions => _functions.Keys;
 
+    /// <summary>The functions that follow each other.</summary>
+    public IReadOnlyList<FunctionGroup> Groups { get; private set; } = [];
+
     /// <summary>Reads a limits file's text.</summary>
-    /// <exception cref="BackendSettingsException">Something in it is wrong; a sentence for each error.</exception>
-    public static LimitsPlan Read(string json)
+    /// <param name="json">The text.</param>
+    /// <param name="host">Who is to follow it.</param>
+    /// <exception cref="BackendSettingsException">Something in it is wrong, or the host cannot do it; a sentence for each error.</exception>
+    public static LimitsPlan Read(string json, LimitsHost host = LimitsHost.OneScaler)
     {
         var settings = SettingsJson.Read<LimitsSettings>(json);
         var errors = new SettingErrors();
@@ -47,15 +55,19 @@ public sealed class LimitsPlan
         foreach (var (key, function) in settings.Functions)
         {
             errors.Require(key.Length is > 0 and <= ScalerService.LongestName, "functions", key, "is no function's key", $"give 1 to {ScalerService.LongestName} characters");
-            if (Plan($"functions.{key}", key, function, errors) is { } planned)
+            if (Plan($"functions.{key}", key, function, host, errors) is { } planned)
             {
                 plan._functions.Add(new MetaKey(key), planned);
             }
         }
 
-        plan._others = settings.Others is { } others ? Plan("others", "", others, errors) : null;
+        plan._others = settings.Others is { } others ? Plan("others", "", others, host, errors) : null;
+        plan.Groups = ReadGroups(settings, plan, host, errors);
         return errors.Sentences.Count == 0 ? plan : throw new BackendSettingsException(errors.Sentences);
     }
+
+    /// <summary>Whether the file names a function: then <c>others</c> says nothing of it, even where it has no limit of its own.</summary>
+    public bool Names(MetaKey function) => _functions.ContainsKey(function);
 
     /// <summary>The limits of a function at a time; none for one that the file does not name.</summary>
     public FunctionLimits At(MetaKey function, DateTimeOffset at) => At(_functions.GetValueOrDefault(function), at);
@@ -91,14 +103,65 @@ public sealed class LimitsPlan
     /// <summary>When a schedule begins or ends next, after a time; null for never.</summary>
     public DateTimeOffset? NextChange(DateTimeOffset after) => _functions.Values.Concat(_others is null ? [] : [_others]).SelectMany(f => f.Schedules).Min(s => s.NextChange(after));
 
+    private static List<FunctionGroup> ReadGroups(LimitsSettings settings, LimitsPlan plan, LimitsHost host, SettingErrors errors)
+    {
+        if (host == LimitsHost.Workers && settings.Groups.Count > 0)
+        {
+            // A worker that has the parent's request need not be the one that gets the child's.
+            errors.Add("groups cannot be followed by the Functions app, whose workers see some of the requests each: leave them out, or use serve.");
+            return [];
+        }
+
+        errors.Range("groups, the number of them,", settings.Groups.Count, 0, MostGroups);
+        var groups = new List<FunctionGroup>();
+        var pairs = new HashSet<(string, string)>();
+        var (parents, children) = (new Dictionary<string, int>(), new Dictionary<string, int>());
+        for (var i = 0; i < settings.Groups.Count; i++)
+        {
+            var (where, group) = (string.Create(CultureInfo.InvariantCulture, $"groups[{i}]"), settings.Groups[i]);
+            CheckName($"{where}.parent", group.Parent);
+            CheckName($"{where}.child", group.Child);
+            errors.Range($"{where}.fanOut", group.FanOut, 1, FunctionGroup.MostFanOut);
+            errors.Range($"{where}.delay", group.Delay ?? TimeSpan.Zero, TimeSpan.Zero, FunctionGroup.LongestDelay);
+            errors.Require(
+                pairs.Add((group.Parent, group.Child)), $"{where}.child", group.Child, $"follows '{group.Parent}' in an earlier group too", "give one group with the fan-out of both");
+            CheckCount($"{where}.parent", group.Parent, parents);
+            CheckCount($"{where}.child", group.Child, children);
+            groups.Add(new FunctionGroup(new MetaKey(group.Parent), new MetaKey(group.Child), group.FanOut)
+            {
+                Delay = group.Delay,
+                ChildSettings = plan.SettingsOf(new MetaKey(group.Child)),
+            });
+        }
+
+        return groups;
+
+        void CheckName(string where, string name) =>
+            errors.Require(name.Length is > 0 and <= ScalerService.LongestName, where, name, "is no function's key", $"give 1 to {ScalerService.LongestName} characters");
+
+        void CheckCount(string where, string name, Dictionary<string, int> counts)
+        {
+            counts[name] = counts.GetValueOrDefault(name) + 1;
+            errors.Require(counts[name] != FunctionGroup.MostOfFunction + 1, where, name, $"is in more than {FunctionGroup.MostOfFunction} groups", "leave some of them out");
+        }
+    }
+
     /// <summary>What settings say; null where something is wrong with them.</summary>
-    private static PlannedFunction? Plan(string where, string key, FunctionLimitsSettings function, SettingErrors errors)
+    private static PlannedFunction? Plan(string where, string key, FunctionLimitsSettings function, LimitsHost host, SettingErrors errors)
     {
         var before = errors.Sentences.Count;
         CheckCounts(where, function.Min, function.Max, errors);
         errors.Range($"{where}.maxWaiting", function.MaxWaiting ?? 1, 1, MostWaiting);
         errors.Range($"{where}.concurrency", function.Concurrency ?? 1, 1, FunctionMeta.MostConcurrency);
         errors.Range($"{where}.latencyPrice", function.LatencyPrice ?? 0, 0, WaitingPrice.Most);
+        errors.Range($"{where}.slo", function.Slo ?? FunctionLimits.ShortestSlo, FunctionLimits.ShortestSlo, FunctionLimits.LongestSlo);
+        errors.Require(
+            function.Slo is null || function.LatencyPrice is null, $"{where}.slo", function.Slo, "stands beside latencyPrice, which is found from it", "leave one of them out");
+        if (host == LimitsHost.Workers && function.Slo is not null)
+        {
+            errors.Add($"{where}.slo cannot be kept by the Functions app, whose workers and ledgers each see a part: give latencyPrice, or use serve.");
+        }
+
         errors.Range($"{where}.memoryMb", function.MemoryMb ?? 1, 1, ScalerService.LargestMemoryMb);
         errors.Range($"{where}.timeoutSeconds", function.TimeoutSeconds, 0, LongestTimeoutSeconds);
         errors.Range($"{where}.schedules, the number of them,", function.Schedules.Count, 0, MostSchedules);
@@ -120,6 +183,7 @@ public sealed class LimitsPlan
             MaxWaiting = function.MaxWaiting,
             Concurrency = function.Concurrency,
             LatencyPriceGbs = function.LatencyPrice,
+            Slo = function.Slo,
         };
         var meta = function.MemoryMb is { } memoryMb ? new FunctionMeta(new MetaKey(key), function.Runtime, function.TimeoutSeconds, memoryMb) : null;
         return new PlannedFunction(limits, meta, schedules);

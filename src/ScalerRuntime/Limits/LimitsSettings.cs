@@ -1,6 +1,6 @@
 namespace FuncScaler.Runtime.Limits;
 
-/// <summary>The settings file of limits: floors, ceilings, schedules, concurrency and prices, by function.</summary>
+/// <summary>The settings file of limits: floors, ceilings, schedules, concurrency and prices, by function; and which functions follow each other.</summary>
 public sealed record LimitsSettings
 {
     /// <summary>The limits of each function, by its key.</summary>
@@ -8,6 +8,25 @@ public sealed record LimitsSettings
 
     /// <summary>The limits of all functions that are not named; null for none. Default null.</summary>
     public FunctionLimitsSettings? Others { get; init; }
+
+    /// <summary>Functions that follow each other. Default none.</summary>
+    public IReadOnlyList<LimitsGroupSettings> Groups { get; init; } = [];
+}
+
+/// <summary>Two functions that follow each other.</summary>
+public sealed record LimitsGroupSettings
+{
+    /// <summary>The key of the function whose requests come first.</summary>
+    public string Parent { get; init; } = "";
+
+    /// <summary>The key of the function that is called then; it may be the parent's, and groups may form circles.</summary>
+    public string Child { get; init; } = "";
+
+    /// <summary>How many requests of the child follow one of the parent, 1 to 1000. Default 1.</summary>
+    public int FanOut { get; init; } = 1;
+
+    /// <summary>How long after the parent's request they come, typically, 0 to an hour; null to learn it from the requests that come. Default null.</summary>
+    public TimeSpan? Delay { get; init; }
 }
 
 /// <summary>The limits of one function.</summary>
@@ -29,7 +48,14 @@ public sealed record FunctionLimitsSettings
     public double? LatencyPrice { get; init; }
 
     /// <summary>
-    /// The memory of an instance, MB, 1 to 1,048,576: for a floor before the function's first request, which tells the scaler else. Default null.
+    /// The time within which 95 of 100 requests are to have their instance, at the least memory, 1 ms to 1 h; null for none. The price follows from it,
+    /// so not with <see cref="LatencyPrice"/>; for the policy <c>adaptive</c>. Default null.
+    /// </summary>
+    public TimeSpan? Slo { get; init; }
+
+    /// <summary>
+    /// The memory of an instance, MB, 1 to 1,048,576: for a floor or a group before the function's first request, which tells the scaler else. Default
+    /// null.
     /// </summary>
     public int? MemoryMb { get; init; }
 

@@ -17,6 +17,7 @@ public sealed partial class LimitsWatch : IDisposable
     private const int LargestFile = 16 << 20;
 
     private readonly string _path;
+    private readonly LimitsHost _host;
     private readonly TimeProvider _time;
     private readonly Lock _gate = new();
     private LimitsPlan _plan;
@@ -29,13 +30,15 @@ public sealed partial class LimitsWatch : IDisposable
     /// <summary>Reads the file a first time.</summary>
     /// <param name="path">The file.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="host">Who is to follow it.</param>
     /// <exception cref="BackendSettingsException">It cannot be read, or something in it is wrong.</exception>
-    public LimitsWatch(string path, TimeProvider time)
+    public LimitsWatch(string path, TimeProvider time, LimitsHost host = LimitsHost.OneScaler)
     {
+        _host = host;
         _path = path;
         _time = time;
         _text = ReadText(path);
-        _plan = LimitsPlan.Read(_text);
+        _plan = LimitsPlan.Read(_text, host);
     }
 
     /// <summary>What the file says, as it was read last.</summary>
@@ -52,8 +55,9 @@ public sealed partial class LimitsWatch : IDisposable
 
     /// <summary>Reads a file once.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="host">Who is to follow it.</param>
     /// <exception cref="BackendSettingsException">It cannot be read, or something in it is wrong.</exception>
-    public static LimitsPlan Read(string path) => LimitsPlan.Read(ReadText(path));
+    public static LimitsPlan Read(string path, LimitsHost host = LimitsHost.OneScaler) => LimitsPlan.Read(ReadText(path), host);
 
     public void Dispose()
     {
@@ -62,15 +66,22 @@ public sealed partial class LimitsWatch : IDisposable
     }
 
     /// <summary>Tells a scaler of the limits, and begins to watch.</summary>
-    /// <param name="set">Tells of a function's limits, with the settings of its instances where they are known.</param>
+    /// <param name="set">
+    /// Tells of a function's limits, with the settings of its instances where they are known; null where the file does not name it any more.
+    /// </param>
     /// <param name="setOthers">Tells of the limits of all functions of which nothing else is said.</param>
     /// <param name="logger">For what operators should know.</param>
-    public void Start(Action<MetaKey, FunctionLimits, FunctionMeta?> set, Action<FunctionLimits> setOthers, ILogger logger)
+    /// <param name="setGroups">Tells of the groups of functions; null for a scaler that takes none.</param>
+    public void Start(
+        Action<MetaKey, FunctionLimits?, FunctionMeta?> set,
+        Action<FunctionLimits> setOthers,
+        ILogger logger,
+        Action<IReadOnlyCollection<FunctionGroup>>? setGroups = null)
     {
         lock (_gate)
         {
             _logger = logger;
-            _clock = new LimitsClock(set, setOthers, _time);
+            _clock = new LimitsClock(set, setOthers, _time, setGroups);
             _clock.Follow(_plan);
             _timer = _time.CreateTimer(static state => ((LimitsWatch)state!).Look(), this, Interval, Interval);
         }
@@ -89,7 +100,7 @@ public sealed partial class LimitsWatch : IDisposable
                     return;
                 }
 
-                _plan = LimitsPlan.Read(text);
+                _plan = LimitsPlan.Read(text, _host);
                 (_text, _told) = (text, null);
                 _clock!.Follow(_plan);
                 LogReloaded(_logger!, _plan.Functions.Count);

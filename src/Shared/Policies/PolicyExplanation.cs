@@ -40,7 +40,20 @@ public sealed record PolicyExplanation(
 
     /// <summary>How many requests share an instance; null for one.</summary>
     public ConcurrencyExplanation? Concurrency { get; init; }
+
+    /// <summary>The functions whose requests this one's follow, as an operator has said; null for none.</summary>
+    public IReadOnlyList<FollowingExplanation>? Groups { get; init; }
 }
+
+/// <param name="Parent">The function whose requests come first.</param>
+/// <param name="FanOut">How many requests follow one of them.</param>
+/// <param name="GivenDelaySeconds">How long after it they come, s, as the operator has said; null where that is learned.</param>
+/// <param name="LearnedDelaySeconds">After how long 19 of 20 have not come yet, s, as was seen; null while too few were.</param>
+/// <param name="FromSeconds">From when on instances are there for them, s after the parent's request.</param>
+/// <param name="UntilSeconds">Until when they are waited for, s after the parent's request.</param>
+/// <param name="Expected">How many requests instances are wanted for now.</param>
+public sealed record FollowingExplanation(
+    string Parent, int FanOut, double? GivenDelaySeconds, double? LearnedDelaySeconds, double FromSeconds, double UntilSeconds, int Expected);
 
 /// <param name="Limit">The most requests that the function allows an instance to serve at a time.</param>
 /// <param name="Used">How many share one now.</param>

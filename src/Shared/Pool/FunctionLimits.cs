@@ -9,6 +9,12 @@ public sealed record FunctionLimits
     /// <summary>The most instances that can be asked for.</summary>
     public const int MostInstances = 100_000;
 
+    /// <summary>The shortest time that can be aimed at.</summary>
+    public static readonly TimeSpan ShortestSlo = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>The longest time that can be aimed at.</summary>
+    public static readonly TimeSpan LongestSlo = TimeSpan.FromHours(1);
+
     /// <summary>No floor, no ceiling, and the scaler's own settings.</summary>
     public static FunctionLimits None { get; } = new();
 
@@ -37,6 +43,13 @@ public sealed record FunctionLimits
     /// <summary>What a second of waiting is worth, GB·s, from 0; null for the scaler's own price. Default null.</summary>
     public double? LatencyPriceGbs { get; init; }
 
+    /// <summary>
+    /// The time within which 95 of 100 requests of the function are to have their instance, at the least memory, <see cref="ShortestSlo"/> to
+    /// <see cref="LongestSlo"/>; null for none. The price of a second of waiting is found from it, so not with <see cref="LatencyPriceGbs"/>. Policies
+    /// that have no price leave it aside. Default null.
+    /// </summary>
+    public TimeSpan? Slo { get; init; }
+
     /// <exception cref="ArgumentException">A limit is out of its range, or the floor is above the ceiling; says which.</exception>
     public void Validate()
     {
@@ -47,6 +60,9 @@ public sealed record FunctionLimits
         Check(
             Concurrency is null or (>= 1 and <= FunctionMeta.MostConcurrency), nameof(Concurrency), Concurrency ?? 0, $"1 to {FunctionMeta.MostConcurrency}");
         Check(LatencyPriceGbs is null or (>= 0 and <= WaitingPrice.Most), nameof(LatencyPriceGbs), LatencyPriceGbs ?? 0, "0 or more");
+
+        Check(Slo is null || (Slo >= ShortestSlo && Slo <= LongestSlo), $"{nameof(Slo)}, s,", Slo?.TotalSeconds ?? 0, "0.001 to 3600");
+        Check(Slo is null || LatencyPriceGbs is null, nameof(LatencyPriceGbs), LatencyPriceGbs ?? 0, $"null where {nameof(Slo)} is given: the price follows from it");
 
         static void Check(bool holds, string name, double value, string range)
         {

@@ -12,19 +12,18 @@ internal sealed class LimitsBook
     /// <summary>Whether a function has limits of its own.</summary>
     public bool Names(MetaKey function) => _own.ContainsKey(function);
 
-    /// <summary>Sets a function's own limits; with <see cref="FunctionLimits.None"/> it has those of all others.</summary>
+    /// <summary>Sets a function's own limits, which may be <see cref="FunctionLimits.None"/>; with null it has those of all others.</summary>
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
-    public void Set(MetaKey function, FunctionLimits limits)
+    public void Set(MetaKey function, FunctionLimits? limits)
     {
-        Check(limits);
-        if (limits == FunctionLimits.None)
+        if (limits is null)
         {
             _own.Remove(function);
+            return;
         }
-        else
-        {
-            _own[function] = limits;
-        }
+
+        Check(limits);
+        _own[function] = limits;
     }
 
     /// <summary>Sets the limits of each function that has none of its own.</summary>

@@ -27,6 +27,9 @@ public readonly struct PoolView
     /// <inheritdoc cref="SlotPoolOptions.LatencyPriceGbs"/>
     public double? LatencyPriceGbs => _pool.LatencyPriceGbs;
 
+    /// <inheritdoc cref="FunctionLimits.Slo"/>
+    public TimeSpan? Slo => _pool.Slo;
+
     /// <summary>
     /// How long later requests wait because one more creation uses the backend's budget up, s; 0 where creations are not rationed. Multiplied by
     /// the price of a second of waiting it is a cost, GB·s.
@@ -80,6 +83,8 @@ internal interface IPoolState
     ScoreLedger Ledger { get; }
 
     double? LatencyPriceGbs { get; }
+
+    TimeSpan? Slo => null;
 
     double CreatePriceSeconds { get; }
 

@@ -32,6 +32,8 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>What operators have said of functions.</summary>
     private readonly LimitsBook _limits = new();
 
+    private readonly GroupsBook _groups = new();
+
     /// <summary>Pools without slots and requests, those unused for the longest first.</summary>
     private readonly LinkedList<SlotPool> _empty = new();
 
@@ -49,6 +51,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     private long _workedUs;
     private SlotPool? _unsettled;
     private long _unsettledUs;
+    private bool _followed;
     private bool _draining;
     private bool _sharedRead;
 
@@ -137,7 +140,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
         if (pool.AssignFirst(nowUs, request, deadlineUs, effects))
         {
-            (_unsettled, _unsettledUs) = (pool, nowUs);
+            (_unsettled, _unsettledUs, _followed) = (pool, nowUs, _groups.FollowingOf(function.Key).Count > 0);
         }
         else
         {
@@ -153,6 +156,31 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             _unsettled = null;
             pool.Settle(effects);
             Finish(_unsettledUs, pool, effects);
+            if (_followed)
+            {
+                _followed = false;
+                Expect(_unsettledUs, pool.Function.Key, effects);
+            }
+        }
+    }
+
+    /// <summary>A request has come that others follow: the pools of their functions prepare for them.</summary>
+    private void Expect(long nowUs, MetaKey parent, List<Effect> effects)
+    {
+        foreach (var following in _groups.FollowingOf(parent))
+        {
+            var pools = _pools.GetValueOrDefault(following.Group.Child);
+            if (pools is null && following.Group.ChildSettings is { } settings && !_draining)
+            {
+                pools = AddPools(nowUs, settings, effects);
+            }
+
+            following.ParentCame(nowUs, pools?.Current.StartsInUs ?? long.MaxValue);
+            if (pools is not null)
+            {
+                pools.Current.Review(nowUs, effects);
+                Finish(nowUs, pools.Current, effects);
+            }
         }
     }
 
@@ -349,19 +377,19 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>Limits of a function from now on, whatever settings its requests come with.</summary>
     /// <param name="nowUs">The time.</param>
     /// <param name="key">The function.</param>
-    /// <param name="limits">The limits; <see cref="FunctionLimits.None"/> to take them away: those of all others hold then.</param>
+    /// <param name="limits">The limits, which may be none; null to take them away: those of all others hold then.</param>
     /// <param name="settings">
     /// The settings of its instances, for a function that nobody has asked for yet: it gets its floor at once then. Null where they come with its
     /// first request.
     /// </param>
     /// <param name="effects">Where effects are added.</param>
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
-    public void SetLimits(long nowUs, MetaKey key, FunctionLimits limits, FunctionMeta? settings, List<Effect> effects)
+    public void SetLimits(long nowUs, MetaKey key, FunctionLimits? limits, FunctionMeta? settings, List<Effect> effects)
     {
         _limits.Set(key, limits);
         Settle(effects);
         var pools = _pools.GetValueOrDefault(key);
-        if (pools is null && settings is not null && limits.MinInstances > 0 && !_draining)
+        if (pools is null && settings is not null && limits is { MinInstances: > 0 } && !_draining)
         {
             pools = AddPools(nowUs, settings, effects);
         }
@@ -382,6 +410,22 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         foreach (var pool in Pools.Where(p => !_limits.Names(p.Function.Key)).ToList())
         {
             pool.SetLimits(nowUs, limits, effects);
+            Finish(nowUs, pool, effects);
+        }
+    }
+
+    /// <summary>Groups of functions that follow each other, from now on in place of the former ones.</summary>
+    /// <param name="nowUs">The time.</param>
+    /// <param name="groups">All of them; none to take them away. What was learned of those that stay is kept.</param>
+    /// <param name="effects">Where effects are added.</param>
+    /// <exception cref="ArgumentException">A group is out of its range, or there twice; says which. Nothing has changed then.</exception>
+    public void SetGroups(long nowUs, IReadOnlyCollection<FunctionGroup> groups, List<Effect> effects)
+    {
+        Settle(effects);
+        _groups.Set(groups);
+        foreach (var pool in Pools.ToList())
+        {
+            pool.Expect(nowUs, _groups.ExpectedOf(pool.Function.Key), effects);
             Finish(nowUs, pool, effects);
         }
     }
@@ -430,7 +474,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         }
 
         pool.SetLimits(nowUs, _limits.Of(function.Key), effects);
-
+        pool.Expect(nowUs, _groups.ExpectedOf(function.Key), effects);
         return pool;
     }
 

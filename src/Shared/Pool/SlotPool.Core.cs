@@ -6,8 +6,8 @@ public sealed partial class SlotPool
     /// <summary>Whether the last request of the function came with other settings: what is here serves those who hold it or wait, and goes.</summary>
     internal bool IsFormer { get; private set; }
 
-    /// <summary>Whether the pool has neither slots nor requests.</summary>
-    internal bool IsEmpty => _inventory.Count == 0 && _line.Count == 0;
+    /// <summary>Whether the pool has neither slots nor requests, nor expects any.</summary>
+    internal bool IsEmpty => _inventory.Count == 0 && _line.Count == 0 && (IsFormer || _expected is not { Any: true });
 
     /// <summary>
     /// Whether nothing would be lost with an empty pool: no instance of it was ever ready, its policy plans nothing, and no failure is to be

@@ -9,6 +9,9 @@ public sealed partial class SlotPool
     /// <summary>The most instances that are created at one time because of limits; the next events go on.</summary>
     private const int MostForLimits = 64;
 
+    /// <summary>How much longer than the mean start an instance is made ahead of an expected request.</summary>
+    private const double StartMargin = 1.25;
+
     /// <summary>The limits in force.</summary>
     public FunctionLimits Limits { get; private set; } = FunctionLimits.None;
 
@@ -25,11 +28,24 @@ public sealed partial class SlotPool
     /// <summary>Instances that there are, or that are under way.</summary>
     private int Instances => BusyCount - _inventory.Doomed + IdleCount + InFlightCount;
 
-    /// <summary>How many instances are missing to the floor. A pool of former settings only runs down.</summary>
-    private int BelowFloor => IsFormer || _draining ? 0 : Math.Clamp(Limits.MinInstances - Instances, 0, MostForLimits);
+    /// <summary>How many instances are missing to the floor, and to what is expected. A pool of former settings only runs down.</summary>
+    private int BelowFloor => IsFormer || _draining ? 0
+        : Math.Clamp(Math.Max(Limits.MinInstances - Instances, MissingToExpected), 0, MostForLimits);
 
-    /// <summary>Whether an idle instance has to stay: without it there would be fewer than the floor.</summary>
-    private bool FloorHolds => !IsFormer && !_draining && BusyCount - _inventory.Doomed + IdleCount <= Limits.MinInstances;
+    /// <summary>Whether an idle instance has to stay: without it there would be fewer than the floor, or places than requests that are expected.</summary>
+    private bool FloorHolds => !IsFormer && !_draining && (BusyCount - _inventory.Doomed + IdleCount <= Limits.MinInstances || ExpectedHolds);
+
+    /// <summary>Places in ready instances that nobody has; fewer are counted while requests hold what is to be destroyed.</summary>
+    private int FreePlaces => (IdleCount * Places) + Math.Max(0, ((BusyCount - _inventory.Doomed) * Places) - ExecutingCount);
+
+    private int MissingToExpected => _expected?.Wanted is > 0 and var wanted
+        ? (wanted + Places - 1 - (FreePlaces + (InFlightCount * Places) - _line.Count)) / Places
+        : 0;
+
+    private bool ExpectedHolds => _expected?.Wanted is > 0 and var wanted && FreePlaces - Places < wanted;
+
+    private ExpectedRequests? _expected;
+    private int _wantedBefore;
 
     /// <summary>Whether there are more instances than the ceiling lets be.</summary>
     private bool IsAboveCeiling => Limits.MaxInstances > 0 && Instances > Limits.MaxInstances;
@@ -37,10 +53,18 @@ public sealed partial class SlotPool
     private double _floorMbUs;
     private long _ceilingWaitUs;
 
-    /// <summary>What the limits have cost so far against what the policy would have done; null where there never were any.</summary>
+    /// <summary>What a ledger says that its floor and ceiling have cost, of all workers together; null for nothing, and without one.</summary>
+    internal LimitsCost? CostAtLedger { get; set; }
+
+    /// <summary>What the limits have cost so far against what the policy would have done; null where there never was a floor, a ceiling or a group.</summary>
     public LimitsCost? LimitsCost(long nowUs)
     {
-        if (Limits == FunctionLimits.None && _floorMbUs == 0 && _ceilingWaitUs == 0)
+        if (_lessor is not null)
+        {
+            return CostAtLedger;
+        }
+
+        if (Limits is { MinInstances: 0, MaxInstances: 0 } && _expected is null && _floorMbUs == 0 && _ceilingWaitUs == 0)
         {
             return null;
         }
@@ -59,7 +83,7 @@ public sealed partial class SlotPool
     private bool WaitsForCeiling => Limits.MaxInstances > 0 && _line.Count > 0 && IsFull;
 
     /// <summary>The floor holds an instance; from when on the policy would not.</summary>
-    /// <returns>When the policy is asked again, µs.</returns>
+    /// <returns>When the policy is asked again, µs: at the latest when an expected request is given up.</returns>
     private long BeginFloor(Slot slot, long policyUntilUs)
     {
         if (policyUntilUs > _nowUs)
@@ -68,7 +92,45 @@ public sealed partial class SlotPool
         }
 
         slot.HeldByFloorUs = _nowUs;
-        return long.MaxValue;
+        return _expected?.NextEndUs ?? long.MaxValue;
+    }
+
+    /// <summary>The requests that are expected because of the function's groups; null where it is in none.</summary>
+    internal ExpectedRequests? Expected => _expected;
+
+    /// <summary>Other requests are expected from now on.</summary>
+    internal void Expect(long nowUs, ExpectedRequests? expected, List<Effect> effects)
+    {
+        if (expected is null && _expected is null)
+        {
+            return;
+        }
+
+        Advance(nowUs);
+        _expected = expected;
+        Settle(effects);
+        FollowExpected(effects);
+    }
+
+    /// <summary>How long an instance takes to start, µs; <see cref="long.MaxValue"/> while that is not known.</summary>
+    internal long StartsInUs => Statistics.Init.Count == 0 ? long.MaxValue : (long)(Statistics.ColdStartUs * StartMargin);
+
+    /// <summary>Where fewer requests are expected than before, the idle instances that only the floor holds are looked at again.</summary>
+    private void FollowExpected(List<Effect> effects)
+    {
+        var wanted = _expected?.Wanted ?? 0;
+        var fewer = wanted < _wantedBefore;
+        _wantedBefore = wanted;
+        for (var i = 0; fewer && i < IdleCount;)
+        {
+            var idle = IdleCount;
+            if (_inventory.IdleAt(i) is var slot && slot.HeldByFloorUs != long.MaxValue)
+            {
+                DestroyUnlessKept(slot, depth: IdleCount - i, "the requests that were expected have come, or have not", effects);
+            }
+
+            i += idle == IdleCount ? 1 : 0;
+        }
     }
 
     private void EndFloor(Slot slot)

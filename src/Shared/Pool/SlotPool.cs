@@ -116,6 +116,8 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     // To hold at a share of the memory's cost is to hold at a price that is so much higher.
     double? IPoolState.LatencyPriceGbs => (_options.PriceNowGbs is { } now ? now(Function.Key) : _latencyPriceGbs) / _holdingShare;
 
+    TimeSpan? IPoolState.Slo => Limits.Slo;
+
     double IPoolState.CreatePriceSeconds => (_options.CreatePriceSeconds?.Invoke() ?? 0) + PlacementPriceSeconds;
 
     /// <summary>Instances that requests hold.</summary>
@@ -174,6 +176,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             Failing = Failing,
             Concurrency = ExplainConcurrency(),
             Limits = Limits == FunctionLimits.None ? null : Limits,
+            Groups = _expected?.Explain(Math.Max(nowUs, _nowUs)),
             LimitsCost = LimitsCost(nowUs),
         }
         : null;
@@ -237,6 +240,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         Statistics.RequestArrived(_nowUs);
         _lessor?.RequestCame(_nowUs);
         _policy.RequestArrived(View);
+        _expected?.ChildCame(_nowUs);
         if (free is { } slot)
         {
             Grant(slot, request, GrantKind.Warm, waitedUs: 0, callers: 1, effects);
@@ -641,7 +645,8 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             CreateOrOwe(1, effects);
         }
 
-        if ((_policy.HasStandby || Limits.MinInstances > 0) && !_draining)
+        _expected?.Advance(_nowUs);
+        if ((_policy.HasStandby || Limits.MinInstances > 0 || _expected is not null) && !_draining)
         {
             Prepare(effects);
         }
@@ -673,7 +678,12 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             }
         }
 
-        WakeBy(Math.Max(plan.ReviewAtUs, _nowUs + 1));
+        WakeBy(Math.Max(Math.Min(plan.ReviewAtUs, _expected?.NextChangeUs ?? long.MaxValue), _nowUs + 1));
+        if (_expected is not null)
+        {
+            FollowExpected(effects);
+        }
+
         if (plan.ReviewIdle)
         {
             for (var i = IdleCount - 1; i >= 0; i--)

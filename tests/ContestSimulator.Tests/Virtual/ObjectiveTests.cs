@@ -1,4 +1,3 @@
-using FuncScaler.ContestSimulator.Traces;
 using FuncScaler.ContestSimulator.Traces.Presets;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
@@ -8,7 +7,7 @@ namespace FuncScaler.Tests.Virtual;
 /// <summary>What adaptive comes to when it is told what to aim at, or what creations cost.</summary>
 public class ObjectiveTests
 {
-    private static readonly ITrace Trace = PresetCatalog.Create("dense", 11, lengthSeconds: 1800);
+    private static readonly PresetTrace Trace = PresetCatalog.Create("dense", 11, lengthSeconds: 1800);
 
     [Fact]
     public void Of_hundred_requests_95_have_their_instance_in_time_and_less_memory_is_held_than_at_a_high_price()
@@ -18,6 +17,35 @@ public class ObjectiveTests
 
         Assert.InRange(aimed.ScheduleTimes.PercentileMs(0.95), 0, 100);
         Assert.InRange(aimed.WastedGbSeconds, 0, 0.75 * dear.WastedGbSeconds);
+    }
+
+    /// <summary>One function has a time of its own; for the others a second of waiting is worth half a GB·s.</summary>
+    [Fact]
+    public void A_time_of_one_function_s_own_is_kept_to_and_others_go_on_with_their_price()
+    {
+        var own = Trace.ReadRequests().CountBy(r => r.Function).MaxBy(c => c.Value).Key;
+        var key = Trace.Functions[own].Meta.Key;
+        var limits = new FunctionLimits { Slo = TimeSpan.FromMilliseconds(100) };
+        PolicyExplanation? explained = null;
+        var options = new VirtualOptions
+        {
+            Pool = new SlotPoolOptions { LatencyPriceGbs = 0.5 },
+            Inspection = new VirtualInspection(key, null, (atUs, pool) => explained = pool!.Explain(atUs)),
+        };
+
+        var cheap = VirtualContest.Run(Trace, PolicyCatalog.Parse("adaptive"), options);
+        Assert.Null(explained!.Price.Objective);
+        var aimed = VirtualContest.Run(Trace, PolicyCatalog.Parse("adaptive"), options with { Limits = k => k == key ? limits : FunctionLimits.None });
+
+        Assert.Equal(100, explained.Price.Objective!.WithinMs);
+        Assert.InRange(explained.Price.Objective.LateShare!.Value, 0, 0.06);
+        Assert.Null(explained.Price.Given);
+        Assert.InRange(aimed.Functions[own].WaitSeconds, 0, 0.75 * cheap.Functions[own].WaitSeconds);
+
+        // What a function does teaches the others a little, so they do not do exactly the same.
+        Assert.InRange(Others(aimed), 0.9 * Others(cheap), 1.1 * Others(cheap));
+
+        double Others(VirtualResult result) => result.Functions.Where((_, i) => i != own).Sum(f => f.WaitSeconds);
     }
 
     /// <summary>Twice the memory that the lowest price takes is enough for far less waiting.</summary>

@@ -1,4 +1,5 @@
 using FuncScaler.ContestSimulator.Traces;
+using FuncScaler.ContestSimulator.Traces.Presets;
 using FuncScaler.ContestSimulator.Virtual;
 using FuncScaler.Policies;
 using FuncScaler.Tests.Platform;
@@ -22,6 +23,23 @@ public sealed class VirtualContestTests
         Assert.Equal((50 / 1.3) + (50 / 1.3), result.Score.Total, 9);
         Assert.Equal((1, 0, 1, 1), (result.ColdStarts, result.Waited, result.SlotsCreated, result.PeakInstances));
         Assert.Equal(1_300_000, result.EndUs);
+    }
+
+    [Fact]
+    public void Requests_that_follow_others_are_served_at_once_where_the_scaler_is_told_of_it()
+    {
+        var trace = PresetCatalog.Create("workflows", 2, 3600);
+        var keys = trace.Functions.Select(f => f.Meta.Key.Value).Where(k => k.EndsWith("-each", StringComparison.Ordinal));
+        var options = new VirtualOptions { Groups = [.. keys.Select(k => new FunctionGroup(new MetaKey(k.Replace("each", "first", StringComparison.Ordinal)), new MetaKey(k), 8))] };
+
+        var alone = VirtualContest.Run(trace, PolicyCatalog.Parse("ttl:2"), options with { Groups = [] });
+        var grouped = VirtualContest.Run(trace, PolicyCatalog.Parse("ttl:2"), options);
+
+        Assert.True(Cold(grouped, "-each") < Cold(alone, "-each") / 4);
+        Assert.Equal(Cold(alone, "-first"), Cold(grouped, "-first"));
+
+        static long Cold(VirtualResult result, string kind) =>
+            result.Functions.Where(f => f.Function.Key.Value.EndsWith(kind, StringComparison.Ordinal)).Sum(f => f.ColdStarts);
     }
 
     [Fact]

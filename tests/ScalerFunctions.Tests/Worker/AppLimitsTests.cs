@@ -4,6 +4,7 @@ using FuncScaler.Runtime.Limits;
 using FuncScaler.ScalerFunctions.Durable;
 using FuncScaler.ScalerFunctions.Hosting;
 using FuncScaler.ScalerFunctions.Worker;
+using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -74,6 +75,17 @@ public sealed class AppLimitsTests : IDisposable
 
         Assert.Equal(5, watch.Plan.At(F.Key, _time.GetUtcNow()).MinInstances);
     }
+
+    [Fact]
+    public void A_function_that_is_named_has_nothing_of_the_others_even_without_limits_of_its_own()
+    {
+        using var limits = Limits("""{"functions": {"f": {}}, "others": {"min": 3}}""");
+        Assert.Equal((FunctionLimits.None, 3), (limits.Of(F.Key), limits.Of(new MetaKey("g")).MinInstances));
+    }
+
+    [Fact]
+    public void Groups_are_refused_as_no_worker_sees_all_requests() =>
+        Assert.Contains("groups cannot be followed", Assert.Throws<BackendSettingsException>(() => Limits("""{"groups": [{"parent": "f", "child": "g"}]}""")).Message, StringComparison.Ordinal);
 
     private static WorkerReport Intends(string worker, long ticket) => new()
     {

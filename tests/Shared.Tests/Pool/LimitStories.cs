@@ -168,7 +168,10 @@ public class LimitStories
         core.Assign(0, g, new RequestId("r"), long.MaxValue, effects);
         Assert.Equal((3, 2), (core.Find(f.Key)!.Concurrency, core.Find(g.Key)!.Concurrency));
 
+        // One that is named has none of theirs, even where nothing else is said of it.
         core.SetLimits(0, g.Key, FunctionLimits.None, null, effects);
+        Assert.Equal(1, core.Find(g.Key)!.Concurrency);
+        core.SetLimits(0, g.Key, null, null, effects);
         Assert.Equal(3, core.Find(g.Key)!.Concurrency);
         core.SetOtherLimits(0, FunctionLimits.None, effects);
         Assert.Equal((1, 1), (core.Find(f.Key)!.Concurrency, core.Find(g.Key)!.Concurrency));

@@ -50,6 +50,11 @@ internal abstract class Subject
     public abstract void Drain(long nowUs, List<Effect> effects);
 
     public abstract void SetLimits(long nowUs, FunctionMeta function, FunctionLimits limits, List<Effect> effects);
+
+    /// <summary>A pool by itself knows of no other function.</summary>
+    public virtual void SetGroups(long nowUs, IReadOnlyCollection<FunctionGroup> groups, List<Effect> effects)
+    {
+    }
 }
 
 internal sealed class CoreSubject(PolicyChoice policy, SlotPoolOptions options) : Subject
@@ -102,6 +107,8 @@ internal sealed class CoreSubject(PolicyChoice policy, SlotPoolOptions options) 
 
     public override void SetLimits(long nowUs, FunctionMeta function, FunctionLimits limits, List<Effect> effects) =>
         _core.SetLimits(nowUs, function.Key, limits, function, effects);
+
+    public override void SetGroups(long nowUs, IReadOnlyCollection<FunctionGroup> groups, List<Effect> effects) => _core.SetGroups(nowUs, groups, effects);
 }
 
 /// <summary>A pool by itself.</summary>

@@ -111,6 +111,9 @@ internal sealed class TwinSubject(PolicyChoice policy, PolicyChoice later, SlotP
     public override void SetLimits(long nowUs, FunctionMeta function, FunctionLimits limits, List<Effect> effects) => Both(
         effects, to => _first.SetLimits(nowUs, function, limits, to), to => _later.SetLimits(nowUs, function.Key, limits, function, to));
 
+    public override void SetGroups(long nowUs, IReadOnlyCollection<FunctionGroup> groups, List<Effect> effects) => Both(
+        effects, to => _first.SetGroups(nowUs, groups, to), to => _later.SetGroups(nowUs, groups, to));
+
     private void Both(List<Effect> effects, Action<List<Effect>> first, Action<List<Effect>> later)
     {
         var before = effects.Count;

@@ -366,13 +366,14 @@ internal sealed partial class World
 
         foreach (var pool in _subject.Pools)
         {
-            var floor = pool.Limits.MinInstances;
+            // What was held for those that were expected stays a while when the function's settings change.
+            var floor = pool.Limits.MinInstances + (pool is { IsFormer: true, Expected: not null } ? pool.IdleCount : pool.Expected?.Wanted ?? 0);
             foreach (var slot in pool.Slots)
             {
                 switch (slot.State)
                 {
                     case SlotState.Idle:
-                        // As many as the floor are held whatever the policy says.
+                        // As many as the floor, or as are expected, are held whatever the policy says.
                         floor -= _keepUntilUs.GetValueOrDefault(slot.Ticket) > _nowUs ? 0 : 1;
                         Require(floor >= 0 && !_draining, $"The keep-alive of {slot.Ticket} has ended");
                         break;

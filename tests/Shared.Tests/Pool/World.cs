@@ -123,6 +123,10 @@ internal sealed partial class World
                 {
                     SetLimits(dice);
                 }
+                else if (_scenario.Limited && dice.Percent(30))
+                {
+                    SetGroups(dice);
+                }
                 else
                 {
                     ChangeFunction(dice);
@@ -310,6 +314,26 @@ internal sealed partial class World
 
         // The core learns of it with the next request.
         Assign(function, new RequestId($"r{++_lastRequest}"), long.MaxValue);
+    }
+
+    private void SetGroups(Dice dice)
+    {
+        var groups = new List<FunctionGroup>();
+        for (var left = dice.Next(4); left > 0; left--)
+        {
+            var (parent, child) = (_functions[AnyFunction(dice)], _functions[AnyFunction(dice)]);
+            if (!groups.Exists(g => (g.Parent, g.Child) == (parent.Key, child.Key)))
+            {
+                groups.Add(new FunctionGroup(parent.Key, child.Key, 1 + dice.Next(3))
+                {
+                    Delay = dice.Percent(50) ? null : TimeSpan.FromMilliseconds(dice.Next(20_000)),
+                    ChildSettings = dice.Percent(50) ? null : child,
+                });
+            }
+        }
+
+        Event($"{groups.Count} groups", () => _subject.SetGroups(_nowUs, groups, _effects));
+        Seen(groups.Count > 0 ? "Groups" : "No groups");
     }
 
     private void SetLimits(Dice dice)

@@ -2,7 +2,7 @@ namespace FuncScaler.ContestSimulator.Traces.Presets;
 
 /// <summary>
 /// Generated traces, calibrated on the published statistics of the contest's data sets (docs/reference/presets.md). The names ending in
-/// <c>-long</c> have the same arrivals with init of 15 to 29 s and executions of seconds.
+/// <c>-long</c> have the same arrivals with init of 15 to 29 s and executions of seconds. <c>workflows</c> has no such statistics behind it.
 /// </summary>
 public static class PresetCatalog
 {
@@ -19,8 +19,14 @@ public static class PresetCatalog
         ("smoke", SmokePreset.NominalSeconds, static (seed, edition) => new SmokePreset(seed, edition)),
     ];
 
+    /// <summary>Presets without a long edition.</summary>
+    private static readonly (string Name, double LengthSeconds, Func<long, PresetEdition, PresetModel> Create)[] WithoutLong =
+    [
+        ("workflows", WorkflowsPreset.NominalSeconds, static (seed, _) => new WorkflowsPreset(seed)),
+    ];
+
     /// <summary>The names that <see cref="Create"/> knows.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. Known.Select(p => p.Name), .. Known.Select(p => p.Name + LongSuffix)];
+    public static IReadOnlyList<string> Names { get; } = [.. Known.Select(p => p.Name), .. Known.Select(p => p.Name + LongSuffix), .. WithoutLong.Select(p => p.Name)];
 
     /// <summary>The span of the data set that a preset is calibrated on, s.</summary>
     /// <exception cref="ArgumentException">The name is unknown.</exception>
@@ -50,7 +56,7 @@ public static class PresetCatalog
     {
         ArgumentNullException.ThrowIfNull(name);
         var basic = name.EndsWith(LongSuffix, StringComparison.Ordinal) ? name[..^LongSuffix.Length] : name;
-        var found = Array.Find(Known, p => p.Name == basic);
+        var found = Array.Find(WithoutLong, p => p.Name == name) is { Name: not null } other ? other : Array.Find(Known, p => p.Name == basic);
         return found.Name is not null
             ? found
             : throw new ArgumentException($"There is no preset \"{name}\"; there are {string.Join(", ", Names)}.", nameof(name));

@@ -68,6 +68,12 @@ public sealed class LedgerState
     /// <summary>When it was told, µs.</summary>
     public long LearnedAtUs { get; set; }
 
+    /// <summary>The memory time of idle slots that only a floor held, until they were used or let go, MB·µs.</summary>
+    public double FloorMbUs { get; set; }
+
+    /// <summary>How long requests waited at workers while the ceiling let no further slot be made, µs.</summary>
+    public long CeilingWaitUs { get; set; }
+
     /// <summary>Past requests, from which the policy learns again whenever the ledger is loaded.</summary>
     public ActivityHistory History { get; set; } = new();
 }
@@ -140,6 +146,9 @@ public sealed class LedgerSlot
 
     /// <summary>When something is to be done about it, µs; <see cref="long.MaxValue"/> for never.</summary>
     public long DueUs { get; set; } = long.MaxValue;
+
+    /// <summary>Since when only a floor holds it, and the policy would let it go, µs; 0 where that is not so.</summary>
+    public long HeldByFloorUs { get; set; }
 
     /// <summary>Requests served.</summary>
     public int Uses { get; set; }

@@ -146,15 +146,27 @@ public sealed partial class PoolLedger
     {
         if (_idle + _leased + _creating <= Floor && Fits(slot, State.Function!))
         {
+            Keep(slot);
+            slot.HeldByFloorUs = slot.DueUs > NowUs ? 0 : slot.HeldByFloorUs > 0 ? slot.HeldByFloorUs : NowUs;
             slot.DueUs = NowUs + LookAgainUs;
             return;
         }
 
         var above = _limits.MaxInstances > 0 && _idle + _leased + _creating > _limits.MaxInstances;
+        EndFloor(slot);
         Keep(slot);
         if (above || slot.DueUs <= NowUs)
         {
             Destroy(ticket, slot, above ? "its function's limits have changed" : "its keep-alive has ended", effects);
+        }
+    }
+
+    private void EndFloor(LedgerSlot slot)
+    {
+        if (slot.HeldByFloorUs > 0)
+        {
+            State.FloorMbUs += (double)(NowUs - slot.HeldByFloorUs) * slot.MemoryMb;
+            slot.HeldByFloorUs = 0;
         }
     }
 

@@ -157,6 +157,7 @@ public sealed partial class PoolLedger : IPoolState
             Releases = known.Releases.Count == 0 ? [] : [.. known.Releases],
             Idle = idle,
             Provisioned = state.Provisioned,
+            LimitsCost = LimitsCost(state),
         };
     }
 
@@ -256,7 +257,25 @@ public sealed partial class PoolLedger : IPoolState
         return new PoolView(this, _policyUs);
     }
 
-    private void Advance(long nowUs) => State.NowUs = Math.Max(State.NowUs, nowUs);
+    private void Advance(long nowUs)
+    {
+        if (_limits.MaxInstances > 0 && State.Slots.Count >= Ceiling && nowUs > State.NowUs)
+        {
+            State.CeilingWaitUs += (nowUs - State.NowUs) * State.Workers.Values.Where(w => !w.Expired).Sum(w => (long)w.Waiting);
+        }
+
+        State.NowUs = Math.Max(State.NowUs, nowUs);
+    }
+
+    /// <summary>What floor and ceiling have cost so far against what the policy would have done; null where they have cost nothing.</summary>
+    /// <param name="state">A copy of the state, however it came here.</param>
+    public static LimitsCost? LimitsCost(LedgerState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        var mbUs = state.FloorMbUs
+            + state.Slots.Values.Where(s => s.HeldByFloorUs > 0).Sum(s => Math.Max(0.0, state.NowUs - s.HeldByFloorUs) * s.MemoryMb);
+        return mbUs == 0 && state.CeilingWaitUs == 0 ? null : new LimitsCost(mbUs / 1024 / 1e6, state.CeilingWaitUs / 1e6);
+    }
 
     private void Learn(FunctionMeta function)
     {
@@ -273,6 +292,7 @@ public sealed partial class PoolLedger : IPoolState
     private void Become(LedgerSlot slot, LedgerSlotState state, long dueUs)
     {
         Count(slot, -1);
+        EndFloor(slot);
         slot.State = state;
         slot.SinceUs = NowUs;
         slot.DueUs = dueUs;
@@ -298,6 +318,7 @@ public sealed partial class PoolLedger : IPoolState
     private void Remove(SlotTicket ticket, LedgerSlot slot)
     {
         Count(slot, -1);
+        EndFloor(slot);
         State.Slots.Remove(ticket.Value);
     }
 

@@ -31,6 +31,9 @@ public sealed record LedgerView
 
     /// <summary>Instances that an operator wishes to be there at all times: a worker gives back what it does not want, instead of destroying it.</summary>
     public int Provisioned { get; init; }
+
+    /// <summary>What the function's floor and ceiling have cost, of all workers together; null for nothing.</summary>
+    public LimitsCost? LimitsCost { get; init; }
 }
 
 /// <summary>A slot leased to a worker.</summary>

@@ -190,6 +190,7 @@ public partial class LocalPool
         _revision = view.Revision;
         _lookedUs = nowUs;
         (_idleAtLedger, _provisioned) = (view.Idle, view.Provisioned);
+        Pool.CostAtLedger = view.LimitsCost;
         Acknowledge(view);
         var mine = new HashSet<SlotTicket>(view.Tickets);
         mine.UnionWith(view.Leases.Select(l => l.Ticket));

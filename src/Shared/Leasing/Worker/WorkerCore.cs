@@ -223,9 +223,9 @@ public sealed class WorkerCore : IScalerCore
     public void Receive(long nowUs, MetaKey function, LedgerView view, List<Effect> effects) =>
         Route(nowUs, function, pool => pool.Receive(nowUs, view, effects));
 
-    /// <summary>Limits of a function from now on; <see cref="FunctionLimits.None"/> to take them away: those of all others hold then.</summary>
+    /// <summary>Limits of a function from now on; null to take them away: those of all others hold then.</summary>
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
-    public void SetLimits(long nowUs, MetaKey function, FunctionLimits limits, List<Effect> effects)
+    public void SetLimits(long nowUs, MetaKey function, FunctionLimits? limits, List<Effect> effects)
     {
         _limits.Set(function, limits);
         Route(nowUs, function, pool => pool.SetLimits(nowUs, _limits.Of(function), effects));

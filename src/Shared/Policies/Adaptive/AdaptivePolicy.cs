@@ -99,7 +99,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         Apply(pool, demand);
     }
 
-    public void Answered(in PoolView pool, long waitedUs) => _shared.Objective?.Answered(waitedUs);
+    public void Answered(in PoolView pool, long waitedUs) => _choice.Objective?.Answered(waitedUs);
 
     public int CreateOnMiss(in PoolView pool)
     {
@@ -348,7 +348,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
             return;
         }
 
-        if (_shared.Objective is { } objective)
+        if (_choice.Objective is { } objective)
         {
             objective.Review(nowUs, pool.Ledger);
         }
@@ -413,6 +413,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         MakePlansRead(pool);
         _coldUs = (long)ColdUs(pool);
         _function = pool.Function;
+        _choice.Aim(pool.Slo);
         _priceIsGiven = _choice.GivenPriceGbs(pool) is not null;
         _choice.Pools.Concurrency = pool.Places;
         _choice.Pools.CreateUs = (long)(_options.CreateGbs / pool.Function.MemoryGb * 1e6);

@@ -21,14 +21,16 @@ internal sealed class Choice
 
     private readonly AdaptivePolicyOptions _options;
     private readonly ContestPrice _contestPrice;
-    private readonly Objective? _objective;
+    private readonly Objective? _sharedObjective;
+    private Objective? _objective;
+    private TimeSpan? _slo;
     private FollowedAtPrice _followed;
 
     public Choice(AdaptivePolicyOptions options, AdaptiveShared shared)
     {
         _options = options;
         _contestPrice = shared.ContestPrice;
-        _objective = shared.Objective;
+        _objective = _sharedObjective = shared.Objective;
         Pools = new PretendedPools(shared.LastCosts);
         for (var price = 0; price < ContestPrice.Count; price++)
         {
@@ -38,6 +40,19 @@ internal sealed class Choice
 
     /// <summary>What the function's requests would have cost under each candidate.</summary>
     public PretendedPools Pools { get; }
+
+    /// <summary>What the price is found from: the function's own objective, or the one of all functions; null for none.</summary>
+    public Objective? Objective => _objective;
+
+    /// <summary>The time that an operator wants for the function alone; null for none. Another time begins a new search for the price.</summary>
+    public void Aim(TimeSpan? slo)
+    {
+        if (slo != _slo)
+        {
+            _slo = slo;
+            _objective = slo is { } within ? Objective.Of(within) : _sharedObjective;
+        }
+    }
 
     /// <summary>The candidate followed now.</summary>
     public int Followed(in PoolView pool) => _followed[PriceIndex(pool)];

@@ -74,6 +74,9 @@ internal sealed class Objective
         ? new Objective(options.Within?.TotalSeconds, options.WithinGb)
         : null;
 
+    /// <summary>A time that 95 of 100 requests are to keep to.</summary>
+    public static Objective Of(TimeSpan within) => new(within.TotalSeconds, withinGb: null);
+
     /// <summary>The same in words.</summary>
     public static string? Describe(AdaptivePolicyOptions options) => options switch
     {

@@ -23,7 +23,7 @@ internal sealed class Explainer(
             pool.Statistics.Arrivals,
             coldUs / 1e6,
             demand.Pile,
-            new PriceExplanation(price, choice.GivenPriceGbs(pool)) { Objective = shared.Objective?.Explain() },
+            new PriceExplanation(price, choice.GivenPriceGbs(pool)) { Objective = choice.Objective?.Explain() },
             NameOf(choice.Followed(pool)),
             [.. candidates],
             ExplainPrices(),

@@ -1,0 +1,160 @@
+using FuncScaler.Policies;
+
+namespace FuncScaler.Pool;
+
+/// <summary>
+/// The requests of one function that are expected because requests of another have come: how many, from when on instances are to be there for
+/// them, and when nobody expects them any more. Learns the delay from those that come; one that is given counts beside that.
+/// </summary>
+internal sealed class FollowingRequests(FunctionGroup group)
+{
+    /// <summary>The most requests of the parent that are remembered at a time; the oldest are forgotten first.</summary>
+    public const int MostParents = 1024;
+
+    /// <summary>Delays that must have been seen before they are believed.</summary>
+    public const int FewestDelays = 8;
+
+    private const int MostDelays = 64;
+
+    /// <summary>How long the child's requests are waited for while nothing is known of the delay, µs.</summary>
+    private const long FirstPatienceUs = 60_000_000;
+
+    /// <summary>How much longer than the longest usual delay they are waited for, µs.</summary>
+    private const long SlackUs = 1_000_000;
+
+    private static readonly long LongestUs = FunctionGroup.LongestDelay.ToUs();
+
+    /// <summary>Of those in the queues the oldest first; first those for which it is too early, then those for which instances are wanted.</summary>
+    private readonly Queue<Expected> _coming = new();
+
+    private readonly Queue<Expected> _open = new();
+    private readonly Queue<long> _delaysUs = new();
+    private long _lastBeginUs;
+    private int _seenSinceLearned;
+    private (long FirstUs, long LastUs)? _learned;
+
+    public FunctionGroup Group { get; private set; } = group;
+
+    /// <summary>Requests that instances are wanted for, as of the last call of <see cref="Advance"/>.</summary>
+    public int Wanted { get; private set; }
+
+    /// <summary>When <see cref="Wanted"/> changes next if no request comes, µs; <see cref="long.MaxValue"/> for never.</summary>
+    public long NextChangeUs => Math.Min(
+        _coming.TryPeek(out var next) ? next.BeginUs : long.MaxValue, _open.TryPeek(out var last) ? last.UntilUs : long.MaxValue);
+
+    /// <summary>Whether any request is expected.</summary>
+    public bool Any => _coming.Count + _open.Count > 0;
+
+    /// <summary>When the first of those that instances are wanted for is given up, µs; <see cref="long.MaxValue"/> for never.</summary>
+    public long NextEndUs => _open.TryPeek(out var last) ? last.UntilUs : long.MaxValue;
+
+    /// <summary>The same functions with another fan-out or delay; what was learned stays.</summary>
+    public void Change(FunctionGroup group) => Group = group;
+
+    /// <summary>A request of the parent has come.</summary>
+    /// <param name="nowUs">The time, µs.</param>
+    /// <param name="startsInUs">How long an instance of the child takes to start, µs; <see cref="long.MaxValue"/> where that is not known.</param>
+    public void ParentCame(long nowUs, long startsInUs)
+    {
+        Advance(nowUs);
+        if (_coming.Count + _open.Count >= MostParents && (_open.TryDequeue(out var forgotten) || _coming.TryDequeue(out forgotten)))
+        {
+            Wanted -= forgotten.IsOpen ? forgotten.Left : 0;
+        }
+
+        var (firstUs, lastUs) = Delays();
+
+        // In the order in which they came, whatever the delay was thought to be meanwhile.
+        _lastBeginUs = Math.Max(_lastBeginUs, nowUs + (startsInUs == long.MaxValue ? 0 : Math.Max(0, firstUs - startsInUs)));
+        _coming.Enqueue(new Expected(nowUs, _lastBeginUs, Math.Max(_lastBeginUs, nowUs + lastUs)) { Left = Group.FanOut });
+        Advance(nowUs);
+    }
+
+    /// <summary>A request of the child has come: one that was expected, if any was.</summary>
+    /// <returns>Whether it was expected.</returns>
+    public bool ChildCame(long nowUs)
+    {
+        Advance(nowUs);
+        var queue = _open.Count > 0 ? _open : _coming;
+        if (!queue.TryPeek(out var expected))
+        {
+            return false;
+        }
+
+        Learn(nowUs - expected.CameUs);
+        Wanted -= expected.IsOpen ? 1 : 0;
+        if (--expected.Left == 0)
+        {
+            queue.Dequeue();
+        }
+
+        return true;
+    }
+
+    /// <summary>Takes account of the time.</summary>
+    public void Advance(long nowUs)
+    {
+        while (_coming.TryPeek(out var next) && next.BeginUs <= nowUs)
+        {
+            next.IsOpen = true;
+            Wanted += next.Left;
+            _open.Enqueue(_coming.Dequeue());
+        }
+
+        while (_open.TryPeek(out var late) && late.UntilUs <= nowUs)
+        {
+            Wanted -= late.Left;
+            _open.Dequeue();
+        }
+    }
+
+    public FollowingExplanation Explain()
+    {
+        var (firstUs, lastUs) = Delays();
+        return new FollowingExplanation(
+            Group.Parent.Value, Group.FanOut, Group.Delay?.TotalSeconds, _learned is { } l ? l.FirstUs / 1e6 : null, firstUs / 1e6, lastUs / 1e6, Wanted);
+    }
+
+    /// <summary>How long after the parent's request the child's come at the earliest, and until when they are waited for, µs.</summary>
+    private (long FirstUs, long LastUs) Delays()
+    {
+        if (Group.Delay?.ToUs() is { } givenUs)
+        {
+            // It may be a typical delay: those that come earlier are to find an instance too.
+            return (Math.Min(givenUs, _learned?.FirstUs ?? givenUs), Last(Math.Max(givenUs, _learned?.LastUs ?? givenUs)));
+        }
+
+        return _learned is { } learned ? (learned.FirstUs, Last(learned.LastUs)) : (0, FirstPatienceUs);
+    }
+
+    private static long Last(long usualUs) => Math.Min(LongestUs, 2 * usualUs) + SlackUs;
+
+    /// <summary>Delays are learned in steps, so that few requests pay for sorting them.</summary>
+    private void Learn(long delayUs)
+    {
+        _delaysUs.Enqueue(delayUs);
+        if (_delaysUs.Count > MostDelays)
+        {
+            _delaysUs.Dequeue();
+        }
+
+        if (++_seenSinceLearned < FewestDelays)
+        {
+            return;
+        }
+
+        _seenSinceLearned = 0;
+        long[] sorted = [.. _delaysUs.Order()];
+        _learned = (sorted[sorted.Length / 20], sorted[sorted.Length - 1 - (sorted.Length / 20)]);
+    }
+
+    /// <param name="CameUs">When the parent's request came, µs.</param>
+    /// <param name="BeginUs">From when on instances are wanted, µs.</param>
+    /// <param name="UntilUs">Until when, µs.</param>
+    private sealed record Expected(long CameUs, long BeginUs, long UntilUs)
+    {
+        public int Left { get; set; }
+
+        public bool IsOpen { get; set; }
+    }
+}
