@@ -33,6 +33,9 @@ internal sealed class AdaptiveShared(AdaptivePolicyOptions options) : ILearned
     /// <summary>The share of the extra requests foretold by rises in rate that come, over all functions.</summary>
     public ref RateRises.Share RateRises => ref _rateRises;
 
+    /// <summary>How many functions there are.</summary>
+    public int Functions => _policies.Count;
+
     /// <summary>The mean cold start over functions, µs; 0 before the first.</summary>
     public double MeanColdUs => _cold.MeanUs;
 

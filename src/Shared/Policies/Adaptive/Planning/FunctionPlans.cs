@@ -12,6 +12,14 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
 {
     private const long AgeUs = 60_000_000;
 
+    /// <summary>
+    /// How old plans of the first rank become while it has no gap of its own, µs: all that is known then are the gaps of others, which grow.
+    /// </summary>
+    private const long AgeWithoutGapsUs = 1_000_000;
+
+    /// <summary>With so many functions a run may have begun with a burst of them all.</summary>
+    private const int FewFunctions = 20;
+
     /// <summary>The most rounds in which the worth of an instance is narrowed down.</summary>
     private const int Rounds = 8;
 
@@ -37,11 +45,12 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
         var count = pool.Statistics.GapsOfRank(rank)?.Count ?? 0;
 
         // The more gaps are known, the more new ones it takes to change a plan. Costs change too, so old plans are made anew as well.
-        if (count >= plans.NextCount || pool.NowUs >= plans.NextUs)
+        if (count >= plans.NextCount || pool.NowUs >= plans.NextUs || (plans.MadeUnseen && pool.Statistics.Duration.Count > 0 && IsPrompt(rank, pool)))
         {
             Make(plans, rank, pool);
+            plans.MadeUnseen = pool.Statistics.Duration.Count == 0;
             plans.NextCount = (int)Math.Min(int.MaxValue, count + 1 + (count / 8));
-            plans.NextUs = pool.NowUs + AgeUs;
+            plans.NextUs = pool.NowUs + (count == 0 && rank == 1 && IsPrompt(rank, pool) ? AgeWithoutGapsUs : AgeUs);
         }
 
         return plans;
@@ -98,6 +107,16 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
     }
 
     public void Read(LearnedReader reader) => LearnedGroups.Read(reader, ref _groups, static (plans, from) => plans.Read(from));
+
+    /// <summary>
+    /// Whether plans follow at once what is learned before the rank has a gap: how long executions and cold starts take, and the gaps of others.
+    /// </summary>
+    /// <remarks>
+    /// Where the price follows from the contest's score, only the first ranks do, while functions are few. After a burst of many functions at a
+    /// run's beginning nothing may follow, and what is held then costs more of the score than a second burst would bring (docs/experiments.md).
+    /// </remarks>
+    private bool IsPrompt(int rank, in PoolView pool) =>
+        (options.PriceGbs ?? pool.LatencyPriceGbs) is not null || shared.Objective is not null || (rank == 1 && shared.Functions < FewFunctions);
 
     private void Make(RankPlans plans, int rank, in PoolView pool)
     {
