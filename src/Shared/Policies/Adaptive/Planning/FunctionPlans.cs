@@ -124,6 +124,10 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
         var coldSeconds = FunctionTimes.ColdStartUs(pool, shared) / 1e6;
         Span<double> hazards = stackalloc double[LogHistogram.BinCount];
         var known = TryEstimateHazards(rank, pool, hazards);
+
+        // By the law for gaps that are not known, the chance that one ends within the next second is the exponent divided by its length so far.
+        // So it is worth holding until the length is the exponent times what a miss costs, in seconds of holding.
+        var unknown = pool.Statistics.Duration.Count > 0 && IsPrompt(rank, pool) ? Math.Min(1, options.Tail) : 1;
         for (var price = 0; price < plans.Plans.Length; price++)
         {
             var createGbs = CreateGbs(Candidates.Prices[price], pool);
@@ -132,14 +136,14 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
                 var missGbs = FirstMissGbs(price, pool);
                 plans.Plans[price] = known
                     ? KeepAlivePlanner.Plan(hazards, memoryGb, coldSeconds, createGbs, missGbs)
-                    : KeepAlivePlan.HoldFor(missGbs / memoryGb * 1e6);
+                    : KeepAlivePlan.HoldFor(unknown * missGbs / memoryGb * 1e6);
                 continue;
             }
 
             var (waitGbs, coldGbs) = FurtherMissGbs(plans, price, rank, pool);
             if (!known)
             {
-                plans.Plans[price] = KeepAlivePlan.HoldFor(Math.Min(coldGbs, waitGbs) / memoryGb * 1e6);
+                plans.Plans[price] = KeepAlivePlan.HoldFor(unknown * Math.Min(coldGbs, waitGbs) / memoryGb * 1e6);
                 continue;
             }
 
