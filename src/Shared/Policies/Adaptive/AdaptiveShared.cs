@@ -78,7 +78,9 @@ internal sealed class AdaptiveShared(AdaptivePolicyOptions options) : ILearned
         writer.Whole(_durations);
         _rateRises.Write(writer);
         ContestPrice.Write(writer);
-        Gaps.Write(writer, LearnedRecord.MostSharedBytes - 1024);
+        Gaps.Write(writer, LearnedRecord.MostSharedBytes - 1536);
+        writer.Byte((byte)(Objective is null ? 0 : 1));
+        Objective?.Write(writer);
     }
 
     /// <inheritdoc/>
@@ -90,5 +92,9 @@ internal sealed class AdaptiveShared(AdaptivePolicyOptions options) : ILearned
         _rateRises.Read(reader);
         ContestPrice.Read(reader);
         Gaps.Read(reader);
+        if (reader.Version >= 3 && reader.Byte() == 1)
+        {
+            Objective.Read(reader, Objective);
+        }
     }
 }
