@@ -8,13 +8,13 @@ namespace FuncScaler.Learned;
 /// newer is found out and ignored.
 /// </summary>
 /// <remarks>
-/// Version 1 has no pretended instances. Version 2 has them, so that candidates begin with the instances that they had. A reader reads every
-/// version up to its own; what a version lacks keeps the value of a new function.
+/// Version 1 has no pretended instances. Version 2 has them, so that candidates begin with the instances that they had. Version 3 has the
+/// books of an objective. A reader reads every version up to its own; what a version lacks keeps the value of a new function.
 /// </remarks>
 public static class LearnedRecord
 {
     /// <summary>The version that is written.</summary>
-    public const int Version = 2;
+    public const int Version = 3;
 
     /// <summary>The most bytes that are written of one function.</summary>
     public const int MostFunctionBytes = 32 * 1024;

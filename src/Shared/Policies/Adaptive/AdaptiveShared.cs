@@ -33,6 +33,9 @@ internal sealed class AdaptiveShared(AdaptivePolicyOptions options) : ILearned
     /// <summary>The share of the extra requests foretold by rises in rate that come, over all functions.</summary>
     public ref RateRises.Share RateRises => ref _rateRises;
 
+    /// <summary>How many functions there are.</summary>
+    public int Functions => _policies.Count;
+
     /// <summary>The mean cold start over functions, µs; 0 before the first.</summary>
     public double MeanColdUs => _cold.MeanUs;
 
@@ -75,7 +78,9 @@ internal sealed class AdaptiveShared(AdaptivePolicyOptions options) : ILearned
         writer.Whole(_durations);
         _rateRises.Write(writer);
         ContestPrice.Write(writer);
-        Gaps.Write(writer, LearnedRecord.MostSharedBytes - 1024);
+        Gaps.Write(writer, LearnedRecord.MostSharedBytes - 1536);
+        writer.Byte((byte)(Objective is null ? 0 : 1));
+        Objective?.Write(writer);
     }
 
     /// <inheritdoc/>
@@ -87,5 +92,9 @@ internal sealed class AdaptiveShared(AdaptivePolicyOptions options) : ILearned
         _rateRises.Read(reader);
         ContestPrice.Read(reader);
         Gaps.Read(reader);
+        if (reader.Version >= 3 && reader.Byte() == 1)
+        {
+            Objective.Read(reader, Objective);
+        }
     }
 }

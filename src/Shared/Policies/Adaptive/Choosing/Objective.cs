@@ -1,4 +1,5 @@
 using System.Globalization;
+using FuncScaler.Learned;
 using FuncScaler.Scoring;
 
 namespace FuncScaler.Policies.Adaptive.Choosing;
@@ -157,7 +158,54 @@ internal sealed class Objective
         HeldGb,
         [.. Enumerable.Range(0, ContestPrice.Count).Select(p => WithinGb is null ? ExpectedLate(p) : ExpectedGb(p)).Select(x => double.IsFinite(x) ? x : (double?)null)]);
 
+    /// <summary>Writes the books, and for which objective they are.</summary>
+    public void Write(LearnedWriter writer)
+    {
+        writer.Number(WithinSeconds ?? 0);
+        writer.Number(WithinGb ?? 0);
+        writer.Byte((byte)Followed);
+        for (var price = 0; price < ContestPrice.Count; price++)
+        {
+            writer.Number(_late[price]);
+            writer.Number(_slotGbSeconds[price]);
+        }
+
+        foreach (var sum in (ReadOnlySpan<double>)[_arrivals, _answered, _realLate, _followedLate, _seconds, _executionGbSeconds, _realGbSeconds, _followedGbSeconds])
+        {
+            writer.Number(sum);
+        }
+    }
+
+    /// <summary>Reads books. Those of another objective are read past.</summary>
+    /// <param name="reader">Where they stand.</param>
+    /// <param name="into">The objective in force; null for none.</param>
+    public static void Read(LearnedReader reader, Objective? into)
+    {
+        var read = new Objective(reader.Number(least: 0), reader.Number(least: 0)) { Followed = Math.Min(ContestPrice.Count - 1, (int)reader.Byte()) };
+        for (var price = 0; price < ContestPrice.Count; price++)
+        {
+            (read._late[price], read._slotGbSeconds[price]) = (reader.Number(least: 0), reader.Number());
+        }
+
+        (read._arrivals, read._answered, read._realLate, read._followedLate) = (reader.Number(least: 0), reader.Number(least: 0), reader.Number(least: 0), reader.Number(least: 0));
+        (read._seconds, read._executionGbSeconds, read._realGbSeconds, read._followedGbSeconds) = (reader.Number(least: 0), reader.Number(least: 0), reader.Number(), reader.Number());
+        if (into is not null && read.WithinSeconds == (float)(into.WithinSeconds ?? 0) && read.WithinGb == (float)(into.WithinGb ?? 0))
+        {
+            into.Take(read);
+        }
+    }
+
     private static double Off(double real, double pretended) => Math.Clamp(real / pretended, 1 / MostOff, MostOff);
+
+    private void Take(Objective other)
+    {
+        other._late.CopyTo(_late, 0);
+        other._slotGbSeconds.CopyTo(_slotGbSeconds, 0);
+        (_arrivals, _answered, _realLate, _followedLate) = (other._arrivals, other._answered, other._realLate, other._followedLate);
+        (_seconds, _executionGbSeconds, _realGbSeconds, _followedGbSeconds) =
+            (other._seconds, other._executionGbSeconds, other._realGbSeconds, other._followedGbSeconds);
+        Followed = other.Followed;
+    }
 
     private int LowestInTime()
     {

@@ -12,6 +12,14 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
 {
     private const long AgeUs = 60_000_000;
 
+    /// <summary>
+    /// How old plans of the first rank become while it has no gap of its own, µs: all that is known then are the gaps of others, which grow.
+    /// </summary>
+    private const long AgeWithoutGapsUs = 1_000_000;
+
+    /// <summary>With so many functions a run may have begun with a burst of them all.</summary>
+    private const int FewFunctions = 20;
+
     /// <summary>The most rounds in which the worth of an instance is narrowed down.</summary>
     private const int Rounds = 8;
 
@@ -37,11 +45,12 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
         var count = pool.Statistics.GapsOfRank(rank)?.Count ?? 0;
 
         // The more gaps are known, the more new ones it takes to change a plan. Costs change too, so old plans are made anew as well.
-        if (count >= plans.NextCount || pool.NowUs >= plans.NextUs)
+        if (count >= plans.NextCount || pool.NowUs >= plans.NextUs || (plans.MadeUnseen && pool.Statistics.Duration.Count > 0 && IsPrompt(rank, pool)))
         {
             Make(plans, rank, pool);
+            plans.MadeUnseen = pool.Statistics.Duration.Count == 0;
             plans.NextCount = (int)Math.Min(int.MaxValue, count + 1 + (count / 8));
-            plans.NextUs = pool.NowUs + AgeUs;
+            plans.NextUs = pool.NowUs + (count == 0 && rank == 1 && IsPrompt(rank, pool) ? AgeWithoutGapsUs : AgeUs);
         }
 
         return plans;
@@ -99,12 +108,26 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
 
     public void Read(LearnedReader reader) => LearnedGroups.Read(reader, ref _groups, static (plans, from) => plans.Read(from));
 
+    /// <summary>
+    /// Whether plans follow at once what is learned before the rank has a gap: how long executions and cold starts take, and the gaps of others.
+    /// </summary>
+    /// <remarks>
+    /// Where the price follows from the contest's score, only the first ranks do, while functions are few. After a burst of many functions at a
+    /// run's beginning nothing may follow, and what is held then costs more of the score than a second burst would bring (docs/experiments.md).
+    /// </remarks>
+    private bool IsPrompt(int rank, in PoolView pool) =>
+        (options.PriceGbs ?? pool.LatencyPriceGbs) is not null || shared.Objective is not null || (rank == 1 && shared.Functions < FewFunctions);
+
     private void Make(RankPlans plans, int rank, in PoolView pool)
     {
         var memoryGb = pool.Function.MemoryGb;
         var coldSeconds = FunctionTimes.ColdStartUs(pool, shared) / 1e6;
         Span<double> hazards = stackalloc double[LogHistogram.BinCount];
         var known = TryEstimateHazards(rank, pool, hazards);
+
+        // By the law for gaps that are not known, the chance that one ends within the next second is the exponent divided by its length so far.
+        // So it is worth holding until the length is the exponent times what a miss costs, in seconds of holding.
+        var unknown = pool.Statistics.Duration.Count > 0 && IsPrompt(rank, pool) ? Math.Min(1, options.Tail) : 1;
         for (var price = 0; price < plans.Plans.Length; price++)
         {
             var createGbs = CreateGbs(Candidates.Prices[price], pool);
@@ -113,14 +136,14 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
                 var missGbs = FirstMissGbs(price, pool);
                 plans.Plans[price] = known
                     ? KeepAlivePlanner.Plan(hazards, memoryGb, coldSeconds, createGbs, missGbs)
-                    : KeepAlivePlan.HoldFor(missGbs / memoryGb * 1e6);
+                    : KeepAlivePlan.HoldFor(unknown * missGbs / memoryGb * 1e6);
                 continue;
             }
 
             var (waitGbs, coldGbs) = FurtherMissGbs(plans, price, rank, pool);
             if (!known)
             {
-                plans.Plans[price] = KeepAlivePlan.HoldFor(Math.Min(coldGbs, waitGbs) / memoryGb * 1e6);
+                plans.Plans[price] = KeepAlivePlan.HoldFor(unknown * Math.Min(coldGbs, waitGbs) / memoryGb * 1e6);
                 continue;
             }
 

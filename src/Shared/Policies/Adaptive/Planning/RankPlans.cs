@@ -30,6 +30,9 @@ internal sealed class RankPlans
     /// <summary>The time at which the plans are made anew at the latest, µs.</summary>
     public long NextUs { get; set; }
 
+    /// <summary>Whether no execution had ended when the plans were made.</summary>
+    public bool MadeUnseen { get; set; }
+
     /// <summary>The plan that a candidate follows.</summary>
     public ref readonly KeepAlivePlan Of(int candidate) => ref Plans[Candidates.PlanOf(candidate)];
 

@@ -6,7 +6,7 @@ namespace FuncScaler.Policies.Adaptive.Planning;
 /// <summary>Idle gaps of all functions of a scaler, from which a function borrows while it has few of its own.</summary>
 internal sealed class SharedGaps
 {
-    /// <summary>A histogram with fewer gaps than this is not used.</summary>
+    /// <summary>A histogram with fewer gaps than this is not used. Gaps that have not ended count: a function that stays silent tells something.</summary>
     private const int FewestGaps = 20;
     private const int MemoryClasses = 16;
 
@@ -57,12 +57,12 @@ internal sealed class SharedGaps
     public HazardHistogram? PriorOf(HazardHistogram similar, int group, int memoryMb)
     {
         var near = Of(similar, group, memoryMb);
-        if (near?.Count >= FewestGaps)
+        if (IsEnough(near))
         {
             return near;
         }
 
-        return _all[group]?.Count >= FewestGaps ? _all[group] : null;
+        return IsEnough(_all[group]) ? _all[group] : null;
     }
 
     /// <summary>
@@ -112,6 +112,8 @@ internal sealed class SharedGaps
             gaps.Read(reader);
         }
     }
+
+    private static bool IsEnough(HazardHistogram? gaps) => gaps?.ReachedOf(0) >= FewestGaps || gaps?.Count >= FewestGaps;
 
     private HazardHistogram? Of(HazardHistogram similar, int group, int memoryMb) => group switch
     {

@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Policies;
 using FuncScaler.Policies.Adaptive;
 using FuncScaler.Policies.Adaptive.Choosing;
@@ -76,6 +77,34 @@ public class ObjectiveTests
         objective.Review(86_410 * Second, new ScoreLedger());
 
         Assert.Equal(0, objective.Followed);
+    }
+
+    /// <summary>After a restart the price is found already; the books of another objective say nothing.</summary>
+    [Theory]
+    [InlineData(200, true)]
+    [InlineData(500, false)]
+    public void The_books_are_kept_over_a_restart(int withinMs, bool kept)
+    {
+        var former = new AdaptiveShared(new AdaptivePolicyOptions { Within = TimeSpan.FromMilliseconds(200) });
+        former.Objective!.Review(0, new ScoreLedger());
+        Arrive(former.Objective, [50, 40, 30, 4, 3, 3, 3, 3, 3, 3]);
+        former.Objective.Answered(300_000);
+        former.Objective.Review(10 * Second, new ScoreLedger());
+        var writer = new LearnedWriter(10 * Second);
+        former.WriteLearned(writer);
+
+        var next = new AdaptiveShared(new AdaptivePolicyOptions { Within = TimeSpan.FromMilliseconds(withinMs) });
+        var first = next.Objective!.Followed;
+        var reader = new LearnedReader(writer.Written.ToArray(), LearnedRecord.Version, 0);
+        next.ReadLearned(reader);
+
+        Assert.True(reader.AtEnd);
+        Assert.Equal(kept ? former.Objective.Followed : first, next.Objective.Followed);
+        Assert.Equal(kept ? 1 : null, next.Objective.LateShare);
+        for (var price = 0; price < ContestPrice.Count; price++)
+        {
+            Assert.Equal(kept ? former.Objective.ExpectedLate(price) : 1, next.Objective.ExpectedLate(price), 6);
+        }
     }
 
     [Theory]

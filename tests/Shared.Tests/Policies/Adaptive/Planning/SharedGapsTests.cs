@@ -53,6 +53,24 @@ public class SharedGapsTests
         Assert.Equal(0.5, gaps.PriorOf(gaps.SimilarTo(function), 0, 256)!.Hazard(Minute), 6);
     }
 
+    /// <summary>Twenty functions that came once and were silent for a minute: none of them came back before.</summary>
+    [Fact]
+    public void Gaps_of_which_none_has_ended_tell_something()
+    {
+        var gaps = new SharedGaps();
+        var function = Function("java", 256);
+        var similar = gaps.SimilarTo(function);
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.Null(gaps.PriorOf(similar, 0, 256));
+            gaps.Reached(similar, 0, 256, 0, Minute);
+        }
+
+        var prior = gaps.PriorOf(similar, 0, 256)!;
+        Assert.Equal(20, prior.ReachedOf(Minute - 1));
+        Assert.Equal(0, prior.Hazard(Minute - 1));
+    }
+
     private static void Come(SharedGaps gaps, FunctionMeta function, int seconds, int times)
     {
         for (var i = 0; i < times; i++)
