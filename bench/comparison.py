@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/reference/comparison.md from the results of bench/experiments.sh field-traces field-presets.
+"""Writes the tables of docs/reference/comparison.md from the results of bench/experiments.sh field-traces field-presets price-presets.
 
-    bench/comparison.py [FOLDER]    FOLDER: where the two have their results; artifacts/experiments if not given
+    bench/comparison.py [FOLDER]    FOLDER: where they have their results; artifacts/experiments if not given
 
-Everything between the page's two marks is written anew; the sentences around them stay.
+Tables whose results are not there stay as they are. Everything between the page's two marks is written anew; the sentences around them stay.
 """
 import csv
 import math
@@ -14,6 +14,7 @@ import sys
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 PAGE = os.path.join(ROOT, "docs/reference/comparison.md")
 RUNS = ["field-traces", "field-presets"]
+PRICE_RUNS = ["price-presets"]
 BEGIN, END = "<!-- {} by bench/comparison.py -->", "<!-- end -->"
 COLUMNS = [
     ("score", "score", "{:,.2f}"), ("resource score", "resourceScore", "{:,.2f}"), ("latency score", "latencyScore", "{:,.2f}"),
@@ -33,10 +34,10 @@ def shown(value, form):
     return "" if value is None else short(value) if form is None else f"{100 * value:.2f} %" if form == "%" else form.format(value)
 
 
-def read(folder):
+def read(folder, runs):
     """For each trace in order: the number of requests, and for each policy its rows by seed."""
     traces = {}
-    for run in RUNS:
+    for run in runs:
         with open(os.path.join(folder, run, "results.csv"), encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 policy = f"`{row['policy']}`" + (" (bound)" if row["isBound"] == "true" else "")
@@ -75,6 +76,23 @@ def by_rum(traces):
         [[policy, f"{times[policy] / first:.2f}", *(short(rum[trace][policy]) for trace in traces)] for policy in sorted_policies(times, times.get)])
 
 
+def by_cost(traces):
+    cost = {trace: {policy: mean(rows, "cost") for policy, rows in policies.items()} for trace, policies in traces.items()}
+    best = {trace: min(value for policy, value in of.items() if not is_bound(policy)) for trace, of in cost.items()}
+    times = {policy: math.exp(statistics.mean(math.log(of[policy] / best[trace]) for trace, of in cost.items())) for policy in next(iter(cost.values()))}
+    first = min(value for policy, value in times.items() if not is_bound(policy))
+    lead = ["seeds on which `adaptive` is first", "", *(firsts(policies) for policies in traces.values())]
+    return table(
+        ["policy", "times the best", *traces],
+        [[policy, f"{times[policy] / first:.2f}", *(short(cost[trace][policy]) for trace in traces)] for policy in sorted_policies(times, times.get)] + [lead])
+
+
+def firsts(policies):
+    others = [rows for policy, rows in policies.items() if policy != "`adaptive`" and not is_bound(policy)]
+    seeds = policies["`adaptive`"]
+    return f"{sum(all(float(row['cost']) <= float(rows[seed]['cost']) for rows in others) for seed, row in seeds.items())} of {len(seeds)}"
+
+
 def every_measure(traces):
     lines = []
     for trace, policies in traces.items():
@@ -98,16 +116,21 @@ def every_measure(traces):
 
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "artifacts/experiments")
-    traces = read(folder)
     with open(PAGE, encoding="utf-8") as file:
         page = file.read()
-    for name, lines in (("by RUM", by_rum(traces)), ("every measure", every_measure(traces))):
-        begin = BEGIN.format(name)
-        before, rest = page.split(begin)
-        page = before + begin + "\n" + "\n".join(lines) + "\n" + END + rest.split(END, 1)[1]
+    for runs, tables in ((RUNS, [("by RUM", by_rum), ("every measure", every_measure)]), (PRICE_RUNS, [("by cost", by_cost)])):
+        missing = [run for run in runs if not os.path.exists(os.path.join(folder, run, "results.csv"))]
+        if missing:
+            print(f"no results of {', '.join(missing)} in {folder}: their tables stay")
+            continue
+        traces = read(folder, runs)
+        for name, lines in tables:
+            begin = BEGIN.format(name)
+            before, rest = page.split(begin)
+            page = before + begin + "\n" + "\n".join(lines(traces)) + "\n" + END + rest.split(END, 1)[1]
+        print(f"{os.path.relpath(PAGE, ROOT)}: {len(traces)} traces, {len(next(iter(traces.values())))} policies")
     with open(PAGE, "w", encoding="utf-8") as file:
         file.write(page)
-    print(f"{os.path.relpath(PAGE, ROOT)}: {len(traces)} traces, {len(next(iter(traces.values())))} policies")
 
 
 if __name__ == "__main__":
