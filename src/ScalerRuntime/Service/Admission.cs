@@ -59,8 +59,9 @@ public sealed class Admission : IDisposable
     private const double WhileLong = 0.6;
     private const double WhileShort = 1.05;
 
-    /// <summary>While the queue is short, more may be possible than was seen.</summary>
-    private const double Rise = 1.03;
+    /// <summary>While the queue is short, more may be possible than was seen: so much more with each beat, and at most.</summary>
+    private const double Rise = 0.02;
+    private const double MostRise = 0.2;
 
     /// <summary>What one beat counts in a mean.</summary>
     private const double Newest = 0.2;
@@ -78,6 +79,7 @@ public sealed class Admission : IDisposable
     private long _mayHoldTicks = long.MinValue;
     private int _lateBeats;
     private int _calmBeats;
+    private int _shortBeats;
     private volatile bool _counts;
     private int _begun;
     private double _begunBefore;
@@ -232,8 +234,10 @@ public sealed class Admission : IDisposable
             (_asked, _letIn) = (0, 0);
         }
 
+        _shortBeats = isShort ? _shortBeats + 1 : 0;
+
         // What is begun while nothing stands in the queue says how much comes, and not how much could be served.
-        _rate = isCalm ? _rate : isShort ? _rate * Rise : Math.Max(1, _rate + (Newest * (begun - _rate)));
+        _rate = isCalm ? _rate : isShort ? _rate * (1 + Math.Min(MostRise, Rise * _shortBeats)) : Math.Max(1, _rate + (Newest * (begun - _rate)));
         var each = _rate * (late > 2 * _options.MaxDelay ? WhileVeryLong : late > _options.MaxDelay ? WhileLong : isShort ? WhileShort : 1);
         _mostCredit = Math.Max(2, 2 * each);
         _credit = Math.Min(_credit + (each * Math.Min(beats, 2)), _mostCredit);
