@@ -51,6 +51,19 @@ internal static class CommonOptions
     public static Option<int> Port(string name, string description, int otherwise) =>
         Whole(name, description, otherwise, 0, IPEndPoint.MaxPort, "is no port", $"give 0, for any free one, to {IPEndPoint.MaxPort}");
 
+    /// <summary>A port of something that is served where it is given.</summary>
+    public static Option<int?> OptionalPort(string name, string description) => Read<int?>(
+        name,
+        description,
+        "N",
+        static (string text, out int? port) =>
+        {
+            port = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= IPEndPoint.MaxPort ? number : null;
+            return port is not null;
+        },
+        "is no port",
+        $"give 0, for any free one, to {IPEndPoint.MaxPort}");
+
     public static Option<IPAddress> Listen(string description) => Default(
         Read<IPAddress>(
             "--listen",

@@ -38,9 +38,10 @@ internal static class ContestCommand
         var edition = NodeServing.Play();
         var load = new Option<string>("--load") { Description = $"With --edition 2020: what is played: {string.Join(", ", NodePresets.Names)}", HelpName = "LOAD", DefaultValueFactory = _ => NodePresets.Mixed };
         var weights = NodeServing.Weights("With --edition 2020: the weights of calls and of nodes", NodeWeights.Even);
+        var apiPort = CommonOptions.OptionalPort("--api-port", "With --edition 2020: serve the contest's APIServer at this port while the load is played (the contest's is 10500); 0 for any free one");
         var command = new Command("contest", "Play the contest: replay a trace in real time against the scaler over gRPC, and score it");
         trace.AddTo(command);
-        foreach (var option in new Option[] { policy, noWait, tail, scaler, port, output, watch, json, edition, load, weights })
+        foreach (var option in new Option[] { policy, noWait, tail, scaler, port, output, watch, json, edition, load, weights, apiPort })
         {
             command.Options.Add(option);
         }
@@ -63,6 +64,7 @@ internal static class ContestCommand
                         scalerAddress,
                         parsed.GetResult(port) is null or { Implicit: true } ? NodeServing.ResourceManagerPort : parsed.GetValue(port),
                         parsed.GetValue(watch),
+                        parsed.GetValue(apiPort),
                         cancellationToken).ConfigureAwait(false),
                 ];
                 if (parsed.GetValue(json))
@@ -77,7 +79,7 @@ internal static class ContestCommand
                 return 0;
             }
 
-            if (Array.Find((Option[])[load, weights], o => IsTyped(parsed, o)) is { } of2020)
+            if (Array.Find((Option[])[load, weights, apiPort], o => IsTyped(parsed, o)) is { } of2020)
             {
                 throw new CommandException(CommandException.BadUsage, $"{of2020.Name} is for the contest on nodes: give --edition {NodeServing.Edition} too, or leave it out.");
             }

@@ -29,6 +29,7 @@ internal static class NodeContestRun
     /// <param name="scheduler">Another scheduler's address; null for our own.</param>
     /// <param name="port">With another scheduler: the port of the ResourceManager.</param>
     /// <param name="watch">Whether to serve the dashboard of our own scheduler, on any free port, and say where.</param>
+    /// <param name="apiPort">The port of the APIServer, 0 for any; null for none.</param>
     /// <param name="cancellationToken">Ends it early.</param>
     public static async Task<NodeComparison> RunAsync(
         string load,
@@ -39,6 +40,7 @@ internal static class NodeContestRun
         Uri? scheduler,
         int port,
         bool watch,
+        int? apiPort,
         CancellationToken cancellationToken)
     {
         var world = new NodeWorldOptions();
@@ -54,7 +56,7 @@ internal static class NodeContestRun
 
         using var line = new ProgressLine($"{load}, real time");
         var progress = new Relay<int>(ended => line.Report((double)ended / trace.Requests.Count, $"{ended} of {trace.Requests.Count} calls ended"));
-        var live = await LiveAsync(trace, world, seed, weights, policy, scheduler, port, watch, progress, cancellationToken).ConfigureAwait(false);
+        var live = await LiveAsync(trace, world, seed, weights, policy, scheduler, port, watch, apiPort, progress, cancellationToken).ConfigureAwait(false);
         var baseline = NodeContest.Run(trace, NodeSchedulers.Make(NodeSchedulers.Baseline, weights, world), world, seed, cancellationToken);
         var own = NodeContest.Run(trace, NodeSchedulers.Make(policy, weights, world), world, seed, cancellationToken);
         var others = new double[OtherWorlds];
@@ -68,12 +70,17 @@ internal static class NodeContestRun
     }
 
     private static async Task<NodeResult> LiveAsync(
-        NodeTrace trace, NodeWorldOptions world, long seed, NodeWeights weights, string policy, Uri? scheduler, int port, bool watch, Relay<int> progress, CancellationToken cancellationToken)
+        NodeTrace trace, NodeWorldOptions world, long seed, NodeWeights weights, string policy, Uri? scheduler, int port, bool watch, int? apiPort, Relay<int> progress, CancellationToken cancellationToken)
     {
-        var platform = new NodePlatformServer(world, seed, IPAddress.Loopback, scheduler is null ? 0 : port, TimeProvider.System);
+        var platform = new NodePlatformServer(world, seed, IPAddress.Loopback, scheduler is null ? 0 : port, TimeProvider.System, apiPort);
         await using (platform.ConfigureAwait(false))
         {
             await platform.StartAsync(cancellationToken).ConfigureAwait(false);
+            if (platform.ApiPort is { } opened)
+            {
+                await Console.Error.WriteLineAsync($"{trace.Name}: APIServer on 127.0.0.1:{opened}").ConfigureAwait(false);
+            }
+
             if (scheduler is not null)
             {
                 return await platform.RunAsync(trace, scheduler, scheduler.Authority, progress, cancellationToken).ConfigureAwait(false);

@@ -1,6 +1,5 @@
 using System.Net;
 using FuncScaler.ContestSimulator.Nodes;
-using FuncScaler.Contract.Containers;
 using FuncScaler.Contract.Scheduling;
 using Google.Protobuf;
 using Grpc.Core;
@@ -16,8 +15,8 @@ using Microsoft.Extensions.Logging;
 namespace FuncScaler.ContestSimulator.Platform.Nodes;
 
 /// <summary>
-/// The platform of the 2020 contest in real time: the ResourceManager, a NodeService on a port of its own for each node, and the replay that stands for
-/// the APIServer. Whatever serves the contest's Scheduler can be played against it. One run.
+/// The platform of the 2020 contest in real time: the ResourceManager, a NodeService on a port of its own for each node, the replay, and the APIServer for
+/// whoever calls functions besides. Whatever serves the contest's Scheduler can be played against it. One run.
 /// </summary>
 public sealed class NodePlatformServer : IAsyncDisposable
 {
@@ -28,6 +27,8 @@ public sealed class NodePlatformServer : IAsyncDisposable
     private readonly LiveNodeWorld _live;
     private readonly IPAddress _address;
     private readonly int _resourcePort;
+    private readonly ApiServerService _calls = new();
+    private readonly int? _apiPort;
     private WebApplication? _app;
 
     /// <param name="world">The world.</param>
@@ -35,7 +36,8 @@ public sealed class NodePlatformServer : IAsyncDisposable
     /// <param name="address">Where to listen.</param>
     /// <param name="resourcePort">The port of the ResourceManager; 0 for any free one. The contest's is 10400.</param>
     /// <param name="time">The clock.</param>
-    public NodePlatformServer(NodeWorldOptions world, long seed, IPAddress address, int resourcePort, TimeProvider time)
+    /// <param name="apiPort">The port of the APIServer; 0 for any free one, null for none. The contest's is 10500.</param>
+    public NodePlatformServer(NodeWorldOptions world, long seed, IPAddress address, int resourcePort, TimeProvider time, int? apiPort = null)
     {
         ArgumentNullException.ThrowIfNull(world);
         ArgumentNullException.ThrowIfNull(address);
@@ -44,10 +46,14 @@ public sealed class NodePlatformServer : IAsyncDisposable
         _live = new LiveNodeWorld(world, seed, time);
         _address = address;
         _resourcePort = resourcePort;
+        _apiPort = apiPort;
     }
 
     /// <summary>The port of the ResourceManager, once started.</summary>
     public int ResourcePort { get; private set; }
+
+    /// <summary>The port of the APIServer, once started; null where there is none.</summary>
+    public int? ApiPort { get; private set; }
 
     /// <summary>Nodes that are reserved now.</summary>
     public int NodeCount => _live.NodeCount;
@@ -65,26 +71,34 @@ public sealed class NodePlatformServer : IAsyncDisposable
             {
                 kestrel.Listen(_address, 0, listen => listen.Protocols = HttpProtocols.Http2);
             }
+
+            if (_apiPort is { } apiPort)
+            {
+                kestrel.Listen(_address, apiPort, listen => listen.Protocols = HttpProtocols.Http2);
+            }
         });
         builder.Services.AddSingleton(_live);
         builder.Services.AddSingleton<ResourceManagerService>();
         builder.Services.AddSingleton<NodeServiceService>();
+        builder.Services.AddSingleton(_calls);
         builder.Services.AddGrpc();
         _app = builder.Build();
         _app.MapGrpcService<ResourceManagerService>();
         _app.MapGrpcService<NodeServiceService>();
+        _app.MapGrpcService<ApiServerService>();
         try
         {
             await _app.StartAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (IOException e)
         {
-            throw new ContestPlatformException($"The port of the ResourceManager cannot be opened: {e.Message}", e);
+            throw new ContestPlatformException($"The port of the ResourceManager{(_apiPort is null ? "" : " or of the APIServer")} cannot be opened: {e.Message}", e);
         }
 
         var ports = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(a => new Uri(a).Port).ToList();
         ResourcePort = ports[0];
-        _live.Open(_address, ports.Skip(1));
+        ApiPort = _apiPort is null ? null : ports[^1];
+        _live.Open(_address, ports.Skip(1).Take(_world.MostNodes));
     }
 
     /// <summary>Replays a load against a scheduler.</summary>
@@ -103,11 +117,12 @@ public sealed class NodePlatformServer : IAsyncDisposable
             DisposeHttpClient = true,
         });
         var client = new Scheduler.SchedulerClient(channel);
-        var nodes = new Dictionary<string, GrpcChannel>();
+        using var caller = new NodeCaller(client, _world, _time);
         var outcomes = new (double Seconds, double AcquireSeconds, bool Failed)[trace.Requests.Count];
         var ended = 0;
         await WaitForAsync(client, scheduler, cancellationToken).ConfigureAwait(false);
         _live.Begin();
+        _calls.Open(trace, caller);
         var start = _time.GetTimestamp();
         var calls = new List<Task>(trace.Requests.Count);
         try
@@ -134,10 +149,7 @@ public sealed class NodePlatformServer : IAsyncDisposable
         }
         finally
         {
-            foreach (var opened in nodes.Values)
-            {
-                opened.Dispose();
-            }
+            _calls.Close();
         }
 
         var (terms, containers, outOfMemory, endUs) = _live.End();
@@ -159,74 +171,9 @@ public sealed class NodePlatformServer : IAsyncDisposable
         async Task CallAsync(int index)
         {
             var request = trace.Requests[index];
-            var function = trace.Functions[request.Function].Meta;
-            var requestId = $"r{index}";
-            var began = _time.GetTimestamp();
-            var acquired = 0.0;
-            var failed = true;
-            try
-            {
-                var reply = await client.AcquireContainerAsync(
-                    new AcquireContainerRequest
-                    {
-                        RequestId = requestId,
-                        AccountId = "",
-                        FunctionName = function.Key.Value,
-                        FunctionConfig = new FunctionConfig
-                        {
-                            Handler = function.Runtime,
-                            MemoryInBytes = (long)function.MemoryMb << 20,
-                            TimeoutInMs = 1000L * function.TimeoutSeconds,
-                        },
-                    },
-                    deadline: DeadlineAfter(_world.AcquireDeadlineSeconds),
-                    cancellationToken: cancellationToken).ConfigureAwait(false);
-                acquired = _time.GetElapsedTime(began).TotalSeconds;
-                var executed = await InvokeAsync(reply, requestId, request).ConfigureAwait(false);
-                failed = executed.ErrorCode.Length > 0;
-                outcomes[index] = (_time.GetElapsedTime(began).TotalSeconds, acquired, failed);
-                await client.ReturnContainerAsync(
-                    new ReturnContainerRequest
-                    {
-                        RequestId = requestId,
-                        ContainerId = reply.ContainerId,
-                        DurationInNanos = executed.DurationInNanos,
-                        MaxMemoryUsageInBytes = executed.MaxMemoryUsageInBytes,
-                        ErrorCode = executed.ErrorCode,
-                    },
-                    cancellationToken: cancellationToken).ConfigureAwait(false);
-            }
-            catch (RpcException)
-            {
-                var seconds = _time.GetElapsedTime(began).TotalSeconds;
-                outcomes[index] = (seconds, acquired > 0 ? acquired : seconds, failed);
-            }
-
+            var outcome = await caller.CallAsync(trace.Functions[request.Function].Meta, $"r{index}", NodeEvent.Encode(request), cancellationToken).ConfigureAwait(false);
+            outcomes[index] = (outcome.Seconds, outcome.AcquireSeconds, outcome.Error.Length > 0);
             progress?.Report(Interlocked.Increment(ref ended));
-        }
-
-        async Task<InvokeFunctionReply> InvokeAsync(AcquireContainerReply where, string requestId, NodeRequest request)
-        {
-            GrpcChannel node;
-            lock (nodes)
-            {
-                var address = new UriBuilder(Uri.UriSchemeHttp, where.NodeAddress, (int)where.NodeServicePort).Uri;
-                if (!nodes.TryGetValue(address.Authority, out node!))
-                {
-                    nodes.Add(address.Authority, node = GrpcChannel.ForAddress(address));
-                }
-            }
-
-            using var call = new NodeService.NodeServiceClient(node).InvokeFunction(
-                new InvokeFunctionRequest { RequestId = requestId, ContainerId = where.ContainerId, Event = NodeEvent.Encode(request) },
-                cancellationToken: cancellationToken);
-            var last = new InvokeFunctionReply { ErrorCode = "NoReply" };
-            await foreach (var reply in call.ResponseStream.ReadAllAsync(cancellationToken).ConfigureAwait(false))
-            {
-                last = reply;
-            }
-
-            return last;
         }
     }
 

@@ -35,9 +35,8 @@ internal sealed class NodeServiceService(LiveNodeWorld world) : NodeService.Node
         var ended = await world.ExecuteAsync(ContainerOf(request.ContainerId), work).ConfigureAwait(false);
         await responseStream.WriteAsync(new InvokeFunctionReply
         {
-            DurationInNanos = ended.DurationUs * 1000,
-            MaxMemoryUsageInBytes = (long)ended.MemoryMb << 20,
-            ErrorCode = ended.Failed ? "OutOfMemory" : "",
+            Header = new InvokeFunctionReply.Types.Header { MaxMemUsageInBytes = (long)ended.MemoryMb << 20, StatusCode = ended.Failed ? "500" : "200" },
+            Footer = new InvokeFunctionReply.Types.Footer { DurationInNanos = ended.DurationUs * 1000, Error = ended.Failed ? "OutOfMemory" : "" },
         }).ConfigureAwait(false);
     }
 
