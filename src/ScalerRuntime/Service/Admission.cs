@@ -1,6 +1,7 @@
 using FuncScaler.Runtime.Service.Frames;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace FuncScaler.Runtime.Service;
 
@@ -8,7 +9,7 @@ namespace FuncScaler.Runtime.Service;
 public sealed record AdmissionOptions
 {
     /// <summary>
-    /// Where work stands in the process's queue for longer than this, for a quarter of a second on end, assigns are refused. Default 200 ms; above 0, or
+    /// Where work stands in the process's queue for longer than this, for 150 ms on end, assigns are refused. Default 200 ms; above 0, or
     /// <see cref="Timeout.InfiniteTimeSpan"/> for never.
     /// </summary>
     public TimeSpan MaxDelay { get; init; } = TimeSpan.FromMilliseconds(200);
@@ -24,8 +25,9 @@ public sealed record AdmissionOptions
 /// come again. Releases and all else come through. Says as well when the process has stood still.
 /// </summary>
 /// <remarks>
-/// A probe stands in the thread pool's queue at all times, and a timer, which does not wait there, looks every 25 ms how long it has stood. A late
-/// beat is a stall, as after a collection of garbage: nothing is refused, creations are held. Ten in a row are overload. Then as many assigns are
+/// A probe stands in the thread pool's queue at all times, and a thread of its own looks every 25 ms how long it has stood. (A timer would not do: its
+/// callbacks wait in that queue too, and in an overload they come seconds late.) A late
+/// beat is a stall, as after a collection of garbage: nothing is refused, creations are held. Six in a row are overload. Then as many assigns are
 /// let in as the process was seen to begin, a little fewer while the queue is long, and a little more while it is short. So the queue stays short and
 /// never empty, whatever comes: the delay is looked at as in CoDel (Nichols and Jacobson, 2012), and the rate is measured as in BBR (Cardwell et al.,
 /// 2016). All are let in again half a second after fewer come than could be served.
@@ -42,7 +44,7 @@ public sealed class Admission : IDisposable
     internal const string TooMany = "the scaler has more requests than it can serve";
 
     /// <summary>So many beats with a late queue are overload.</summary>
-    internal const int LateBeats = 10;
+    internal const int LateBeats = 6;
 
     /// <summary>So many beats with fewer assigns than could be let in end it.</summary>
     internal const int CalmBeats = 20;
@@ -50,6 +52,12 @@ public sealed class Admission : IDisposable
     private static readonly TimeSpan LongestHold = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan MemoryInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan CollectInterval = TimeSpan.FromSeconds(5);
+
+    /// <summary>After how long callers may come again at the soonest.</summary>
+    private static readonly TimeSpan LeastRetry = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>A request that has waited for so many times the delay that is allowed is refused.</summary>
+    private const double TooOld = 4;
 
     /// <summary>After how long those who were refused for memory may come again.</summary>
     private static readonly TimeSpan MemoryRetry = TimeSpan.FromSeconds(2);
@@ -61,7 +69,10 @@ public sealed class Admission : IDisposable
 
     /// <summary>While the queue is short, more may be possible than was seen: so much more with each beat, and at most.</summary>
     private const double Rise = 0.02;
-    private const double MostRise = 0.2;
+    private const double MostRise = 0.1;
+
+    /// <summary>While the queue is very long, less may be possible than was seen: so much is left of it with each beat.</summary>
+    private const double Fall = 0.98;
 
     /// <summary>What one beat counts in a mean.</summary>
     private const double Newest = 0.2;
@@ -70,7 +81,7 @@ public sealed class Admission : IDisposable
     private readonly TimeProvider _time;
     private readonly Action<TimeSpan> _stalled;
     private readonly Func<long> _memory;
-    private readonly ITimer? _timer;
+    private readonly ManualResetEventSlim _stop = new();
     private long _beatTicks;
     private long _probeTicks;
     private volatile bool _probing;
@@ -82,6 +93,7 @@ public sealed class Admission : IDisposable
     private int _shortBeats;
     private volatile bool _counts;
     private int _begun;
+    private long _oldest;
     private double _begunBefore;
     private double _rate;
     private double _credit;
@@ -107,7 +119,7 @@ public sealed class Admission : IDisposable
         if (beats)
         {
             _beatTicks = time.GetTimestamp();
-            _timer = time.CreateTimer(static state => ((Admission)state!).OnBeat(), this, Beat, Timeout.InfiniteTimeSpan);
+            new Thread(BeatOn) { IsBackground = true, Name = "admission" }.Start();
         }
     }
 
@@ -133,20 +145,32 @@ public sealed class Admission : IDisposable
             return Task.CompletedTask;
         }
 
-        // Whoever was looked at by its frames has been let in already.
-        if (Sheds && http.Features.Get<FrameShedding>() is not { IsSettled: true } && !TryEnter(out var why, out var retryAfter))
+        // Whoever was looked at by its frames has been let in already. Whoever came before the overload was seen may have waited for so long that its
+        // caller is about to go.
+        var shedding = http.Features.Get<FrameShedding>();
+        var age = shedding is not null && http.Features.Get<IHttp2StreamIdFeature>() is { } stream ? shedding.AgeOf(stream.StreamId) : TimeSpan.Zero;
+        var (why, retryAfter) = (TooMany, LeastRetry);
+        if (Sheds && (age > TooOld * _options.MaxDelay || (shedding is not { IsSettled: true } && !TryEnter(out why, out retryAfter))))
         {
             return ScalerRefusal.SendAsync(http, StatusCode.ResourceExhausted, why, retryAfter);
         }
 
-        CountBegun();
+        CountBegun(age);
         return next(http);
     }
 
-    public void Dispose() => _timer?.Dispose();
+    public void Dispose() => _stop.Set();
 
-    /// <summary>The process has begun with an assign.</summary>
-    internal void CountBegun() => Interlocked.Increment(ref _begun);
+    /// <summary>The process has begun with an assign that came so long ago.</summary>
+    internal void CountBegun(TimeSpan age)
+    {
+        Interlocked.Increment(ref _begun);
+        if (age.Ticks > Volatile.Read(ref _oldest))
+        {
+            // Of two at a time either is old enough.
+            Volatile.Write(ref _oldest, age.Ticks);
+        }
+    }
 
     /// <summary>Whether one more assign is let in.</summary>
     internal bool TryEnter(out string why, out TimeSpan retryAfter)
@@ -169,26 +193,28 @@ public sealed class Admission : IDisposable
             }
 
             // The fewer are let in, the later all of them would be.
-            (why, retryAfter) = (TooMany, TimeSpan.FromSeconds(Math.Clamp(0.2 / _share, 0.2, 5)));
+            (why, retryAfter) = (TooMany, TimeSpan.FromSeconds(Math.Clamp(LeastRetry.TotalSeconds / _share, LeastRetry.TotalSeconds, 5)));
             return false;
         }
     }
 
     /// <summary>Work has stood in the queue for so long.</summary>
     /// <param name="late">For how long.</param>
-    /// <param name="beats">How many beats have passed since the last look; more than one where the timer was late too.</param>
+    /// <param name="beats">How many beats have passed since the last look; more than one where the machine let the thread wait.</param>
     internal void Observe(TimeSpan late, double beats = 1)
     {
         var nowTicks = _time.GetTimestamp();
+        var oldest = TimeSpan.FromTicks(Interlocked.Exchange(ref _oldest, 0));
+        var delay = oldest > late ? oldest : late;
         lock (_gate)
         {
             var begun = Interlocked.Exchange(ref _begun, 0) / beats;
-            _lateBeats = late > _options.MaxDelay && _options.MaxDelay != Timeout.InfiniteTimeSpan ? _lateBeats + 1 : 0;
+            _lateBeats = delay > _options.MaxDelay && _options.MaxDelay != Timeout.InfiniteTimeSpan ? _lateBeats + 1 : 0;
             _begunBefore = _lateBeats > 1 ? _begunBefore + begun : 0;
             _counts = _lateBeats > 0 || _overloaded;
             if (_overloaded)
             {
-                Steer(late, begun, beats);
+                Steer(delay, begun, beats);
             }
             else if (_lateBeats >= LateBeats)
             {
@@ -216,9 +242,10 @@ public sealed class Admission : IDisposable
     }
 
     /// <summary>Lets in about as many as were begun.</summary>
-    private void Steer(TimeSpan late, double begun, double beats)
+    private void Steer(TimeSpan delay, double begun, double beats)
     {
-        var isShort = late < _options.MaxDelay / 4;
+        var isVeryLong = delay > 2 * _options.MaxDelay;
+        var isShort = delay < _options.MaxDelay / 4;
         var isCalm = isShort && _asked == _letIn && _credit + _rate >= _mostCredit;
         _calmBeats = isCalm ? _calmBeats + 1 : 0;
         if (_calmBeats >= CalmBeats)
@@ -236,9 +263,9 @@ public sealed class Admission : IDisposable
 
         _shortBeats = isShort ? _shortBeats + 1 : 0;
 
-        // What is begun while nothing stands in the queue says how much comes, and not how much could be served.
-        _rate = isCalm ? _rate : isShort ? _rate * (1 + Math.Min(MostRise, Rise * _shortBeats)) : Math.Max(1, _rate + (Newest * (begun - _rate)));
-        var each = _rate * (late > 2 * _options.MaxDelay ? WhileVeryLong : late > _options.MaxDelay ? WhileLong : isShort ? WhileShort : 1);
+        // While the queue is very long, what is begun is old, and tells little. While it is short, it tells how much comes, and not how much could be served.
+        _rate = Math.Max(1, isVeryLong ? _rate * Fall : isCalm ? _rate : isShort ? _rate * (1 + Math.Min(MostRise, Rise * _shortBeats)) : _rate + (Newest * (begun - _rate)));
+        var each = _rate * (isVeryLong ? WhileVeryLong : delay > _options.MaxDelay ? WhileLong : isShort ? WhileShort : 1);
         _mostCredit = Math.Max(2, 2 * each);
         _credit = Math.Min(_credit + (each * Math.Min(beats, 2)), _mostCredit);
     }
@@ -267,6 +294,14 @@ public sealed class Admission : IDisposable
         }
     }
 
+    private void BeatOn()
+    {
+        while (!_stop.Wait(Beat))
+        {
+            OnBeat();
+        }
+    }
+
     private void OnBeat()
     {
         var late = _time.GetElapsedTime(_beatTicks) - Beat;
@@ -284,7 +319,6 @@ public sealed class Admission : IDisposable
 
         Observe(late, Math.Max(1, _time.GetElapsedTime(_beatTicks) / Beat));
         _beatTicks = _time.GetTimestamp();
-        _timer!.Change(Beat, Timeout.InfiniteTimeSpan);
     }
 
     private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * _time.TimestampFrequency);

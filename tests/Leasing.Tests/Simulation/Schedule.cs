@@ -134,6 +134,7 @@ internal sealed record Schedule
                     DestroyTimeout = TimeSpan.FromSeconds(1),
                     RetryDelay = TimeSpan.FromMilliseconds(50),
                     MaxRetryDelay = TimeSpan.FromSeconds(1),
+                    MaxDestroyPause = TimeSpan.FromSeconds(1),
                     AssignmentGrace = TimeSpan.FromMilliseconds(300),
                     MaxSlots = dice.Pick([0, 0, 0, 4]),
                 },

@@ -98,7 +98,7 @@ public sealed class AdmissionTests : IDisposable
     {
         for (var i = 0; i < 100; i++)
         {
-            Beat(Late, 9);
+            Beat(Late, Admission.LateBeats - 1);
             Beat(TimeSpan.Zero, 1);
         }
 
@@ -245,7 +245,7 @@ public sealed class AdmissionTests : IDisposable
                     if (waited <= TimeSpan.FromSeconds(2))
                     {
                         begun++;
-                        admission.CountBegun();
+                        admission.CountBegun(waited);
                         InTime += waited <= TimeSpan.FromSeconds(0.8) ? 1 : 0;
                     }
                 }

@@ -104,6 +104,7 @@ internal sealed record Scenario(
         DestroyTimeout = TimeSpan.FromSeconds(1),
         RetryDelay = TimeSpan.FromMilliseconds(Seed % 5 == 0 ? 0 : 100),
         MaxRetryDelay = TimeSpan.FromSeconds(2),
+        MaxDestroyPause = TimeSpan.FromSeconds(2),
         AssignmentGrace = Grace ? TimeSpan.FromSeconds(3) : Timeout.InfiniteTimeSpan,
         NoTimeoutLimit = Grace ? TimeSpan.FromSeconds(8) : Timeout.InfiniteTimeSpan,
     };

@@ -12,14 +12,21 @@ namespace FuncScaler.Runtime.Service.Frames;
 /// </remarks>
 /// <param name="admission">Says who is let in.</param>
 /// <param name="answers">Where refusals are written.</param>
-internal sealed class FrameShedding(Admission admission, AnswerStream answers)
+/// <param name="time">The clock.</param>
+internal sealed class FrameShedding(Admission admission, AnswerStream answers, TimeProvider time)
 {
+    /// <summary>So many reads are remembered, to tell how old a request is.</summary>
+    private const int Reads = 256;
+
     private const int PriorityBytes = 5;
 
     /// <summary>So many streams may be refused before their requests have been sent whole; further ones are let through.</summary>
     private const int MostOpen = 16_384;
 
     private readonly Dictionary<int, (string Why, TimeSpan RetryAfter)> _open = [];
+    private readonly (int Highest, long CameTicks)[] _reads = new (int, long)[Reads];
+    private readonly Lock _gate = new();
+    private int _lastRead;
     private int _highestSeen;
     private int _highestLetIn;
     private int _highestRefused;
@@ -46,6 +53,36 @@ internal sealed class FrameShedding(Admission admission, AnswerStream answers)
             default:
                 return frame.Stream != 0 && frame.Stream <= _highestRefused && TakesRest(frame);
         }
+    }
+
+    /// <summary>What was let in since the last time came then at the soonest.</summary>
+    public void Came(long ticks)
+    {
+        lock (_gate)
+        {
+            if (_highestLetIn > _reads[_lastRead].Highest)
+            {
+                _lastRead = (_lastRead + 1) % Reads;
+                _reads[_lastRead] = (_highestLetIn, ticks);
+            }
+        }
+    }
+
+    /// <summary>How long ago a request came; as long as is remembered where it is older.</summary>
+    public TimeSpan AgeOf(int stream)
+    {
+        lock (_gate)
+        {
+            var at = _lastRead;
+            for (var before = Before(at); before != _lastRead && _reads[before].Highest >= stream; before = Before(at))
+            {
+                at = before;
+            }
+
+            return _reads[at].CameTicks == 0 ? TimeSpan.Zero : time.GetElapsedTime(_reads[at].CameTicks);
+        }
+
+        static int Before(int read) => (read + Reads - 1) % Reads;
     }
 
     private bool TakesRequest(FrameHeader frame, ReadOnlySequence<byte> payload)

@@ -25,7 +25,7 @@ public static class FrameWatch
             {
                 answers = new AnswerStream(
                     transport.Output, () => connection.Abort(new ConnectionAbortedException("the peer does not read that its requests are refused")));
-                shedding = new FrameShedding(limits, answers);
+                shedding = new FrameShedding(limits, answers, time);
                 connection.Features.Set(shedding);
                 sending = answers.SendAsync();
             }
@@ -66,6 +66,7 @@ public static class FrameWatch
         private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(20);
 
         private long _untilFrames = PrefaceBytes;
+        private long _readTicks = time.GetTimestamp();
 
         /// <summary>So many bytes at the beginning of the next read were looked at, and are for the server.</summary>
         private long _lookedAt;
@@ -87,7 +88,15 @@ public static class FrameWatch
                     await Task.Delay(Gathering, time, cancellationToken).ConfigureAwait(false);
                 }
 
-                if (TryHandOn(await inner.ReadAsync(cancellationToken).ConfigureAwait(false), out var result))
+                // What is there already may have been there since the last read.
+                var cameTicks = _readTicks;
+                var reading = inner.ReadAsync(cancellationToken);
+                var isThere = reading.IsCompleted;
+                var read = await reading.ConfigureAwait(false);
+                _readTicks = time.GetTimestamp();
+                var isWhole = TryHandOn(read, out var result);
+                shedding?.Came(isThere ? cameTicks : _readTicks);
+                if (isWhole)
                 {
                     return result;
                 }
