@@ -9,6 +9,7 @@ using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Telemetry;
 using FuncScaler.ScalerHost.Security;
 using FuncScaler.SlotBackends;
+using FuncScaler.SlotBackends.Budget;
 using FuncScaler.SlotBackends.Nodes;
 using Grpc.AspNetCore.Server;
 using Microsoft.AspNetCore.Builder;
@@ -102,6 +103,9 @@ public sealed class ScalerServer : IAsyncDisposable
             builder.Logging.AddFilter(typeof(LimitsWatch).FullName, LogLevel.Information);
         }
 
+        // A call that its caller resets is an error to gRPC's handler: callers that leave must not fill the log.
+        var lines = new TokenBuckets([new RateLimit(20, TimeSpan.FromMinutes(1))], time);
+        builder.Logging.AddFilter("Grpc.AspNetCore.Server.ServerCallHandler", level => level >= options.LogLevel && (level < LogLevel.Error || lines.TryTake(out _)));
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -203,6 +207,8 @@ public sealed class ScalerServer : IAsyncDisposable
         GrpcPort = ports[0];
         HttpPort = ports.Length > 1 ? ports[1] : null;
     }
+
+    internal IServiceProvider Services => _app.Services;
 
     /// <summary>How many watch the dashboard now.</summary>
     internal int Viewers => _app.Services.GetRequiredService<DashboardFeed>().Viewers;

@@ -1,3 +1,9 @@
+using FuncScaler.Policies;
+using FuncScaler.ScalerHost;
+using FuncScaler.SlotBackends.Fake;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
 namespace FuncScaler.Tests;
 
 /// <summary>Floods of HTTP/2 frames, and what other callers notice of them.</summary>
@@ -38,6 +44,23 @@ public sealed partial class ScalerServerTests
 
         await Eventually.HoldsAsync(() => flooder.Refused >= 40_000 - 16_384);
         await IdleAsync((await AssignAsync("after")).Assigment);
+    }
+
+    /// <summary>gRPC's handler takes each call that its caller resets for an error.</summary>
+    [Fact]
+    public async Task A_flood_of_calls_that_are_reset_has_a_few_lines_in_the_log()
+    {
+        await using var scaler = new ScalerServer(
+            new FakeBackend(TimeProvider.System),
+            new ScalerServerOptions { GrpcPort = 0, HttpPort = null, Policy = PolicyCatalog.Parse("ttl:1"), LogLevel = LogLevel.Warning },
+            TimeProvider.System);
+        var logs = scaler.Services.GetRequiredService<ILoggerFactory>();
+        var handler = logs.CreateLogger("Grpc.AspNetCore.Server.ServerCallHandler");
+
+        Assert.InRange(Enumerable.Range(0, 1000).Count(_ => handler.IsEnabled(LogLevel.Error)), 1, 20);
+        Assert.True(handler.IsEnabled(LogLevel.Warning));
+        Assert.False(handler.IsEnabled(LogLevel.Information));
+        Assert.True(logs.CreateLogger("another").IsEnabled(LogLevel.Error));
     }
 
     [Fact]
