@@ -9,7 +9,7 @@ namespace FuncScaler.Tests;
 /// </summary>
 internal static class FuncScalerCommand
 {
-    private static readonly AsyncLocal<Printed?> s_printed = new();
+    private static readonly AsyncLocal<Printed?> Printing = new();
 
     static FuncScalerCommand()
     {
@@ -21,9 +21,9 @@ internal static class FuncScalerCommand
     public static async Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments)
     {
         var printed = new Printed(new StringWriter(), new StringWriter());
-        s_printed.Value = printed;
+        Printing.Value = printed;
         var exitCode = await Task.Run(() => CommandLine.RunAsync(arguments, Console.Error)).WaitAsync(TimeSpan.FromMinutes(2));
-        s_printed.Value = null;
+        Printing.Value = null;
         lock (printed)
         {
             return (exitCode, printed.Output.ToString(), printed.Errors.ToString());
@@ -45,7 +45,7 @@ internal static class FuncScalerCommand
 
         public override void Write(ReadOnlySpan<char> buffer)
         {
-            if (s_printed.Value is not { } printed)
+            if (Printing.Value is not { } printed)
             {
                 others.Write(buffer);
                 return;

@@ -162,7 +162,7 @@ internal sealed class AnswerStream(PipeWriter output, Action abort)
     {
         private const byte Status200 = 0x88;
 
-        private static readonly byte[] s_status =
+        private static readonly byte[] Beginning =
         [
             Status200,
             .. Literal("content-type", "application/grpc"),
@@ -171,7 +171,7 @@ internal sealed class AnswerStream(PipeWriter output, Action abort)
 
         public static void WriteRefusal(IBufferWriter<byte> output, int stream, string why, string retryAfterMs)
         {
-            byte[] fields = [.. s_status, .. Literal("grpc-message", why), .. Literal(ScalerRefusal.PushbackTrailer, retryAfterMs)];
+            byte[] fields = [.. Beginning, .. Literal("grpc-message", why), .. Literal(ScalerRefusal.PushbackTrailer, retryAfterMs)];
             new FrameHeader(fields.Length, FrameType.Headers, FrameHeader.EndHeaders | FrameHeader.EndStream, stream).WriteTo(output);
             output.Write(fields);
         }

@@ -8,7 +8,7 @@ internal static class HeaderBlock
     private const int OtherPathField = 5;
 
     // As they are, and in Huffman's code of RFC 7541.
-    private static readonly byte[][] s_assigns =
+    private static readonly byte[][] Assigns =
     [
         [.. "/serverless.simulator.Scaler/Assign"u8],
         Convert.FromHexString("6105b3b96ca0a842e83536d0349ec5f7107416c621420d355f"),
@@ -66,7 +66,7 @@ internal static class HeaderBlock
 
     private static bool IsAssignPath(ReadOnlySpan<byte> value)
     {
-        foreach (var path in s_assigns)
+        foreach (var path in Assigns)
         {
             if (value.SequenceEqual(path))
             {
