@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace FuncScaler.Runtime.State;
@@ -28,6 +29,8 @@ internal sealed unsafe class HolderMarks : IDisposable
     private readonly MemoryMappedFile _mapped;
     private readonly MemoryMappedViewAccessor _view;
     private readonly long* _entries;
+    private readonly Pages _pages;
+    private volatile bool _isClosed;
     private int _used;
 
     private HolderMarks(string path, string owner, int capacity)
@@ -51,6 +54,7 @@ internal sealed unsafe class HolderMarks : IDisposable
             byte* start = null;
             _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
             _entries = (long*)(start + HeaderBytes);
+            _pages = new Pages(_view.SafeMemoryMappedViewHandle);
         }
         catch
         {
@@ -102,7 +106,7 @@ internal sealed unsafe class HolderMarks : IDisposable
     /// <summary>A place for an instance that nobody holds; -1 where there is none left.</summary>
     public int Take(SlotTicket ticket)
     {
-        var place = _free.TryPop(out var former) ? former : _used < Capacity ? _used++ : -1;
+        var place = _isClosed ? -1 : _free.TryPop(out var former) ? former : _used < Capacity ? _used++ : -1;
         if (place >= 0)
         {
             _entries[(2 * place) + 1] = Free;
@@ -112,20 +116,40 @@ internal sealed unsafe class HolderMarks : IDisposable
         return place;
     }
 
-    public void Set(int place, long mark) => Volatile.Write(ref _entries[(2 * place) + 1], mark);
+    public void Set(int place, long mark)
+    {
+        if (!_isClosed)
+        {
+            Volatile.Write(ref _entries[(2 * place) + 1], mark);
+        }
+
+        GC.KeepAlive(_pages);
+    }
 
     public void GiveBack(int place)
     {
-        Volatile.Write(ref _entries[2 * place], 0);
+        if (!_isClosed)
+        {
+            Volatile.Write(ref _entries[2 * place], 0);
+        }
+
+        GC.KeepAlive(_pages);
         _free.Push(place);
     }
 
+    /// <summary>Closes the file. A core whose last timer is just firing may mark on, which does nothing.</summary>
     public void Dispose()
     {
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view.Dispose();
+        _isClosed = true;
+        _view.Flush();
         _mapped.Dispose();
         _file.Dispose();
+    }
+
+    /// <summary>Keeps the pages mapped for as long as anybody may write to them: to write where nothing is mapped ends the process.</summary>
+    private sealed class Pages(SafeBuffer view)
+    {
+        ~Pages() => view.ReleasePointer();
     }
 
     /// <summary>What begins the file: whose it is, and in which life of the machine it was written.</summary>
