@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using static FuncScaler.Tests.Http2Frames;
 
 namespace FuncScaler.Tests;
 
@@ -79,17 +80,6 @@ internal sealed class Http2Socket : IDisposable
     }
 
     public void Dispose() => _socket.Dispose();
-
-    private static byte[] Frame(byte type, byte flags, int stream, ReadOnlySpan<byte> payload)
-    {
-        var frame = new byte[9 + payload.Length];
-        BinaryPrimitives.WriteInt32BigEndian(frame, payload.Length << 8);
-        frame[3] = type;
-        frame[4] = flags;
-        BinaryPrimitives.WriteInt32BigEndian(frame.AsSpan(5), stream);
-        payload.CopyTo(frame.AsSpan(9));
-        return frame;
-    }
 
     private async Task ReadToEndAsync()
     {

@@ -52,17 +52,21 @@ internal static class CommonOptions
         Whole(name, description, otherwise, 0, IPEndPoint.MaxPort, "is no port", $"give 0, for any free one, to {IPEndPoint.MaxPort}");
 
     /// <summary>A port of something that is served where it is given.</summary>
-    public static Option<int?> OptionalPort(string name, string description) => Read<int?>(
+    public static Option<long?> OptionalPort(string name, string description) =>
+        OptionalWhole(name, description, 0, IPEndPoint.MaxPort, "is no port", $"give 0, for any free one, to {IPEndPoint.MaxPort}");
+
+    /// <summary>A whole number where one is given, from 0 or more on; null otherwise.</summary>
+    public static Option<long?> OptionalWhole(string name, string description, long least, long most, string wrong, string mend) => Read(
         name,
         description,
         "N",
-        static (string text, out int? port) =>
+        (string text, out long? value) =>
         {
-            port = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= IPEndPoint.MaxPort ? number : null;
-            return port is not null;
+            value = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most ? number : null;
+            return value is not null;
         },
-        "is no port",
-        $"give 0, for any free one, to {IPEndPoint.MaxPort}");
+        wrong,
+        mend);
 
     public static Option<IPAddress> Listen(string description) => Default(
         Read<IPAddress>(

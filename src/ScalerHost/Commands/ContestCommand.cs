@@ -64,7 +64,7 @@ internal static class ContestCommand
                         scalerAddress,
                         parsed.GetResult(port) is null or { Implicit: true } ? NodeServing.ResourceManagerPort : parsed.GetValue(port),
                         parsed.GetValue(watch),
-                        parsed.GetValue(apiPort),
+                        (int?)parsed.GetValue(apiPort),
                         cancellationToken).ConfigureAwait(false),
                 ];
                 if (parsed.GetValue(json))

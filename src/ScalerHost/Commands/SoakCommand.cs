@@ -14,18 +14,8 @@ internal static class SoakCommand
 
     public static Command Create()
     {
-        var seed = CommonOptions.Read<long?>(
-            "--seed",
-            "The first world's seed; each further world has the next one [default: one that nobody has seen]",
-            "N",
-            static (string text, out long? value) =>
-            {
-                var read = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= LargestSeed;
-                value = number;
-                return read;
-            },
-            "is no seed",
-            $"give a whole number from 0 to {LargestSeed}");
+        var seed = CommonOptions.OptionalWhole(
+            "--seed", "The first world's seed; each further world has the next one [default: one that nobody has seen]", 0, LargestSeed, "is no seed", $"give a whole number from 0 to {LargestSeed}");
         var minutes = CommonOptions.Read<double?>(
             "--minutes",
             "For how long worlds are played, min [default: 1]",
@@ -38,18 +28,8 @@ internal static class SoakCommand
             },
             "is no time that can be used",
             "give a number of minutes above 0, at most 100000");
-        var schedules = CommonOptions.Read<long?>(
-            "--schedules",
-            "How many worlds are played, instead of --minutes",
-            "N",
-            static (string text, out long? value) =>
-            {
-                var read = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= LargestSeed;
-                value = number;
-                return read;
-            },
-            "is no number of worlds",
-            $"give a whole number from 1 to {LargestSeed}");
+        var schedules = CommonOptions.OptionalWhole(
+            "--schedules", "How many worlds are played, instead of --minutes", 1, LargestSeed, "is no number of worlds", $"give a whole number from 1 to {LargestSeed}");
         var verbose = new Option<bool>("--verbose") { Description = "Tell what happens in each world" };
         var command = new Command("soak", "Play whole scalers in simulated worlds full of faults, by seed, and check that every promise is kept");
         foreach (var option in (Option[])[seed, minutes, schedules, verbose])
@@ -59,7 +39,7 @@ internal static class SoakCommand
 
         command.SetAction((parsed, cancellationToken) =>
         {
-            var first = parsed.GetValue(seed) ?? DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+            var first = parsed.GetValue(seed) ?? TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
             var (most, time) = (parsed.GetValue(schedules), TimeSpan.FromMinutes(parsed.GetValue(minutes) ?? 1));
             var soak = new Soak();
             Run(soak, soak.Play, first, most, time, parsed.GetValue(verbose) ? Console.Out : null, Console.Out, cancellationToken);

@@ -26,11 +26,10 @@ public sealed record AdmissionOptions
 /// </summary>
 /// <remarks>
 /// A probe stands in the thread pool's queue at all times, and a thread of its own looks every 25 ms how long it has stood. (A timer would not do: its
-/// callbacks wait in that queue too, and in an overload they come seconds late.) A late
-/// beat is a stall, as after a collection of garbage: nothing is refused, creations are held. Six in a row are overload. Then as many assigns are
-/// let in as the process was seen to begin, a little fewer while the queue is long, and a little more while it is short. So the queue stays short and
-/// never empty, whatever comes: the delay is looked at as in CoDel (Nichols and Jacobson, 2012), and the rate is measured as in BBR (Cardwell et al.,
-/// 2016). All are let in again half a second after fewer come than could be served.
+/// callbacks wait in that queue too, and in an overload they come seconds late.) A late beat is a stall, as after a collection of garbage: nothing is
+/// refused, creations are held. Six in a row are overload. Then as many assigns are let in as the process was seen to begin, fewer while the queue is
+/// long, and a little more while it is short. So the queue stays short and never empty, whatever comes: the delay is looked at as in CoDel (Nichols and
+/// Jacobson, 2012), and the rate is measured as in BBR (Cardwell et al., 2016). All are let in again half a second after fewer come than could be served.
 /// </remarks>
 public sealed class Admission : IDisposable
 {
@@ -211,7 +210,6 @@ public sealed class Admission : IDisposable
             var begun = Interlocked.Exchange(ref _begun, 0) / beats;
             _lateBeats = delay > _options.MaxDelay && _options.MaxDelay != Timeout.InfiniteTimeSpan ? _lateBeats + 1 : 0;
             _begunBefore = _lateBeats > 1 ? _begunBefore + begun : 0;
-            _counts = _lateBeats > 0 || _overloaded;
             if (_overloaded)
             {
                 Steer(delay, begun, beats);
@@ -221,6 +219,7 @@ public sealed class Admission : IDisposable
                 Begin();
             }
 
+            _counts = _lateBeats > 0 || _overloaded;
             LookAtMemory(nowTicks);
         }
 
@@ -251,7 +250,6 @@ public sealed class Admission : IDisposable
         if (_calmBeats >= CalmBeats)
         {
             _overloaded = false;
-            _counts = false;
             return;
         }
 
@@ -262,10 +260,24 @@ public sealed class Admission : IDisposable
         }
 
         _shortBeats = isShort ? _shortBeats + 1 : 0;
+        double letIn;
+        if (isVeryLong)
+        {
+            // What is begun now is old, and tells little.
+            (_rate, letIn) = (_rate * Fall, WhileVeryLong);
+        }
+        else if (isShort)
+        {
+            // What is begun now tells how much comes, and not how much could be served.
+            (_rate, letIn) = (isCalm ? _rate : _rate * (1 + Math.Min(MostRise, Rise * _shortBeats)), WhileShort);
+        }
+        else
+        {
+            (_rate, letIn) = (_rate + (Newest * (begun - _rate)), delay > _options.MaxDelay ? WhileLong : 1);
+        }
 
-        // While the queue is very long, what is begun is old, and tells little. While it is short, it tells how much comes, and not how much could be served.
-        _rate = Math.Max(1, isVeryLong ? _rate * Fall : isCalm ? _rate : isShort ? _rate * (1 + Math.Min(MostRise, Rise * _shortBeats)) : _rate + (Newest * (begun - _rate)));
-        var each = _rate * (isVeryLong ? WhileVeryLong : delay > _options.MaxDelay ? WhileLong : isShort ? WhileShort : 1);
+        _rate = Math.Max(1, _rate);
+        var each = _rate * letIn;
         _mostCredit = Math.Max(2, 2 * each);
         _credit = Math.Min(_credit + (each * Math.Min(beats, 2)), _mostCredit);
     }

@@ -71,14 +71,13 @@ internal sealed class FollowingRequests(FunctionGroup group)
     }
 
     /// <summary>A request of the child has come: one that was expected, if any was.</summary>
-    /// <returns>Whether it was expected.</returns>
-    public bool ChildCame(long nowUs)
+    public void ChildCame(long nowUs)
     {
         Advance(nowUs);
         var queue = _open.Count > 0 ? _open : _coming;
         if (!queue.TryPeek(out var expected))
         {
-            return false;
+            return;
         }
 
         Learn(nowUs - expected.CameUs);
@@ -87,8 +86,6 @@ internal sealed class FollowingRequests(FunctionGroup group)
         {
             queue.Dequeue();
         }
-
-        return true;
     }
 
     /// <summary>Takes account of the time.</summary>

@@ -21,19 +21,7 @@ public class KillNineTests(ITestOutputHelper output)
         fake.MaxGroupsPerRegion = 1000;
         fake.Plant("slots", "somebody-elses");
         var settings = Path.Combine(folder.Path, "aci.json");
-        await File.WriteAllTextAsync(settings, $$"""
-            {
-              "owner": "chaos", "genericResources": true,
-              "subscription": "{{FakeArmServer.Subscription}}",
-              "armEndpoint": "{{fake.Address}}",
-              "places": [{ "resourceGroup": "slots", "region": "westeurope" }, { "resourceGroup": "slots-2", "region": "northeurope" }],
-              "images": { "*": "example/runtime" },
-              "port": {{fake.ContainerPort}},
-              "start": { "init": "httpInit", "pollDelay": "00:00:00.010" },
-              "createLimits": [], "deleteLimits": [], "maxGroupsPerRegion": 12,
-              "pollDelay": "00:00:00.010", "sweepInterval": "01:00:00", "orphanGrace": "00:00:00",
-            }
-            """);
+        await File.WriteAllTextAsync(settings, FakeArmSettings.Of(fake, "chaos", maxGroupsPerRegion: 12));
         var owners = new Ownership();
         var figures = new Figures();
         var watch = Stopwatch.StartNew();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using FuncScaler.Tests.Backends;
 using FuncScaler.Tests.FakeArm;
 
 namespace FuncScaler.Tests.State;
@@ -57,19 +58,7 @@ public sealed class KillTests(Xunit.Abstractions.ITestOutputHelper output) : IDi
         (fake.Provisioning, fake.Deleting) = (TimeSpan.FromMilliseconds(60), TimeSpan.FromMilliseconds(30));
         fake.Plant("slots", "somebody-elses");
         var settings = Path.Combine(_folder.Path, "aci.json");
-        await File.WriteAllTextAsync(settings, $$"""
-            {
-              "owner": "kill", "genericResources": true,
-              "subscription": "{{FakeArmServer.Subscription}}",
-              "armEndpoint": "{{fake.Address}}",
-              "places": [{ "resourceGroup": "slots", "region": "westeurope" }, { "resourceGroup": "slots-2", "region": "northeurope" }],
-              "images": { "*": "example/runtime" },
-              "port": {{fake.ContainerPort}},
-              "start": { "init": "httpInit", "pollDelay": "00:00:00.010" },
-              "createLimits": [], "deleteLimits": [], "maxGroupsPerRegion": 40,
-              "pollDelay": "00:00:00.010", "sweepInterval": "01:00:00", "orphanGrace": "00:00:00",
-            }
-            """);
+        await File.WriteAllTextAsync(settings, FakeArmSettings.Of(fake, "kill", maxGroupsPerRegion: 40));
 
         await KillAgainAndAgainAsync(["--backend", "aci", "--aci", settings], between: null, () => fake.Groups.Count - 1);
 

@@ -4,6 +4,7 @@ using System.Text;
 using FuncScaler.Runtime.Service;
 using FuncScaler.Runtime.Service.Frames;
 using Microsoft.AspNetCore.Connections;
+using static FuncScaler.Tests.Http2Frames;
 
 namespace FuncScaler.Tests.Runtime;
 
@@ -140,17 +141,6 @@ public sealed class FrameWatchTests
     }
 
     private static byte[] Block(string path) => [0x83, 0x04, (byte)path.Length, .. Encoding.ASCII.GetBytes(path)];
-
-    private static byte[] Frame(byte type, byte flags, int stream, ReadOnlySpan<byte> payload)
-    {
-        var frame = new byte[9 + payload.Length];
-        BinaryPrimitives.WriteInt32BigEndian(frame, payload.Length << 8);
-        frame[3] = type;
-        frame[4] = flags;
-        BinaryPrimitives.WriteInt32BigEndian(frame.AsSpan(5), stream);
-        payload.CopyTo(frame.AsSpan(9));
-        return frame;
-    }
 
     private sealed record Duplex(PipeReader Input, PipeWriter Output) : IDuplexPipe;
 }

@@ -71,7 +71,9 @@ public static class FrameWatch
         /// <summary>So many bytes at the beginning of the next read were looked at, and are for the server.</summary>
         private long _lookedAt;
         private bool _isOver;
-        private bool _isLeft;
+
+        /// <summary>What the server had no room for stands before frames that are kept from it.</summary>
+        private bool _isKeptBehind;
 
         // Of what was read: what was handed on, and what is kept from the server behind it.
         private ReadOnlySequence<byte> _read;
@@ -129,7 +131,7 @@ public static class FrameWatch
 
             // The server takes as much as it has room for. The rest is handed on once more, before what is behind it is looked at.
             _lookedAt = left;
-            _isLeft = true;
+            _isKeptBehind = _kept > 0;
             inner.AdvanceTo(consumed, _kept == 0 && examined.Equals(_read.GetPosition(_handedOn)) ? _read.End : examined);
         }
 
@@ -142,14 +144,14 @@ public static class FrameWatch
         {
             _read = read.Buffer;
             _handedOn = _lookedAt;
-            if (!_isLeft || _kept == 0)
+            if (!_isKeptBehind)
             {
                 (_kept, _lookedAtBehind) = (0, 0);
                 Look(_read.Slice(_lookedAt));
                 answers?.Flush();
             }
 
-            _isLeft = false;
+            _isKeptBehind = false;
             if ((_isOver || read.IsCompleted) && _kept == 0)
             {
                 // What is left is no whole frame, or nobody looks any more.
