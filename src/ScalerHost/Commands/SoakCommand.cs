@@ -42,7 +42,7 @@ internal static class SoakCommand
             var first = parsed.GetValue(seed) ?? TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
             var (most, time) = (parsed.GetValue(schedules), TimeSpan.FromMinutes(parsed.GetValue(minutes) ?? 1));
             var soak = new Soak();
-            Run(soak, soak.Play, first, most, time, parsed.GetValue(verbose) ? Console.Out : null, Console.Out, cancellationToken);
+            Run(soak, soak.Play, first, most, time, parsed.GetValue(verbose) ? Console.Out : null, Console.Out, Console.Error, cancellationToken);
             return Task.FromResult(0);
         });
         return command;
@@ -55,11 +55,20 @@ internal static class SoakCommand
     /// <param name="most">How many worlds; null for as many as there is time for.</param>
     /// <param name="time">For how long, where no number is given.</param>
     /// <param name="story">Where is told what happens; null for nowhere.</param>
-    /// <param name="output">Where progress and counts are told.</param>
+    /// <param name="output">Where counts are told.</param>
+    /// <param name="progress">Where is told from time to time how far it is.</param>
     /// <param name="cancellationToken">Ends it after the present world.</param>
     /// <exception cref="CommandException">A promise was broken; says how to repeat that.</exception>
     internal static void Run(
-        Soak soak, Func<long, TextWriter?, ulong> play, long first, long? most, TimeSpan time, TextWriter? story, TextWriter output, CancellationToken cancellationToken)
+        Soak soak,
+        Func<long, TextWriter?, ulong> play,
+        long first,
+        long? most,
+        TimeSpan time,
+        TextWriter? story,
+        TextWriter output,
+        TextWriter progress,
+        CancellationToken cancellationToken)
     {
         var (began, told) = (Stopwatch.GetTimestamp(), TimeSpan.Zero);
         var hash = 0UL;
@@ -75,7 +84,7 @@ internal static class SoakCommand
             if (elapsed - told > ProgressInterval)
             {
                 told = elapsed;
-                output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{soak.Schedules:N0} worlds in {elapsed.TotalSeconds:F0} s, now seed {seed}"));
+                progress.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{soak.Schedules:N0} worlds in {elapsed.TotalSeconds:F0} s, now seed {seed}"));
             }
 
             try

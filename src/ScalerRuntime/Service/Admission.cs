@@ -73,6 +73,16 @@ public sealed class Admission : IDisposable
     /// <summary>While the queue is very long, less may be possible than was seen: so much is left of it with each beat.</summary>
     private const double Fall = 0.98;
 
+    /// <summary>
+    /// So many are let in with each beat, and at one time, however long the queue is. A process that so few callers find late is held up by others on
+    /// its machine, and to refuse the few would not mend that.
+    /// </summary>
+    private const double LeastEach = 2;
+    private const double LeastAtOnce = 64;
+
+    /// <summary>While a larger share is let in, too few are refused for old requests to be the trouble.</summary>
+    private const double NearlyAll = 0.99;
+
     /// <summary>What one beat counts in a mean.</summary>
     private const double Newest = 0.2;
 
@@ -149,7 +159,7 @@ public sealed class Admission : IDisposable
         var shedding = http.Features.Get<FrameShedding>();
         var age = shedding is not null && http.Features.Get<IHttp2StreamIdFeature>() is { } stream ? shedding.AgeOf(stream.StreamId) : TimeSpan.Zero;
         var (why, retryAfter) = (TooMany, LeastRetry);
-        if (Sheds && (age > TooOld * _options.MaxDelay || (shedding is not { IsSettled: true } && !TryEnter(out why, out retryAfter))))
+        if (Sheds && ((age > TooOld * _options.MaxDelay && Share < NearlyAll) || (shedding is not { IsSettled: true } && !TryEnter(out why, out retryAfter))))
         {
             return ScalerRefusal.SendAsync(http, StatusCode.ResourceExhausted, why, retryAfter);
         }
@@ -236,7 +246,7 @@ public sealed class Admission : IDisposable
     {
         _overloaded = true;
         _rate = Math.Max(1, _begunBefore / (LateBeats - 1));
-        (_credit, _mostCredit, _calmBeats, _share) = (0, 0, 0, 1);
+        (_credit, _mostCredit, _calmBeats, _share) = (LeastAtOnce, LeastAtOnce, 0, 1);
         (_asked, _letIn) = (0, 0);
     }
 
@@ -277,8 +287,8 @@ public sealed class Admission : IDisposable
         }
 
         _rate = Math.Max(1, _rate);
-        var each = _rate * letIn;
-        _mostCredit = Math.Max(2, 2 * each);
+        var each = Math.Max(LeastEach, _rate * letIn);
+        _mostCredit = Math.Max(LeastAtOnce, 2 * each);
         _credit = Math.Min(_credit + (each * Math.Min(beats, 2)), _mostCredit);
     }
 

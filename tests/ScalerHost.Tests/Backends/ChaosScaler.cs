@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -54,6 +55,12 @@ internal sealed partial class ChaosScaler : IAsyncDisposable
                     "/api/assign",
                     new { requestId = request, metaData = new { key = function, runtime = "go", timeoutInSecs = (int)Ownership.Timeout.TotalSeconds, memoryInMb = 128 } },
                     CancellationToken.None);
+                if (assigned.StatusCode == HttpStatusCode.TooManyRequests)
+                {
+                    await Task.Delay(200, CancellationToken.None);
+                    continue;
+                }
+
                 var reply = (await assigned.Content.ReadFromJsonAsync<JsonNode>(CancellationToken.None))!;
                 var address = reply["address"]!.GetValue<string>();
                 owners.Granted(address, request);

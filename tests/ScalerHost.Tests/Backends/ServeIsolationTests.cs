@@ -150,7 +150,7 @@ public sealed partial class ServeIsolationTests : IAsyncLifetime
 
     private static async Task EventuallyAsync(Func<Task<bool>> holds)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         while (!await holds())
         {
             await Task.Delay(20, limit.Token);
@@ -168,7 +168,7 @@ public sealed partial class ServeIsolationTests : IAsyncLifetime
 
         var used = Directory.GetFiles($"/proc/{_scaler!.Id}/fd").Length;
         var before = DescriptorLimit.Set(_scaler.Id, (ulong)used + Descriptors.Reserve);
-        var refused = await Assert.ThrowsAsync<RpcException>(async () => await AssignAsync(client, "r1", TimeSpan.FromSeconds(3)));
+        var refused = await Assert.ThrowsAsync<RpcException>(async () => await AssignAsync(client, "r1", TimeSpan.FromSeconds(10)));
         var waiting = AssignAsync(client, "r2", TimeSpan.FromSeconds(60));
         await Assert.ThrowsAsync<RpcException>(async () => await AssignAsync(client, "r3", TimeSpan.FromSeconds(1)));
         DescriptorLimit.Set(_scaler.Id, before);

@@ -109,7 +109,7 @@ public sealed partial class ServeProcessTests : IAsyncLifetime
         }
 
         await _scaler.WaitAsync();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         foreach (var address in addresses)
         {
             while (await AnswersAsync(address))
@@ -156,7 +156,7 @@ public sealed partial class ServeProcessTests : IAsyncLifetime
         await _http.PostAsJsonAsync("/api/release", new { assigment = first["assigment"], result = new { durationInMs = 1 } });
 
         System.Diagnostics.Process.GetProcessById(pid).Kill();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         while ((await _http.GetFromJsonAsync<JsonArray>("/api/slots", limit.Token))!.Count > 0)
         {
             await Task.Delay(50, limit.Token);

@@ -58,7 +58,7 @@ public sealed partial class ServeSecurityTests : IDisposable
         var port = Port().Match((await scaler.ReadLineAsync())!).Groups[1].Value;
 
         // The program's own question is served without a credential, and finds out by itself that it takes TLS.
-        Assert.Equal(0, (await FuncScalerCommand.RunAsync("health", "--address", $"127.0.0.1:{port}")).ExitCode);
+        await Eventually.HoldsAsync(async () => (await FuncScalerCommand.RunAsync("health", "--address", $"127.0.0.1:{port}")).ExitCode == 0);
         Assert.Equal(0, (await FuncScalerCommand.RunAsync("health", "--address", $"https://127.0.0.1:{port}")).ExitCode);
         Assert.Equal(1, (await FuncScalerCommand.RunAsync("health", "--address", $"http://127.0.0.1:{port}")).ExitCode);
         using var http = new HttpClient(server.Handler()) { BaseAddress = new Uri($"https://127.0.0.1:{port}") };

@@ -105,6 +105,21 @@ public sealed class AdmissionTests : IDisposable
         Assert.Equal((1, false), (_admission.Share, _admission.Sheds));
     }
 
+    /// <summary>Other programs take the machine: the process is late, and its few callers have no part in that.</summary>
+    [Theory]
+    [InlineData(300)]
+    [InlineData(3000)]
+    public async Task A_few_callers_are_served_however_late_the_process_is(int lateMs)
+    {
+        for (var i = 0; i < 200; i++)
+        {
+            Beat(TimeSpan.FromMilliseconds(lateMs), 1);
+            Assert.Equal(200, (await SendAsync("/api/assign")).Response.StatusCode);
+        }
+
+        Assert.True(_admission.Sheds);
+    }
+
     [Fact]
     public async Task Overload_is_told_over_grpc_in_its_own_words()
     {

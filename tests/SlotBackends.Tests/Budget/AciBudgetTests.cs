@@ -115,17 +115,18 @@ public class AciBudgetTests(ITestOutputHelper output)
         Assert.Equal("a", budget.PlaceOf(new SlotTicket(3))!.ResourceGroup);
     }
 
+    // The time-outs are long, as seconds of these tests are a fiftieth of a second, in which a machine with much else to do does little.
     private static AciOptions Defaults(AciOptions options) => options with
     {
         CreateLimits = new AciOptions().CreateLimits,
         DeleteLimits = new AciOptions().DeleteLimits,
-        Start = options.Start with { PollDelay = TimeSpan.FromMilliseconds(500) },
+        Start = options.Start with { PollDelay = TimeSpan.FromMilliseconds(500), Timeout = TimeSpan.FromSeconds(3000) },
     };
 
     private static ScalerRuntime NewRuntime(AciWorld world, TimeProvider time, string policy = "ttl:300") => new(
         world.Backend,
         PolicyCatalog.Parse(policy),
-        new ScalerRuntimeOptions { Pool = new SlotPoolOptions { CreateTimeout = TimeSpan.FromSeconds(600) } },
+        new ScalerRuntimeOptions { Pool = new SlotPoolOptions { CreateTimeout = TimeSpan.FromSeconds(6000) } },
         time,
         NullLogger<ScalerRuntime>.Instance);
 }
