@@ -10,22 +10,27 @@ public sealed class SoakCommandTests
     public async Task The_same_seeds_play_the_same_worlds_and_say_what_was_done()
     {
         var first = await FuncScalerProcess.RunAsync("soak", "--seed", "100", "--schedules", "30");
-        var second = await FuncScalerProcess.RunAsync("soak", "--seed", "100", "--schedules", "30");
+        var second = await FuncScalerCommand.RunAsync("soak", "--seed", "100", "--schedules", "30");
 
         Assert.Equal((0, ""), (first.ExitCode, first.Errors));
-        Assert.StartsWith("seeds from 100 on\n30 worlds: ", first.Output, StringComparison.Ordinal);
+        Assert.StartsWith("seeds from 100 on\n", first.Output, StringComparison.Ordinal);
+        Assert.Contains("\n30 worlds: ", first.Output, StringComparison.Ordinal);
         Assert.Contains("  PowerCut ", first.Output, StringComparison.Ordinal);
-        Assert.Equal(first.Output, second.Output);
+        Assert.Equal(WithoutProgress(first.Output), WithoutProgress(second.Output));
     }
 
     [Fact]
     public async Task Verbose_tells_what_happens_in_a_world()
     {
-        var result = await FuncScalerProcess.RunAsync("soak", "--seed", "7", "--schedules", "1", "--verbose");
+        var result = await FuncScalerCommand.RunAsync("soak", "--seed", "7", "--schedules", "1", "--verbose");
 
         Assert.Equal(0, result.ExitCode);
         Assert.Contains("\nassign f", result.Output, StringComparison.Ordinal);
     }
+
+    /// <summary>A busy machine takes long enough for lines about how far it is.</summary>
+    private static string WithoutProgress(string output) =>
+        string.Join('\n', output.Split('\n').Where(l => !l.Contains(" s, now ", StringComparison.Ordinal)));
 
     [Fact]
     public void A_broken_promise_ends_it_and_tells_how_to_repeat_that()

@@ -11,10 +11,15 @@ namespace FuncScaler.Tests.Security;
 internal sealed class Pki : IDisposable
 {
     private readonly X509Certificate2 _authority;
-    private readonly RsaSecurityKey _signer = new(RSA.Create(2048)) { KeyId = "k1" };
+    /// <summary>Made once: to make such a key takes longer than most tests.</summary>
+    private static readonly RSAParameters[] Signers = [NewKey(), NewKey()];
 
-    public Pki()
+    private readonly RsaSecurityKey _signer;
+
+    /// <param name="another">Whether it signs tokens with another key than the usual one.</param>
+    public Pki(bool another = false)
     {
+        _signer = new(RSA.Create(Signers[another ? 1 : 0])) { KeyId = "k1" };
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=test authority", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
@@ -85,5 +90,11 @@ internal sealed class Pki : IDisposable
     {
         _authority.Dispose();
         _signer.Rsa.Dispose();
+    }
+
+    private static RSAParameters NewKey()
+    {
+        using var key = RSA.Create(2048);
+        return key.ExportParameters(true);
     }
 }
