@@ -19,7 +19,7 @@ public sealed partial class ServePriceTests
         using var folder = new TemporaryFolder();
         var functions = folder.File("functions.json", $$"""{ "runtimes": { "any": { "command": ["node", "-e", "{{Server}}"] } } }""");
         await using var scaler = FuncScalerCommand.Start(
-            ["serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--latency-price-of", "a=b=500", .. options]);
+            ["serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--max-delay", "0", "--latency-price-of", "a=b=500", .. options]);
         var line = await scaler.ReadLineAsync();
         Assert.True(line is not null, line is null ? (await scaler.WaitAsync()).Errors : "");
         Assert.Equal($"funcscaler: {sentence}", await scaler.ReadLineAsync());
@@ -35,7 +35,7 @@ public sealed partial class ServePriceTests
         using var folder = new TemporaryFolder();
         var functions = folder.File("functions.json", $$"""{ "runtimes": { "any": { "command": ["node", "-e", "{{Server}}"] } } }""");
         await using var scaler = FuncScalerCommand.Start(
-            ["serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--policy", "adaptive:p95=200"]);
+            ["serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--max-delay", "0", "--policy", "adaptive:p95=200"]);
         var line = await scaler.ReadLineAsync();
         Assert.True(line is not null, line is null ? (await scaler.WaitAsync()).Errors : "");
         Assert.Equal(

@@ -54,6 +54,8 @@ public abstract class KilledScaler(ITestOutputHelper output) : IDisposable
             }
 
             // What is learned is saved each second.
+            var learned = callers.Granted + 20;
+            await Eventually.HoldsAsync(() => callers.Granted > learned);
             await Task.Delay(1500);
             serve.Kill();
             await serve.DisposeAsync();
