@@ -123,6 +123,11 @@ def http():
     return "\n".join(page) + "\n"
 
 
+def fields_of(body, indent):
+    fields = re.findall(r"^" + " " * indent + r"(?:(optional|repeated) )?([\w.]+) (\w+) = (\d+);", body, flags=re.M)
+    return ["| field | number | type |", "|---|---|---|", *[f"| `{n}` | {i} | {(r + ' ') if r else ''}{t} |" for r, t, n, i in fields]] if fields else ["It has no fields."]
+
+
 def grpc():
     page = [MADE, "# gRPC services\n", "Three contracts. The scaler serves `Scaler`, and calls `Platform` where its backend is a platform. The others are of the 2020 contest. Beside",
             "them the scaler serves `grpc.health.v1.Health` and reflection.\n"]
@@ -137,8 +142,9 @@ def grpc():
                 page += ["| call | request | answer |", "|---|---|---|"]
                 page += [f"| `{c}` | `{q}` | `{a}` |" for c, q, a in re.findall(r"rpc (\w+)\((.*?)\) returns \((.*?)\)", body)]
             elif kind == "message":
-                fields = re.findall(r"^  (?:(optional|repeated) )?([\w.]+) (\w+) = (\d+);", body, flags=re.M)
-                page += ["| field | number | type |", "|---|---|---|", *[f"| `{n}` | {i} | {(r + ' ') if r else ''}{t} |" for r, t, n, i in fields]] if fields else ["It has no fields."]
+                page += fields_of(body, 2)
+                for nested, inner in re.findall(r"^  message (\w+) \{\n(.*?)^  \}", body, flags=re.M | re.S):
+                    page += [f"\n### message {name}.{nested}", *fields_of(inner, 4)]
             else:
                 page += ["| value | number |", "|---|---|", *[f"| `{n}` | {i} |" for n, i in re.findall(r"(\w+) = (\d+);", body)]]
             page.append("")

@@ -214,7 +214,7 @@ public class CommandLineErrorTests
     public async Task An_unreachable_scaler_is_named()
     {
         var result = await FuncScalerCommand.RunAsync(
-            "contest", "--preset", "smoke", "--length", "1", "--tail", "0", "--scaler", "127.0.0.1:1", "--port", "0");
+            "contest", "--preset", "smoke", "--length", "1", "--tail", "0", "--scaler", "127.0.0.1:1", "--scaler-timeout", "0", "--port", "0");
 
         AssertOneSentence(result, 1, "127.0.0.1:1");
     }

@@ -74,7 +74,7 @@ public class ContestCommandTests
     public async Task Of_another_scaler_the_platform_is_watched()
     {
         // A port that nobody listens on: the run ends at once, after the page is there.
-        var result = await FuncScalerCommand.RunAsync("contest", "--preset", "dense", "--scaler", "127.0.0.1:1", "--port", "0", "--watch");
+        var result = await FuncScalerCommand.RunAsync("contest", "--preset", "dense", "--scaler", "127.0.0.1:1", "--scaler-timeout", "0", "--port", "0", "--watch");
 
         Assert.Equal(1, result.ExitCode);
         Assert.Matches(@"dense: watch it at http://127\.0\.0\.1:\d+/", result.Errors);

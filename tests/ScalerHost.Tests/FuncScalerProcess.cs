@@ -31,6 +31,9 @@ internal sealed class FuncScalerProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             RedirectStandardInput = true,
+
+            // It counts what is worth optimising, which costs a short life more than it gives.
+            Environment = { ["DOTNET_TieredPGO"] = "0" },
         };
         foreach (var argument in command.Skip(1).Concat(arguments))
         {

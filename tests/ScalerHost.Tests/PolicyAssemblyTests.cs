@@ -33,7 +33,7 @@ public class PolicyAssemblyTests
         ];
         foreach (var (path, sentence) in cases)
         {
-            var result = await FuncScalerProcess.RunAsync("simulate", "--preset", "smoke", "--policy-assembly", path);
+            var result = await FuncScalerCommand.RunAsync("simulate", "--preset", "smoke", "--policy-assembly", path);
 
             Assert.Equal((2, ""), (result.ExitCode, result.Output));
             Assert.Contains(sentence, result.Errors, StringComparison.Ordinal);

@@ -15,7 +15,7 @@ public sealed class PolicyProgramTests : IDisposable
         var sample = Path.Combine(Repository.Root, "samples", "python-policy", "again.py");
 
         var result = await FuncScalerCommand.RunAsync(
-            "simulate", "--preset", "smoke", "--length", "20", "--policy-assembly", typeof(PolicyProgramTests).Assembly.Location,
+            "simulate", "--preset", "smoke", "--length", "8", "--policy-assembly", typeof(PolicyProgramTests).Assembly.Location,
             "--policy-command", $"again-py={Python.Path} -S \"{sample}\"", "--policy", "again:1..2,again-py:1..2", "--json");
 
         Assert.Equal((0, ""), (result.ExitCode, result.Errors));

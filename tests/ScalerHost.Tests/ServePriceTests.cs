@@ -18,8 +18,8 @@ public sealed partial class ServePriceTests
     {
         using var folder = new TemporaryFolder();
         var functions = folder.File("functions.json", $$"""{ "runtimes": { "any": { "command": ["node", "-e", "{{Server}}"] } } }""");
-        await using var scaler = FuncScalerProcess.Start(
-            ["serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--latency-price-of", "a=b=500", .. options]);
+        await using var scaler = FuncScalerCommand.Start(
+            ["serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--max-delay", "0", "--latency-price-of", "a=b=500", .. options]);
         var line = await scaler.ReadLineAsync();
         Assert.True(line is not null, line is null ? (await scaler.WaitAsync()).Errors : "");
         Assert.Equal($"funcscaler: {sentence}", await scaler.ReadLineAsync());
@@ -34,8 +34,8 @@ public sealed partial class ServePriceTests
     {
         using var folder = new TemporaryFolder();
         var functions = folder.File("functions.json", $$"""{ "runtimes": { "any": { "command": ["node", "-e", "{{Server}}"] } } }""");
-        await using var scaler = FuncScalerProcess.Start(
-            ["serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--policy", "adaptive:p95=200"]);
+        await using var scaler = FuncScalerCommand.Start(
+            ["serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--max-delay", "0", "--policy", "adaptive:p95=200"]);
         var line = await scaler.ReadLineAsync();
         Assert.True(line is not null, line is null ? (await scaler.WaitAsync()).Errors : "");
         Assert.Equal(
@@ -51,9 +51,7 @@ public sealed partial class ServePriceTests
     [Fact]
     public async Task A_price_beside_an_objective_is_refused()
     {
-        await using var scaler = FuncScalerProcess.Start(["serve", "--policy", "adaptive:within=4", "--latency-price", "10"]);
-
-        var ended = await scaler.WaitAsync();
+        var ended = await FuncScalerCommand.RunAsync("serve", "--policy", "adaptive:within=4", "--latency-price", "10");
 
         Assert.Equal(2, ended.ExitCode);
         Assert.Contains("--latency-price is of no use with --policy adaptive:within=4", ended.Errors, StringComparison.Ordinal);
@@ -64,6 +62,7 @@ public sealed partial class ServePriceTests
         using var assign = await http.PostAsJsonAsync(
             "/api/assign", new { requestId = "r", metaData = new { key = function, runtime = "any", timeoutInSecs = 30, memoryInMb = 128 } });
         Assert.True(assign.IsSuccessStatusCode, await assign.Content.ReadAsStringAsync());
+        using var release = await http.PostAsJsonAsync("/api/release", new { assigment = (await assign.Content.ReadFromJsonAsync<JsonNode>())!["assigment"] });
         var explanation = await http.GetFromJsonAsync<JsonNode>($"/api/explain/{Uri.EscapeDataString(function)}");
         return (double?)explanation!["price"]!["given"];
     }

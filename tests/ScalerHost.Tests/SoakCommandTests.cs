@@ -10,7 +10,7 @@ public sealed class SoakCommandTests
     public async Task The_same_seeds_play_the_same_worlds_and_say_what_was_done()
     {
         var first = await FuncScalerProcess.RunAsync("soak", "--seed", "100", "--schedules", "30");
-        var second = await FuncScalerProcess.RunAsync("soak", "--seed", "100", "--schedules", "30");
+        var second = await FuncScalerCommand.RunAsync("soak", "--seed", "100", "--schedules", "30");
 
         Assert.Equal(0, first.ExitCode);
         Assert.StartsWith("seeds from 100 on\n30 worlds: ", first.Output, StringComparison.Ordinal);
@@ -21,7 +21,7 @@ public sealed class SoakCommandTests
     [Fact]
     public async Task Verbose_tells_what_happens_in_a_world()
     {
-        var result = await FuncScalerProcess.RunAsync("soak", "--seed", "7", "--schedules", "1", "--verbose");
+        var result = await FuncScalerCommand.RunAsync("soak", "--seed", "7", "--schedules", "1", "--verbose");
 
         Assert.Equal(0, result.ExitCode);
         Assert.Contains("\nassign f", result.Output, StringComparison.Ordinal);

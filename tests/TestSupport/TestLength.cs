@@ -11,12 +11,15 @@ internal static class TestLength
     /// <summary>Why a test that waits for minutes is skipped; null where it runs.</summary>
     public static string? NotAsked { get; } = IsLong ? null : "it takes minutes: FUNCSCALER_LONG=1 runs it, as .ci/run does";
 
-    private static bool IsLong => Environment.GetEnvironmentVariable("FUNCSCALER_LONG") == "1";
+    public static bool IsLong => Environment.GetEnvironmentVariable("FUNCSCALER_LONG") == "1";
 
     /// <summary>How often something is tried.</summary>
     /// <param name="variable">The environment variable that sets it.</param>
     /// <param name="usual">The number otherwise.</param>
     /// <param name="full">The number in long runs.</param>
     public static long Count(string variable, long usual, long full) =>
-        long.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : IsLong ? full : usual;
+        long.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : Count(usual, full);
+
+    /// <summary>How often, or how long, something is tried that no variable of its own sets.</summary>
+    public static long Count(long usual, long full) => IsLong ? full : usual;
 }

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace FuncScaler.ContestSimulator.Nodes;
 
 /// <summary>
@@ -23,10 +25,7 @@ public sealed class BaselineScheduler(NodeWorldOptions world) : INodeScheduler
     {
         ArgumentNullException.ThrowIfNull(function);
         ArgumentNullException.ThrowIfNull(actions);
-        if (!_functions.TryGetValue(function.Key, out var called))
-        {
-            _functions.Add(function.Key, called = new Function(function));
-        }
+        var called = CollectionsMarshal.GetValueRefOrAddDefault(_functions, function.Key, out _) ??= new Function(function);
 
         if (called.Idle.TryPop(out var idle))
         {

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace FuncScaler.ContestSimulator.Nodes;
 
 /// <summary>Settings of a <see cref="DiaryScheduler"/>; the diary gives the rules and no numbers, so these were chosen by trying on the generated loads.</summary>
@@ -55,10 +57,7 @@ public sealed class DiaryScheduler(DiaryOptions options, NodeWorldOptions world)
     {
         ArgumentNullException.ThrowIfNull(function);
         ArgumentNullException.ThrowIfNull(actions);
-        if (!_functions.TryGetValue(function.Key, out var called))
-        {
-            _functions.Add(function.Key, called = new Function(function));
-        }
+        var called = CollectionsMarshal.GetValueRefOrAddDefault(_functions, function.Key, out _) ??= new Function(function);
 
         called.LastUs = nowUs;
         called.Waiting.Enqueue((request, deadlineUs));

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using FuncScaler.Policies;
 
 namespace FuncScaler.ContestSimulator.Virtual;
@@ -93,10 +94,7 @@ internal sealed class LayerStore(ILayerRules rules, Action<int, Int128> bill)
 
     private List<Layer> Of(int memoryMb, string runtime)
     {
-        if (!_layers.TryGetValue((memoryMb, runtime), out var layers))
-        {
-            _layers.Add((memoryMb, runtime), layers = []);
-        }
+        var layers = CollectionsMarshal.GetValueRefOrAddDefault(_layers, (memoryMb, runtime), out _) ??= [];
 
         return layers;
     }

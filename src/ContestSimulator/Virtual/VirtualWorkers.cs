@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using FuncScaler.Leasing;
@@ -237,10 +238,7 @@ internal sealed class VirtualWorkers : IScalerCore
 
     private void Do(WorkerId worker, long nowUs, List<Effect> effects, Action<WorkerLedger, List<LedgerEffect>> happens)
     {
-        if (!_lives.TryGetValue(worker, out var life))
-        {
-            _lives.Add(worker, life = new WorkerLedger(new WorkerState(), _leasing));
-        }
+        var life = CollectionsMarshal.GetValueRefOrAddDefault(_lives, worker, out _) ??= new WorkerLedger(new WorkerState(), _leasing);
 
         var orders = new List<LedgerEffect>();
         happens(life, orders);
@@ -271,10 +269,7 @@ internal sealed class VirtualWorkers : IScalerCore
 
     private void Do(MetaKey function, long nowUs, List<Effect> effects, Action<PoolLedger, List<LedgerEffect>> happens)
     {
-        if (!_ledgers.TryGetValue(function, out var ledger))
-        {
-            _ledgers.Add(function, ledger = new PoolLedger(new LedgerState(), _policy, _leasing));
-        }
+        var ledger = CollectionsMarshal.GetValueRefOrAddDefault(_ledgers, function, out _) ??= new PoolLedger(new LedgerState(), _policy, _leasing);
 
         var orders = new List<LedgerEffect>();
         happens(ledger, orders);

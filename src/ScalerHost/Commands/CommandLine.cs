@@ -29,8 +29,9 @@ internal static class CommandLine
     /// <summary>Runs a command; what goes wrong is told in a sentence.</summary>
     /// <param name="args">What was typed.</param>
     /// <param name="errors">Where errors are told.</param>
+    /// <param name="cancellationToken">Asks it to stop, as a signal does.</param>
     /// <returns>The exit code.</returns>
-    public static async Task<int> RunAsync(string[] args, TextWriter errors)
+    public static async Task<int> RunAsync(string[] args, TextWriter errors, CancellationToken cancellationToken = default)
     {
         var parsed = Root().Parse(args);
         if (parsed.Errors.Count > 0)
@@ -47,7 +48,7 @@ internal static class CommandLine
 
                 // A stop drains: it takes as long as the requests under way, up to the server's own limit.
                 ProcessTerminationTimeout = TimeSpan.FromSeconds(30),
-            }).ConfigureAwait(false);
+            }, cancellationToken).ConfigureAwait(false);
         }
         catch (CommandException e)
         {

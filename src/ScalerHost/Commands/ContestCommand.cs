@@ -31,6 +31,7 @@ internal static class ContestCommand
         var noWait = new Option<bool>("--no-wait") { Description = "Tie each miss to its own new instance instead of taking whatever comes first" };
         var tail = CommonOptions.Seconds("--tail", "How long live slots go on costing after the last request, s [default: 300 with --data, else 5]", most: CommonOptions.LongestRealSeconds);
         var scaler = CommonOptions.Address("--scaler", "Score the scaler at this address instead of our own");
+        var wait = CommonOptions.Seconds("--scaler-timeout", "With --scaler: how long to wait at the start for it to answer, s [default: 10] (not with --edition 2020)", most: CommonOptions.LongestRealSeconds);
         var port = CommonOptions.Port("--port", "With --scaler: the port of the Platform service it calls", 50051);
         var output = CommonOptions.Path("--out", "Write result_<data set>.json into this folder", "DIR");
         var watch = new Option<bool>("--watch") { Description = "Serve a dashboard of each run while it lasts, and print where on standard error; with --scaler it shows what the platform sees (not with --edition 2020)" };
@@ -41,7 +42,7 @@ internal static class ContestCommand
         var apiPort = CommonOptions.OptionalPort("--api-port", "With --edition 2020: serve the contest's APIServer at this port while the load is played (the contest's is 10500); 0 for any free one");
         var command = new Command("contest", "Play the contest: replay a trace in real time against the scaler over gRPC, and score it");
         trace.AddTo(command);
-        foreach (var option in new Option[] { policy, noWait, tail, scaler, port, output, watch, json, edition, load, weights, apiPort })
+        foreach (var option in new Option[] { policy, noWait, tail, scaler, wait, port, output, watch, json, edition, load, weights, apiPort })
         {
             command.Options.Add(option);
         }
@@ -52,7 +53,7 @@ internal static class ContestCommand
             var scalerAddress = parsed.GetValue(scaler);
             if (parsed.GetValue(edition) == NodeServing.Edition)
             {
-                RefuseFor2020(parsed, [tail, noWait, output], trace, watchesOther: scalerAddress is not null && parsed.GetValue(watch));
+                RefuseFor2020(parsed, [tail, noWait, wait, output], trace, watchesOther: scalerAddress is not null && parsed.GetValue(watch));
                 List<NodeComparison> played =
                 [
                     await NodeContestRun.RunAsync(
@@ -107,7 +108,13 @@ internal static class ContestCommand
             {
                 if (scalerAddress is not null)
                 {
-                    jobs.Add(new(run, tailSeconds, (progress, token) => RunPlatformAsync(run, scalerAddress, parsed.GetValue(port), tailSeconds, parsed.GetValue(watch), progress, token)));
+                    var options = PlatformOptions(scalerAddress, parsed.GetValue(port), tailSeconds);
+                    if (parsed.GetValue(wait) is { } seconds)
+                    {
+                        options = options with { ScalerWait = TimeSpan.FromSeconds(seconds) };
+                    }
+
+                    jobs.Add(new(run, tailSeconds, (progress, token) => RunPlatformAsync(run, options, parsed.GetValue(watch), progress, token)));
                     continue;
                 }
 
@@ -208,16 +215,10 @@ internal static class ContestCommand
     }
 
     private static async Task<RunReport> RunPlatformAsync(
-        ContestRun run,
-        Uri scaler,
-        int port,
-        double tailSeconds,
-        bool watch,
-        IProgress<RunProgress> progress,
-        CancellationToken cancellationToken)
+        ContestRun run, ContestPlatformOptions options, bool watch, IProgress<RunProgress> progress, CancellationToken cancellationToken)
     {
         // The scaler is somebody else's: what can be watched is the platform.
-        var platform = PlatformDashboard.AddTo(PlatformOptions(scaler, port, tailSeconds));
+        var platform = PlatformDashboard.AddTo(options);
         await using (platform.ConfigureAwait(false))
         {
             await platform.StartAsync(cancellationToken).ConfigureAwait(false);

@@ -59,9 +59,6 @@ public sealed class DashboardFeed : IAsyncDisposable
         _timer = time.CreateTimer(static state => ((DashboardFeed)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>How many snapshots were made so far.</summary>
-    public long SnapshotsMade { get; private set; }
-
     /// <summary>How many watch now.</summary>
     public int Viewers
     {
@@ -273,7 +270,6 @@ public sealed class DashboardFeed : IAsyncDisposable
             sums.Failing);
         _latestJson = JsonSerializer.SerializeToUtf8Bytes(_latest, Format);
         _before = totals;
-        SnapshotsMade++;
 
         double? Rate(Func<RequestStats, long> count) => _before is { } before && totals.AtSeconds > before.AtSeconds
             // A platform counts anew in each run.

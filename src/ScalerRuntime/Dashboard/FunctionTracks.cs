@@ -102,15 +102,7 @@ internal sealed class FunctionTracks
 
     public FunctionSearch Search(string text, FunctionOrder order, int limit)
     {
-        var found = new List<Track>();
-        foreach (var track in _tracks.Values)
-        {
-            if (track.Reading.Key.Contains(text, StringComparison.OrdinalIgnoreCase))
-            {
-                found.Add(track);
-            }
-        }
-
+        var found = _tracks.Values.Where(t => t.Reading.Key.Contains(text, StringComparison.OrdinalIgnoreCase)).ToList();
         var ordered = order == FunctionOrder.Key
             ? found.OrderBy(t => t.Reading.Key, StringComparer.Ordinal)
             : found.OrderByDescending(t => FigureOf(t, order)).ThenBy(t => t.Reading.Key, StringComparer.Ordinal);

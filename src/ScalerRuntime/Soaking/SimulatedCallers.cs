@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using FuncScaler.Contract;
 using FuncScaler.Runtime.Leasing;
 using FuncScaler.Runtime.Service;
@@ -245,10 +246,7 @@ internal sealed class SimulatedCallers(
     /// <summary>The contract's service on a scaler.</summary>
     private ScalerService ServiceOf(IScaler scaler)
     {
-        if (!_services.TryGetValue(scaler, out var service))
-        {
-            _services[scaler] = service = new ScalerService(scaler, TimeProvider.System);
-        }
+        var service = CollectionsMarshal.GetValueRefOrAddDefault(_services, scaler, out _) ??= new ScalerService(scaler, TimeProvider.System);
 
         return service;
     }

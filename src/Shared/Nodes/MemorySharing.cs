@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace FuncScaler.Nodes;
 
 /// <summary>
@@ -46,10 +48,7 @@ public sealed class MemorySharing
     public FunctionMeta Of(FunctionMeta function)
     {
         ArgumentNullException.ThrowIfNull(function);
-        if (!_uses.TryGetValue(function.Key, out var use))
-        {
-            _uses.Add(function.Key, use = new Use(function));
-        }
+        var use = CollectionsMarshal.GetValueRefOrAddDefault(_uses, function.Key, out _) ??= new Use(function);
 
         if (use.Function.MemoryMb != function.MemoryMb || use.Function.Runtime != function.Runtime || use.Function.TimeoutSeconds != function.TimeoutSeconds)
         {

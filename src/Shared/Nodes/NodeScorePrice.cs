@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace FuncScaler.Nodes;
 
 /// <summary>
@@ -43,10 +45,7 @@ public sealed class NodeScorePrice
     public void Arrived(long nowUs, FunctionMeta function)
     {
         ArgumentNullException.ThrowIfNull(function);
-        if (!_functions.TryGetValue(function.Key, out var course))
-        {
-            _functions.Add(function.Key, course = new Course());
-        }
+        var course = CollectionsMarshal.GetValueRefOrAddDefault(_functions, function.Key, out _) ??= new Course();
 
         var executionUs = 1e6 * (course.Executions > 0 ? course.MeanSeconds : _allExecutions > 0 ? _allSeconds : 1);
         course.Requests++;

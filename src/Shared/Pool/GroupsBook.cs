@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace FuncScaler.Pool;
 
 /// <summary>The groups of functions that operators have told of, and what is expected because of them.</summary>
@@ -44,10 +46,7 @@ internal sealed class GroupsBook
 
         foreach (var group in groups)
         {
-            if (!_byChild.TryGetValue(group.Child, out var expected))
-            {
-                _byChild.Add(group.Child, expected = new ExpectedRequests());
-            }
+            var expected = CollectionsMarshal.GetValueRefOrAddDefault(_byChild, group.Child, out _) ??= new ExpectedRequests();
 
             expected.Set(group);
         }
@@ -55,10 +54,7 @@ internal sealed class GroupsBook
         _byParent.Clear();
         foreach (var following in _byChild.Values.SelectMany(e => e.Following))
         {
-            if (!_byParent.TryGetValue(following.Group.Parent, out var ofParent))
-            {
-                _byParent.Add(following.Group.Parent, ofParent = []);
-            }
+            var ofParent = CollectionsMarshal.GetValueRefOrAddDefault(_byParent, following.Group.Parent, out _) ??= [];
 
             ofParent.Add(following);
         }

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace FuncScaler.SlotBackends.Process;
 
 /// <summary>
@@ -25,10 +27,7 @@ internal sealed class OutputLog(TimeProvider time)
         var line = new OutputLine(time.GetUtcNow(), instance.Value, stream, RemoteWords.Clean(text, Longest));
         lock (_gate)
         {
-            if (!_functions.TryGetValue(function, out var lines))
-            {
-                _functions.Add(function, lines = new Lines());
-            }
+            var lines = CollectionsMarshal.GetValueRefOrAddDefault(_functions, function, out _) ??= new Lines();
 
             lines.Kept.Enqueue(line);
             lines.LastAdded = ++_added;

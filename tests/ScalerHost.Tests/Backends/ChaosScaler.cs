@@ -100,7 +100,7 @@ internal sealed partial class ChaosScaler : IAsyncDisposable
     }
 
     private static FuncScalerProcess Begin(string settings) => FuncScalerProcess.Start(
-        "serve", "--backend", "aci", "--aci", settings, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:0.05");
+        "serve", "--backend", "aci", "--aci", settings, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:0.05", "--max-delay", "0");
 
     [GeneratedRegex(@"HTTP on 127\.0\.0\.1:(\d+)")]
     private static partial Regex HttpPort();

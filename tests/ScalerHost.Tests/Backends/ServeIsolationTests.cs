@@ -72,11 +72,13 @@ public sealed partial class ServeIsolationTests : IAsyncLifetime
         _folder.Dispose();
     }
 
+    /// <summary>Each isolation with each end in long runs; else each isolation once, and each end once.</summary>
+    public static TheoryData<string, bool> Ends => TestLength.IsLong
+        ? new() { { "auto", false }, { "auto", true }, { "tree", false }, { "tree", true } }
+        : new() { { "auto", false }, { "tree", true } };
+
     [PythonTheory]
-    [InlineData("auto", false)]
-    [InlineData("auto", true)]
-    [InlineData("tree", false)]
-    [InlineData("tree", true)]
+    [MemberData(nameof(Ends))]
     public async Task No_daemon_of_a_function_survives_the_scaler_however_it_ends(string isolation, bool kill)
     {
         await StartAsync(Daemons, isolation);
@@ -237,7 +239,7 @@ public sealed partial class ServeIsolationTests : IAsyncLifetime
                 },
             },
         }.ToJsonString());
-        string[] serve = ["serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:300"];
+        string[] serve = ["serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:300", "--max-delay", "0"];
         _scaler = descriptors is { } most ? FuncScalerProcess.StartWithin(most, serve) : FuncScalerProcess.Start(serve);
         var line = await _scaler.ReadLineAsync();
         Assert.True(line is not null, line is null ? (await _scaler.WaitAsync()).Errors : "");

@@ -22,7 +22,7 @@ public sealed partial class ServeProcessTests : IAsyncLifetime
     {
         var functions = _folder.File("functions.json", $$"""{ "functions": { "f": { "command": ["node", "-e", "{{Server}}"] }, "broken": { "command": ["sh", "-c", "echo no such module >&2; exit 3"] } } }""");
         _scaler = FuncScalerProcess.Start(
-            "serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:300");
+            "serve", "--backend", "process", "--functions", functions, "--grpc-port", "0", "--http-port", "0", "--policy", "ttl:300", "--max-delay", "0");
         var line = await _scaler.ReadLineAsync();
         Assert.True(line is not null, line is null ? (await _scaler.WaitAsync()).Errors : "");
         var ports = Ports().Match(line!);

@@ -14,10 +14,15 @@ public sealed class GuardTests : IAsyncLifetime
 
     private readonly GuardedServer _server = new();
     private readonly ManualTimeProvider _time = new(DateTimeOffset.UtcNow);
+    private HttpClient? _client;
 
     public Task InitializeAsync() => Task.CompletedTask;
 
-    public async Task DisposeAsync() => await _server.DisposeAsync();
+    public async Task DisposeAsync()
+    {
+        _client?.Dispose();
+        await _server.DisposeAsync();
+    }
 
     [Fact]
     public async Task The_dashboards_page_is_open_so_that_it_can_ask_for_a_token_and_its_figures_are_not()
@@ -58,7 +63,7 @@ public sealed class GuardTests : IAsyncLifetime
     {
         _server.Write("""{ "name": "jwt", "subject": "gateway", "rights": ["call"] }""");
         await _server.StartAsync(_time);
-        using var another = new Pki();
+        using var another = new Pki(another: true);
         var good = _server.Pki.Token("gateway");
         var bad = flaw switch
         {
@@ -118,7 +123,7 @@ public sealed class GuardTests : IAsyncLifetime
         await _server.StartAsync(_time);
         var known = _server.Pki.Token("gateway");
         Assert.Equal(HttpStatusCode.OK, (await AssignAsync(known, "f")).Status);
-        using var another = new Pki();
+        using var another = new Pki(another: true);
         var bad = another.Token("gateway");
         for (var i = 0; i < 50; i++)
         {
@@ -231,7 +236,7 @@ public sealed class GuardTests : IAsyncLifetime
     {
         _server.Write("""{ "name": "watch", "certificateName": "watch.example", "rights": ["read"] }""");
         await _server.StartAsync(_time);
-        using var another = new Pki();
+        using var another = new Pki(another: true);
         using var forged = another.Issue("watch.example", isServer: false);
         using var forServers = _server.Pki.Issue("watch.example", isServer: true);
         foreach (var certificate in (System.Security.Cryptography.X509Certificates.X509Certificate2[])[forged, forServers])
@@ -244,8 +249,13 @@ public sealed class GuardTests : IAsyncLifetime
 
     private async Task<(HttpStatusCode Status, string Error)> AssignAsync(string token, string function)
     {
-        using var http = _server.Client(grpc: false, token);
-        using var answer = await http.PostAsJsonAsync("/api/assign", new { requestId = Guid.NewGuid().ToString(), metaData = new { key = function, runtime = "go", timeoutInSecs = 60, memoryInMb = 128 } });
+        _client ??= _server.Client(grpc: false);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/assign")
+        {
+            Content = JsonContent.Create(new { requestId = Guid.NewGuid().ToString(), metaData = new { key = function, runtime = "go", timeoutInSecs = 60, memoryInMb = 128 } }),
+            Headers = { Authorization = new("Bearer", token) },
+        };
+        using var answer = await _client.SendAsync(request);
         var body = await answer.Content.ReadFromJsonAsync<JsonObject>();
         return (answer.StatusCode, (string?)body!["error"] ?? "");
     }

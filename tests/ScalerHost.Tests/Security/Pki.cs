@@ -10,11 +10,16 @@ namespace FuncScaler.Tests.Security;
 /// <summary>An authority, certificates and signed tokens of a test's own.</summary>
 internal sealed class Pki : IDisposable
 {
-    private readonly X509Certificate2 _authority;
-    private readonly RsaSecurityKey _signer = new(RSA.Create(2048)) { KeyId = "k1" };
+    /// <summary>Made once, as that takes longer than most tests, and never disposed of: what signs with them is kept by the library.</summary>
+    private static readonly RSA[] Signers = [RSA.Create(2048), RSA.Create(2048)];
 
-    public Pki()
+    private readonly X509Certificate2 _authority;
+    private readonly RsaSecurityKey _signer;
+
+    /// <param name="another">Whether it signs tokens with another key than the usual one.</param>
+    public Pki(bool another = false)
     {
+        _signer = new(Signers[another ? 1 : 0]) { KeyId = "k1" };
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=test authority", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
@@ -81,9 +86,5 @@ internal sealed class Pki : IDisposable
         return new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(descriptor);
     }
 
-    public void Dispose()
-    {
-        _authority.Dispose();
-        _signer.Rsa.Dispose();
-    }
+    public void Dispose() => _authority.Dispose();
 }

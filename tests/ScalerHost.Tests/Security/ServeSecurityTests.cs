@@ -44,7 +44,7 @@ public sealed partial class ServeSecurityTests : IDisposable
             : tls.Length > 0 ? ["--listen", "0.0.0.0", "--security", Security(tls)]
             : ["--listen", "127.0.0.1"];
 
-        await using var scaler = FuncScalerProcess.Start(["serve", .. Backend(), .. arguments]);
+        await using var scaler = FuncScalerCommand.Start(["serve", .. Backend(), .. arguments]);
 
         Assert.Contains(callers, await scaler.ReadLineAsync(), StringComparison.Ordinal);
     }

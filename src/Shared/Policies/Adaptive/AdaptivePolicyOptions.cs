@@ -75,9 +75,8 @@ public sealed record AdaptivePolicyOptions
     /// <value>The default is 0.005.</value>
     public double Reluctance { get; init; } = 0.005;
 
-    internal static AdaptivePolicyOptions Read(PolicyOptionReader reader)
+    internal AdaptivePolicyOptions Read(PolicyOptionReader reader)
     {
-        var defaults = new AdaptivePolicyOptions();
         var price = reader.Number("price", -1, -1, 1e6);
         var p95 = reader.Number("p95", 0, 1, 3_600_000);
         var withinGb = reader.Number("within", 0, 0.001, 1e6);
@@ -86,22 +85,22 @@ public sealed record AdaptivePolicyOptions
             throw reader.Wrong("price, p95 and within exclude each other: give one of them");
         }
 
-        return new AdaptivePolicyOptions
+        return this with
         {
             PriceGbs = price < 0 ? null : price,
             Within = p95 > 0 ? TimeSpan.FromMilliseconds(p95) : null,
             WithinGb = withinGb > 0 ? withinGb : null,
-            CreateGbs = reader.Number("create", defaults.CreateGbs, 0, 1e6),
-            PriorWeight = reader.Number("prior", defaults.PriorWeight, 0, 1000),
-            Tail = reader.Number("tail", defaults.Tail, 0, 1000),
-            PileFactor = reader.Number("pile", defaults.PileFactor, 0, 1000),
-            ExpectFactor = reader.Number("expect", defaults.ExpectFactor, 0, 1000),
-            WaitFactor = reader.Number("wait", defaults.WaitFactor, 0, 1000),
-            Evidence = reader.Number("evidence", defaults.Evidence, 0, 1000),
-            Share = reader.Number("share", defaults.Share, 0, 1),
-            Memory = reader.Time("memory", defaults.Memory, leastSeconds: 1, mostSeconds: 1e9),
-            Warmup = reader.Number("warmup", defaults.Warmup, 0, 1e6),
-            Reluctance = reader.Number("reluctance", defaults.Reluctance, 0, 1),
+            CreateGbs = reader.Number("create", CreateGbs, 0, 1e6),
+            PriorWeight = reader.Number("prior", PriorWeight, 0, 1000),
+            Tail = reader.Number("tail", Tail, 0, 1000),
+            PileFactor = reader.Number("pile", PileFactor, 0, 1000),
+            ExpectFactor = reader.Number("expect", ExpectFactor, 0, 1000),
+            WaitFactor = reader.Number("wait", WaitFactor, 0, 1000),
+            Evidence = reader.Number("evidence", Evidence, 0, 1000),
+            Share = reader.Number("share", Share, 0, 1),
+            Memory = reader.Time("memory", Memory, leastSeconds: 1, mostSeconds: 1e9),
+            Warmup = reader.Number("warmup", Warmup, 0, 1e6),
+            Reluctance = reader.Number("reluctance", Reluctance, 0, 1),
         };
     }
 }

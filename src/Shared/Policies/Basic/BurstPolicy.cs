@@ -80,17 +80,13 @@ public sealed record BurstPolicyOptions
     /// <value>The default is 1 s.</value>
     public TimeSpan HotWithin { get; init; } = TimeSpan.FromSeconds(1);
 
-    internal static BurstPolicyOptions Read(PolicyOptionReader reader)
+    internal BurstPolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new BurstPolicyOptions();
-        return new BurstPolicyOptions
-        {
-            Extra = reader.Whole("extra", defaults.Extra, 0, 1000),
-            Reserve = reader.Whole("reserve", defaults.Reserve, 0, 100_000),
-            TrimAfter = reader.Time("trim", defaults.TrimAfter),
-            ReleaseAfter = reader.Time("release", defaults.ReleaseAfter),
-            HotMisses = reader.Whole("hot", defaults.HotMisses, 1, 1000),
-            HotWithin = reader.Time("within", defaults.HotWithin),
-        };
-    }
+        Extra = reader.Whole("extra", Extra, 0, 1000),
+        Reserve = reader.Whole("reserve", Reserve, 0, 100_000),
+        TrimAfter = reader.Time("trim", TrimAfter),
+        ReleaseAfter = reader.Time("release", ReleaseAfter),
+        HotMisses = reader.Whole("hot", HotMisses, 1, 1000),
+        HotWithin = reader.Time("within", HotWithin),
+    };
 }

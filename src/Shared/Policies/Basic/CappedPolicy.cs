@@ -34,9 +34,6 @@ public sealed record CappedPolicyOptions
     /// <value>The default is 2048 MB.</value>
     public int LargeMemoryMb { get; init; } = 2048;
 
-    internal static CappedPolicyOptions Read(PolicyOptionReader reader)
-    {
-        var defaults = new CappedPolicyOptions();
-        return new CappedPolicyOptions { KeepAlive = reader.Time("keep", defaults.KeepAlive, main: true) };
-    }
+    internal CappedPolicyOptions Read(PolicyOptionReader reader) =>
+        this with { KeepAlive = reader.Time("keep", KeepAlive, main: true) };
 }

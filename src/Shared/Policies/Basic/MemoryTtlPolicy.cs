@@ -88,13 +88,9 @@ public sealed record MemoryTtlPolicyOptions
     /// <value>The default is 5 s.</value>
     public TimeSpan Tick { get; init; } = TimeSpan.FromSeconds(5);
 
-    internal static MemoryTtlPolicyOptions Read(PolicyOptionReader reader)
+    internal MemoryTtlPolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new MemoryTtlPolicyOptions();
-        return new MemoryTtlPolicyOptions
-        {
-            Collect = reader.Time("gc", defaults.Collect, leastSeconds: 0.001),
-            Tick = reader.Time("tick", defaults.Tick, leastSeconds: 0.001, mostSeconds: 3600),
-        };
-    }
+        Collect = reader.Time("gc", Collect, leastSeconds: 0.001),
+        Tick = reader.Time("tick", Tick, leastSeconds: 0.001, mostSeconds: 3600),
+    };
 }

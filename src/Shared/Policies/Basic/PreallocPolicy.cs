@@ -57,14 +57,10 @@ public sealed record PreallocPolicyOptions
     /// <value>The default is 480 s.</value>
     public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(480);
 
-    internal static PreallocPolicyOptions Read(PolicyOptionReader reader)
+    internal PreallocPolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new PreallocPolicyOptions();
-        return new PreallocPolicyOptions
-        {
-            Instances = reader.Whole("n", defaults.Instances, 0, 100_000, main: true),
-            KeepAlive = reader.Time("keep", defaults.KeepAlive),
-            Silence = reader.Time("silence", defaults.Silence),
-        };
-    }
+        Instances = reader.Whole("n", Instances, 0, 100_000, main: true),
+        KeepAlive = reader.Time("keep", KeepAlive),
+        Silence = reader.Time("silence", Silence),
+    };
 }

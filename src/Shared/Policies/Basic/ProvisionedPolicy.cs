@@ -36,13 +36,9 @@ public sealed record ProvisionedPolicyOptions
     /// <value>The default is 300 s.</value>
     public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(300);
 
-    internal static ProvisionedPolicyOptions Read(PolicyOptionReader reader)
+    internal ProvisionedPolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new ProvisionedPolicyOptions();
-        return new ProvisionedPolicyOptions
-        {
-            Instances = reader.Whole("n", defaults.Instances, 0, 100_000, main: true),
-            KeepAlive = reader.Time("keep", defaults.KeepAlive),
-        };
-    }
+        Instances = reader.Whole("n", Instances, 0, 100_000, main: true),
+        KeepAlive = reader.Time("keep", KeepAlive),
+    };
 }

@@ -17,9 +17,6 @@ public sealed record TtlPolicyOptions
     /// <value>The default is 300 s, that of the contest's template.</value>
     public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(300);
 
-    internal static TtlPolicyOptions Read(PolicyOptionReader reader)
-    {
-        var defaults = new TtlPolicyOptions();
-        return new TtlPolicyOptions { KeepAlive = reader.Time("keep", defaults.KeepAlive, main: true) };
-    }
+    internal TtlPolicyOptions Read(PolicyOptionReader reader) =>
+        this with { KeepAlive = reader.Time("keep", KeepAlive, main: true) };
 }

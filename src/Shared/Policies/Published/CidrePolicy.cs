@@ -125,6 +125,6 @@ public sealed record CidrePolicyOptions
     /// <value>The default is 31.25 GB, as for <see cref="GreedyDualPolicyOptions"/>.</value>
     public double MemoryGb { get; init; } = 31.25;
 
-    internal static CidrePolicyOptions Read(PolicyOptionReader reader) =>
-        new() { MemoryGb = reader.Number("gb", new CidrePolicyOptions().MemoryGb, 0.001, 1_000_000, main: true) };
+    internal CidrePolicyOptions Read(PolicyOptionReader reader) =>
+        this with { MemoryGb = reader.Number("gb", MemoryGb, 0.001, 1_000_000, main: true) };
 }

@@ -142,13 +142,9 @@ public sealed record FemuxPolicyOptions
     /// <value>The default is 0.808 s, as in the paper.</value>
     public TimeSpan ColdStart { get; init; } = TimeSpan.FromSeconds(0.808);
 
-    internal static FemuxPolicyOptions Read(PolicyOptionReader reader)
+    internal FemuxPolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new FemuxPolicyOptions();
-        return new FemuxPolicyOptions
-        {
-            BlockMinutes = reader.Whole("block", defaults.BlockMinutes, 10, 100_000, main: true),
-            ColdStart = reader.Time("cold", defaults.ColdStart, leastSeconds: 0.001, mostSeconds: 3600),
-        };
-    }
+        BlockMinutes = reader.Whole("block", BlockMinutes, 10, 100_000, main: true),
+        ColdStart = reader.Time("cold", ColdStart, leastSeconds: 0.001, mostSeconds: 3600),
+    };
 }

@@ -129,15 +129,11 @@ public sealed record FftPolicyOptions
     /// <value>The default is 2, as in the paper.</value>
     public int TrendDegree { get; init; } = 2;
 
-    internal static FftPolicyOptions Read(PolicyOptionReader reader)
+    internal FftPolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new FftPolicyOptions();
-        return new FftPolicyOptions
-        {
-            Interval = reader.Time("interval", defaults.Interval, leastSeconds: 0.1, mostSeconds: 86_400),
-            Window = reader.Whole("window", defaults.Window, 2, 1440),
-            Harmonics = reader.Whole("harmonics", defaults.Harmonics, 0, 1000),
-            TrendDegree = reader.Whole("trend", defaults.TrendDegree, 0, 2),
-        };
-    }
+        Interval = reader.Time("interval", Interval, leastSeconds: 0.1, mostSeconds: 86_400),
+        Window = reader.Whole("window", Window, 2, 1440),
+        Harmonics = reader.Whole("harmonics", Harmonics, 0, 1000),
+        TrendDegree = reader.Whole("trend", TrendDegree, 0, 2),
+    };
 }

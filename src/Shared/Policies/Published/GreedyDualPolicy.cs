@@ -160,9 +160,6 @@ public sealed record GreedyDualPolicyOptions
     /// <value>The default is 31.25 GB: the 32,000 MB of the authors' simulator.</value>
     public double MemoryGb { get; init; } = 31.25;
 
-    internal static GreedyDualPolicyOptions Read(PolicyOptionReader reader)
-    {
-        var defaults = new GreedyDualPolicyOptions();
-        return new GreedyDualPolicyOptions { MemoryGb = reader.Number("gb", defaults.MemoryGb, 0.001, 1_000_000, main: true) };
-    }
+    internal GreedyDualPolicyOptions Read(PolicyOptionReader reader) =>
+        this with { MemoryGb = reader.Number("gb", MemoryGb, 0.001, 1_000_000, main: true) };
 }

@@ -131,15 +131,11 @@ public sealed record HybridHistogramPolicyOptions
     /// <value>The default is 0.15, as in the paper.</value>
     public double ForecastMargin { get; init; } = 0.15;
 
-    internal static HybridHistogramPolicyOptions Read(PolicyOptionReader reader)
+    internal HybridHistogramPolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new HybridHistogramPolicyOptions();
-        return new HybridHistogramPolicyOptions
-        {
-            Range = reader.Hours("hours", defaults.Range, 1, 24, main: true),
-            Arima = reader.Switch("arima", defaults.Arima),
-            LeastVariation = reader.Number("cv", defaults.LeastVariation, 0, 1000),
-            OutOfBoundsShare = reader.Number("oob", defaults.OutOfBoundsShare, 0, 1),
-        };
-    }
+        Range = reader.Hours("hours", Range, 1, 24, main: true),
+        Arima = reader.Switch("arima", Arima),
+        LeastVariation = reader.Number("cv", LeastVariation, 0, 1000),
+        OutOfBoundsShare = reader.Number("oob", OutOfBoundsShare, 0, 1),
+    };
 }

@@ -143,19 +143,15 @@ public sealed record KpaPolicyOptions
     /// <value>The default is 30 s, as in Knative.</value>
     public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(30);
 
-    internal static KpaPolicyOptions Read(PolicyOptionReader reader)
+    internal KpaPolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new KpaPolicyOptions();
-        return new KpaPolicyOptions
-        {
-            Tick = reader.Time("tick", defaults.Tick, leastSeconds: 0.1, mostSeconds: 3600),
-            StableWindow = reader.Time("window", defaults.StableWindow, leastSeconds: 1, mostSeconds: 3600, main: true),
-            PanicShare = reader.Number("panic", defaults.PanicShare, 0.01, 1),
-            PanicThreshold = reader.Number("threshold", defaults.PanicThreshold, 1.1, 10),
-            Target = reader.Number("target", defaults.Target, 0.01, 1),
-            MaxScaleUp = reader.Number("up", defaults.MaxScaleUp, 1, 1e6),
-            MaxScaleDown = reader.Number("down", defaults.MaxScaleDown, 1, 1e6),
-            Grace = reader.Time("grace", defaults.Grace),
-        };
-    }
+        Tick = reader.Time("tick", Tick, leastSeconds: 0.1, mostSeconds: 3600),
+        StableWindow = reader.Time("window", StableWindow, leastSeconds: 1, mostSeconds: 3600, main: true),
+        PanicShare = reader.Number("panic", PanicShare, 0.01, 1),
+        PanicThreshold = reader.Number("threshold", PanicThreshold, 1.1, 10),
+        Target = reader.Number("target", Target, 0.01, 1),
+        MaxScaleUp = reader.Number("up", MaxScaleUp, 1, 1e6),
+        MaxScaleDown = reader.Number("down", MaxScaleDown, 1, 1e6),
+        Grace = reader.Time("grace", Grace),
+    };
 }

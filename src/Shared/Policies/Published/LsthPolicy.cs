@@ -121,15 +121,11 @@ public sealed record LsthPolicyOptions
     /// <value>The default is 4 h.</value>
     public TimeSpan Range { get; init; } = TimeSpan.FromHours(4);
 
-    internal static LsthPolicyOptions Read(PolicyOptionReader reader)
+    internal LsthPolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new LsthPolicyOptions();
-        return new LsthPolicyOptions
-        {
-            ShortWindow = reader.Hours("short", defaults.ShortWindow, 0.02, 168),
-            LongWindow = reader.Hours("long", defaults.LongWindow, 0.02, 720),
-            ShortWeight = reader.Number("weight", defaults.ShortWeight, 0, 1),
-            Range = reader.Hours("hours", defaults.Range, 1, 24),
-        };
-    }
+        ShortWindow = reader.Hours("short", ShortWindow, 0.02, 168),
+        LongWindow = reader.Hours("long", LongWindow, 0.02, 720),
+        ShortWeight = reader.Number("weight", ShortWeight, 0, 1),
+        Range = reader.Hours("hours", Range, 1, 24),
+    };
 }

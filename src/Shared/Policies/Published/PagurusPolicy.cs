@@ -130,15 +130,11 @@ public sealed record PagurusPolicyOptions
     /// <value>The default is 15 minutes.</value>
     public TimeSpan KeepAlive { get; init; } = TimeSpan.FromMinutes(15);
 
-    internal static PagurusPolicyOptions Read(PolicyOptionReader reader)
+    internal PagurusPolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new PagurusPolicyOptions();
-        return new PagurusPolicyOptions
-        {
-            Wait = reader.Time("wait", defaults.Wait),
-            Aim = reader.Number("aim", defaults.Aim, 0, 1),
-            Unused = reader.Time("unused", defaults.Unused),
-            KeepAlive = reader.Time("keep", defaults.KeepAlive, main: true),
-        };
-    }
+        Wait = reader.Time("wait", Wait),
+        Aim = reader.Number("aim", Aim, 0, 1),
+        Unused = reader.Time("unused", Unused),
+        KeepAlive = reader.Time("keep", KeepAlive, main: true),
+    };
 }

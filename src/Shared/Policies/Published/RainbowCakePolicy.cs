@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace FuncScaler.Policies.Published;
 
 /// <summary>
@@ -90,10 +92,7 @@ public sealed class RainbowCakePolicy : IKeepAlivePolicy
 
         private LayerRate Language(FunctionMeta function)
         {
-            if (!_languages.TryGetValue(function.Runtime, out var rate))
-            {
-                _languages.Add(function.Runtime, rate = new LayerRate());
-            }
+            var rate = CollectionsMarshal.GetValueRefOrAddDefault(_languages, function.Runtime, out _) ??= new LayerRate();
 
             return rate;
         }
@@ -115,14 +114,10 @@ public sealed record RainbowCakePolicyOptions
     /// <value>The default is 1.</value>
     public double BareMemoryShare { get; init; } = 1;
 
-    internal static RainbowCakePolicyOptions Read(PolicyOptionReader reader)
+    internal RainbowCakePolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new RainbowCakePolicyOptions();
-        return new RainbowCakePolicyOptions
-        {
-            LanguageInitShare = reader.Number("init", defaults.LanguageInitShare, 0, 1),
-            LanguageMemoryShare = reader.Number("language", defaults.LanguageMemoryShare, 0, 1),
-            BareMemoryShare = reader.Number("bare", defaults.BareMemoryShare, 0, 1),
-        };
-    }
+        LanguageInitShare = reader.Number("init", LanguageInitShare, 0, 1),
+        LanguageMemoryShare = reader.Number("language", LanguageMemoryShare, 0, 1),
+        BareMemoryShare = reader.Number("bare", BareMemoryShare, 0, 1),
+    };
 }

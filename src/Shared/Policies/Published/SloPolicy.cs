@@ -104,13 +104,9 @@ public sealed record SloPolicyOptions
     /// <value>The default is 600 s, as in the paper.</value>
     public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(600);
 
-    internal static SloPolicyOptions Read(PolicyOptionReader reader)
+    internal SloPolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new SloPolicyOptions();
-        return new SloPolicyOptions
-        {
-            Limit = TimeSpan.FromMilliseconds(reader.Number("ms", defaults.Limit.TotalMilliseconds, 0, 86_400_000, main: true)),
-            KeepAlive = reader.Time("keep", defaults.KeepAlive),
-        };
-    }
+        Limit = TimeSpan.FromMilliseconds(reader.Number("ms", Limit.TotalMilliseconds, 0, 86_400_000, main: true)),
+        KeepAlive = reader.Time("keep", KeepAlive),
+    };
 }

@@ -238,15 +238,11 @@ public sealed record SpesPolicyOptions
     /// <value>The default is 10, which is ours: the paper sorts after days.</value>
     public int AlwaysAfterMinutes { get; init; } = 10;
 
-    internal static SpesPolicyOptions Read(PolicyOptionReader reader)
+    internal SpesPolicyOptions Read(PolicyOptionReader reader) => this with
     {
-        var defaults = new SpesPolicyOptions();
-        return new SpesPolicyOptions
-        {
-            Ahead = reader.Time("ahead", defaults.Ahead, mostSeconds: 3600),
-            Keep = reader.Time("keep", defaults.Keep, mostSeconds: 86_400),
-            KeepLong = reader.Time("long", defaults.KeepLong, mostSeconds: 86_400),
-            AlwaysAfterMinutes = reader.Whole("always", defaults.AlwaysAfterMinutes, 1, 100_000),
-        };
-    }
+        Ahead = reader.Time("ahead", Ahead, mostSeconds: 3600),
+        Keep = reader.Time("keep", Keep, mostSeconds: 86_400),
+        KeepLong = reader.Time("long", KeepLong, mostSeconds: 86_400),
+        AlwaysAfterMinutes = reader.Whole("always", AlwaysAfterMinutes, 1, 100_000),
+    };
 }

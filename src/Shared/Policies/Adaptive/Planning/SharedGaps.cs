@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using FuncScaler.Learned;
 using FuncScaler.Statistics;
 
@@ -31,10 +32,7 @@ internal sealed class SharedGaps
             key.Runtime = "";
         }
 
-        if (!_firstRank.TryGetValue(key, out var gaps))
-        {
-            _firstRank.Add(key, gaps = new HazardHistogram());
-        }
+        var gaps = CollectionsMarshal.GetValueRefOrAddDefault(_firstRank, key, out _) ??= new HazardHistogram();
 
         return gaps;
     }
