@@ -36,6 +36,8 @@ internal static partial class Checks
         ["Scaler__Grpc__Address"] = "as Scaler__Grpc__Port",
         ["Scaler__Grpc__Key"] = "as Scaler__Grpc__Port",
         ["Scaler__Grpc__AllowAnonymous"] = "as Scaler__Grpc__Port",
+        ["Scaler__Grpc__Tls"] = "as Scaler__Grpc__Port",
+        ["Scaler__Grpc__TlsInFront"] = "as Scaler__Grpc__Port",
     };
 
     public static IReadOnlyDictionary<string, Func<JsonObject, IEnumerable<string>>> All { get; } = new Dictionary<string, Func<JsonObject, IEnumerable<string>>>

@@ -1,6 +1,6 @@
 using FuncScaler.Contract;
 using FuncScaler.Policies;
-using FuncScaler.Runtime.Limits;
+using FuncScaler.Runtime;
 using FuncScaler.ScalerHost;
 using FuncScaler.SlotBackends.Simulator;
 using Grpc.Core;
@@ -52,10 +52,10 @@ public sealed class LimitsWatchTests : IAsyncLifetime
 
         // A file that cannot be used changes nothing; one that can serves the one who waits.
         Write("""{"functions": {"f": {"min": 5, "max": 2}}}""");
-        _time.Advance(LimitsWatch.Interval);
+        _time.Advance(FileWatch.Interval);
         Assert.Equal(2, scaler.Runtime.GetStats().Functions.Single().MaxInstances);
         Write("""{"functions": {"f": {"max": 4, "concurrency": 2}}}""");
-        _time.Advance(LimitsWatch.Interval);
+        _time.Advance(FileWatch.Interval);
         await fifth;
         Assert.Equal((0, 4), (scaler.Runtime.GetStats().Functions.Single().MinInstances, scaler.Runtime.GetStats().Functions.Single().MaxInstances));
     }

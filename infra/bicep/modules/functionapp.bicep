@@ -129,6 +129,8 @@ var hostSettings = [
   { name: 'AzureFunctionsJobHost__extensions__durableTask__hubName', value: taskHubName }
 ]
 
+// No Scaler__Grpc__Port: this plan gives workers no port that callers could reach, and no volume for a certificate. Native gRPC is
+// what containerapp.bicep deploys.
 // The same names as ScalerAppOptions has; tests/Infra.Tests compares them.
 var scalerSettings = [
   { name: 'Scaler__Backend', value: 'aci' }

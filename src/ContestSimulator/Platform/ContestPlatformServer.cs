@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using FuncScaler.ContestSimulator.Traces;
@@ -124,6 +125,13 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
                 services.AddRouting();
                 Page?.AddServices(services);
             });
+
+        // A page in a browser must not begin runs: they end what runs already is measured by.
+        var loopbackOnly = IPAddress.IsLoopback(_options.ListenAddress);
+        _control.Use((http, next) => !HttpMethods.IsPost(http.Request.Method) ? next(http)
+            : WebPages.Refusal(http.Request.Headers.Origin.ToString(), http.Request.Headers["Sec-Fetch-Site"].ToString(), http.Request.Host.Value ?? "", loopbackOnly, "platform") is { } why
+                ? RefuseAsync(http, StatusCodes.Status403Forbidden, why)
+                : next(http));
 
         // At / the contest's programs read the result, and browsers, which ask for HTML, get the page.
         _control.Use((http, next) =>

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using FuncScaler.Runtime;
+using FuncScaler.Runtime.Security;
 using FuncScaler.Runtime.Service;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
@@ -8,6 +10,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -22,6 +25,7 @@ namespace FuncScaler.ScalerFunctions.Hosting;
 internal sealed partial class GrpcPortService(
     ScalerService service,
     IOptions<ScalerAppOptions> options,
+    TimeProvider time,
     ILoggerFactory loggers) : IHostedService, IAsyncDisposable
 {
     /// <summary>The metadata that holds a caller's key; the triggers take it from a header of the same name.</summary>
@@ -29,6 +33,7 @@ internal sealed partial class GrpcPortService(
 
     private readonly ILogger _logger = loggers.CreateLogger<GrpcPortService>();
     private WebApplication? _app;
+    private FileWatch<TlsSettings>? _tls;
 
     /// <summary>The port, once started; null where there is none.</summary>
     public int? Port { get; private set; }
@@ -46,13 +51,19 @@ internal sealed partial class GrpcPortService(
         builder.Services.AddSingleton(loggers);
         builder.Services.AddScalerGrpc();
         builder.Services.AddSingleton(service);
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenGrpc(IPAddress.Parse(grpc.Address), port));
+        _tls = grpc.Tls is null ? null : new FileWatch<TlsSettings>(_ => grpc.ReadTls(), time);
+        _tls?.Start(tls => LogReloaded(tls.Certificate.TargetCertificate.NotAfter.ToUniversalTime()), e => LogNotReloaded(e.Message));
+        Action<ListenOptions>? secure = _tls is null ? null : listen => TlsSettings.Use(listen, () => _tls.Current);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenGrpc(IPAddress.Parse(grpc.Address), port, secure));
         _app = builder.Build();
-        if (!string.IsNullOrEmpty(grpc.Key))
+        if (grpc.AsksCallers)
         {
-            var key = SHA256.HashData(Encoding.UTF8.GetBytes(grpc.Key));
-            _app.Use((http, next) => HasKey(http.Request, key)
+            var key = string.IsNullOrEmpty(grpc.Key) ? null : SHA256.HashData(Encoding.UTF8.GetBytes(grpc.Key));
+
+            // A certificate was verified when the connection was made.
+            _app.Use((http, next) => http.Connection.ClientCertificate is not null || (key is not null && HasKey(http.Request, key))
                 ? next(http)
+                : key is null ? ScalerRefusal.SendAsync(http, StatusCode.Unauthenticated, "Show a certificate that this scaler trusts.")
                 : ScalerRefusal.SendAsync(http, StatusCode.Unauthenticated, $"Send the scaler's key in the metadata {KeyHeader}."));
         }
 
@@ -69,7 +80,7 @@ internal sealed partial class GrpcPortService(
         }
 
         Port = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(a => new Uri(a).Port).First();
-        LogListening(grpc.Address, Port.Value, string.IsNullOrEmpty(grpc.Key) ? "anybody there" : "callers with the key");
+        LogListening(grpc.Address, Port.Value, _tls is null ? "" : ", TLS", grpc.AsksCallers ? "known callers" : "anybody there");
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)
@@ -81,12 +92,22 @@ internal sealed partial class GrpcPortService(
         }
     }
 
-    public ValueTask DisposeAsync() => _app?.DisposeAsync() ?? ValueTask.CompletedTask;
+    public ValueTask DisposeAsync()
+    {
+        _tls?.Dispose();
+        return _app?.DisposeAsync() ?? ValueTask.CompletedTask;
+    }
 
     /// <summary>Compares hashes: the time that this takes tells nothing of the key, not even its length.</summary>
     private static bool HasKey(HttpRequest request, byte[] sha256) =>
         CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(request.Headers[KeyHeader].ToString())), sha256);
 
-    [LoggerMessage(200, LogLevel.Information, "Native gRPC on {Address}:{Port}, for {Callers}")]
-    private partial void LogListening(string address, int port, string callers);
+    [LoggerMessage(200, LogLevel.Information, "Native gRPC on {Address}:{Port}{Tls}, for {Callers}")]
+    private partial void LogListening(string address, int port, string tls, string callers);
+
+    [LoggerMessage(217, LogLevel.Information, "Read the certificate of native gRPC anew, it ends {Ends:u}")]
+    private partial void LogReloaded(DateTime ends);
+
+    [LoggerMessage(218, LogLevel.Error, "The certificate of native gRPC has changed and cannot be used, so the former one stays in force: {Why}")]
+    private partial void LogNotReloaded(string why);
 }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using FuncScaler.Leasing;
 using FuncScaler.Policies;
+using FuncScaler.Runtime.Security;
 using FuncScaler.SlotBackends.Settings;
 
 namespace FuncScaler.ScalerFunctions.Hosting;
@@ -160,15 +161,44 @@ public sealed class GrpcPortOptions
     /// <summary>The port; 0 for any free one; none when not set, as on plans whose front end passes no HTTP/2.</summary>
     public int? Port { get; set; }
 
-    /// <summary>The IP address to listen on. Beyond loopback, <see cref="Key"/> or <see cref="AllowAnonymous"/> is needed.</summary>
+    /// <summary>
+    /// The IP address to listen on. Beyond loopback something must say who may call (<see cref="Key"/>, <see cref="Tls"/> with authorities, or
+    /// <see cref="AllowAnonymous"/>), and how it is kept secret (<see cref="Tls"/> or <see cref="TlsInFront"/>).
+    /// </summary>
     public string Address { get; set; } = "127.0.0.1";
 
     /// <summary>The fewest characters of a key: 192 random bits in base64.</summary>
     public const int ShortestKey = 32;
 
-    /// <summary>What callers send in the metadata <c>x-functions-key</c>, at least 32 characters; anybody may call when not set.</summary>
+    /// <summary>
+    /// What callers send in the metadata <c>x-functions-key</c>, at least 32 characters. When it is not set, anybody may call, or with
+    /// <see cref="TlsFiles.ClientAuthorities"/> whoever shows one of their certificates.
+    /// </summary>
     public string? Key { get; set; }
 
     /// <summary>Says that beyond loopback, too, anybody may call: because something in front asks callers who they are.</summary>
     public bool AllowAnonymous { get; set; }
+
+    /// <summary>
+    /// The certificate with which the port speaks TLS; none when not set. The files are read anew every ten seconds, and new connections see what has
+    /// changed. A caller that shows a certificate of <see cref="TlsFiles.ClientAuthorities"/> needs no key.
+    /// </summary>
+    public TlsFiles? Tls { get; set; }
+
+    /// <summary>Says that beyond loopback no TLS is needed: because something in front speaks it, or nobody outside the environment reaches the port.</summary>
+    public bool TlsInFront { get; set; }
+
+    /// <summary>Whether callers are asked who they are.</summary>
+    internal bool AsksCallers => !string.IsNullOrEmpty(Key) || Tls?.ClientAuthorities is not null;
+
+    /// <summary>Reads the files of <see cref="Tls"/>.</summary>
+    /// <exception cref="BackendSettingsException">They cannot be read, or are of no use.</exception>
+    internal (TlsSettings Settings, string Version) ReadTls()
+    {
+        var files = new SettingsFiles(Environment.CurrentDirectory);
+        return (Tls!.Read(files, TlsName), files.Version);
+    }
+
+    /// <summary>A setting of <see cref="Tls"/> as operators write it.</summary>
+    internal static string TlsName(string name) => $"Scaler:Grpc:Tls:{name}";
 }

@@ -128,10 +128,31 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
         }
 
         errors.Require(
-            !isAddress || IPAddress.IsLoopback(address!) || !string.IsNullOrEmpty(grpc.Key) || grpc.AllowAnonymous,
+            !isAddress || IPAddress.IsLoopback(address!) || grpc.AsksCallers || grpc.AllowAnonymous,
             "Scaler:Grpc:Address",
             grpc.Address,
             "can be reached from outside, and anybody could take instances",
             "set Scaler:Grpc:Key to what callers send as x-functions-key, or Scaler:Grpc:AllowAnonymous to true where something in front asks callers who they are");
+        errors.Require(
+            !isAddress || IPAddress.IsLoopback(address!) || grpc.Tls is not null || grpc.TlsInFront,
+            "Scaler:Grpc:Address",
+            grpc.Address,
+            "can be reached from outside, and keys would cross the network in clear",
+            "set Scaler:Grpc:Tls:Certificate and Scaler:Grpc:Tls:Key to files, or Scaler:Grpc:TlsInFront to true where something in front speaks TLS or the port stays inside the environment");
+        if (grpc.Tls is not { } tls)
+        {
+            return;
+        }
+
+        var found = errors.Sentences.Count;
+        tls.Check(errors, GrpcPortOptions.TlsName);
+        try
+        {
+            _ = errors.Sentences.Count > found ? default : grpc.ReadTls();
+        }
+        catch (BackendSettingsException e)
+        {
+            errors.AddRange(e.Errors);
+        }
     }
 }

@@ -75,7 +75,7 @@ internal sealed class Credentials(SecurityWatch watch, TimeProvider time)
 
     private static Identity OfCertificate(HttpContext http, SecuritySettings settings) =>
         http.Connection.ClientCertificate is not { } certificate
-            ? Unknown(settings.ClientAuthorities is null ? "send a token as 'authorization: Bearer TOKEN'" : "send a token as 'authorization: Bearer TOKEN', or show a certificate")
+            ? Unknown(settings.Tls?.ClientAuthorities is null ? "send a token as 'authorization: Bearer TOKEN'" : "send a token as 'authorization: Bearer TOKEN', or show a certificate")
             : settings.FindCertificate(certificate) is { } caller
                 ? new Identity(caller)
                 : Unknown("the certificate names no caller that is known here");

@@ -1,8 +1,5 @@
-using System.Net.Security;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
-using System.Text;
-using FuncScaler.Runtime;
+using System.Text.Json;
+using FuncScaler.Runtime.Security;
 using FuncScaler.SlotBackends.Settings;
 using Microsoft.IdentityModel.Tokens;
 
@@ -14,9 +11,6 @@ internal static class SecurityFile
     /// <summary>The most callers that a file may have; each token is compared with all of them.</summary>
     public const int MostCallers = 1000;
 
-    /// <summary>The largest file that is read, bytes.</summary>
-    private const int LargestFile = 4 << 20;
-
     private const int LongestName = 256;
 
     /// <summary>Reads everything, and finds out by the way what it depends on.</summary>
@@ -27,7 +21,7 @@ internal static class SecurityFile
     /// <exception cref="BackendSettingsException">Something is wrong in a file; a sentence for each error.</exception>
     public static SecuritySettings Read(string path, TimeProvider time, IReadOnlyList<Caller> former, out string version)
     {
-        var files = new Files(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        var files = new SettingsFiles(Path.GetDirectoryName(Path.GetFullPath(path))!);
         var options = SettingsJson.Read<SecurityOptions>(files.Text("the security file", Path.GetFileName(path)));
         var errors = new SettingErrors();
         CheckCallers(options, errors);
@@ -39,12 +33,9 @@ internal static class SecurityFile
 
         var callers = options.Callers.Select(c => former.FirstOrDefault(f => f.Is(c)) ?? new Caller(c, time)).ToList();
         var pairs = options.Callers.Zip(callers).ToList();
-        var certificate = options.Tls is { } tls ? ReadCertificate(files, tls) : null;
         var settings = new SecuritySettings
         {
-            Certificate = certificate,
-            CertificateEnds = certificate?.TargetCertificate.NotAfter,
-            ClientAuthorities = options.Tls?.ClientAuthorities is { } authorities ? ReadAuthorities(files, authorities) : null,
+            Tls = options.Tls?.Read(files, TlsName),
             TlsInFront = options.TlsInFront,
             Jwt = options.Jwt is { } jwt ? new TrustedIssuer(jwt.Issuer, jwt.Audience, ReadKeys(files, jwt.Keys)) : null,
             Callers = callers,
@@ -128,12 +119,7 @@ internal static class SecurityFile
 
     private static void CheckFiles(SecurityOptions options, SettingErrors errors)
     {
-        if (options.Tls is { } tls)
-        {
-            Given("tls.certificate", tls.Certificate, "the path of a certificate in PEM form");
-            Given("tls.key", tls.Key, "the path of its private key in PEM form");
-        }
-
+        options.Tls?.Check(errors, TlsName);
         if (options.Jwt is { } jwt)
         {
             Given("jwt.issuer", jwt.Issuer, "what the claim iss must be");
@@ -165,40 +151,9 @@ internal static class SecurityFile
         }
     }
 
-    private static SslStreamCertificateContext ReadCertificate(Files files, TlsFiles tls)
-    {
-        var (certificate, key) = (files.Text("tls.certificate", tls.Certificate), files.Text("tls.key", tls.Key));
-        try
-        {
-            var chain = new X509Certificate2Collection();
-            chain.ImportFromPem(certificate);
-            return SslStreamCertificateContext.Create(X509Certificate2.CreateFromPem(certificate, key), chain, offline: true);
-        }
-        catch (Exception e) when (e is CryptographicException or ArgumentException)
-        {
-            throw new BackendSettingsException($"tls.certificate '{tls.Certificate}' and tls.key '{tls.Key}' are no pair that can be used: give a certificate and its own private key, in PEM form and not encrypted.", e);
-        }
-    }
+    private static string TlsName(string name) => $"tls.{JsonNamingPolicy.CamelCase.ConvertName(name)}";
 
-    private static X509Certificate2Collection ReadAuthorities(Files files, string path)
-    {
-        try
-        {
-            var authorities = new X509Certificate2Collection();
-            authorities.ImportFromPem(files.Text("tls.clientAuthorities", path));
-            if (authorities.Count > 0)
-            {
-                return authorities;
-            }
-        }
-        catch (CryptographicException)
-        {
-        }
-
-        throw new BackendSettingsException($"tls.clientAuthorities '{path}' has no certificate that can be read: give certificates in PEM form.");
-    }
-
-    private static IReadOnlyList<SecurityKey> ReadKeys(Files files, string path)
+    private static IReadOnlyList<SecurityKey> ReadKeys(SettingsFiles files, string path)
     {
         try
         {
@@ -215,28 +170,5 @@ internal static class SecurityFile
         }
 
         throw new BackendSettingsException($"jwt.keys '{path}' is no set of public keys: give a JSON Web Key Set with 1 to 100 keys of kind RSA or EC, without private parts.");
-    }
-
-    /// <summary>Files read so far, and a hash over them: links and times tell less surely whether something has changed.</summary>
-    private sealed class Files(string folder)
-    {
-        private readonly StringBuilder _hashes = new();
-
-        public string Version => _hashes.ToString();
-
-        /// <exception cref="BackendSettingsException">It cannot be read, or is too long.</exception>
-        public string Text(string what, string path)
-        {
-            try
-            {
-                var bytes = BoundedFile.Read(Path.Combine(folder, path), LargestFile) ?? throw new IOException($"it has more than {LargestFile >> 20} MB");
-                _hashes.Append(Convert.ToHexString(SHA256.HashData(bytes)));
-                return BoundedFile.Text(bytes);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or DecoderFallbackException)
-            {
-                throw new BackendSettingsException($"{what} '{path}' cannot be read: {e.Message.TrimEnd('.')}.", e);
-            }
-        }
     }
 }

@@ -1,3 +1,5 @@
+using FuncScaler.Runtime.Security;
+
 namespace FuncScaler.ScalerHost.Security;
 
 /// <summary>What a caller may do. A caller has each right for itself: none contains another.</summary>
@@ -27,19 +29,6 @@ public sealed record SecurityOptions
 
     /// <summary>Who may call, at most 1,000.</summary>
     public IReadOnlyList<CallerOptions> Callers { get; init; } = [];
-}
-
-/// <summary>Files in PEM form. Relative paths are relative to the security file.</summary>
-public sealed record TlsFiles
-{
-    /// <summary>The server's certificate, and after it those that lead to its root.</summary>
-    public string Certificate { get; init; } = "";
-
-    /// <summary>Its private key, not encrypted.</summary>
-    public string Key { get; init; } = "";
-
-    /// <summary>Authorities whose certificates callers may show; null where callers show none.</summary>
-    public string? ClientAuthorities { get; init; }
 }
 
 /// <summary>What makes a JSON Web Token believable: a signature by one of the keys, issuer, audience, and a time that has not come to its end.</summary>

@@ -1,3 +1,4 @@
+using FuncScaler.Runtime.Security;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
@@ -21,5 +22,5 @@ internal static class SecurityServices
     }
 
     /// <summary>What puts TLS in front of a port; null where the files have none.</summary>
-    public static Action<ListenOptions>? SecurePort(this SecurityWatch? watch) => watch is { HasTls: true } ? listen => Tls.Use(listen, watch) : null;
+    public static Action<ListenOptions>? SecurePort(this SecurityWatch? watch) => watch is { HasTls: true } ? listen => TlsSettings.Use(listen, () => watch.Current.Tls!) : null;
 }

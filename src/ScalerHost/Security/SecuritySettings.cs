@@ -1,6 +1,6 @@
-using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using FuncScaler.Runtime.Security;
 using Microsoft.IdentityModel.Tokens;
 
 namespace FuncScaler.ScalerHost.Security;
@@ -8,14 +8,8 @@ namespace FuncScaler.ScalerHost.Security;
 /// <summary>The security files as they were read at one time. Does not change; a reload makes another one.</summary>
 internal sealed class SecuritySettings
 {
-    /// <summary>The server's certificate with its chain; null for no TLS.</summary>
-    public SslStreamCertificateContext? Certificate { get; init; }
-
-    /// <summary>Until when the certificate may be used; null for no TLS.</summary>
-    public DateTimeOffset? CertificateEnds { get; init; }
-
-    /// <summary>Whose certificates callers may show; null where callers show none.</summary>
-    public X509Certificate2Collection? ClientAuthorities { get; init; }
+    /// <summary>What the ports speak TLS with; null for no TLS.</summary>
+    public TlsSettings? Tls { get; init; }
 
     /// <summary>Something in front speaks TLS with callers.</summary>
     public bool TlsInFront { get; init; }

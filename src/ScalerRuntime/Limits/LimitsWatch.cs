@@ -10,22 +10,13 @@ namespace FuncScaler.Runtime.Limits;
 /// </summary>
 public sealed partial class LimitsWatch : IDisposable
 {
-    /// <summary>How often the file is looked at.</summary>
-    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
-
     /// <summary>The largest file that is read, bytes.</summary>
     private const int LargestFile = 16 << 20;
 
-    private readonly string _path;
-    private readonly LimitsHost _host;
+    private readonly FileWatch<LimitsPlan> _file;
     private readonly TimeProvider _time;
-    private readonly Lock _gate = new();
-    private LimitsPlan _plan;
-    private string _text;
-    private string? _told;
+    private string? _text;
     private LimitsClock? _clock;
-    private ITimer? _timer;
-    private ILogger? _logger;
 
     /// <summary>Reads the file a first time.</summary>
     /// <param name="path">The file.</param>
@@ -34,24 +25,19 @@ public sealed partial class LimitsWatch : IDisposable
     /// <exception cref="BackendSettingsException">It cannot be read, or something in it is wrong.</exception>
     public LimitsWatch(string path, TimeProvider time, LimitsHost host = LimitsHost.OneScaler)
     {
-        _host = host;
-        _path = path;
         _time = time;
-        _text = ReadText(path);
-        _plan = LimitsPlan.Read(_text, host);
+        _file = new FileWatch<LimitsPlan>(
+            former =>
+            {
+                var text = ReadText(path);
+                var plan = former is not null && text == _text ? former : LimitsPlan.Read(text, host);
+                return (plan, _text = text);
+            },
+            time);
     }
 
     /// <summary>What the file says, as it was read last.</summary>
-    public LimitsPlan Plan
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _plan;
-            }
-        }
-    }
+    public LimitsPlan Plan => _file.Current;
 
     /// <summary>Reads a file once.</summary>
     /// <param name="path">The file.</param>
@@ -61,7 +47,7 @@ public sealed partial class LimitsWatch : IDisposable
 
     public void Dispose()
     {
-        _timer?.Dispose();
+        _file.Dispose();
         _clock?.Dispose();
     }
 
@@ -78,42 +64,15 @@ public sealed partial class LimitsWatch : IDisposable
         ILogger logger,
         Action<IReadOnlyCollection<FunctionGroup>>? setGroups = null)
     {
-        lock (_gate)
-        {
-            _logger = logger;
-            _clock = new LimitsClock(set, setOthers, _time, setGroups);
-            _clock.Follow(_plan);
-            _timer = _time.CreateTimer(static state => ((LimitsWatch)state!).Look(), this, Interval, Interval);
-        }
-    }
-
-    private void Look()
-    {
-        lock (_gate)
-        {
-            try
+        var clock = _clock = new LimitsClock(set, setOthers, _time, setGroups);
+        clock.Follow(Plan);
+        _file.Start(
+            plan =>
             {
-                var text = ReadText(_path);
-                if (text == _text)
-                {
-                    _told = null;
-                    return;
-                }
-
-                _plan = LimitsPlan.Read(text, _host);
-                (_text, _told) = (text, null);
-                _clock!.Follow(_plan);
-                LogReloaded(_logger!, _plan.Functions.Count);
-            }
-            catch (BackendSettingsException e)
-            {
-                if (_told != e.Message)
-                {
-                    _told = e.Message;
-                    LogNotReloaded(_logger!, string.Join(" ", e.Errors));
-                }
-            }
-        }
+                clock.Follow(plan);
+                LogReloaded(logger, plan.Functions.Count);
+            },
+            e => LogNotReloaded(logger, string.Join(" ", e.Errors)));
     }
 
     /// <exception cref="BackendSettingsException">The file cannot be read.</exception>

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Http;
 namespace FuncScaler.Runtime.Service;
 
 /// <summary>The Scheduler service of the 2020 contest on an <see cref="IScaler"/> whose instances are containers on nodes.</summary>
+[BindServiceMethod(typeof(CheckedMessages), nameof(CheckedMessages.BindScheduler))]
 public sealed class NodeSchedulerService : Scheduler.SchedulerBase
 {
     private readonly IScaler _scaler;

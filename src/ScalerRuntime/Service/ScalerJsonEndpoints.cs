@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -53,20 +52,11 @@ public static class ScalerJsonEndpoints
         return http.Response.WriteAsync(answer.Json, http.RequestAborted);
     }
 
-    private static string? Refusal(HttpRequest request, bool loopbackOnly)
-    {
-        var host = request.Host;
-        if (request.Headers.Origin.ToString() is { Length: > 0 } origin
-            && !(Uri.TryCreate(origin, UriKind.Absolute, out var from) && string.Equals(from.Authority, host.Value, StringComparison.OrdinalIgnoreCase)))
-        {
-            return $"pages of {origin} may not call this scaler";
-        }
-
-        return loopbackOnly && host.HasValue && !IsThisMachine(host.Host)
-            ? $"this scaler serves its own machine alone, which is not called {host.Host}: call it by localhost or 127.0.0.1"
-            : null;
-    }
-
-    private static bool IsThisMachine(string name) =>
-        string.Equals(name, "localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(name.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address));
+    /// <summary>A link from another page may lead to the dashboard, so only what may change something is asked where it comes from.</summary>
+    private static string? Refusal(HttpRequest request, bool loopbackOnly) => WebPages.Refusal(
+        request.Headers.Origin.ToString(),
+        HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) ? "" : request.Headers["Sec-Fetch-Site"].ToString(),
+        request.Host.Value ?? "",
+        loopbackOnly,
+        "scaler");
 }

@@ -12,6 +12,7 @@ namespace FuncScaler.Runtime.Service;
 /// </summary>
 /// <param name="scaler">What gives instances out.</param>
 /// <param name="time">The clock; the system's where it is left out.</param>
+[BindServiceMethod(typeof(CheckedMessages), nameof(CheckedMessages.BindScaler))]
 public sealed class ScalerService(IScaler scaler, TimeProvider? time = null) : Contract.Scaler.ScalerBase
 {
     /// <summary>The most memory a slot can be asked for, MB (1 TB).</summary>

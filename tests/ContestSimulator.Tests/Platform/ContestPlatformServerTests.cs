@@ -207,6 +207,35 @@ public sealed class ContestPlatformServerTests : IAsyncLifetime, IDisposable
         Assert.NotEmpty(await ErrorAsync(response));
     }
 
+    [Theory]
+    [InlineData("Origin", "http://evil.example", "pages of http://evil.example may not call this platform")]
+    [InlineData("Origin", "null", "pages of null may not call this platform")]
+    [InlineData("Sec-Fetch-Site", "cross-site", "pages of other origins may not call this platform")]
+    [InlineData("Host", "evil.example:9", "this platform serves its own machine alone, which is not called evil.example:9")]
+    public async Task A_web_page_begins_no_run(string header, string value, string reason)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, Control("/start"));
+        request.Headers.TryAddWithoutValidation(header, value);
+
+        using var refused = await _http.SendAsync(request);
+
+        Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+        Assert.StartsWith(reason, await ErrorAsync(refused), StringComparison.Ordinal);
+        Assert.Null(_platform.Report);
+    }
+
+    [Fact]
+    public async Task A_page_of_the_platform_s_own_and_a_program_begin_runs()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, Control("/start"));
+        request.Headers.TryAddWithoutValidation("Origin", $"http://127.0.0.1:{_platform.ControlPort}");
+        request.Headers.TryAddWithoutValidation("Sec-Fetch-Site", "same-origin");
+
+        using var started = await _http.SendAsync(request);
+
+        Assert.Equal(HttpStatusCode.OK, started.StatusCode);
+    }
+
     [Fact]
     public async Task A_trace_that_turns_out_to_be_malformed_ends_the_run_with_an_error()
     {

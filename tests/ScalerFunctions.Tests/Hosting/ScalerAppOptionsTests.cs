@@ -1,3 +1,4 @@
+using FuncScaler.Runtime.Security;
 using FuncScaler.ScalerFunctions.Hosting;
 using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.Configuration;
@@ -43,6 +44,10 @@ public sealed class ScalerAppOptionsTests
         { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Address = "everywhere" } }, "'everywhere' is no IP address" },
         { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Address = "0.0.0.0" } }, "set Scaler:Grpc:Key" },
         { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Key = "guess-me" } }, "Scaler:Grpc:Key has 8 characters and could be guessed: give at least 32" },
+        { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Address = "0.0.0.0", Key = new string('k', 32) } }, "keys would cross the network in clear: set Scaler:Grpc:Tls:Certificate" },
+        { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Address = "0.0.0.0", TlsInFront = true } }, "anybody could take instances: set Scaler:Grpc:Key" },
+        { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Tls = new TlsFiles { Certificate = "server.pem" } } }, "Scaler:Grpc:Tls:Key is missing: give the path" },
+        { new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 1, Tls = new TlsFiles { Certificate = "no-such.pem", Key = "no-such.key" } } }, "Scaler:Grpc:Tls:Certificate 'no-such.pem' cannot be read" },
         { new ScalerAppOptions { OperatorKeySha256 = "guess-me" }, "Scaler:OperatorKeySha256 is no SHA-256" },
         { new ScalerAppOptions { Limits = "{" }, "Scaler:Limits: line 1" },
         { new ScalerAppOptions { Limits = """{"functions": {"f": {"min": 5, "max": 2}}}""" }, "Scaler:Limits: functions.f.max 2 is less than min" },
@@ -66,8 +71,8 @@ public sealed class ScalerAppOptionsTests
                 """,
         },
         new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 9001 } },
-        new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 9001, Address = "0.0.0.0", Key = new string('k', 32) } },
-        new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 9001, Address = "::", AllowAnonymous = true } },
+        new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 9001, Address = "0.0.0.0", Key = new string('k', 32), TlsInFront = true } },
+        new ScalerAppOptions { Grpc = new GrpcPortOptions { Port = 9001, Address = "::", AllowAnonymous = true, TlsInFront = true } },
     };
 
     [Theory]
@@ -97,10 +102,10 @@ public sealed class ScalerAppOptionsTests
     [InlineData("Scaler:CreateBurst", "many", "Scaler:CreateBurst \"many\" cannot be read: give a whole number")]
     [InlineData("Scaler:CreateBurst", "1.5", "Scaler:CreateBurst \"1.5\" cannot be read")]
     [InlineData("Scaler:Grpc:AllowAnonymous", "yes", "Scaler:Grpc:AllowAnonymous \"yes\" cannot be read: give true or false")]
-    [InlineData("Scaler:Grpc", "9001", "Scaler:Grpc \"9001\" cannot be read: give an object, with the names Port, Address, Key, AllowAnonymous")]
+    [InlineData("Scaler:Grpc", "9001", "Scaler:Grpc \"9001\" cannot be read: give an object, with the names Port, Address, Key, AllowAnonymous, Tls, TlsInFront")]
     [InlineData("Scaler:Policy:0", "ttl:9", "Scaler:Policy {\"0\":\"ttl:9\"} cannot be read: give text")]
     [InlineData("Scaler:Aci", "{}", "Scaler:Aci is no setting: there are Backend, BackendSettings,")]
-    [InlineData("Scaler:Grpc:Prot", "1", "Scaler:Grpc:Prot is no setting: there are Port, Address, Key, AllowAnonymous.")]
+    [InlineData("Scaler:Grpc:Prot", "1", "Scaler:Grpc:Prot is no setting: there are Port, Address, Key, AllowAnonymous, Tls, TlsInFront.")]
     public void A_setting_that_cannot_be_read_stops_the_app_in_words(string setting, string text, string message)
     {
         var e = Assert.Throws<OptionsValidationException>(() => Read((setting, text), ("Scaler:Policy", "ttl:9")));
@@ -123,6 +128,7 @@ public sealed class ScalerAppOptionsTests
         var options = Read(
             ("Scaler:Grpc:Port", "9001"), ("Scaler:Grpc:AllowAnonymous", "True"), ("Scaler:LatencyPrice", ""), ("Scaler:MaxSlotsPerFunction", "7"), ("Scaler:LeaseSeconds", "12.5"));
 
+        Assert.Equal("a.pem", Read(("Scaler:Grpc:Tls:Certificate", "a.pem")).Grpc.Tls!.Certificate);
         Assert.Equal((9001, true, WaitingPrice.Published, 7, 12.5), (options.Grpc.Port, options.Grpc.AllowAnonymous, options.PriceGbs, options.MaxSlotsPerFunction, options.LeaseSeconds));
         Assert.Equal(new ScalerAppOptions().CreateBurst, options.CreateBurst);
     }

@@ -1,5 +1,6 @@
 using FuncScaler.Leasing.Ledger;
 using FuncScaler.Leasing.Messages;
+using FuncScaler.Runtime;
 using FuncScaler.Runtime.Limits;
 using FuncScaler.ScalerFunctions.Durable;
 using FuncScaler.ScalerFunctions.Hosting;
@@ -71,7 +72,7 @@ public sealed class AppLimitsTests : IDisposable
         using var watch = new LimitsWatch(file, _time);
         watch.Start((_, _, _) => { }, _ => { }, NullLogger.Instance);
         File.WriteAllText(file, """{"functions": {"f": {"min": 5}}}""");
-        _time.Advance(LimitsWatch.Interval);
+        _time.Advance(FileWatch.Interval);
 
         Assert.Equal(5, watch.Plan.At(F.Key, _time.GetUtcNow()).MinInstances);
     }

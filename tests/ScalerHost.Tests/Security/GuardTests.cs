@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json.Nodes;
-using FuncScaler.ScalerHost.Security;
+using FuncScaler.Runtime;
 using Microsoft.IdentityModel.Tokens;
 
 namespace FuncScaler.Tests.Security;
@@ -221,13 +221,13 @@ public sealed class GuardTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, (await AssignAsync("old", "f")).Status);
 
         _server.Write($$"""{ "name": "caller", "tokenSha256": "{{GuardedServer.Hash("new")}}", "rights": ["call"] }""", certificateName: "renewed.example");
-        _time.Advance(SecurityWatch.Interval);
+        _time.Advance(FileWatch.Interval);
         Assert.Equal(HttpStatusCode.Unauthorized, (await AssignAsync("old", "f")).Status);
         Assert.Equal(HttpStatusCode.OK, (await AssignAsync("new", "f")).Status);
         Assert.Equal("CN=renewed.example", await _server.ServerNameAsync());
 
         await File.WriteAllTextAsync(_server.File, "{");
-        _time.Advance(SecurityWatch.Interval);
+        _time.Advance(FileWatch.Interval);
         Assert.Equal(HttpStatusCode.OK, (await AssignAsync("new", "f")).Status);
     }
 
@@ -237,8 +237,8 @@ public sealed class GuardTests : IAsyncLifetime
         _server.Write("""{ "name": "watch", "certificateName": "watch.example", "rights": ["read"] }""");
         await _server.StartAsync(_time);
         using var another = new Pki(another: true);
-        using var forged = another.Issue("watch.example", isServer: false);
-        using var forServers = _server.Pki.Issue("watch.example", isServer: true);
+        using var forged = another.Authority.Issue("watch.example", isServer: false);
+        using var forServers = _server.Pki.Authority.Issue("watch.example", isServer: true);
         foreach (var certificate in (System.Security.Cryptography.X509Certificates.X509Certificate2[])[forged, forServers])
         {
             using var http = _server.Client(grpc: false, certificate: certificate);

@@ -29,11 +29,7 @@ internal sealed class GuardedServer : IAsyncDisposable
     /// <summary>Writes the files: a certificate for the server, and what the test says of callers.</summary>
     public void Write(string callers, string certificateName = "localhost")
     {
-        using var certificate = Pki.Issue(certificateName, isServer: true);
-        using var key = certificate.GetECDsaPrivateKey();
-        _folder.File("server.pem", certificate.ExportCertificatePem());
-        _folder.File("server.key", key!.ExportPkcs8PrivateKeyPem());
-        _folder.File("clients.pem", Pki.AuthorityPem);
+        Pki.Authority.Write(_folder.Path, certificateName);
         _folder.File("jwks.json", Pki.KeySet);
         System.IO.File.WriteAllText(File, $$"""
             {
@@ -64,7 +60,7 @@ internal sealed class GuardedServer : IAsyncDisposable
     /// <summary>A client of the JSON port, or with <paramref name="grpc"/> of the other one.</summary>
     public HttpClient Client(bool grpc, string? token = null, X509Certificate2? certificate = null)
     {
-        var client = new HttpClient(Handler(certificate)) { BaseAddress = new Uri($"https://127.0.0.1:{(grpc ? Server.GrpcPort : Server.HttpPort)}") };
+        var client = new HttpClient(Pki.Authority.Handler(certificate)) { BaseAddress = new Uri($"https://127.0.0.1:{(grpc ? Server.GrpcPort : Server.HttpPort)}") };
         if (token is not null)
         {
             client.DefaultRequestHeaders.Authorization = new("Bearer", token);
@@ -79,7 +75,7 @@ internal sealed class GuardedServer : IAsyncDisposable
         using var socket = new TcpClient();
         await socket.ConnectAsync(IPAddress.Loopback, Server.HttpPort!.Value);
         using var tls = new SslStream(socket.GetStream());
-        var handler = Handler();
+        using var handler = Pki.Authority.Handler();
         await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "renewed.example", CertificateChainPolicy = handler.SslOptions.CertificateChainPolicy });
         return tls.RemoteCertificate!.Subject;
     }
@@ -93,20 +89,5 @@ internal sealed class GuardedServer : IAsyncDisposable
 
         Pki.Dispose();
         _folder.Dispose();
-    }
-
-    /// <summary>What a client connects with that trusts the test's authority alone.</summary>
-    public SocketsHttpHandler Handler(X509Certificate2? certificate = null)
-    {
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        policy.CustomTrustStore.ImportFromPem(Pki.AuthorityPem);
-        return new SocketsHttpHandler
-        {
-            SslOptions = new SslClientAuthenticationOptions
-            {
-                CertificateChainPolicy = policy,
-                ClientCertificateContext = certificate is null ? null : SslStreamCertificateContext.Create(certificate, null, offline: true),
-            },
-        };
     }
 }

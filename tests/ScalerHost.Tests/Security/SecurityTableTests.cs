@@ -189,7 +189,7 @@ public sealed class SecurityTableTests(SecurityTableTests.Guarded guarded) : ICl
                 { "name": "fast", "tokenSha256": "{{GuardedServer.Hash("fast")}}", "rights": ["call", "read", "operate"], "requestsPerSecond": 0.001 }
                 """);
             await Server.StartAsync(TimeProvider.System);
-            (_watch, _stranger) = (Server.Pki.Issue("watch.example", isServer: false), Server.Pki.Issue("stranger.example", isServer: false));
+            (_watch, _stranger) = (Server.Pki.Authority.Issue("watch.example", isServer: false), Server.Pki.Authority.Issue("stranger.example", isServer: false));
 
             // What can be explained must have been asked for; and the fast caller has had its share.
             using (var caller = Server.Client(grpc: false, "call"))

@@ -61,7 +61,7 @@ public sealed partial class ServeSecurityTests : IDisposable
         await Eventually.HoldsAsync(async () => (await FuncScalerCommand.RunAsync("health", "--address", $"127.0.0.1:{port}")).ExitCode == 0);
         Assert.Equal(0, (await FuncScalerCommand.RunAsync("health", "--address", $"https://127.0.0.1:{port}")).ExitCode);
         Assert.Equal(1, (await FuncScalerCommand.RunAsync("health", "--address", $"http://127.0.0.1:{port}")).ExitCode);
-        using var http = new HttpClient(server.Handler()) { BaseAddress = new Uri($"https://127.0.0.1:{port}") };
+        using var http = new HttpClient(server.Pki.Authority.Handler()) { BaseAddress = new Uri($"https://127.0.0.1:{port}") };
         Assert.Equal(HttpStatusCode.NotFound, await PostAsync("/api/restart?token=a-secret-token", "a-secret-token"));
         Assert.Equal(HttpStatusCode.Forbidden, await PostAsync("/api/assign", "a-secret-token"));
         Assert.Equal(HttpStatusCode.Unauthorized, await PostAsync("/api/assign", "another-secret"));

@@ -6,16 +6,21 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 
-namespace FuncScaler.ScalerHost.Security;
+namespace FuncScaler.Runtime.Security;
 
-/// <summary>TLS 1.2 and 1.3 with the certificate that is in force when a connection begins.</summary>
-internal static class Tls
+/// <summary>What a port speaks TLS with, as it was read at one time.</summary>
+/// <param name="Certificate">The server's certificate with its chain.</param>
+/// <param name="ClientAuthorities">Whose certificates callers may show; null where callers show none.</param>
+public sealed record TlsSettings(SslStreamCertificateContext Certificate, X509Certificate2Collection? ClientAuthorities)
 {
     private const string ClientAuthentication = "1.3.6.1.5.5.7.3.2";
 
-    /// <summary>Puts TLS in front of a port.</summary>
-    public static void Use(ListenOptions listen, SecurityWatch watch)
+    /// <summary>Puts TLS 1.2 and 1.3 in front of a port.</summary>
+    /// <param name="listen">The port.</param>
+    /// <param name="current">The settings that are in force when a connection begins.</param>
+    public static void Use(ListenOptions listen, Func<TlsSettings> current)
     {
+        ArgumentNullException.ThrowIfNull(listen);
         List<SslApplicationProtocol> protocols = listen.Protocols == HttpProtocols.Http2
             ? [SslApplicationProtocol.Http2]
             : [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11];
@@ -24,7 +29,7 @@ internal static class Tls
             HandshakeTimeout = TimeSpan.FromSeconds(10),
             OnConnection = _ =>
             {
-                var settings = watch.Current;
+                var settings = current();
                 return ValueTask.FromResult(new SslServerAuthenticationOptions
                 {
                     ServerCertificateContext = settings.Certificate,
