@@ -17,7 +17,6 @@ public sealed partial class LimitsWatch : IDisposable
     private const int LargestFile = 16 << 20;
 
     private readonly string _path;
-    private readonly LimitsHost _host;
     private readonly TimeProvider _time;
     private readonly Lock _gate = new();
     private LimitsPlan _plan;
@@ -30,15 +29,13 @@ public sealed partial class LimitsWatch : IDisposable
     /// <summary>Reads the file a first time.</summary>
     /// <param name="path">The file.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="host">Who is to follow it.</param>
     /// <exception cref="BackendSettingsException">It cannot be read, or something in it is wrong.</exception>
-    public LimitsWatch(string path, TimeProvider time, LimitsHost host = LimitsHost.OneScaler)
+    public LimitsWatch(string path, TimeProvider time)
     {
-        _host = host;
         _path = path;
         _time = time;
         _text = ReadText(path);
-        _plan = LimitsPlan.Read(_text, host);
+        _plan = LimitsPlan.Read(_text);
     }
 
     /// <summary>What the file says, as it was read last.</summary>
@@ -55,9 +52,8 @@ public sealed partial class LimitsWatch : IDisposable
 
     /// <summary>Reads a file once.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="host">Who is to follow it.</param>
     /// <exception cref="BackendSettingsException">It cannot be read, or something in it is wrong.</exception>
-    public static LimitsPlan Read(string path, LimitsHost host = LimitsHost.OneScaler) => LimitsPlan.Read(ReadText(path), host);
+    public static LimitsPlan Read(string path) => LimitsPlan.Read(ReadText(path));
 
     public void Dispose()
     {
@@ -100,7 +96,7 @@ public sealed partial class LimitsWatch : IDisposable
                     return;
                 }
 
-                _plan = LimitsPlan.Read(text, _host);
+                _plan = LimitsPlan.Read(text);
                 (_text, _told) = (text, null);
                 _clock!.Follow(_plan);
                 LogReloaded(_logger!, _plan.Functions.Count);
