@@ -33,7 +33,7 @@ internal sealed class FunctionProxy(ScalerRing ring, FunctionTable functions, Wa
         for (var attempt = 1; ; attempt++)
         {
             var start = Stopwatch.GetTimestamp();
-            using var route = ring.Enter(function);
+            using var route = ring.Enter(call.With ?? function);
             Instance instance;
             try
             {

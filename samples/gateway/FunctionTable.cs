@@ -6,7 +6,8 @@ namespace FuncScaler.Samples.Gateway;
 /// <param name="MemoryMb">The memory of an instance, MB.</param>
 /// <param name="TimeoutSeconds">How long one request may take, s.</param>
 /// <param name="Concurrency">How many requests an instance serves at a time.</param>
-internal sealed record FunctionCall(int MemoryMb, int TimeoutSeconds, int Concurrency = 1);
+/// <param name="With">The function at whose scaler its requests meet; null for its own.</param>
+internal sealed record FunctionCall(int MemoryMb, int TimeoutSeconds, int Concurrency = 1, string? With = null);
 
 /// <summary>The functions that the gateway calls, from the same file that <c>funcscaler serve --functions</c> reads.</summary>
 internal sealed class FunctionTable
@@ -54,7 +55,7 @@ internal sealed class FunctionTable
     private static FunctionCall CallOf(JsonElement function, FunctionCall usual, string where)
     {
         return function.TryGetProperty("call", out var call)
-            ? new FunctionCall(Number("memoryMb", usual.MemoryMb, 1 << 20), Number("timeoutSeconds", usual.TimeoutSeconds, 3600), Number("concurrency", 1, 1000))
+            ? new FunctionCall(Number("memoryMb", usual.MemoryMb, 1 << 20), Number("timeoutSeconds", usual.TimeoutSeconds, 3600), Number("concurrency", 1, 1000), call.TryGetProperty("with", out var with) ? with.GetString() : null)
             : usual;
 
         int Number(string name, int otherwise, int most) =>

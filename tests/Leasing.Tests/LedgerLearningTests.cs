@@ -99,7 +99,34 @@ public class LedgerLearningTests
         Assert.True(LeasingJson.Write(new LedgerState { History = history }).Length < 5000);
     }
 
-    private static void Report(Stage stage, int sequence)
+    /// <summary>The ledger is told by all workers how long requests waited; what it makes of that is about more requests than it remembers.</summary>
+    [Fact]
+    public void What_a_ledger_has_learned_for_a_time_of_the_function_s_own_outlives_the_process()
+    {
+        var stage = new Stage("adaptive") { Limits = new FunctionLimits { Slo = TimeSpan.FromMilliseconds(100) } };
+        for (var i = 0; i < 10; i++)
+        {
+            Report(stage, i + 1, waitedUs: i % 2 * 3 * Second);
+            stage.Wait(20 * Second);
+        }
+
+        stage.Wake();
+        var learned = stage.Ledger.State.Slo;
+        Assert.InRange(learned!.Length, 100, 256);
+
+        stage.Reload();
+        stage.Wake();
+        Assert.Equal(learned, stage.Ledger.State.Slo);
+
+        // A further request counts beside those.
+        Report(stage, 11, waitedUs: 3 * Second);
+        Assert.NotEqual(learned, stage.Ledger.State.Slo);
+        stage.Limits = FunctionLimits.None;
+        Report(stage, 12);
+        Assert.NotNull(stage.Ledger.State.Slo);
+    }
+
+    private static void Report(Stage stage, int sequence, long waitedUs = 0)
     {
         var report = new WorkerReport
         {
@@ -112,7 +139,7 @@ public class LedgerLearningTests
                 new WorkerOperation
                 {
                     Kind = WorkerOperationKind.Activity,
-                    Activity = new Activity { CameUs = [90 * Ms], WentUs = [10 * Ms], ExecutedUs = [80 * Ms] },
+                    Activity = new Activity { CameUs = [90 * Ms], WentUs = [10 * Ms], ExecutedUs = [80 * Ms], WaitedUs = waitedUs > 0 ? [waitedUs] : null },
                 },
             ],
         };

@@ -257,6 +257,26 @@ public class WorkerCoreTests
         Assert.Single(memory.Complaints);
     }
 
+    [Fact]
+    public void A_worker_prepares_for_what_follows_the_requests_that_come_to_itself()
+    {
+        var worker = NewWorker("w1");
+        var g = new MetaKey("g");
+        worker.SetGroups(
+            _nowUs, [new FunctionGroup(F, g, 2) { Delay = TimeSpan.FromSeconds(2), ChildSettings = new FunctionMeta(g, "go", 10, 512) }], []);
+
+        Assign(worker, "f", "r1");
+        Assign(worker, "f", "r1");
+        RunFor(worker, Second);
+        Assert.Equal(2, worker.Find(g)!.Pool.IdleCount);
+        Assign(worker, "g", "r2");
+        Assert.Equal(["f r1", "g r2"], _granted.Take(2));
+        Assert.Equal(1, worker.Find(g)!.Pool.Explain(_nowUs)?.Groups?.Single().Expected ?? worker.Find(g)!.Pool.Expected!.Wanted);
+
+        worker.SetGroups(_nowUs, [], []);
+        Assert.Null(worker.Find(g)!.Pool.Expected);
+    }
+
     /// <summary>Requests of a function, one after another.</summary>
     private void Play(WorkerCore worker, int requests)
     {

@@ -309,6 +309,17 @@ public sealed class GatewayTests : IAsyncLifetime
         }
 
         Assert.Equal(["a", "b", "c"], asked.Select(a => a.Scaler).Distinct().Order());
+
+        // Functions that follow it meet where it does.
+        var following = string.Join(", ", Enumerable.Range(0, 20).Select(i => $$""" "f{{i}}": { "call": { "with": "hello" } }"""));
+        await RestartAsync($$"""{ "functions": { {{following}} } }""", "--scaler", string.Join(',', scalers));
+        asked.Clear();
+        for (var i = 0; i < 20; i++)
+        {
+            await CallAsync($"/invoke/f{i}/x");
+        }
+
+        Assert.Equal([scaler], asked.Select(a => a.Scaler).Distinct());
     }
 
     [Fact]

@@ -45,7 +45,7 @@ internal sealed class VirtualShard
             throw new ArgumentException("A restart is simulated of a scaler that is alone, not of one with several workers.", nameof(options));
         }
 
-        _core = options.Workers is { } workers ? new VirtualWorkers(policy, options.Pool, workers) : MakeCore(0);
+        _core = options.Workers is { } workers ? new VirtualWorkers(policy, options.Pool, workers, options.Groups) : MakeCore(0);
         _layers = policy.Layers is { } layers ? new LayerStore(layers(), BillLayer) : null;
         _totals = new FunctionTotals[functions.Count];
         _recorders = options.RecordSeries ? new InstanceRecorder?[functions.Count] : null;
@@ -140,11 +140,12 @@ internal sealed class VirtualShard
         Inbox.Clear();
     }
 
-    /// <summary>Limits of a function from the first arrival on. Several workers know none.</summary>
+    /// <summary>Limits of a function from the first arrival on.</summary>
     public void Limit(int function, FunctionLimits limits)
     {
         _limits.Add((_functions[function].Meta, limits));
         (_core as ScalerCore)?.SetLimits(0, _functions[function].Meta.Key, limits, _functions[function].Meta, _effects);
+        (_core as VirtualWorkers)?.Limit(_functions[function].Meta, limits, _effects);
         RunEffects(0);
     }
 

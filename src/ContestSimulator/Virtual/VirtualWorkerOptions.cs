@@ -8,6 +8,9 @@ public enum WorkerRouting
 
     /// <summary>A function's requests, and their Idle, meet at one worker, by rendezvous hashing of its key.</summary>
     Function,
+
+    /// <summary>So do those of functions that follow each other (<see cref="FunctionGroup"/>): they go where those of the first one go.</summary>
+    Group,
 }
 
 /// <summary>

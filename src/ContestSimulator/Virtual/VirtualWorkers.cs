@@ -28,6 +28,8 @@ internal sealed class VirtualWorkers : IScalerCore
     private readonly Dictionary<MetaKey, PoolLedger> _ledgers = [];
     private readonly Dictionary<RequestId, int> _places = [];
     private readonly Dictionary<MetaKey, int> _homes = [];
+    private readonly Dictionary<MetaKey, FunctionLimits> _limits = [];
+    private readonly Dictionary<MetaKey, MetaKey> _parents = [];
 
     /// <summary>Who is told what becomes of a slot: the worker that asked last, or a ledger's orchestration.</summary>
     private readonly Dictionary<SlotTicket, Asker> _askers = [];
@@ -39,13 +41,23 @@ internal sealed class VirtualWorkers : IScalerCore
     /// <param name="policy">How every function is served, at each worker.</param>
     /// <param name="pool">Limits of each pool.</param>
     /// <param name="options">How many workers, and how far apart.</param>
-    public VirtualWorkers(PolicyChoice policy, SlotPoolOptions pool, VirtualWorkerOptions options)
+    /// <param name="groups">Functions that follow each other.</param>
+    public VirtualWorkers(PolicyChoice policy, SlotPoolOptions pool, VirtualWorkerOptions options, IReadOnlyList<FunctionGroup> groups)
     {
+        foreach (var (child, parents) in groups.GroupBy(g => g.Child).Select(g => (g.Key, g)))
+        {
+            _parents[child] = parents.First().Parent;
+        }
+
         _options = options;
         _policy = policy;
         _leasing = new LeasingOptions { Pool = pool };
         _random = new Random(options.Seed);
         _workers = [.. Enumerable.Range(0, options.Count).Select(i => new WorkerCore(new WorkerId($"w{i}"), policy, _leasing))];
+        foreach (var worker in _workers)
+        {
+            worker.SetGroups(-HeadStartUs, groups, []);
+        }
     }
 
     /// <summary>What was sent so far.</summary>
@@ -147,6 +159,21 @@ internal sealed class VirtualWorkers : IScalerCore
         }
     }
 
+    /// <summary>Limits of a function from the first arrival on, at all workers and at its ledger.</summary>
+    public void Limit(FunctionMeta function, FunctionLimits limits, List<Effect> effects)
+    {
+        _limits[function.Key] = limits;
+        foreach (var worker in _workers)
+        {
+            worker.SetLimits(-HeadStartUs, function.Key, limits, effects);
+        }
+
+        if (limits.MinInstances > 0)
+        {
+            At(0, (atUs, to) => Do(function.Key, atUs, to, (ledger, orders) => ledger.LimitsChanged(atUs, function, orders)));
+        }
+    }
+
     /// <summary>The platform answers whoever asked: an orchestration, which then takes its next step, or a worker.</summary>
     private void Answer(long nowUs, SlotTicket ticket, List<Effect> effects, Action<Provisioning> tell, Action<WorkerCore, List<Effect>> happens)
     {
@@ -171,11 +198,24 @@ internal sealed class VirtualWorkers : IScalerCore
 
         if (!_homes.TryGetValue(function, out var home))
         {
-            home = Enumerable.Range(0, _workers.Length).MaxBy(i => BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes($"{i} {function.Value}"))));
+            var meets = _options.Routing == WorkerRouting.Group ? RootOf(function) : function;
+            home = Enumerable.Range(0, _workers.Length).MaxBy(i => BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes($"{i} {meets.Value}"))));
             _homes.Add(function, home);
         }
 
         return home;
+    }
+
+    /// <summary>The first function of those that follow each other, by the first group that names each; in a circle, one of it.</summary>
+    private MetaKey RootOf(MetaKey function)
+    {
+        var seen = new HashSet<MetaKey>();
+        while (seen.Add(function) && _parents.TryGetValue(function, out var parent))
+        {
+            function = parent;
+        }
+
+        return function;
     }
 
     /// <summary>An event of a worker, and the messages that it sends because of it.</summary>
@@ -269,7 +309,8 @@ internal sealed class VirtualWorkers : IScalerCore
 
     private void Do(MetaKey function, long nowUs, List<Effect> effects, Action<PoolLedger, List<LedgerEffect>> happens)
     {
-        var ledger = CollectionsMarshal.GetValueRefOrAddDefault(_ledgers, function, out _) ??= new PoolLedger(new LedgerState(), _policy, _leasing);
+        var ledger = CollectionsMarshal.GetValueRefOrAddDefault(_ledgers, function, out _)
+            ??= new PoolLedger(new LedgerState(), _policy, _leasing, _limits.GetValueOrDefault(function));
 
         var orders = new List<LedgerEffect>();
         happens(ledger, orders);

@@ -106,7 +106,7 @@ internal sealed class ScalerAppOptionsValidator : IValidateOptions<ScalerAppOpti
 
         try
         {
-            _ = text ? LimitsPlan.Read(options.Limits, LimitsHost.Workers) : file ? LimitsWatch.Read(options.LimitsFile, LimitsHost.Workers) : LimitsPlan.None;
+            _ = text ? LimitsPlan.Read(options.Limits) : file ? LimitsWatch.Read(options.LimitsFile) : LimitsPlan.None;
         }
         catch (BackendSettingsException e)
         {

@@ -7,8 +7,8 @@ using Microsoft.Extensions.Options;
 namespace FuncScaler.ScalerFunctions.Worker;
 
 /// <summary>
-/// The operator's limits in a worker. Its own pools are told what is for one worker alone: concurrency, waiting requests, price. A floor and a ceiling are of
-/// all workers together, so the functions' ledgers keep them: each of their operations is made with the limits of now (<see cref="Of"/>), and they
+/// The operator's limits in a worker. Its own pools are told what is for one worker alone: concurrency, waiting requests, price, time, groups. A floor and a
+/// ceiling are of all workers together, so the functions' ledgers keep them: each of their operations is made with the limits of now (<see cref="Of"/>), and they
 /// are woken when a schedule begins or ends, or the file has changed.
 /// </summary>
 public sealed partial class AppLimits : IDisposable
@@ -28,11 +28,11 @@ public sealed partial class AppLimits : IDisposable
         var settings = options.Value;
         if (settings.LimitsFile.Length > 0)
         {
-            _watch = new LimitsWatch(settings.LimitsFile, time, LimitsHost.Workers);
+            _watch = new LimitsWatch(settings.LimitsFile, time);
         }
         else if (!string.IsNullOrWhiteSpace(settings.Limits))
         {
-            _plan = LimitsPlan.Read(settings.Limits, LimitsHost.Workers);
+            _plan = LimitsPlan.Read(settings.Limits);
         }
     }
 
@@ -50,11 +50,11 @@ public sealed partial class AppLimits : IDisposable
     {
         if (_watch is not null)
         {
-            _watch.Start(Set, SetOthers, _logger);
+            _watch.Start(Set, SetOthers, _logger, runtime.SetGroups);
             return;
         }
 
-        _clock = new LimitsClock(Set, SetOthers, _time);
+        _clock = new LimitsClock(Set, SetOthers, _time, runtime.SetGroups);
         _clock.Follow(_plan);
 
         void Set(MetaKey function, FunctionLimits? limits, FunctionMeta? settings)

@@ -66,10 +66,10 @@ internal static class SimulateCommand
         };
         var routing = new Option<string>("--routing")
         {
-            Description = "With --workers: a request goes to any worker, or to its function's",
+            Description = "With --workers: a request goes to any worker, to its function's, or to that of the functions that it follows",
             DefaultValueFactory = _ => "random",
         };
-        routing.AcceptOnlyFromAmong("random", "function");
+        routing.AcceptOnlyFromAmong("random", "function", "group");
         var command = new Command("simulate", "Compare policies on a trace in virtual time, next to what perfect knowledge could reach");
         trace.AddTo(command);
         foreach (var option in (Option[])[policies, assembly, commands, policyTimeout, rpc, tail, noWait, restartAt, restartKeeps, price, .. measures.All, limits, seeds, boundOnly, threads, output, json, markdown, experiment, nodes, weights, workers, routing])
@@ -143,11 +143,6 @@ internal static class SimulateCommand
             if (workerCounts.Count > 0 && options.Restart is not null)
             {
                 throw new CommandException(CommandException.BadUsage, "--restart-at is for a scaler that is alone: leave --workers out.");
-            }
-
-            if (workerCounts.Count > 0 && plan is not null)
-            {
-                throw new CommandException(CommandException.BadUsage, "--workers goes without --limits: in virtual time nobody tells the ledgers of floors and ceilings.");
             }
 
             if (sources.Count > 1 || seedList is not null || choices.Count == 0 || parsed.GetValue(markdown))

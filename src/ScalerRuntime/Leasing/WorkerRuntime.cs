@@ -102,6 +102,9 @@ public sealed partial class WorkerRuntime : CoreScaler, IAsyncDisposable
     /// <exception cref="ArgumentException">A limit is out of its range.</exception>
     public void SetOtherLimits(FunctionLimits limits) => Executor.Do((nowUs, effects) => _core.SetOtherLimits(nowUs, limits, effects));
 
+    /// <inheritdoc cref="WorkerCore.SetGroups"/>
+    public void SetGroups(IReadOnlyCollection<FunctionGroup> groups) => Executor.Do((nowUs, effects) => _core.SetGroups(nowUs, groups, effects));
+
     /// <summary>The functions that this worker serves, as of now.</summary>
     public IReadOnlyList<MetaKey> Functions => Executor.Look(_ => (MetaKey[])[.. _core.Pools.Select(p => p.Function.Key)]);
 

@@ -40,9 +40,8 @@ public sealed class LimitsPlan
 
     /// <summary>Reads a limits file's text.</summary>
     /// <param name="json">The text.</param>
-    /// <param name="host">Who is to follow it.</param>
-    /// <exception cref="BackendSettingsException">Something in it is wrong, or the host cannot do it; a sentence for each error.</exception>
-    public static LimitsPlan Read(string json, LimitsHost host = LimitsHost.OneScaler)
+    /// <exception cref="BackendSettingsException">Something in it is wrong; a sentence for each error.</exception>
+    public static LimitsPlan Read(string json)
     {
         var settings = SettingsJson.Read<LimitsSettings>(json);
         var errors = new SettingErrors();
@@ -55,14 +54,14 @@ public sealed class LimitsPlan
         foreach (var (key, function) in settings.Functions)
         {
             errors.Require(key.Length is > 0 and <= ScalerService.LongestName, "functions", key, "is no function's key", $"give 1 to {ScalerService.LongestName} characters");
-            if (Plan($"functions.{key}", key, function, host, errors) is { } planned)
+            if (Plan($"functions.{key}", key, function, errors) is { } planned)
             {
                 plan._functions.Add(new MetaKey(key), planned);
             }
         }
 
-        plan._others = settings.Others is { } others ? Plan("others", "", others, host, errors) : null;
-        plan.Groups = ReadGroups(settings, plan, host, errors);
+        plan._others = settings.Others is { } others ? Plan("others", "", others, errors) : null;
+        plan.Groups = ReadGroups(settings, plan, errors);
         return errors.Sentences.Count == 0 ? plan : throw new BackendSettingsException(errors.Sentences);
     }
 
@@ -103,15 +102,8 @@ public sealed class LimitsPlan
     /// <summary>When a schedule begins or ends next, after a time; null for never.</summary>
     public DateTimeOffset? NextChange(DateTimeOffset after) => _functions.Values.Concat(_others is null ? [] : [_others]).SelectMany(f => f.Schedules).Min(s => s.NextChange(after));
 
-    private static List<FunctionGroup> ReadGroups(LimitsSettings settings, LimitsPlan plan, LimitsHost host, SettingErrors errors)
+    private static List<FunctionGroup> ReadGroups(LimitsSettings settings, LimitsPlan plan, SettingErrors errors)
     {
-        if (host == LimitsHost.Workers && settings.Groups.Count > 0)
-        {
-            // A worker that has the parent's request need not be the one that gets the child's.
-            errors.Add("groups cannot be followed by the Functions app, whose workers see some of the requests each: leave them out, or use serve.");
-            return [];
-        }
-
         errors.Range("groups, the number of them,", settings.Groups.Count, 0, MostGroups);
         var groups = new List<FunctionGroup>();
         var pairs = new HashSet<(string, string)>();
@@ -147,7 +139,7 @@ public sealed class LimitsPlan
     }
 
     /// <summary>What settings say; null where something is wrong with them.</summary>
-    private static PlannedFunction? Plan(string where, string key, FunctionLimitsSettings function, LimitsHost host, SettingErrors errors)
+    private static PlannedFunction? Plan(string where, string key, FunctionLimitsSettings function, SettingErrors errors)
     {
         var before = errors.Sentences.Count;
         CheckCounts(where, function.Min, function.Max, errors);
@@ -157,11 +149,6 @@ public sealed class LimitsPlan
         errors.Range($"{where}.slo", function.Slo ?? FunctionLimits.ShortestSlo, FunctionLimits.ShortestSlo, FunctionLimits.LongestSlo);
         errors.Require(
             function.Slo is null || function.LatencyPrice is null, $"{where}.slo", function.Slo, "stands beside latencyPrice, which is found from it", "leave one of them out");
-        if (host == LimitsHost.Workers && function.Slo is not null)
-        {
-            errors.Add($"{where}.slo cannot be kept by the Functions app, whose workers and ledgers each see a part: give latencyPrice, or use serve.");
-        }
-
         errors.Range($"{where}.memoryMb", function.MemoryMb ?? 1, 1, ScalerService.LargestMemoryMb);
         errors.Range($"{where}.timeoutSeconds", function.TimeoutSeconds, 0, LongestTimeoutSeconds);
         errors.Range($"{where}.schedules, the number of them,", function.Schedules.Count, 0, MostSchedules);

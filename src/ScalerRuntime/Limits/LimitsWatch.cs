@@ -21,16 +21,15 @@ public sealed partial class LimitsWatch : IDisposable
     /// <summary>Reads the file a first time.</summary>
     /// <param name="path">The file.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="host">Who is to follow it.</param>
     /// <exception cref="BackendSettingsException">It cannot be read, or something in it is wrong.</exception>
-    public LimitsWatch(string path, TimeProvider time, LimitsHost host = LimitsHost.OneScaler)
+    public LimitsWatch(string path, TimeProvider time)
     {
         _time = time;
         _file = new FileWatch<LimitsPlan>(
             former =>
             {
                 var text = ReadText(path);
-                var plan = former is not null && text == _text ? former : LimitsPlan.Read(text, host);
+                var plan = former is not null && text == _text ? former : LimitsPlan.Read(text);
                 return (plan, _text = text);
             },
             time);
@@ -41,9 +40,8 @@ public sealed partial class LimitsWatch : IDisposable
 
     /// <summary>Reads a file once.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="host">Who is to follow it.</param>
     /// <exception cref="BackendSettingsException">It cannot be read, or something in it is wrong.</exception>
-    public static LimitsPlan Read(string path, LimitsHost host = LimitsHost.OneScaler) => LimitsPlan.Read(ReadText(path), host);
+    public static LimitsPlan Read(string path) => LimitsPlan.Read(ReadText(path));
 
     public void Dispose()
     {

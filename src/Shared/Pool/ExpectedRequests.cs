@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Policies;
 
 namespace FuncScaler.Pool;
@@ -61,6 +62,40 @@ internal sealed class ExpectedRequests
         first?.ChildCame(nowUs);
 
         static (bool Coming, long AtUs) Order(FollowingRequests f) => (f.NextEndUs == long.MaxValue, Math.Min(f.NextEndUs, f.NextChangeUs));
+    }
+
+    /// <summary>Whether any delay was seen.</summary>
+    public bool HasLearned => _following.Exists(f => f.HasLearned);
+
+    /// <summary>Writes the delays that were seen, with the parents that they are of.</summary>
+    public void WriteLearned(LearnedWriter writer)
+    {
+        foreach (var following in _following.Where(f => f.HasLearned).Take(writer.Detail))
+        {
+            writer.Text(following.Group.Parent.Value);
+            following.WriteLearned(writer);
+        }
+    }
+
+    /// <summary>Reads delays, by parent, µs.</summary>
+    public static Dictionary<string, IReadOnlyList<long>> ReadLearned(LearnedReader reader)
+    {
+        var delaysUs = new Dictionary<string, IReadOnlyList<long>>();
+        while (!reader.AtEnd)
+        {
+            delaysUs[reader.Text()] = FollowingRequests.ReadLearned(reader);
+        }
+
+        return delaysUs;
+    }
+
+    /// <summary>Groups of which no delay has been seen yet begin with those that were read.</summary>
+    public void TakeIn(IReadOnlyDictionary<string, IReadOnlyList<long>> delaysUs)
+    {
+        foreach (var following in _following)
+        {
+            following.TakeIn(delaysUs.GetValueOrDefault(following.Group.Parent.Value) ?? []);
+        }
     }
 
     public IReadOnlyList<FollowingExplanation> Explain(long nowUs)

@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Policies;
 
 namespace FuncScaler.Pool;
@@ -21,6 +22,12 @@ internal sealed class FollowingRequests(FunctionGroup group)
 
     /// <summary>How much longer than the longest usual delay they are waited for, µs.</summary>
     private const long SlackUs = 1_000_000;
+
+    /// <summary>
+    /// How many times as long as a typical delay the longest may be. Where some of the expected requests do not come, those of the next run are taken for
+    /// them, and the time for which they are waited for would grow without end.
+    /// </summary>
+    private const int MostSpread = 3;
 
     private static readonly long LongestUs = FunctionGroup.LongestDelay.ToUs();
 
@@ -118,13 +125,61 @@ internal sealed class FollowingRequests(FunctionGroup group)
         if (Group.Delay?.ToUs() is { } givenUs)
         {
             // It may be a typical delay: those that come earlier are to find an instance too.
-            return (Math.Min(givenUs, _learned?.FirstUs ?? givenUs), Last(Math.Max(givenUs, _learned?.LastUs ?? givenUs)));
+            return (Math.Min(givenUs, _learned?.FirstUs ?? givenUs), Last(Math.Max(givenUs, Math.Min(_learned?.LastUs ?? givenUs, Spread(givenUs)))));
         }
 
-        return _learned is { } learned ? (learned.FirstUs, Last(learned.LastUs)) : (0, FirstPatienceUs);
+        return _learned is { } learned ? (learned.FirstUs, Last(Math.Min(learned.LastUs, Spread(learned.FirstUs)))) : (0, FirstPatienceUs);
     }
 
+    private static long Spread(long typicalUs) => (MostSpread * typicalUs) + SlackUs;
+
     private static long Last(long usualUs) => Math.Min(LongestUs, 2 * usualUs) + SlackUs;
+
+    /// <summary>Whether any delay was seen.</summary>
+    public bool HasLearned => _delaysUs.Count > 0;
+
+    /// <summary>Writes the delays that were seen last, to the millisecond.</summary>
+    public void WriteLearned(LearnedWriter writer)
+    {
+        var count = Math.Min(_delaysUs.Count, writer.Detail);
+        writer.Whole(count);
+        foreach (var delayUs in _delaysUs.Skip(_delaysUs.Count - count))
+        {
+            writer.Whole(delayUs / 1000);
+        }
+    }
+
+    /// <summary>Reads delays, µs.</summary>
+    public static IReadOnlyList<long> ReadLearned(LearnedReader reader)
+    {
+        var delaysUs = new long[reader.Count(MostDelays)];
+        for (var i = 0; i < delaysUs.Length; i++)
+        {
+            delaysUs[i] = 1000L * reader.Count(int.MaxValue);
+        }
+
+        return delaysUs;
+    }
+
+    /// <summary>Begins with delays that were seen before, unless some have been seen since.</summary>
+    public void TakeIn(IReadOnlyList<long> delaysUs)
+    {
+        if (HasLearned || delaysUs.Count == 0)
+        {
+            return;
+        }
+
+        foreach (var delayUs in delaysUs)
+        {
+            _delaysUs.Enqueue(delayUs);
+        }
+
+        _seenSinceLearned = Math.Min(delaysUs.Count, FewestDelays - 1);
+        if (delaysUs.Count >= FewestDelays)
+        {
+            Believe();
+        }
+    }
 
     /// <summary>Delays are learned in steps, so that few requests pay for sorting them.</summary>
     private void Learn(long delayUs)
@@ -135,11 +190,14 @@ internal sealed class FollowingRequests(FunctionGroup group)
             _delaysUs.Dequeue();
         }
 
-        if (++_seenSinceLearned < FewestDelays)
+        if (++_seenSinceLearned >= FewestDelays)
         {
-            return;
+            Believe();
         }
+    }
 
+    private void Believe()
+    {
         _seenSinceLearned = 0;
         long[] sorted = [.. _delaysUs.Order()];
         _learned = (sorted[sorted.Length / 20], sorted[sorted.Length - 1 - (sorted.Length / 20)]);

@@ -14,7 +14,8 @@ internal interface ISlotLessor
     /// <summary>A request that came is served, rejected or lost.</summary>
     /// <param name="nowUs">The time.</param>
     /// <param name="executedUs">How long it had executed, µs; 0 when unknown or never.</param>
-    void RequestWent(long nowUs, long executedUs);
+    /// <param name="waitedUs">How long it waited for its instance, or in vain, µs.</param>
+    void RequestWent(long nowUs, long executedUs, long waitedUs);
 
     /// <summary>A pool wants a slot to be created.</summary>
     void SlotWanted(SlotPool pool, long nowUs, SlotTicket ticket);

@@ -59,14 +59,9 @@ public sealed partial class SlotPool
     /// <summary>What the limits have cost so far against what the policy would have done; null where there never was a floor, a ceiling or a group.</summary>
     public LimitsCost? LimitsCost(long nowUs)
     {
-        if (_lessor is not null)
-        {
-            return CostAtLedger;
-        }
-
         if (Limits is { MinInstances: 0, MaxInstances: 0 } && _expected is null && _floorMbUs == 0 && _ceilingWaitUs == 0)
         {
-            return null;
+            return CostAtLedger;
         }
 
         var now = Math.Max(nowUs, _nowUs);
@@ -77,7 +72,9 @@ public sealed partial class SlotPool
             mbUs += Math.Max(0.0, now - slot.HeldByFloorUs) * slot.MemoryMb;
         }
 
-        return new LimitsCost(mbUs / 1024 / 1e6, (_ceilingWaitUs + (WaitsForCeiling ? (now - _nowUs) * _line.Count : 0)) / 1e6);
+        return new LimitsCost(
+            (mbUs / 1024 / 1e6) + (CostAtLedger?.FloorGbSeconds ?? 0),
+            ((_ceilingWaitUs + (WaitsForCeiling ? (now - _nowUs) * _line.Count : 0)) / 1e6) + (CostAtLedger?.CeilingWaitSeconds ?? 0));
     }
 
     private bool WaitsForCeiling => Limits.MaxInstances > 0 && _line.Count > 0 && IsFull;
@@ -96,7 +93,11 @@ public sealed partial class SlotPool
     }
 
     /// <summary>The requests that are expected because of the function's groups; null where it is in none.</summary>
-    internal ExpectedRequests? Expected => _expected;
+    internal ExpectedRequests? Expected
+    {
+        get => _expected;
+        init => _expected = value;
+    }
 
     /// <summary>Other requests are expected from now on.</summary>
     internal void Expect(long nowUs, ExpectedRequests? expected, List<Effect> effects)
@@ -108,6 +109,12 @@ public sealed partial class SlotPool
 
         Advance(nowUs);
         _expected = expected;
+        if (_delaysRead is not null && expected is not null)
+        {
+            expected.TakeIn(_delaysRead);
+            _delaysRead = null;
+        }
+
         Settle(effects);
         FollowExpected(effects);
     }

@@ -9,9 +9,17 @@ public sealed partial class SlotPool
     private const string StatisticsPart = "statistics";
     private const string GapsPart = "gaps";
 
+    private const string GroupsPart = "groups";
+    private const string SloPart = "slo";
+
     private const int MostStatisticsBytes = 8000;
     private const int MostGapsBytes = 9000;
     private const int MostPolicyBytes = 14000;
+    private const int MostGroupsBytes = 1000;
+    private const int MostSloBytes = 256;
+
+    /// <summary>Delays of groups that were read and are waiting for the groups, by parent.</summary>
+    private Dictionary<string, IReadOnlyList<long>>? _delaysRead;
 
     /// <summary>Places of requests of a former run that are not known.</summary>
     private List<Place>? _inDoubt;
@@ -22,6 +30,17 @@ public sealed partial class SlotPool
     public byte[] WriteLearned(long nowUs, int mostBytes = LearnedRecord.MostFunctionBytes)
     {
         var writer = new LearnedWriter(Math.Max(nowUs, _nowUs));
+        if (Limits.Slo is not null && _policy is ILearningPolicy { SloLearned: { } slo } aiming)
+        {
+            writer.Part($"{aiming.LearnedName} {SloPart}", MostSloBytes, slo.WriteLearned);
+        }
+
+        if (_expected is { HasLearned: true })
+        {
+            writer.Part(GroupsPart, Part(MostGroupsBytes), _expected.WriteLearned);
+        }
+
+        mostBytes -= writer.Length;
         writer.Part(StatisticsPart, Part(MostStatisticsBytes), Statistics.WriteLearned);
         writer.Part(GapsPart, Part(MostGapsBytes), to => Statistics.WriteGaps(to, Part(MostGapsBytes)));
         if (_policy is ILearningPolicy policy)
@@ -115,6 +134,14 @@ public sealed partial class SlotPool
             else if (_policy is ILearningPolicy policy && tag == policy.LearnedName)
             {
                 policy.ReadLearned(part!);
+            }
+            else if (_policy is ILearningPolicy { SloLearned: { } slo } aiming && tag == $"{aiming.LearnedName} {SloPart}")
+            {
+                slo.ReadLearned(part!);
+            }
+            else if (tag == GroupsPart)
+            {
+                _delaysRead = ExpectedRequests.ReadLearned(part!);
             }
         }
     }

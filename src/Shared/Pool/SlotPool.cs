@@ -196,12 +196,16 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     /// <param name="request">The request.</param>
     /// <param name="deadlineUs">When to reject it at the latest; <see cref="long.MaxValue"/> for never.</param>
     /// <param name="effects">Where effects are added.</param>
-    public void Assign(long nowUs, RequestId request, long deadlineUs, List<Effect> effects)
+    /// <returns>Whether it was taken in as a new request: neither repeated nor refused.</returns>
+    public bool Assign(long nowUs, RequestId request, long deadlineUs, List<Effect> effects)
     {
-        if (AssignFirst(nowUs, request, deadlineUs, effects))
+        var isNew = AssignFirst(nowUs, request, deadlineUs, effects);
+        if (isNew)
         {
             Settle(effects);
         }
+
+        return isNew;
     }
 
     /// <summary>The decision of <see cref="Assign"/> alone; what the request teaches is learned by <see cref="Settle"/>, before any other event.</summary>
@@ -846,7 +850,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
     {
         Leave(waiter);
         Ledger.RequestFailed();
-        RequestEnded(waitedUs: 0, executedUs: 0);
+        RequestEnded(waitedUs: 0, executedUs: 0, _nowUs - waiter.ArrivedUs);
         _policy.Answered(View, _nowUs - waiter.ArrivedUs);
         effects.Add(Effect.Reject(Function, waiter.Request, reason, message));
     }
@@ -857,10 +861,10 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         ? "no instance became free or ready within the time allowed"
         : $"no instance became free or ready within the time allowed; the backend said: {LastFailure}";
 
-    private void RequestEnded(long waitedUs, long executedUs)
+    private void RequestEnded(long waitedUs, long executedUs, long? inVainUs = null)
     {
         Statistics.RequestEnded(_nowUs, waitedUs);
-        _lessor?.RequestWent(_nowUs, executedUs);
+        _lessor?.RequestWent(_nowUs, executedUs, inVainUs ?? waitedUs);
     }
 
     /// <summary>Why one more request may not wait; null where it may.</summary>

@@ -145,4 +145,8 @@ public sealed record FunctionCallSettings
     /// <summary>How many requests an instance serves at a time.</summary>
     /// <value>1 to 1,000. The default is 1.</value>
     public int Concurrency { get; init; } = 1;
+
+    /// <summary>The function at whose scaler its requests are to meet, where there are several: that of the function which it follows.</summary>
+    /// <value>A function's key. The default is none: its own.</value>
+    public string? With { get; init; }
 }

@@ -66,6 +66,50 @@ public sealed class VirtualWorkersTests
         Assert.InRange(result.Waited, 2, 4);
     }
 
+    /// <summary>A worker sees the requests that come to it: where those that follow come to it too, it prepares for them as a scaler that is alone.</summary>
+    [Fact]
+    public void A_worker_prepares_for_functions_that_follow_where_their_requests_meet()
+    {
+        var none = Follow(null, groups: false);
+        var alone = Follow(null);
+        Assert.InRange(Follow(new VirtualWorkerOptions(), groups: false).WaitSeconds, 0.9 * none.WaitSeconds, 1.1 * none.WaitSeconds);
+        Assert.InRange(Follow(new VirtualWorkerOptions()).WaitSeconds, 0.8 * alone.WaitSeconds, 1.2 * alone.WaitSeconds);
+        Assert.InRange(alone.WaitSeconds, 0, 0.6 * none.WaitSeconds);
+        Assert.InRange(Follow(new VirtualWorkerOptions { Count = 4, Routing = WorkerRouting.Group }).WaitSeconds, 0.8 * alone.WaitSeconds, 1.2 * alone.WaitSeconds);
+    }
+
+    [Fact]
+    public void Workers_and_ledgers_keep_floors_ceilings_and_times()
+    {
+        var trace = PresetCatalog.Create("dense", 1, 600);
+        var busiest = trace.ReadRequests().CountBy(r => r.Function).MaxBy(c => c.Value).Key;
+        var options = new VirtualOptions { Pool = new SlotPoolOptions { LatencyPriceGbs = 0.5 }, Workers = new VirtualWorkerOptions { Count = 2, Routing = WorkerRouting.Function } };
+        var (plain, aimed) = (Limited(FunctionLimits.None), Limited(new FunctionLimits { Slo = TimeSpan.FromMilliseconds(100) }));
+        Assert.InRange(aimed.WaitSeconds, 0, 0.75 * plain.WaitSeconds);
+        Assert.InRange(Limited(new FunctionLimits { MaxInstances = 1 }).PeakInstances, 1, 1);
+        Assert.True(Limited(new FunctionLimits { MinInstances = 30 }).PeakInstances >= 30);
+
+        FunctionOutcome Limited(FunctionLimits limits) => VirtualContest.Run(
+            trace, PolicyCatalog.Parse("adaptive"), options with { Limits = key => key == trace.Functions[busiest].Meta.Key ? limits : FunctionLimits.None }).Functions[busiest];
+    }
+
+    private static VirtualResult Follow(VirtualWorkerOptions? workers, bool groups = true)
+    {
+        int[] fanOuts = [1, 2, 3, 4, 6, 8];
+        double[] delays = [0.5, 1, 2, 4, 8, 15];
+        return VirtualContest.Run(
+            PresetCatalog.Create("workflows", 1, 1800),
+            PolicyCatalog.Parse("ttl:2"),
+            new VirtualOptions
+            {
+                Workers = workers,
+                Groups = !groups ? [] : [.. Enumerable.Range(0, 12).Select(i => new FunctionGroup(new MetaKey($"w{i + 1:00}-first"), new MetaKey($"w{i + 1:00}-each"), fanOuts[i % 6])
+                {
+                    Delay = TimeSpan.FromSeconds(delays[i * 5 % 6]),
+                })],
+            });
+    }
+
     private static VirtualResult Run(string policy, VirtualWorkerOptions? workers, int concurrency = 1) => VirtualContest.Run(
         new SharedTrace(PresetCatalog.Create("dense", 1, 60), concurrency), PolicyCatalog.Parse(policy), new VirtualOptions { Workers = workers });
 }

@@ -171,7 +171,7 @@ internal sealed partial class LeasingWorld
     {
         if (_schedule.ReloadPercent > 0 && _dice.Percent(_schedule.ReloadPercent))
         {
-            _ledger = new PoolLedger(LeasingJson.ReadLedger(LeasingJson.Write(_ledger.State)), _schedule.Policy, _schedule.Options);
+            _ledger = new PoolLedger(LeasingJson.ReadLedger(LeasingJson.Write(_ledger.State)), _schedule.Policy, _schedule.Options, _schedule.Limits);
         }
 
         var before = _seen is null ? null : _ledger.State.Slots.ToDictionary(s => s.Key, s => (s.Value.State, s.Value.Owner));
@@ -180,7 +180,7 @@ internal sealed partial class LeasingWorld
         _ledger.CheckInvariants();
         if (_rules.Tamper(_ledger.State))
         {
-            _ledger = new PoolLedger(_ledger.State, _schedule.Policy, _schedule.Options);
+            _ledger = new PoolLedger(_ledger.State, _schedule.Policy, _schedule.Options, _schedule.Limits);
             _ledger.Wake(hostUs, _ledgerEffects);
         }
 

@@ -19,6 +19,8 @@ internal sealed partial class LeasingWorld
             _dice.Between(0, 1000) * Schedule.Second,
             _nowUs,
             _rules.NewWorker(name, _schedule.Policy, _schedule.Options));
+        worker.Core.SetGroups(worker.Now(_nowUs), _schedule.Groups, _effects);
+        worker.Core.SetLimits(worker.Now(_nowUs), Schedule.Function.Key, _schedule.Limits, _effects);
         _workers.Add(worker);
         Note($"{name} starts, drift {drift}");
         Arm(worker);

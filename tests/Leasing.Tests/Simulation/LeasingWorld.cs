@@ -34,7 +34,7 @@ internal sealed partial class LeasingWorld
         _rules = schedule.LeftOut ?? LeftOutRule.None;
         _dice = new Dice(schedule.Seed ^ 0x5DEECE66D);
         _trace = trace ? [] : null;
-        _ledger = new PoolLedger(new LedgerState(), schedule.Policy, schedule.Options);
+        _ledger = new PoolLedger(new LedgerState(), schedule.Policy, schedule.Options, schedule.Limits);
     }
 
     public IReadOnlyList<string> Trace => _trace ?? [];

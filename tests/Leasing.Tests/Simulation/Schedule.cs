@@ -64,6 +64,12 @@ internal sealed record Schedule
 
     public required int Provisioned { get; init; }
 
+    /// <summary>The function follows itself, if anything.</summary>
+    public IReadOnlyList<FunctionGroup> Groups { get; init; } = [];
+
+    /// <summary>What an operator says of the function.</summary>
+    public FunctionLimits Limits { get; init; } = FunctionLimits.None;
+
     /// <summary>The most requests that share an instance.</summary>
     public int Concurrency { get; init; } = 1;
 
@@ -168,7 +174,24 @@ internal sealed record Schedule
             schedule = schedule with { Concurrency = dice.Next(7) + 2, Requests = schedule.Requests + 12, LengthUs = Math.Max(Second, schedule.LengthUs / 2) };
         }
 
-        return schedule;
+        // By dice of their own, so that seeds without them play what they always played.
+        var more = new Dice(seed ^ 0x6C696D69);
+        if (more.Percent(20))
+        {
+            schedule = schedule with
+            {
+                Groups =
+                [
+                    new FunctionGroup(Function.Key, Function.Key, 1 + more.Next(3))
+                    {
+                        Delay = more.Percent(50) ? null : TimeSpan.FromMilliseconds(more.Next(4000)),
+                        ChildSettings = more.Percent(50) ? null : Function,
+                    },
+                ],
+            };
+        }
+
+        return more.Percent(20) ? schedule with { Limits = new FunctionLimits { Slo = TimeSpan.FromMilliseconds(100) } } : schedule;
     }
 
     /// <summary>Workers that keep warm slots, lose the network, and are asked for them when the lease ends: where clocks matter.</summary>

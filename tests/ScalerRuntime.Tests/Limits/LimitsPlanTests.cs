@@ -98,17 +98,6 @@ public class LimitsPlanTests
         Assert.Equal([sentence], Assert.Throws<BackendSettingsException>(() => LimitsPlan.Read($$"""{"groups": [{{groups}}]}""")).Errors);
 
     [Fact]
-    public void Workers_of_the_app_take_no_groups_and_no_times()
-    {
-        Assert.StartsWith(
-            "functions.f.slo cannot be kept by the Functions app",
-            Assert.Single(Assert.Throws<BackendSettingsException>(() => LimitsPlan.Read("""{"functions": {"f": {"slo": "1s"}}}""", LimitsHost.Workers)).Errors),
-            StringComparison.Ordinal);
-        var errors = Assert.Throws<BackendSettingsException>(() => LimitsPlan.Read("""{"groups": [{"parent": "a", "child": "b"}]}""", LimitsHost.Workers)).Errors;
-        Assert.StartsWith("groups cannot be followed by the Functions app", Assert.Single(errors), StringComparison.Ordinal);
-    }
-
-    [Fact]
     public void The_scaler_is_told_of_groups_when_they_change()
     {
         var told = new List<int>();

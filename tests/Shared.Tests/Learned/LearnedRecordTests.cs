@@ -138,6 +138,69 @@ public class LearnedRecordTests
         Assert.Empty(memory.Why);
     }
 
+    [Fact]
+    public void The_search_of_a_price_for_a_function_s_own_time_goes_on_after_a_restart_unless_the_time_is_another()
+    {
+        var limits = new FunctionLimits { Slo = TimeSpan.FromMilliseconds(100) };
+        var (core, nowUs) = Taught(3, core => core.SetLimits(0, F.Key, limits, null, []));
+        var before = core.Find(F.Key)!.Explain(nowUs)!.Price;
+        var memory = new Memory { [F.Key] = core.Find(F.Key)!.WriteLearned(nowUs) };
+        memory.WrittenUs = nowUs;
+        Assert.InRange(before.Objective!.LateShare!.Value, 0.1, 0.9);
+
+        var (after, other, former) = (Again(limits), Again(new FunctionLimits { Slo = TimeSpan.FromSeconds(1) }), Again(null));
+
+        Assert.Empty(memory.Why);
+        Assert.Equal((before.GbsPerSecond, 100.0), (after.GbsPerSecond, after.Objective!.WithinMs));
+        Assert.Equal(before.Objective.LateShare!.Value, after.Objective.LateShare!.Value, 1e-6);
+        Assert.Equal((1000.0, null), (other.Objective!.WithinMs, other.Objective.LateShare));
+        Assert.Null(former.Objective);
+
+        PriceExplanation Again(FunctionLimits? told)
+        {
+            var again = new ScalerCore(PolicyCatalog.Parse("adaptive"), new SlotPoolOptions(), new ScalerCoreState { Learned = memory });
+            again.SetLimits(nowUs, F.Key, told, null, []);
+            again.Restore(nowUs, F, [], []);
+            return again.Find(F.Key)!.Explain(nowUs)!.Price;
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_was_learned_of_a_group_s_delay_is_known_after_a_restart(bool groupsFirst)
+    {
+        FunctionGroup[] groups = [new(new MetaKey("parent"), F.Key, 1), new(new MetaKey("other"), F.Key, 1)];
+        var core = new ScalerCore(PolicyCatalog.Parse("adaptive"), new SlotPoolOptions());
+        var world = new Driver(core) { NowUs = 1_000_000 };
+        core.SetGroups(0, groups, []);
+        for (var i = 0; i < 10; i++)
+        {
+            world.Burst(new FunctionMeta(groups[0].Parent, "go", 60, 512), 1, durationUs: 1000);
+            world.Pass(4_999_000);
+            world.Burst(F, 1, durationUs: 1000);
+            world.Pass(60_000_000);
+        }
+
+        var memory = new Memory { [F.Key] = core.Find(F.Key)!.WriteLearned(world.NowUs) };
+        memory.WrittenUs = world.NowUs;
+        var again = new ScalerCore(PolicyCatalog.Parse("adaptive"), new SlotPoolOptions(), new ScalerCoreState { Learned = memory });
+        if (groupsFirst)
+        {
+            again.SetGroups(world.NowUs, groups, []);
+        }
+
+        again.Restore(world.NowUs, F, [], []);
+        if (!groupsFirst)
+        {
+            again.SetGroups(world.NowUs, groups, []);
+        }
+
+        Assert.Empty(memory.Why);
+        Assert.Equal([5.0, null], again.Find(F.Key)!.Explain(world.NowUs)!.Groups!.Select(g => g.LearnedDelaySeconds));
+        Assert.Equal(memory[F.Key].Length, again.Find(F.Key)!.WriteLearned(world.NowUs).Length);
+    }
+
     /// <summary>Numbers are written to a few digits, so a byte here and there may round otherwise; the length may not change.</summary>
     private static void AssertSame(byte[] first, byte[] second)
     {
@@ -145,10 +208,11 @@ public class LearnedRecordTests
         Assert.InRange(first.Zip(second).Count(b => b.First != b.Second), 0, 4 + 2 + (first.Length / 50));
     }
 
-    private static (ScalerCore Core, long NowUs) Taught(int seed)
+    private static (ScalerCore Core, long NowUs) Taught(int seed, Action<ScalerCore>? first = null)
     {
         var chance = new Random(seed);
         var core = new ScalerCore(PolicyCatalog.Parse("adaptive"), new SlotPoolOptions());
+        first?.Invoke(core);
         var world = new Driver(core) { NowUs = 1_000_000 };
         for (var i = 0; i < 25; i++)
         {

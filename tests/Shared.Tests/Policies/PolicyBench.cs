@@ -48,6 +48,13 @@ internal sealed class PolicyBench
     /// <summary>The functions whose slots were destroyed, in that order.</summary>
     public IEnumerable<string> DestroyOrder => Log.Where(e => e.Kind == EffectKind.DestroySlot).Select(e => e.Function);
 
+    /// <summary>Limits of a function from now on.</summary>
+    public void Limit(FunctionMeta function, FunctionLimits limits)
+    {
+        _core.SetLimits(NowUs, function.Key, limits, function, _effects);
+        RunEffects();
+    }
+
     /// <summary>Lets time pass to <paramref name="seconds"/>, with all that falls due on the way.</summary>
     public void AdvanceTo(double seconds)
     {

@@ -144,6 +144,21 @@ public class GroupStories
         Assert.Equal(2 * FollowingRequests.MostParents, following.Wanted);
     }
 
+    [Theory]
+    [InlineData(2.0)]
+    [InlineData(null)]
+    public void Requests_that_never_come_are_not_waited_for_longer_and_longer(double? delaySeconds)
+    {
+        var following = new FollowingRequests(Group(4, delaySeconds));
+        for (var i = 0; i < 200; i++)
+        {
+            following.ParentCame(i * 20 * Second, long.MaxValue);
+            following.ChildCame((i * 20 * Second) + (2 * Second));
+        }
+
+        Assert.InRange(following.Explain().UntilSeconds, 5, 20);
+    }
+
     [Fact]
     public void Groups_that_say_nothing_clear_are_refused()
     {

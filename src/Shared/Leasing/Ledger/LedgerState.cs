@@ -68,6 +68,11 @@ public sealed class LedgerState
     /// <summary>When it was told, µs.</summary>
     public long LearnedAtUs { get; set; }
 
+    /// <summary>
+    /// What was learned for <see cref="FunctionLimits.Slo"/>, from the requests of all workers, as a <see cref="FuncScaler.Learned.LearnedRecord"/>; null for nothing.
+    /// </summary>
+    public byte[]? Slo { get; set; }
+
     /// <summary>The memory time of idle slots that only a floor held, until they were used or let go, MB·µs.</summary>
     public double FloorMbUs { get; set; }
 

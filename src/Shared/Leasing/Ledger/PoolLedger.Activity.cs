@@ -1,3 +1,4 @@
+using FuncScaler.Learned;
 using FuncScaler.Leasing.Messages;
 using FuncScaler.Policies;
 
@@ -22,6 +23,7 @@ public sealed partial class PoolLedger
                 {
                     worker.Active--;
                     Remember(NowUs - activity.WentUs[went], Math.Max(0, activity.ExecutedUs[went]));
+                    _policy!.Answered(View(_lastEventUs), activity.WaitedUs is { } waited && went < waited.Count ? waited[went] : 0);
                 }
 
                 went++;
@@ -85,6 +87,29 @@ public sealed partial class PoolLedger
         {
             Statistics.RequestArrived(_lastEventUs);
             Statistics.NextDemand(_lastEventUs, out _);
+        }
+    }
+
+    /// <summary>
+    /// Goes on with what was learned for the function's own time. Only from now on does the policy aim at it: past requests do not say how long they waited.
+    /// </summary>
+    private void TakeInSlo()
+    {
+        _slo = _limits.Slo;
+        if (State.Slo is { } record && _policy is ILearningPolicy { SloLearned: { } slo } && LearnedRecord.Open(record, State.NowUs, out _) is { } reader)
+        {
+            slo.ReadLearned(reader);
+        }
+    }
+
+    /// <summary>What is learned for the function's own time is part of the state: it is about more requests than are remembered.</summary>
+    private void KeepSlo()
+    {
+        if (_slo is not null && _policy is ILearningPolicy { SloLearned: { } slo })
+        {
+            var writer = new LearnedWriter(NowUs);
+            slo.WriteLearned(writer);
+            State.Slo = writer.Length > 0 ? LearnedRecord.Seal(writer) : null;
         }
     }
 

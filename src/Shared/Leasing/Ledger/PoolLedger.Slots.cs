@@ -19,6 +19,7 @@ public sealed partial class PoolLedger
         Supply();
         CreateAhead(effects);
         Announce(effects);
+        KeepSlo();
     }
 
     private void ForgetWorkers()

@@ -21,6 +21,7 @@ public sealed partial class PoolLedger : IPoolState
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly FunctionStatistics _statistics = new();
     private IKeepAlivePolicy? _policy;
+    private TimeSpan? _slo;
     private long _lastEventUs;
     private long _policyUs;
     private int _idle;
@@ -51,6 +52,8 @@ public sealed partial class PoolLedger : IPoolState
             _policy = _makePolicy(state.Function);
             Relearn();
         }
+
+        TakeInSlo();
     }
 
     /// <summary>What is to be kept.</summary>
@@ -67,6 +70,8 @@ public sealed partial class PoolLedger : IPoolState
     ScoreLedger IPoolState.Ledger { get; } = new();
 
     double? IPoolState.LatencyPriceGbs => _limits.LatencyPriceGbs ?? _options.Pool.PriceGbs(State.Function!.Key);
+
+    TimeSpan? IPoolState.Slo => _slo;
 
     double IPoolState.CreatePriceSeconds => _options.Pool.CreatePriceSeconds?.Invoke() ?? 0;
 

@@ -172,4 +172,7 @@ public sealed record Activity
 
     /// <summary>How long each of those that went had executed, µs; 0 when unknown or never.</summary>
     public IReadOnlyList<long> ExecutedUs { get; init; } = [];
+
+    /// <summary>How long each of them had waited for its instance, or in vain, µs; null where none had waited.</summary>
+    public IReadOnlyList<long>? WaitedUs { get; init; }
 }

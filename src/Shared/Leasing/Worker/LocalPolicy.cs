@@ -54,6 +54,8 @@ internal class LocalPolicy(IKeepAlivePolicy policy, TimeSpan parkAfter) : IKeepA
 
         public ILearned? SharedLearned => policy.SharedLearned;
 
+        public ILearned? SloLearned => policy.SloLearned;
+
         public void WriteLearned(LearnedWriter writer) => policy.WriteLearned(writer);
 
         public void ReadLearned(LearnedReader reader) => policy.ReadLearned(reader);

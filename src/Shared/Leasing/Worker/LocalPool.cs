@@ -53,6 +53,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
     private bool _stopping;
     private bool _leaving;
     private FunctionLimits _limits = FunctionLimits.None;
+    private ExpectedRequests? _expected;
 
     /// <param name="lease">The worker's lease, shared by its pools.</param>
     /// <param name="function">The function.</param>
@@ -104,7 +105,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
 
     /// <summary>Whether nothing is here, under way or untold: then <see cref="Told"/> is all that the next pool of the function needs.</summary>
     internal bool IsForgettable =>
-        SlotCount == 0 && WaiterCount == 0 && _outbox.Count == 0 && _returned.Count == 0 && _waitingReported == 0 && _acknowledged >= _sequence
+        SlotCount == 0 && WaiterCount == 0 && _expected is not { Any: true } && _outbox.Count == 0 && _returned.Count == 0 && _waitingReported == 0 && _acknowledged >= _sequence
         && (_activeUs == long.MaxValue || Pool.KnowsNothing);
 
     /// <summary>What of the limits is for one worker alone.</summary>
@@ -143,7 +144,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
     public static FunctionMeta Unknown(MetaKey key) => new(key, UnknownRuntime, 0, 1);
 
     /// <inheritdoc cref="SlotPool.Assign"/>
-    public void Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
+    public bool Assign(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {
         ArgumentNullException.ThrowIfNull(function);
         CheckLease(nowUs);
@@ -154,6 +155,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
             if (pool.Function.Runtime == UnknownRuntime)
             {
                 pool.UpdateFunction(nowUs, function, effects);
+                pool.Expect(nowUs, _expected, effects);
             }
             else
             {
@@ -161,8 +163,9 @@ public partial class LocalPool : ISlotLessor, IWakeable
             }
         }
 
-        pool.Assign(nowUs, request, deadlineUs, effects);
+        var isNew = pool.Assign(nowUs, request, deadlineUs, effects);
         Follow(nowUs, effects);
+        return isNew;
     }
 
     /// <summary>A request is done with its instance, wherever that is.</summary>
@@ -346,6 +349,33 @@ public partial class LocalPool : ISlotLessor, IWakeable
         Follow(nowUs, effects);
     }
 
+    /// <inheritdoc cref="SlotPool.Expect"/>
+    /// <remarks>Nothing can be prepared for a function of which only the key is known: what its instances are like comes with the first request.</remarks>
+    internal void Expect(long nowUs, ExpectedRequests? expected, List<Effect> effects)
+    {
+        if (expected is null && _expected is null)
+        {
+            return;
+        }
+
+        _expected = expected;
+        CheckLease(nowUs);
+        foreach (var pool in Function.Runtime == UnknownRuntime ? [] : Pools)
+        {
+            pool.Expect(nowUs, expected, effects);
+        }
+
+        Follow(nowUs, effects);
+    }
+
+    /// <inheritdoc cref="SlotPool.Review"/>
+    internal void Review(long nowUs, List<Effect> effects)
+    {
+        CheckLease(nowUs);
+        Pool.Review(nowUs, effects);
+        Follow(nowUs, effects);
+    }
+
     /// <summary>The worker's lease was renewed, or covers more: what has waited for it goes on.</summary>
     public void Resume(long nowUs, List<Effect> effects)
     {
@@ -465,9 +495,9 @@ public partial class LocalPool : ISlotLessor, IWakeable
         _activeUs = Math.Min(_activeUs, nowUs);
     }
 
-    void ISlotLessor.RequestWent(long nowUs, long executedUs)
+    void ISlotLessor.RequestWent(long nowUs, long executedUs, long waitedUs)
     {
-        _outbox.Went(nowUs, executedUs);
+        _outbox.Went(nowUs, executedUs, waitedUs);
         _activeUs = Math.Min(_activeUs, nowUs);
     }
 
@@ -571,7 +601,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
     {
         // The ledger counts all workers' slots, so the limit is kept there.
         var policy = LocalPolicy.Of(_makePolicy(function), _options.ParkAfter);
-        var pool = new SlotPool(function, policy, _options.Pool with { MaxSlots = 0 }, _registry, _ledger, this);
+        var pool = new SlotPool(function, policy, _options.Pool with { MaxSlots = 0 }, _registry, _ledger, this) { Expected = function.Runtime == UnknownRuntime ? null : _expected };
         if (OwnLimits != FunctionLimits.None)
         {
             pool.SetLimits(0, OwnLimits, []);

@@ -12,7 +12,7 @@ internal sealed class Outbox
 
     private readonly List<(WorkerOperation Operation, long AtUs)> _operations = [];
     private readonly List<long> _came = [];
-    private readonly List<(long AtUs, long ExecutedUs)> _went = [];
+    private readonly List<(long AtUs, long ExecutedUs, long WaitedUs)> _went = [];
     private int _unrecorded;
 
     /// <summary>The number of the first operation that the ledger may not have applied.</summary>
@@ -63,7 +63,7 @@ internal sealed class Outbox
     }
 
     /// <summary>A request went.</summary>
-    public void Went(long nowUs, long executedUs)
+    public void Went(long nowUs, long executedUs, long waitedUs)
     {
         if (_unrecorded > 0)
         {
@@ -71,7 +71,7 @@ internal sealed class Outbox
         }
         else
         {
-            _went.Add((nowUs, executedUs));
+            _went.Add((nowUs, executedUs, waitedUs));
         }
     }
 
@@ -97,6 +97,7 @@ internal sealed class Outbox
                         CameUs = [.. _came],
                         WentUs = [.. _went.Select(w => w.AtUs)],
                         ExecutedUs = [.. _went.Select(w => w.ExecutedUs)],
+                        WaitedUs = _went.Exists(w => w.WaitedUs > 0) ? [.. _went.Select(w => w.WaitedUs)] : null,
                     },
                 },
                 nowUs);

@@ -23,6 +23,7 @@ public sealed class WorkerCore : IScalerCore
     private readonly Func<FunctionMeta, IKeepAlivePolicy> _makePolicy;
     private readonly Dictionary<MetaKey, LocalPool> _pools = [];
     private readonly LimitsBook _limits = new();
+    private readonly GroupsBook _groups = new();
 
     /// <summary>Of functions whose pool is forgotten: what their ledgers count on from.</summary>
     private readonly Dictionary<MetaKey, ToldSoFar> _told = [];
@@ -175,8 +176,12 @@ public sealed class WorkerCore : IScalerCore
         ArgumentNullException.ThrowIfNull(function);
 
         var pool = PoolOf(nowUs, function, effects);
-        pool.Assign(nowUs, function, request, deadlineUs, effects);
+        var isNew = pool.Assign(nowUs, function, request, deadlineUs, effects);
         Follow(nowUs, pool, pool.NextDueUs);
+        if (isNew)
+        {
+            Expect(nowUs, function.Key, effects);
+        }
     }
 
     /// <inheritdoc cref="LocalPool.Release"/>
@@ -239,6 +244,20 @@ public sealed class WorkerCore : IScalerCore
         foreach (var function in _pools.Keys.Where(f => !_limits.Names(f)).ToList())
         {
             Route(nowUs, function, pool => pool.SetLimits(nowUs, limits, effects));
+        }
+    }
+
+    /// <summary>
+    /// Groups of functions that follow each other, from now on in place of the former ones. A worker prepares for what follows the requests that come to
+    /// itself.
+    /// </summary>
+    /// <exception cref="ArgumentException">A group is out of its range, or there twice; says which. Nothing has changed then.</exception>
+    public void SetGroups(long nowUs, IReadOnlyCollection<FunctionGroup> groups, List<Effect> effects)
+    {
+        _groups.Set(groups);
+        foreach (var function in _pools.Keys.ToList())
+        {
+            Route(nowUs, function, pool => pool.Expect(nowUs, _groups.ExpectedOf(function), effects));
         }
     }
 
@@ -329,6 +348,7 @@ public sealed class WorkerCore : IScalerCore
             }
 
             pool.SetLimits(nowUs, _limits.Of(function.Key), effects);
+            pool.Expect(nowUs, _groups.ExpectedOf(function.Key), effects);
 
             // A pool begins without a lease; the worker may have had one for long.
             pool.Resume(nowUs, effects);
@@ -339,6 +359,21 @@ public sealed class WorkerCore : IScalerCore
         }
 
         return pool;
+    }
+
+    /// <summary>A request has come that others follow: the pools of their functions prepare for them.</summary>
+    private void Expect(long nowUs, MetaKey parent, List<Effect> effects)
+    {
+        foreach (var following in _groups.FollowingOf(parent))
+        {
+            var child = Find(following.Group.Child) ?? (following.Group.ChildSettings is { } settings && !_draining ? PoolOf(nowUs, settings, effects) : null);
+            following.ParentCame(nowUs, child?.Pool.StartsInUs ?? long.MaxValue);
+            if (child is not null)
+            {
+                child.Review(nowUs, effects);
+                Follow(nowUs, child, child.NextDueUs);
+            }
+        }
     }
 
     private void Route(long nowUs, MetaKey function, Action<LocalPool> action)

@@ -192,6 +192,9 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
     public ILearned? SharedLearned => _shared;
 
     /// <inheritdoc/>
+    public ILearned? SloLearned => _choice;
+
+    /// <inheritdoc/>
     public void WriteLearned(LearnedWriter writer)
     {
         ArgumentNullException.ThrowIfNull(writer);
@@ -405,6 +408,8 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
     /// </summary>
     private void TakeInArrival(in PoolView pool)
     {
+        // Not only with an arrival: a ledger that was read again is asked what to keep before the next one.
+        _choice.Aim(pool.Slo);
         if (_arrivedUs == NoArrival)
         {
             return;
@@ -413,7 +418,6 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         MakePlansRead(pool);
         _coldUs = (long)ColdUs(pool);
         _function = pool.Function;
-        _choice.Aim(pool.Slo);
         _priceIsGiven = _choice.GivenPriceGbs(pool) is not null;
         _choice.Pools.Concurrency = pool.Places;
         _choice.Pools.CreateUs = (long)(_options.CreateGbs / pool.Function.MemoryGb * 1e6);

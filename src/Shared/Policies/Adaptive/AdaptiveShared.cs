@@ -94,7 +94,8 @@ internal sealed class AdaptiveShared(AdaptivePolicyOptions options) : ILearned
         Gaps.Read(reader);
         if (reader.Version >= 3 && reader.Byte() == 1)
         {
-            Objective.Read(reader, Objective);
+            var read = Objective.Read(reader);
+            Objective?.Take(read);
         }
     }
 }

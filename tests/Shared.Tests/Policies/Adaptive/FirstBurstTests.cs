@@ -25,6 +25,19 @@ public class FirstBurstTests
         Assert.Equal(created, bench.Creates(F).Count());
     }
 
+    /// <summary>A time of a function's own takes the place of the price that the contest's score leads to, and its plans follow at once likewise.</summary>
+    [Fact]
+    public void So_they_do_for_a_function_with_a_time_of_its_own()
+    {
+        var bench = Bench("adaptive");
+        bench.Limit(F, new FunctionLimits { Slo = TimeSpan.FromMilliseconds(100) });
+
+        bench.RunTogether(F, 10, 25);
+        bench.Advance(30);
+
+        Assert.True(bench.Creates(F).Count() - bench.Destroys(F).Count() >= 10);
+    }
+
     /// <summary>Before the first cold start has ended it is taken for half a second, which is worth holding for a few seconds only.</summary>
     [Theory]
     [InlineData("adaptive")]

@@ -7,7 +7,7 @@ namespace FuncScaler.Policies.Adaptive.Choosing;
 /// Which candidate one function follows at each price of <see cref="ContestPrice.Prices"/>: the candidate that has been cheapest in the
 /// function's pretended pools.
 /// </summary>
-internal sealed class Choice
+internal sealed class Choice : ILearned
 {
     /// <summary>What is followed at each price before anything is known.</summary>
     private static readonly int[] Nearest = [.. ContestPrice.Prices.Select(p => Candidates.Nearest(Candidates.Prices, p))];
@@ -23,6 +23,7 @@ internal sealed class Choice
     private readonly ContestPrice _contestPrice;
     private readonly Objective? _sharedObjective;
     private Objective? _objective;
+    private Objective? _read;
     private TimeSpan? _slo;
     private FollowedAtPrice _followed;
 
@@ -44,14 +45,34 @@ internal sealed class Choice
     /// <summary>What the price is found from: the function's own objective, or the one of all functions; null for none.</summary>
     public Objective? Objective => _objective;
 
-    /// <summary>The time that an operator wants for the function alone; null for none. Another time begins a new search for the price.</summary>
+    /// <summary>
+    /// The time that an operator wants for the function alone; null for none. Another time begins a new search for the price, with what was read of
+    /// an earlier search for the same time.
+    /// </summary>
     public void Aim(TimeSpan? slo)
     {
         if (slo != _slo)
         {
             _slo = slo;
             _objective = slo is { } within ? Objective.Of(within) : _sharedObjective;
+            TakeRead();
         }
+    }
+
+    /// <summary>Writes what was learned for the function's own time; nothing where it has none.</summary>
+    public void WriteLearned(LearnedWriter writer)
+    {
+        var own = _slo is null ? _read : _objective;
+        own?.Write(writer);
+        own?.WriteReviewed(writer);
+    }
+
+    /// <summary>Reads it. It is used once the function has the same time.</summary>
+    public void ReadLearned(LearnedReader reader)
+    {
+        _read = Objective.Read(reader);
+        _read.ReadReviewed(reader);
+        TakeRead();
     }
 
     /// <summary>The candidate followed now.</summary>
@@ -146,6 +167,15 @@ internal sealed class Choice
         }
 
         Pools.ReadCosts(reader);
+    }
+
+    private void TakeRead()
+    {
+        if (_slo is not null && _read is { } read)
+        {
+            _objective!.Take(read);
+            _read = null;
+        }
     }
 
     [InlineArray(ContestPrice.Count)]

@@ -51,7 +51,7 @@ internal sealed class Objective
     private double _realGbSeconds;
     private double _followedGbSeconds;
     private Score? _last;
-    private long _reviewedUs;
+    private long? _reviewedUs;
 
     private Objective(double? withinSeconds, double? withinGb) => (WithinSeconds, WithinGb) = (withinSeconds, withinGb);
 
@@ -119,14 +119,14 @@ internal sealed class Objective
     /// <param name="ledger">What the whole run has really cost.</param>
     public void Review(long nowUs, ScoreLedger ledger)
     {
-        if (_last is not null && nowUs - _reviewedUs < ReviewEveryUs)
+        if (nowUs - _reviewedUs < ReviewEveryUs)
         {
             return;
         }
 
         var score = ledger.ScoreAt(nowUs);
         var last = _last ?? score;
-        var seconds = _last is null ? 0 : (nowUs - _reviewedUs) / 1e6;
+        var seconds = (nowUs - _reviewedUs ?? 0) / 1e6;
         (_last, _reviewedUs) = (score, nowUs);
         var executedGbSeconds = score.ExecutionGbSeconds - last.ExecutionGbSeconds;
         _seconds += seconds;
@@ -176,10 +176,14 @@ internal sealed class Objective
         }
     }
 
-    /// <summary>Reads books. Those of another objective are read past.</summary>
-    /// <param name="reader">Where they stand.</param>
-    /// <param name="into">The objective in force; null for none.</param>
-    public static void Read(LearnedReader reader, Objective? into)
+    /// <summary>Writes when prices were compared last, from which what was seen ages.</summary>
+    public void WriteReviewed(LearnedWriter writer) => writer.Time(_reviewedUs ?? writer.NowUs);
+
+    /// <summary>Reads it.</summary>
+    public void ReadReviewed(LearnedReader reader) => _reviewedUs = reader.Time();
+
+    /// <summary>Reads books.</summary>
+    public static Objective Read(LearnedReader reader)
     {
         var read = new Objective(reader.Number(least: 0), reader.Number(least: 0)) { Followed = Math.Min(ContestPrice.Count - 1, (int)reader.Byte()) };
         for (var price = 0; price < ContestPrice.Count; price++)
@@ -189,23 +193,25 @@ internal sealed class Objective
 
         (read._arrivals, read._answered, read._realLate, read._followedLate) = (reader.Number(least: 0), reader.Number(least: 0), reader.Number(least: 0), reader.Number(least: 0));
         (read._seconds, read._executionGbSeconds, read._realGbSeconds, read._followedGbSeconds) = (reader.Number(least: 0), reader.Number(least: 0), reader.Number(), reader.Number());
-        if (into is not null && read.WithinSeconds == (float)(into.WithinSeconds ?? 0) && read.WithinGb == (float)(into.WithinGb ?? 0))
+        return read;
+    }
+
+    /// <summary>Goes on with books that were read, unless they are of another objective.</summary>
+    public void Take(Objective read)
+    {
+        if (read.WithinSeconds != (float)(WithinSeconds ?? 0) || read.WithinGb != (float)(WithinGb ?? 0))
         {
-            into.Take(read);
+            return;
         }
+
+        read._late.CopyTo(_late, 0);
+        read._slotGbSeconds.CopyTo(_slotGbSeconds, 0);
+        (_arrivals, _answered, _realLate, _followedLate) = (read._arrivals, read._answered, read._realLate, read._followedLate);
+        (_seconds, _executionGbSeconds, _realGbSeconds, _followedGbSeconds) = (read._seconds, read._executionGbSeconds, read._realGbSeconds, read._followedGbSeconds);
+        (Followed, _reviewedUs) = (read.Followed, read._reviewedUs);
     }
 
     private static double Off(double real, double pretended) => Math.Clamp(real / pretended, 1 / MostOff, MostOff);
-
-    private void Take(Objective other)
-    {
-        other._late.CopyTo(_late, 0);
-        other._slotGbSeconds.CopyTo(_slotGbSeconds, 0);
-        (_arrivals, _answered, _realLate, _followedLate) = (other._arrivals, other._answered, other._realLate, other._followedLate);
-        (_seconds, _executionGbSeconds, _realGbSeconds, _followedGbSeconds) =
-            (other._seconds, other._executionGbSeconds, other._realGbSeconds, other._followedGbSeconds);
-        Followed = other.Followed;
-    }
 
     private int LowestInTime()
     {

@@ -116,7 +116,7 @@ internal sealed class FunctionPlans(AdaptivePolicyOptions options, AdaptiveShare
     /// run's beginning nothing may follow, and what is held then costs more of the score than a second burst would bring (docs/experiments.md).
     /// </remarks>
     private bool IsPrompt(int rank, in PoolView pool) =>
-        (options.PriceGbs ?? pool.LatencyPriceGbs) is not null || shared.Objective is not null || (rank == 1 && shared.Functions < FewFunctions);
+        (options.PriceGbs ?? pool.LatencyPriceGbs) is not null || pool.Slo is not null || shared.Objective is not null || (rank == 1 && shared.Functions < FewFunctions);
 
     private void Make(RankPlans plans, int rank, in PoolView pool)
     {
