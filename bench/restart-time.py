@@ -39,12 +39,14 @@ def main():
     platform_port, control, http = free_port(), free_port(), free_port()
     platform = subprocess.Popen(
         [words.funcscaler, "platform", "--preset", "smoke", "--port", str(platform_port), "--control-port", str(control), "--scaler", "127.0.0.1:1"], stdout=subprocess.DEVNULL)
+    while socket.socket().connect_ex(("127.0.0.1", platform_port)):
+        time.sleep(0.1)
     state = folder / "state.db"
 
     def serve(*more):
         began = time.monotonic()
         server = subprocess.Popen(
-            [words.funcscaler, "serve", "--platform", f"127.0.0.1:{platform_port}", "--grpc-port", "0", "--http-port", str(http), *more], stdout=subprocess.PIPE, text=True)
+            [words.funcscaler, "serve", "--platform", f"127.0.0.1:{platform_port}", "--grpc-port", "0", "--http-port", str(http), "--max-delay", "0", *more], stdout=subprocess.PIPE, text=True)
         line = server.stdout.readline()
         assert line, "serve has ended"
         return server, time.monotonic() - began

@@ -11,6 +11,13 @@ if (args is ["--empty", var port])
     return 0;
 }
 
+if (args is ["--beside", var rounds, var slice, var atOnce, .. var ways] && ways.Length > 0)
+{
+    await Beside.RunAsync(
+        int.Parse(rounds, CultureInfo.InvariantCulture), TimeSpan.FromMilliseconds(int.Parse(slice, CultureInfo.InvariantCulture)), int.Parse(atOnce, CultureInfo.InvariantCulture), ways);
+    return 0;
+}
+
 if (args is ["--functions", var target, var number])
 {
     // So many functions with an instance each, for what walks over all of them.
@@ -30,6 +37,8 @@ if (args.Length is < 1 or > 4)
     Console.Error.WriteLine("""
         usage: warm-assign HOST:PORT [PAIRS] [CALLERS] [PID]    PAIRS in all, default 20000; CALLERS at once, default 1;
                                                                 PID: the server's process, for its processor time
+               warm-assign --beside ROUNDS MS CALLERS NAME=URL[,token:TOKEN][,authority:PEM][,certificate:PEM]...
+                                                                several ways to scalers in slices of MS, one after the other; bench/tls.sh
                warm-assign --empty PORT                         serves the contract with nothing behind it
                warm-assign --functions HOST:PORT N              asks for N functions once
         """);
