@@ -24,8 +24,8 @@ internal sealed class FollowingRequests(FunctionGroup group)
     private const long SlackUs = 1_000_000;
 
     /// <summary>
-    /// How many times as long as a typical delay the longest may be. Where some of the expected requests do not come, those of the next run are taken for
-    /// them, and the time for which they are waited for would grow without end.
+    /// How many times as long as a given delay the longest may be. Where some of the expected requests do not come, those of the next run are taken for
+    /// them, and the time for which they are waited for would grow up to the longest that a group may have.
     /// </summary>
     private const int MostSpread = 3;
 
@@ -128,7 +128,7 @@ internal sealed class FollowingRequests(FunctionGroup group)
             return (Math.Min(givenUs, _learned?.FirstUs ?? givenUs), Last(Math.Max(givenUs, Math.Min(_learned?.LastUs ?? givenUs, Spread(givenUs)))));
         }
 
-        return _learned is { } learned ? (learned.FirstUs, Last(Math.Min(learned.LastUs, Spread(learned.FirstUs)))) : (0, FirstPatienceUs);
+        return _learned is { } learned ? (learned.FirstUs, Last(learned.LastUs)) : (0, FirstPatienceUs);
     }
 
     private static long Spread(long typicalUs) => (MostSpread * typicalUs) + SlackUs;

@@ -5,7 +5,6 @@ using FuncScaler.Runtime.Limits;
 using FuncScaler.ScalerFunctions.Durable;
 using FuncScaler.ScalerFunctions.Hosting;
 using FuncScaler.ScalerFunctions.Worker;
-using FuncScaler.SlotBackends.Settings;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -83,10 +82,6 @@ public sealed class AppLimitsTests : IDisposable
         using var limits = Limits("""{"functions": {"f": {}}, "others": {"min": 3}}""");
         Assert.Equal((FunctionLimits.None, 3), (limits.Of(F.Key), limits.Of(new MetaKey("g")).MinInstances));
     }
-
-    [Fact]
-    public void Groups_are_refused_as_no_worker_sees_all_requests() =>
-        Assert.Contains("groups cannot be followed", Assert.Throws<BackendSettingsException>(() => Limits("""{"groups": [{"parent": "f", "child": "g"}]}""")).Message, StringComparison.Ordinal);
 
     private static WorkerReport Intends(string worker, long ticket) => new()
     {
