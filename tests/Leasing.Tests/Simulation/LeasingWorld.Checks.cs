@@ -59,6 +59,24 @@ internal sealed partial class LeasingWorld
         }
     }
 
+    /// <summary>
+    /// While a ledger waits for an id, a list without tickets does not tell what is nobody's. Where it has just got one, after a creation that the budget
+    /// held back for long, the next sweeps may say more.
+    /// </summary>
+    private void WaitForQuiet()
+    {
+        const int Most = 10;
+        for (var i = 0; i < Most && _schedule.List == ListKind.Ids; i++)
+        {
+            var before = _ledger.State.Slots.Values.Select(s => s.BackendSlot).ToHashSet();
+            RunUntil(_nowUs + (4 * SweepUs));
+            if (before.SetEquals(_ledger.State.Slots.Values.Select(s => s.BackendSlot)))
+            {
+                return;
+            }
+        }
+    }
+
     /// <summary>When all is quiet the ledger and the backend agree, and nothing belongs to anybody.</summary>
     private void CheckNothingIsLost()
     {

@@ -282,8 +282,9 @@ internal sealed partial class LeasingWorld
         });
     }
 
+    /// <summary>The workers' ledgers, without those that have forgotten their worker.</summary>
     private Dictionary<WorkerId, WorkerState> Lives() =>
-        _lives.Values.Select(l => Copy(l.State)).Select(s => _rules.Read(s, _nowUs)).ToDictionary(s => s.Worker);
+        _lives.Values.Select(l => Copy(l.State)).Where(s => s.Worker != default).Select(s => _rules.Read(s, _nowUs)).ToDictionary(s => s.Worker);
 
     private void Sweep(long askedUs, List<ListedSlot>? listed, Dictionary<WorkerId, WorkerState> workers, LedgerState read)
     {

@@ -83,6 +83,7 @@ internal sealed partial class LeasingWorld
         CheckAnswers();
         Stop();
         RunUntil(_nowUs + BoundUs + (4 * SweepUs));
+        WaitForQuiet();
         CheckNothingIsLost();
         return this;
     }
