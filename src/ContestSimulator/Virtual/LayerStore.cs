@@ -92,12 +92,7 @@ internal sealed class LayerStore(ILayerRules rules, Action<int, Int128> bill)
         bill(layer.Function, (Int128)(memoryMb * ((languageUs * rules.LanguageMemoryShare) + (bareUs * rules.BareMemoryShare))));
     }
 
-    private List<Layer> Of(int memoryMb, string runtime)
-    {
-        var layers = CollectionsMarshal.GetValueRefOrAddDefault(_layers, (memoryMb, runtime), out _) ??= [];
-
-        return layers;
-    }
+    private List<Layer> Of(int memoryMb, string runtime) => CollectionsMarshal.GetValueRefOrAddDefault(_layers, (memoryMb, runtime), out _) ??= [];
 
     private readonly record struct Layer(int Function, long SinceUs, long LanguageUntilUs, long BareUntilUs);
 }

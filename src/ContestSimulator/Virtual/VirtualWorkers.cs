@@ -44,9 +44,9 @@ internal sealed class VirtualWorkers : IScalerCore
     /// <param name="groups">Functions that follow each other.</param>
     public VirtualWorkers(PolicyChoice policy, SlotPoolOptions pool, VirtualWorkerOptions options, IReadOnlyList<FunctionGroup> groups)
     {
-        foreach (var (child, parents) in groups.GroupBy(g => g.Child).Select(g => (g.Key, g)))
+        foreach (var group in groups)
         {
-            _parents[child] = parents.First().Parent;
+            _parents.TryAdd(group.Child, group.Parent);
         }
 
         _options = options;

@@ -1,3 +1,4 @@
+using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using FuncScaler.SlotBackends.Settings;
@@ -48,7 +49,7 @@ public sealed record TlsFiles
             var chain = new X509Certificate2Collection();
             chain.ImportFromPem(certificate);
             return new TlsSettings(
-                System.Net.Security.SslStreamCertificateContext.Create(X509Certificate2.CreateFromPem(certificate, key), chain, offline: true),
+                SslStreamCertificateContext.Create(X509Certificate2.CreateFromPem(certificate, key), chain, offline: true),
                 ClientAuthorities is { } authorities ? ReadAuthorities(files, name(nameof(ClientAuthorities)), authorities) : null);
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException)

@@ -251,12 +251,8 @@ internal sealed class SimulatedCallers(
     private static string LifeOf(IScaler scaler) => scaler is WorkerRuntime worker ? worker.Worker.Value : "";
 
     /// <summary>The contract's service on a scaler.</summary>
-    private ScalerService ServiceOf(IScaler scaler)
-    {
-        var service = CollectionsMarshal.GetValueRefOrAddDefault(_services, scaler, out _) ??= new ScalerService(scaler, TimeProvider.System);
-
-        return service;
-    }
+    private ScalerService ServiceOf(IScaler scaler) =>
+        CollectionsMarshal.GetValueRefOrAddDefault(_services, scaler, out _) ??= new ScalerService(scaler, TimeProvider.System);
 
     /// <summary>Releases through the contract's service; past it where what a worker answers is more than the service tells.</summary>
     private ReleaseOutcome Release(Call call, InstanceId instance, in ReleaseResult result)

@@ -125,13 +125,11 @@ internal sealed class FollowingRequests(FunctionGroup group)
         if (Group.Delay?.ToUs() is { } givenUs)
         {
             // It may be a typical delay: those that come earlier are to find an instance too.
-            return (Math.Min(givenUs, _learned?.FirstUs ?? givenUs), Last(Math.Max(givenUs, Math.Min(_learned?.LastUs ?? givenUs, Spread(givenUs)))));
+            return (Math.Min(givenUs, _learned?.FirstUs ?? givenUs), Last(Math.Clamp(_learned?.LastUs ?? givenUs, givenUs, (MostSpread * givenUs) + SlackUs)));
         }
 
         return _learned is { } learned ? (learned.FirstUs, Last(learned.LastUs)) : (0, FirstPatienceUs);
     }
-
-    private static long Spread(long typicalUs) => (MostSpread * typicalUs) + SlackUs;
 
     private static long Last(long usualUs) => Math.Min(LongestUs, 2 * usualUs) + SlackUs;
 

@@ -32,9 +32,7 @@ internal sealed class SharedGaps
             key.Runtime = "";
         }
 
-        var gaps = CollectionsMarshal.GetValueRefOrAddDefault(_firstRank, key, out _) ??= new HazardHistogram();
-
-        return gaps;
+        return CollectionsMarshal.GetValueRefOrAddDefault(_firstRank, key, out _) ??= new HazardHistogram();
     }
 
     /// <summary>Enters a gap that has ended; it was counted already in the bins before <paramref name="fromBin"/>.</summary>
