@@ -83,6 +83,9 @@ public sealed class Admission : IDisposable
     /// <summary>While a larger share is let in, too few are refused for old requests to be the trouble.</summary>
     private const double NearlyAll = 0.99;
 
+    /// <summary>So many items of work may stand in the thread pool's queue before requests wait unread: some 20 ms of work on a whole core.</summary>
+    internal const int MostPending = 256;
+
     /// <summary>What one beat counts in a mean.</summary>
     private const double Newest = 0.2;
 
@@ -90,6 +93,7 @@ public sealed class Admission : IDisposable
     private readonly TimeProvider _time;
     private readonly Action<TimeSpan> _stalled;
     private readonly Func<long> _memory;
+    private readonly Func<long> _pending;
     private readonly ManualResetEventSlim _stop = new();
     private long _beatTicks;
     private long _probeTicks;
@@ -122,9 +126,10 @@ public sealed class Admission : IDisposable
     {
     }
 
-    internal Admission(AdmissionOptions options, TimeProvider time, Action<TimeSpan> stalled, Func<long> memory, bool beats)
+    internal Admission(
+        AdmissionOptions options, TimeProvider time, Action<TimeSpan> stalled, Func<long> memory, bool beats, Func<long>? pending = null)
     {
-        (_options, _time, _stalled, _memory) = (options, time, stalled, memory);
+        (_options, _time, _stalled, _memory, _pending) = (options, time, stalled, memory, pending ?? (static () => ThreadPool.PendingWorkItemCount));
         if (beats)
         {
             _beatTicks = time.GetTimestamp();
@@ -137,6 +142,12 @@ public sealed class Admission : IDisposable
 
     /// <summary>Whether assigns have to be asked for.</summary>
     internal bool Sheds => _overloaded || _short;
+
+    /// <summary>
+    /// Whether so much work stands in the thread pool's queue that no further requests should join it. They wait unread, so that they can be refused unread
+    /// where this turns out to be an overload.
+    /// </summary>
+    internal bool IsFull => _pending() > MostPending;
 
     /// <summary>Lets a request through or refuses it.</summary>
     public Task InvokeAsync(HttpContext http, RequestDelegate next)
@@ -174,6 +185,12 @@ public sealed class Admission : IDisposable
     internal void CountBegun(TimeSpan age)
     {
         Interlocked.Increment(ref _begun);
+        CountWait(age);
+    }
+
+    /// <summary>Assigns have waited for so long to be begun.</summary>
+    internal void CountWait(TimeSpan age)
+    {
         if (age.Ticks > Volatile.Read(ref _oldest))
         {
             // Of two at a time either is old enough.

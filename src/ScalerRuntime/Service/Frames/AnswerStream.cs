@@ -21,6 +21,7 @@ internal sealed class AnswerStream(PipeWriter output, Action abort)
     private readonly Lock _gate = new();
     private ArrayBufferWriter<byte> _pending = new();
     private ArrayBufferWriter<byte> _sending = new();
+    private (string Why, TimeSpan RetryAfter, byte[] Fields) _refusal = ("", default, []);
     private int _widenBy;
     private bool _isBegun;
     private long _untilHeader;
@@ -40,7 +41,13 @@ internal sealed class AnswerStream(PipeWriter output, Action abort)
     {
         lock (_gate)
         {
-            Fields.WriteRefusal(_pending, stream, why, ScalerRefusal.Milliseconds(retryAfter));
+            if (_refusal.Why != why || _refusal.RetryAfter != retryAfter)
+            {
+                _refusal = (why, retryAfter, Fields.OfRefusal(why, ScalerRefusal.Milliseconds(retryAfter)));
+            }
+
+            new FrameHeader(_refusal.Fields.Length, FrameType.Headers, FrameHeader.EndHeaders | FrameHeader.EndStream, stream).WriteTo(_pending);
+            _pending.Write(_refusal.Fields);
         }
     }
 
@@ -169,12 +176,8 @@ internal sealed class AnswerStream(PipeWriter output, Action abort)
             .. Literal("grpc-status", ((int)StatusCode.ResourceExhausted).ToString(CultureInfo.InvariantCulture)),
         ];
 
-        public static void WriteRefusal(IBufferWriter<byte> output, int stream, string why, string retryAfterMs)
-        {
-            byte[] fields = [.. Beginning, .. Literal("grpc-message", why), .. Literal(ScalerRefusal.PushbackTrailer, retryAfterMs)];
-            new FrameHeader(fields.Length, FrameType.Headers, FrameHeader.EndHeaders | FrameHeader.EndStream, stream).WriteTo(output);
-            output.Write(fields);
-        }
+        public static byte[] OfRefusal(string why, string retryAfterMs) =>
+            [.. Beginning, .. Literal("grpc-message", why), .. Literal(ScalerRefusal.PushbackTrailer, retryAfterMs)];
 
         /// <summary>A field that enters no table, with texts shorter than 127 bytes.</summary>
         private static byte[] Literal(string name, string value) =>

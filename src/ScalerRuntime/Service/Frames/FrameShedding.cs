@@ -15,8 +15,13 @@ namespace FuncScaler.Runtime.Service.Frames;
 /// <param name="time">The clock.</param>
 internal sealed class FrameShedding(Admission admission, AnswerStream answers, TimeProvider time)
 {
-    /// <summary>So many reads are remembered, to tell how old a request is.</summary>
+    /// <summary>So many reads are remembered, to tell how old a request is; those within 10 ms as one.</summary>
     private const int Reads = 256;
+
+    private static readonly TimeSpan OneRead = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>How often a connection that waits looks whether there is room.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
 
     private const int PriorityBytes = 5;
 
@@ -36,6 +41,22 @@ internal sealed class FrameShedding(Admission admission, AnswerStream answers, T
 
     /// <summary>Whether assigns are refused now.</summary>
     public bool IsBusy => admission.Sheds && IsSettled;
+
+    /// <summary>Whether the process has no room for further requests, and nobody has said yet that they are refused.</summary>
+    public bool IsFull => !admission.Sheds && admission.IsFull;
+
+    /// <summary>Waits until the process has room for further requests, or refuses them.</summary>
+    /// <param name="sinceTicks">Since when they have waited.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async ValueTask WaitForRoomAsync(long sinceTicks, CancellationToken cancellationToken)
+    {
+        do
+        {
+            admission.CountWait(time.GetElapsedTime(sinceTicks));
+            await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
+        }
+        while (IsFull);
+    }
 
     /// <summary>Whether a frame is kept from the server.</summary>
     /// <param name="frame">Its header.</param>
@@ -62,24 +83,34 @@ internal sealed class FrameShedding(Admission admission, AnswerStream answers, T
         {
             if (_highestLetIn > _reads[_lastRead].Highest)
             {
-                _lastRead = (_lastRead + 1) % Reads;
-                _reads[_lastRead] = (_highestLetIn, ticks);
+                if (time.GetElapsedTime(_reads[_lastRead].CameTicks, ticks) > OneRead)
+                {
+                    _lastRead = (_lastRead + 1) % Reads;
+                    _reads[_lastRead].CameTicks = ticks;
+                }
+
+                _reads[_lastRead].Highest = _highestLetIn;
             }
         }
     }
 
-    /// <summary>How long ago a request came; as long as is remembered where it is older.</summary>
+    /// <summary>How long ago a request came that was let in; as long as is remembered where it is older, and none where it was not let in.</summary>
     public TimeSpan AgeOf(int stream)
     {
         lock (_gate)
         {
             var at = _lastRead;
+            if (_reads[at].Highest < stream)
+            {
+                return TimeSpan.Zero;
+            }
+
             for (var before = Before(at); before != _lastRead && _reads[before].Highest >= stream; before = Before(at))
             {
                 at = before;
             }
 
-            return _reads[at].CameTicks == 0 ? TimeSpan.Zero : time.GetElapsedTime(_reads[at].CameTicks);
+            return time.GetElapsedTime(_reads[at].CameTicks);
         }
 
         static int Before(int read) => (read + Reads - 1) % Reads;

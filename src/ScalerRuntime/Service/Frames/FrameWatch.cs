@@ -65,8 +65,17 @@ public static class FrameWatch
         /// </summary>
         private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(20);
 
+        /// <summary>So many requests are handed on at once; the next ones when the process has room for them.</summary>
+        private const int MostAtOnce = 64;
+
         private long _untilFrames = PrefaceBytes;
         private long _readTicks = time.GetTimestamp();
+
+        /// <summary>Since when there were always requests that the process had no room for; null while all that comes is handed on.</summary>
+        private long? _fullSinceTicks;
+
+        /// <summary>Of what was read, there is more that was not looked at.</summary>
+        private bool _isMore;
 
         /// <summary>So many bytes at the beginning of the next read were looked at, and are for the server.</summary>
         private long _lookedAt;
@@ -87,15 +96,25 @@ public static class FrameWatch
             {
                 if (shedding?.IsBusy == true)
                 {
-                    await Task.Delay(Gathering, time, cancellationToken).ConfigureAwait(false);
+                    _fullSinceTicks = null;
+                    if (!_isMore)
+                    {
+                        await Task.Delay(Gathering, time, cancellationToken).ConfigureAwait(false);
+                    }
+                }
+                else if (shedding?.IsFull == true)
+                {
+                    _fullSinceTicks ??= _readTicks;
+                    await shedding.WaitForRoomAsync(_fullSinceTicks.Value, cancellationToken).ConfigureAwait(false);
                 }
 
                 // What is there already may have been there since the last read.
-                var cameTicks = _readTicks;
+                var cameTicks = _fullSinceTicks ?? _readTicks;
                 var reading = inner.ReadAsync(cancellationToken);
                 var isThere = reading.IsCompleted;
                 var read = await reading.ConfigureAwait(false);
                 _readTicks = time.GetTimestamp();
+                _fullSinceTicks = isThere ? _fullSinceTicks : null;
                 var isWhole = TryHandOn(read, out var result);
                 shedding?.Came(isThere ? cameTicks : _readTicks);
                 if (isWhole)
@@ -132,7 +151,7 @@ public static class FrameWatch
             // The server takes as much as it has room for. The rest is handed on once more, before what is behind it is looked at.
             _lookedAt = left;
             _isKeptBehind = _kept > 0;
-            inner.AdvanceTo(consumed, _kept == 0 && examined.Equals(_read.GetPosition(_handedOn)) ? _read.End : examined);
+            inner.AdvanceTo(consumed, _kept == 0 && !_isMore && examined.Equals(_read.GetPosition(_handedOn)) ? _read.End : examined);
         }
 
         public override void CancelPendingRead() => inner.CancelPendingRead();
@@ -146,13 +165,13 @@ public static class FrameWatch
             _handedOn = _lookedAt;
             if (!_isKeptBehind)
             {
-                (_kept, _lookedAtBehind) = (0, 0);
+                (_kept, _lookedAtBehind, _isMore) = (0, 0, false);
                 Look(_read.Slice(_lookedAt));
                 answers?.Flush();
             }
 
             _isKeptBehind = false;
-            if ((_isOver || read.IsCompleted) && _kept == 0)
+            if ((_isOver || (read.IsCompleted && !_isMore)) && _kept == 0)
             {
                 // What is left is no whole frame, or nobody looks any more.
                 _handedOn = _read.Length;
@@ -174,7 +193,7 @@ public static class FrameWatch
             var to = _read.GetPosition(_handedOn + _kept);
 
             // Behind it there is a frame that was looked at, or less than one.
-            inner.AdvanceTo(to, _lookedAtBehind > 0 ? to : _read.End);
+            inner.AdvanceTo(to, _isMore || _lookedAtBehind > 0 ? to : _read.End);
             _lookedAt = _lookedAtBehind;
             _read = default;
         }
@@ -187,6 +206,7 @@ public static class FrameWatch
             _handedOn += skipped;
             rest = rest.Slice(skipped);
             Span<byte> header = stackalloc byte[FrameHeader.Bytes];
+            var requests = 0;
             while (!_isOver && _lookedAtBehind == 0 && rest.Length >= FrameHeader.Bytes)
             {
                 rest.Slice(0, FrameHeader.Bytes).CopyTo(header);
@@ -204,7 +224,13 @@ public static class FrameWatch
                     break;
                 }
 
-                if (!limits.TryTake(frame.Type))
+                if (frame.Type == FrameType.Headers && shedding is not null && _kept == 0 && ++requests > MostAtOnce)
+                {
+                    _isMore = true;
+                    break;
+                }
+
+                if (!limits.TryTake(frame.Type, frame.Type == FrameType.Reset && shedding is not null ? shedding.AgeOf(frame.Stream) : TimeSpan.Zero))
                 {
                     _isOver = true;
                     connection.Abort(new ConnectionAbortedException("too many HTTP/2 frames of a kind that costs its sender nothing"));
