@@ -107,6 +107,9 @@ internal static class ServeCommand
                 throw new CommandException(CommandException.BadUsage, "--state goes with --contract 2023: what stands on nodes is not kept. Leave one of them out.");
             }
 
+            // Code is compiled meanwhile: with many functions to read, that is as much work as reading them.
+            var poolOptions = MakePoolOptions(waiting: !parsed.GetValue(noWait));
+            var rehearsal = Task.Run(() => Rehearsal.RunAsync(chosen, poolOptions, TimeProvider.System, cancellationToken), cancellationToken);
             using var kept = parsed.GetValue(state) is { } stateFile ? OpenState(stateFile, TimeSpan.FromDays(parsed.GetValue(forget)), loggers.CreateLogger<DurableState>()) : null;
             platformAddress = nodes?.ResourceManager ?? platformAddress;
             var opened = nodes?.Backend ?? BackendFile.Open(name, file, platformAddress, kept?.Run);
@@ -120,7 +123,7 @@ internal static class ServeCommand
                 Runtime = new ScalerRuntimeOptions
                 {
                     State = kept,
-                    Pool = opened.Limits.Apply(MakePoolOptions(waiting: !parsed.GetValue(noWait)) with
+                    Pool = opened.Limits.Apply(poolOptions with
                     {
                         // Tickets go on where the former process ended, so that no id comes twice.
                         InstancePrefix = kept is null ? ScalerRuntimeOptions.NewInstancePrefix() : $"i-{kept.Run}-",
@@ -142,6 +145,7 @@ internal static class ServeCommand
             var patience = TimeSpan.FromSeconds(parsed.GetValue(wait) ?? 10);
             await ServeAsync(
                 opened,
+                rehearsal,
                 (server, token) => opened.Limits.SweepsFirst ? SweepAsync(server, patience, token)
                     : kept is { SlotsKnown: > 0 } ? AskAfterFormerSlotsAsync(server, patience, token)
                     : file is null ? ReachAsync(platformAddress, patience, token)
@@ -186,6 +190,7 @@ internal static class ServeCommand
 
     private static async Task ServeAsync(
         OpenBackend opened,
+        Task<string?> rehearsal,
         Func<ScalerServer, CancellationToken, Task> prepareAsync,
         ScalerServerOptions options,
         string waitingIsWorth,
@@ -197,7 +202,6 @@ internal static class ServeCommand
             await server.StartAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                var rehearsal = Rehearsal.RunAsync(options.Policy, options.Runtime.Pool, TimeProvider.System, cancellationToken);
                 await prepareAsync(server, cancellationToken).ConfigureAwait(false);
                 await rehearsal.ConfigureAwait(false);
                 server.FollowLimits();
