@@ -336,7 +336,7 @@ internal sealed class SoakWorld : IDisposable
         _budget?.Stopped = false;
         _store?.Well = true;
         _backend.Recover();
-        Rounds(200, () => _callers is { Waiting: 0, Holding: 0 } && NothingUnderWay);
+        Rounds(_backend is SimulatedBackend ? 200 : 2000, () => _callers is { Waiting: 0, Holding: 0 } && NothingUnderWay);
 
         // What nobody ends is ended by the assignment's limit, here after the machine has slept.
         _clock.Skip(TimeSpan.FromSeconds((2 * SimulatedCallers.TimeoutSeconds) + 100));
