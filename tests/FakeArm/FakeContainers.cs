@@ -1,4 +1,5 @@
 using System.Net;
+using FuncScaler.SlotBackends.Aci;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -16,9 +17,9 @@ namespace FuncScaler.Tests.FakeArm;
 internal sealed class FakeContainers : IAsyncDisposable
 {
     private readonly WebApplication _server;
-    private readonly Func<string, FakeGroup?> _find;
+    private readonly Func<string, ArmGroup?> _find;
 
-    private FakeContainers(WebApplication server, Func<string, FakeGroup?> find)
+    private FakeContainers(WebApplication server, Func<string, ArmGroup?> find)
     {
         _server = server;
         _find = find;
@@ -29,7 +30,7 @@ internal sealed class FakeContainers : IAsyncDisposable
     public int Port => new Uri(_server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()
         .Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal)).Port;
 
-    public static async Task<FakeContainers> StartAsync(Func<string, FakeGroup?> find)
+    public static async Task<FakeContainers> StartAsync(Func<string, ArmGroup?> find)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();

@@ -33,10 +33,10 @@ public sealed class SoakCommandTests
         using var output = new StringWriter();
 
         var error = Assert.Throws<CommandException>(() => SoakCommand.Run(
-            new Soak(), (seed, _) => seed < 42 ? 1UL : throw new SoakException("i-1 was given to 2 requests"), 40, null, TimeSpan.FromHours(1), null, output, TextWriter.Null, CancellationToken.None));
+            new Soak { Backend = SoakBackend.Aci }, (seed, _) => seed < 42 ? 1UL : throw new SoakException("i-1 was given to 2 requests"), 40, null, TimeSpan.FromHours(1), null, output, TextWriter.Null, CancellationToken.None));
 
         Assert.Equal(CommandException.Failed, error.ExitCode);
-        Assert.Equal("i-1 was given to 2 requests\nTo repeat it: funcscaler soak --seed 42 --schedules 1 --verbose", error.Message);
+        Assert.Equal("i-1 was given to 2 requests\nTo repeat it: funcscaler soak --seed 42 --schedules 1 --backend aci --verbose", error.Message);
         Assert.Contains("0 worlds: ", output.ToString(), StringComparison.Ordinal);
     }
 }

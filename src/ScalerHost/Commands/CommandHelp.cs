@@ -49,6 +49,7 @@ internal static class CommandHelp
         [
             ("funcscaler soak --minutes 10", "ten minutes of worlds that nobody has seen"),
             ("funcscaler soak --seed 7 --schedules 1 --verbose", "one world, and all that happens in it"),
+            ("funcscaler soak --backend aci", "a minute of worlds on Azure Container Instances"),
         ],
         ["generate"] = [("funcscaler generate --preset faas --seed 7 --length 600 --out data/faas-7", "ten minutes of a trace as a data set")],
     };

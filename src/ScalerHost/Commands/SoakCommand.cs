@@ -30,9 +30,21 @@ internal static class SoakCommand
             "give a number of minutes above 0, at most 100000");
         var schedules = CommonOptions.OptionalWhole(
             "--schedules", "How many worlds are played, instead of --minutes", 1, LargestSeed, "is no number of worlds", $"give a whole number from 1 to {LargestSeed}");
+        var backend = CommonOptions.Read<SoakBackend?>(
+            "--backend",
+            "What the scalers stand on: simulator, or aci for the adapter of Azure Container Instances [default: what the seed says]",
+            "NAME",
+            static (string text, out SoakBackend? value) =>
+            {
+                var read = Enum.TryParse<SoakBackend>(text, ignoreCase: true, out var name) && !int.TryParse(text, CultureInfo.InvariantCulture, out _);
+                value = name;
+                return read;
+            },
+            "is nothing that worlds can be played on",
+            "give simulator or aci, or leave it out");
         var verbose = new Option<bool>("--verbose") { Description = "Tell what happens in each world" };
         var command = new Command("soak", "Play whole scalers in simulated worlds full of faults, by seed, and check that every promise is kept");
-        foreach (var option in (Option[])[seed, minutes, schedules, verbose])
+        foreach (var option in (Option[])[seed, minutes, schedules, backend, verbose])
         {
             command.Options.Add(option);
         }
@@ -41,7 +53,7 @@ internal static class SoakCommand
         {
             var first = parsed.GetValue(seed) ?? TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
             var (most, time) = (parsed.GetValue(schedules), TimeSpan.FromMinutes(parsed.GetValue(minutes) ?? 1));
-            var soak = new Soak();
+            var soak = new Soak { Backend = parsed.GetValue(backend) };
             Run(soak, soak.Play, first, most, time, parsed.GetValue(verbose) ? Console.Out : null, Console.Out, Console.Error, cancellationToken);
             return Task.FromResult(0);
         });
@@ -96,7 +108,7 @@ internal static class SoakCommand
                 Tell(soak, hash, output);
                 throw new CommandException(
                     CommandException.Failed,
-                    string.Create(CultureInfo.InvariantCulture, $"{e.Message}\nTo repeat it: funcscaler soak --seed {seed} --schedules 1 --verbose"));
+                    string.Create(CultureInfo.InvariantCulture, $"{e.Message}\nTo repeat it: funcscaler soak --seed {seed} --schedules 1{(soak.Backend is { } on ? $" --backend {on.ToString().ToLowerInvariant()}" : "")} --verbose"));
             }
         }
 

@@ -112,6 +112,15 @@ internal sealed partial class BackendCalls : IAsyncDisposable
         return effects.Count > 0;
     }
 
+    /// <summary>Slots are gone: what is held back for them would use the budget up for nothing. Called with the executor's lock held.</summary>
+    public void Withdraw(IEnumerable<SlotTicket> gone)
+    {
+        foreach (var ticket in gone)
+        {
+            _held?.Withdraw(ticket);
+        }
+    }
+
     /// <summary>What the backend's budget has left; null without one. Called with the executor's lock held.</summary>
     public BudgetStats? DescribeBudget()
     {
@@ -207,7 +216,12 @@ internal sealed partial class BackendCalls : IAsyncDisposable
     private async Task DestroyAsync(Effect effect)
     {
         var known = await _backend.DestroyAsync(effect.Ticket, effect.BackendSlot, effect.Message!, _executor.Stopping).ConfigureAwait(false);
-        _executor.Do((core, nowUs, effects) => core.SlotDestroyed(nowUs, effect.Function.Key, effect.Ticket, effects));
+        _executor.Do((core, nowUs, effects) =>
+        {
+            // Where this took so long that it was asked for again.
+            _held?.Withdraw(effect.Ticket);
+            core.SlotDestroyed(nowUs, effect.Function.Key, effect.Ticket, effects);
+        });
         if (!known && effect.BackendSlot != default)
         {
             // The platform has forgotten one of our slots; it may have forgotten more.

@@ -37,8 +37,12 @@ internal sealed class HeldCalls(ICallBudget budget)
     /// <summary>The first creation that waits; false when there is none.</summary>
     public bool TryPeekCreate(out Effect effect) => TryPeek(_creates, out effect);
 
-    /// <summary>Forgets a creation that nobody wants any more.</summary>
-    public void Withdraw(SlotTicket ticket) => _creates.Remove(ticket.Value);
+    /// <summary>Forgets the calls for a slot that nobody wants any more, or that is gone.</summary>
+    public void Withdraw(SlotTicket ticket)
+    {
+        _creates.Remove(ticket.Value);
+        _destroys.Remove(ticket.Value);
+    }
 
     /// <summary>Takes the next creation out, if the budget grants it.</summary>
     /// <param name="wait">Else: after how long to try again.</param>

@@ -60,6 +60,7 @@ internal sealed partial class Reconciler : IAsyncDisposable
             _core.Reconcile(nowUs, askedUs, listed, effects);
             after = _core.SlotCount;
             CountFindings(were);
+            _executor.Calls.Withdraw(were);
         });
         LogReconciled(listed.Count, before, after);
         return true;
@@ -71,7 +72,7 @@ internal sealed partial class Reconciler : IAsyncDisposable
         return _timer?.DisposeAsync() ?? ValueTask.CompletedTask;
     }
 
-    /// <summary>Counts what the comparison has brought in and thrown out. Called with the executor's lock held.</summary>
+    /// <summary>Counts what the comparison has brought in and thrown out; leaves in <paramref name="were"/> what is gone. Called with the executor's lock held.</summary>
     private void CountFindings(HashSet<SlotTicket> were)
     {
         var (adopted, leaked) = (0, 0);

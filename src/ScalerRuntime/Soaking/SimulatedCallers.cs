@@ -18,7 +18,7 @@ namespace FuncScaler.Runtime.Soaking;
 /// <param name="concurrency">How many requests may share an instance.</param>
 /// <param name="isDead">Whether the life of a worker has been taken for dead; null where there are no workers.</param>
 internal sealed class SimulatedCallers(
-    Func<(IScaler Scaler, string Ids)> pick, SimulatedBackend backend, Dice dice, SoakLog log, int concurrency = 1, Func<string, bool>? isDead = null)
+    Func<(IScaler Scaler, string Ids)> pick, SimulatedPlatform backend, Dice dice, SoakLog log, int concurrency = 1, Func<string, bool>? isDead = null)
 {
     /// <summary>Longer than any schedule holds an instance, so that no assignment runs out but those nobody ends.</summary>
     public const int TimeoutSeconds = 10_000;
@@ -243,7 +243,7 @@ internal sealed class SimulatedCallers(
             SoakException.Unless(
                 held.All(c => backend.Instances[held.Key] == c.Function.Key), () => $"{held.Key} was given to a request of another function");
             SoakException.Unless(
-                held.All(c => c.MayBeDestroyed) || backend.Lost.Contains(held.Key) || backend.Existing.Any(s => s.Instance == held.Key),
+                held.All(c => c.MayBeDestroyed) || backend.Lost.Contains(held.Key) || backend.IsThere(held.Key),
                 () => $"{held.Key} was destroyed while request {held.First(c => !c.MayBeDestroyed).Request} held it");
         }
     }

@@ -1,5 +1,15 @@
 namespace FuncScaler.Runtime.Soaking;
 
+/// <summary>What the scaler of a simulated world stands on.</summary>
+public enum SoakBackend
+{
+    /// <summary>A backend whose every call is the world's.</summary>
+    Simulator,
+
+    /// <summary>The adapter of Azure Container Instances, on a simulated Resource Manager.</summary>
+    Aci,
+}
+
 /// <summary>
 /// Plays whole scalers in deterministic worlds, one for each seed, and counts what happened in them. The same seed is the same world on every
 /// machine. Not safe for concurrent use.
@@ -7,6 +17,9 @@ namespace FuncScaler.Runtime.Soaking;
 public sealed class Soak
 {
     private readonly long[] _faults = new long[Enum.GetValues<SoakFault>().Length];
+
+    /// <summary>What all worlds stand on; null where each seed decides.</summary>
+    public SoakBackend? Backend { get; init; }
 
     /// <summary>Worlds that were played to their end.</summary>
     public long Schedules { get; private set; }
@@ -33,7 +46,7 @@ public sealed class Soak
     internal ulong Play(long seed, LeftOut leftOut, TextWriter? writer = null)
     {
         var log = new SoakLog(writer);
-        using var world = new SoakWorld(seed, log, leftOut);
+        using var world = new SoakWorld(seed, log, Backend, leftOut);
         try
         {
             world.Run();

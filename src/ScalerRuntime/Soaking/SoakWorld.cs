@@ -40,6 +40,10 @@ internal enum LeftOut
 internal sealed class SoakWorld : IDisposable
 {
     private const int Steps = 150;
+
+    /// <summary>A slot takes more calls where each of an adapter's own is one.</summary>
+    private const int AdapterSteps = 500;
+
     private const int MostCrashes = 3;
     private const int FewMarks = 4;
     private const int ManyMarks = 1024;
@@ -52,7 +56,8 @@ internal sealed class SoakWorld : IDisposable
     private readonly List<Func<Task>> _started = [];
     private readonly List<Action> _answers = [];
     private readonly SimulatedBudget? _budget;
-    private readonly SimulatedBackend _backend;
+    private readonly SimulatedPlatform _backend;
+    private readonly int _steps;
     private readonly SimulatedCallers _callers;
     private readonly PolicyChoice _policy;
     private readonly bool _waiting;
@@ -68,8 +73,9 @@ internal sealed class SoakWorld : IDisposable
 
     /// <param name="seed">Decides everything.</param>
     /// <param name="log">What happens is told there.</param>
+    /// <param name="on">What the scaler stands on; null for what the seed says.</param>
     /// <param name="leftOut">The rule that does not hold.</param>
-    public SoakWorld(long seed, SoakLog log, LeftOut leftOut = LeftOut.Nothing)
+    public SoakWorld(long seed, SoakLog log, SoakBackend? on = null, LeftOut leftOut = LeftOut.Nothing)
     {
         _leftOut = leftOut;
         Log = log;
@@ -80,14 +86,7 @@ internal sealed class SoakWorld : IDisposable
         var concurrency = world.Percent(50) ? 1 : (int)world.Between(2, 8);
         _budget = world.Percent(30) ? new SimulatedBudget(_clock, new RateLimit(5, TimeSpan.FromSeconds(10))) : null;
         var lists = world.Percent(80);
-        _backend = new SimulatedBackend(_dice, _budget, log)
-        {
-            Lists = lists,
-            NamesSlots = world.Percent(50) || !lists,
-            Unruly = world.Percent(70) && lists,
-            KeepsSilent = leftOut == LeftOut.DestroyAnswers,
-            KeepsDestroyed = leftOut == LeftOut.Destroys,
-        };
+        var (names, unruly) = (world.Percent(50) || !lists, world.Percent(70));
         var policy = world.Pick(PolicyNames);
         _policy = PolicyCatalog.Parse(policy);
         _waiting = world.Percent(80);
@@ -95,8 +94,22 @@ internal sealed class SoakWorld : IDisposable
         _limits = world.Percent(15) ? new FunctionLimits { MinInstances = world.Next(3), MaxInstances = 3 } : null;
         _disk = leftOut is LeftOut.Intents or LeftOut.Holders || world.Percent(75) ? new SoakDisk(_dice, log, real: world.Percent(2)) : null;
         _marks = world.Percent(80) ? ManyMarks : FewMarks;
+        var kind = world.Percent(10) ? SoakBackend.Aci : SoakBackend.Simulator;
+        _backend = (on ?? kind) switch
+        {
+            SoakBackend.Aci => new SimulatedAzure(_dice, world, _clock, log) { Unruly = unruly, KeepsDestroyed = leftOut == LeftOut.Destroys },
+            _ => new SimulatedBackend(_dice, _budget, log)
+            {
+                Lists = lists,
+                NamesSlots = names,
+                Unruly = unruly && lists,
+                KeepsSilent = leftOut == LeftOut.DestroyAnswers,
+                KeepsDestroyed = leftOut == LeftOut.Destroys,
+            },
+        };
+        _steps = _backend is SimulatedBackend ? Steps : AdapterSteps;
         _callers = new SimulatedCallers(() => (_runtime!, "r"), _backend, _dice, log, concurrency);
-        log.Add(string.Create(CultureInfo.InvariantCulture, $"seed {seed}: {policy}, {concurrency} at a time, {(_disk is null ? "no state" : "a state")}"));
+        log.Add(string.Create(CultureInfo.InvariantCulture, $"seed {seed}: {policy}, {concurrency} at a time, {(_disk is null ? "no state" : "a state")}{(_backend is SimulatedAzure ? ", on container instances" : "")}"));
         _runtime = Begin();
     }
 
@@ -112,7 +125,7 @@ internal sealed class SoakWorld : IDisposable
         SynchronizationContext.SetSynchronizationContext(null);
         try
         {
-            for (var step = 0; step < Steps; step++)
+            for (var step = 0; step < _steps; step++)
             {
                 Step();
                 Check();
@@ -145,12 +158,12 @@ internal sealed class SoakWorld : IDisposable
         }
 
         var runtime = new ScalerRuntime(
-            _backend,
+            _backend.Begin(),
             _policy,
             new ScalerRuntimeOptions
             {
-                Pool = new SlotPoolOptions { Waiting = _waiting, InstancePrefix = string.Create(CultureInfo.InvariantCulture, $"i{_crashes}-") },
-                ReconcileInterval = _reconcileInterval,
+                Pool = _backend.Limits.Apply(new SlotPoolOptions { Waiting = _waiting, InstancePrefix = string.Create(CultureInfo.InvariantCulture, $"i{_crashes}-") }),
+                ReconcileInterval = _backend.Limits.ReconcileInterval ?? _reconcileInterval,
                 State = _state,
                 Measured = false,
             },
@@ -160,6 +173,11 @@ internal sealed class SoakWorld : IDisposable
         if (_limits is not null)
         {
             runtime.SetOtherLimits(_limits);
+        }
+
+        if (_backend.Limits.SweepsFirst)
+        {
+            _ = runtime.ReconcileAsync(CancellationToken.None);
         }
 
         return runtime;
@@ -318,7 +336,7 @@ internal sealed class SoakWorld : IDisposable
         _budget?.Stopped = false;
         _store?.Well = true;
         _backend.Recover();
-        Rounds(200, () => _callers is { Waiting: 0, Holding: 0 } && NothingUnderWay);
+        Rounds(_backend is SimulatedBackend ? 200 : 2000, () => _callers is { Waiting: 0, Holding: 0 } && NothingUnderWay);
 
         // What nobody ends is ended by the assignment's limit, here after the machine has slept.
         _clock.Skip(TimeSpan.FromSeconds((2 * SimulatedCallers.TimeoutSeconds) + 100));
@@ -330,7 +348,7 @@ internal sealed class SoakWorld : IDisposable
         SoakException.Unless(
             IsAtRest(stopped, reconciled),
             () => $"the runtime does not come to rest: it has {string.Join(", ", _runtime.GetInventory())}; {_started.Count} to start, {_backend.PendingCount} calls under way, stopped: {stopped.Status}, compared: {reconciled.Status}");
-        SoakException.Unless(_backend.Existing.Count == 0, () => $"left on the platform: {string.Join(", ", _backend.Existing.Select(s => s.Id))}");
+        SoakException.Unless(_backend.Left.Count == 0, () => $"left on the platform: {string.Join(", ", _backend.Left)}");
         var stats = _runtime.GetStats();
         SoakException.Unless(
             (stats.Slots.Total, stats.Slots.Busy, stats.Requests.Waiting, stats.Budget?.HeldCreates ?? 0, stats.Budget?.HeldDestroys ?? 0) == (0, 0, 0, 0, 0),

@@ -168,7 +168,7 @@ public sealed partial class AciBackend
             }
 
             _instances.TryRemove(slot, out _);
-            _deleted[slot] = 0;
+            _deleted[slot] = _time.GetTimestamp();
             return operation is not null;
         }
         catch (RequestFailedException e)

@@ -34,7 +34,10 @@ public sealed partial class AciBackend : ISlotBackend
     private readonly InstanceStarter _starter;
     private readonly ResiliencePipeline _retries;
     private readonly ConcurrentDictionary<BackendSlotId, InstanceId> _instances = new();
-    private readonly ConcurrentDictionary<BackendSlotId, byte> _deleted = new();
+
+    /// <summary>Groups that were deleted, and when: a list that was under way then may still have them.</summary>
+    private readonly ConcurrentDictionary<BackendSlotId, long> _deleted = new();
+
     private readonly ConcurrentDictionary<BackendSlotId, long> _looked = new();
     private long _lists;
 
@@ -47,7 +50,7 @@ public sealed partial class AciBackend : ISlotBackend
     {
     }
 
-    internal AciBackend(IContainerGroups groups, AciOptions options, TimeProvider time, ILogger<AciBackend>? logger = null)
+    internal AciBackend(IContainerGroups groups, AciOptions options, TimeProvider time, ILogger<AciBackend>? logger = null, HttpMessageInvoker? instances = null)
     {
         if (AciOptionsValidation.Check(options) is { Count: > 0 } errors)
         {
@@ -60,7 +63,7 @@ public sealed partial class AciBackend : ISlotBackend
         _budget = new AciBudget(options, _names, time);
         _time = time;
         _logger = logger ?? NullLogger<AciBackend>.Instance;
-        _http = InstanceHttp.Make();
+        _http = instances ?? InstanceHttp.Make();
         _starter = new InstanceStarter(_http, time);
         _retries = Retries.Make<RequestFailedException>(
             time,
@@ -193,12 +196,13 @@ public sealed partial class AciBackend : ISlotBackend
     public async Task<IReadOnlyList<ListedSlot>?> ListAsync(IReadOnlyCollection<SlotSnapshot> known, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        var began = _time.GetTimestamp();
         try
         {
             var listed = await Task.WhenAll(_options.Places.Select(place => ListPlaceAsync(place, cancellationToken))).ConfigureAwait(false);
             var groups = listed.SelectMany(l => l).ToDictionary(g => g.Slot, g => g.Group);
             var knownIds = known.Where(s => s.BackendId != default).Select(s => s.BackendId).ToHashSet();
-            var doubtful = knownIds.Where(id => !groups.ContainsKey(id)).Concat(groups.Keys.Where(id => !knownIds.Contains(id))).ToList();
+            var doubtful = knownIds.Where(id => !groups.ContainsKey(id)).Concat(groups.Keys.Where(id => !knownIds.Contains(id) || _deleted.ContainsKey(id))).ToList();
             foreach (var batch in doubtful.Chunk(LookUpsAtOnce))
             {
                 var looks = await Task.WhenAll(batch.Select(id => GetAsync(id, cancellationToken))).ConfigureAwait(false);
@@ -215,10 +219,10 @@ public sealed partial class AciBackend : ISlotBackend
             // An instance that has ended is none any more; its group is deleted as nobody's when the next list shows it.
             var ended = await EndedAsync(known, groups.Keys.ToHashSet(), cancellationToken).ConfigureAwait(false);
 
-            // What is seen deleted by name needs no memory of it any more.
-            foreach (var gone in _deleted.Keys.Where(id => !groups.ContainsKey(id)))
+            // What was deleted before and is there by name was created by a call that came late: it is listed.
+            foreach (var before in _deleted.Where(d => d.Value < began))
             {
-                _deleted.TryRemove(gone, out _);
+                _deleted.TryRemove(before);
             }
 
             return [.. groups.Where(g => !_deleted.ContainsKey(g.Key) && !ended.Contains(g.Key)).Select(g => Describe(g.Key, g.Value))];

@@ -32,16 +32,19 @@ internal sealed class AciKind : BackendKind
         return new OpenBackend(
             new AciBackend(new ArmConnection { Endpoint = options.ArmEndpoint }, options, services.Time, services.Loggers.CreateLogger<AciBackend>()),
             $"container instances of '{options.Owner}' in {string.Join(", ", options.Places.Select(p => $"{p.ResourceGroup} ({p.Region})"))}",
-            new BackendLimits
-            {
-                // The backend ends its own calls; the pool must not count on another slot before.
-                CreateTimeout = 2 * options.ProvisionTimeout,
-                DestroyTimeout = 2 * options.DeleteTimeout,
-                OrphanGrace = options.OrphanGrace,
-                ReconcileInterval = options.SweepInterval,
-                SweepsFirst = true,
-            });
+            LimitsOf(options));
     }
+
+    /// <summary>What a scaler has to keep to.</summary>
+    internal static BackendLimits LimitsOf(AciOptions options) => new()
+    {
+        // The backend ends its own calls; the pool must not count on another slot before.
+        CreateTimeout = 2 * options.ProvisionTimeout,
+        DestroyTimeout = 2 * options.DeleteTimeout,
+        OrphanGrace = options.OrphanGrace,
+        ReconcileInterval = options.SweepInterval,
+        SweepsFirst = true,
+    };
 
     private static AciOptions Read(BackendSettings settings)
     {

@@ -22,6 +22,9 @@ public sealed partial record ArmConnection
     /// <summary>Who the scaler is; null for Azure.Identity's default.</summary>
     public TokenCredential? Credential { get; init; }
 
+    /// <summary>Answers in place of Azure, in a simulated world: its time-outs are the world's own, and nobody signs in. Null for the network.</summary>
+    internal HttpMessageHandler? Simulated { get; init; }
+
     /// <summary>The adapter on the package for container groups where it was compiled, else the one on generic resources.</summary>
     internal IContainerGroups Open(AciOptions options)
     {
@@ -42,6 +45,13 @@ public sealed partial record ArmConnection
 
         // The backend tries again by itself: on the scaler's clock, and knowing what may be repeated.
         settings.Retry.MaxRetries = 0;
+        if (Simulated is not null)
+        {
+            settings.Retry.NetworkTimeout = Timeout.InfiniteTimeSpan;
+            settings.Transport = new HttpClientTransport(new BoundedAnswers(Simulated));
+            return new ArmClient(new NoCredential(), options.Subscription, settings);
+        }
+
         if (Endpoint is { Scheme: "http", IsLoopback: true })
         {
             var secure = new UriBuilder(Endpoint) { Scheme = Uri.UriSchemeHttps }.Uri;

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using FuncScaler.SlotBackends.Aci;
 using FuncScaler.Tests.FakeArm;
 
 namespace FuncScaler.Tests;
@@ -82,7 +83,7 @@ internal sealed class Callers(Uri url, FakeArmServer platform, int functions)
         }
     }
 
-    private async Task ExecuteAsync(FakeGroup group, string instance, string request, int durationMs)
+    private async Task ExecuteAsync(ArmGroup group, string instance, string request, int durationMs)
     {
         using (group.Execute())
         {

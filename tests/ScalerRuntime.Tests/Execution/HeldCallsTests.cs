@@ -123,6 +123,21 @@ public sealed class HeldCallsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_destruction_that_waits_is_withdrawn_once_the_slot_is_gone()
+    {
+        var first = await AssignAsync("f", "r");
+        _budget.Stopped = true;
+        _runtime.Release(new MetaKey("f"), new RequestId("r"), first.Instance, new ReleaseResult(0, NeedDestroy: true));
+        Assert.Equal(1, _runtime.GetStats().Budget!.HeldDestroys);
+        _backend.Lose(_backend.Existing.Single());
+        _time.Advance(TimeSpan.FromSeconds(2));
+
+        await _runtime.ReconcileAsync(CancellationToken.None);
+
+        Assert.Equal((0, 0), (_runtime.GetStats().Slots.Total, _runtime.GetStats().Budget!.HeldDestroys));
+    }
+
+    [Fact]
     public async Task Policies_see_what_creating_costs()
     {
         var before = _runtime.GetStats().Budget!.CreatePriceSeconds;

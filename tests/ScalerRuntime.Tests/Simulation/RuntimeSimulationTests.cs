@@ -28,17 +28,26 @@ public sealed class RuntimeSimulationTests
         Assert.All(Enum.GetValues<SoakFault>(), fault => Assert.True(soak.Count(fault) > 0 || Schedules < 600, $"{fault} never came"));
     }
 
-    /// <summary>Found by fresh seeds. Of a full instance one leaves and another comes, both after the last save: one who left cannot be told from who is there.</summary>
+    /// <summary>
+    /// Found by fresh seeds. Of a full instance one leaves and another comes, both after the last save: one who left cannot be told from who is there.
+    /// A PUT of a killed process comes after the deletion of its group. A destruction waits for its budget when the slot is gone already, as a list
+    /// shows, or as a former call tells that took too long.
+    /// </summary>
     [Theory]
-    [InlineData(1796059570317)]
-    public void What_was_found_once_stays_mended(long seed) => new Soak().Play(seed);
+    [InlineData(1796059570317, SoakBackend.Simulator)]
+    [InlineData(127, SoakBackend.Aci)]
+    [InlineData(6, SoakBackend.Aci)]
+    [InlineData(1111, SoakBackend.Aci)]
+    public void What_was_found_once_stays_mended(long seed, SoakBackend backend) => new Soak { Backend = backend }.Play(seed);
 
-    [Fact]
-    public void A_seed_always_tells_the_same_story()
+    [Theory]
+    [InlineData(SoakBackend.Simulator, 30)]
+    [InlineData(SoakBackend.Aci, 3)]
+    public void A_seed_always_tells_the_same_story(SoakBackend backend, int seeds)
     {
-        for (var seed = 1; seed <= 30; seed++)
+        for (var seed = 1; seed <= seeds; seed++)
         {
-            Assert.Equal(new Soak().Play(seed), new Soak().Play(seed));
+            Assert.Equal(new Soak { Backend = backend }.Play(seed), new Soak { Backend = backend }.Play(seed));
         }
     }
 
@@ -48,14 +57,15 @@ public sealed class RuntimeSimulationTests
     [InlineData(LeftOut.Holders, "was given to")]
     [InlineData(LeftOut.Answers, "callers have no answer")]
     [InlineData(LeftOut.DestroyAnswers, "does not come to rest")]
-    internal void Each_promise_is_seen_to_be_broken(LeftOut rule, string expected)
+    [InlineData(LeftOut.Destroys, "left on the platform", SoakBackend.Aci)]
+    internal void Each_promise_is_seen_to_be_broken(LeftOut rule, string expected, SoakBackend backend = SoakBackend.Simulator)
     {
         var said = new HashSet<string>();
         for (var seed = 0; seed < 1000; seed++)
         {
             try
             {
-                new Soak().Play(seed, rule);
+                new Soak { Backend = backend }.Play(seed, rule);
             }
             catch (SoakException e) when (e.Message.Contains(expected, StringComparison.Ordinal))
             {

@@ -72,6 +72,19 @@ public class AciInventoryTests
         Assert.Null(Assert.Single((await successor.ListAsync([], CancellationToken.None))!).Function);
     }
 
+    /// <summary>A PUT of a killed process, or one that Azure's client has given up, may come after the deletion that was to undo it.</summary>
+    [Fact]
+    public async Task A_group_that_a_late_call_creates_after_its_deletion_is_listed_so_that_it_is_deleted()
+    {
+        await using var world = await AciWorld.StartAsync();
+        var slot = await world.CreateAsync(1);
+        Assert.True(await world.DestroyAsync(1, slot));
+        ((ManualTimeProvider)world.Time).Advance(TimeSpan.FromSeconds(1));
+        world.Fake.Plant("slots", slot.Value["slots/".Length..], (AciTags.Owner, "test"), (AciTags.Run, world.Backend.Run), (AciTags.Ticket, "1"));
+
+        Assert.Equal(slot, Assert.Single(await world.ListAsync()).Id);
+    }
+
     [Fact]
     public async Task What_does_not_carry_our_tag_is_neither_listed_nor_deleted()
     {

@@ -1,9 +1,9 @@
 using System.Text.Json.Nodes;
 
-namespace FuncScaler.Tests.FakeArm;
+namespace FuncScaler.SlotBackends.Aci;
 
-/// <summary>A container group of a <see cref="FakeArmServer"/>.</summary>
-internal sealed class FakeGroup(string resourceGroup, string name, string region, string address, JsonObject body)
+/// <summary>A container group of a <see cref="SimulatedArm"/>.</summary>
+internal sealed class ArmGroup(string resourceGroup, string name, string region, string address, JsonObject body)
 {
     private int _running;
 
@@ -55,7 +55,7 @@ internal sealed class FakeGroup(string resourceGroup, string name, string region
         return new Execution(this);
     }
 
-    private sealed class Execution(FakeGroup group) : IDisposable
+    private sealed class Execution(ArmGroup group) : IDisposable
     {
         public void Dispose() => Interlocked.Decrement(ref group._running);
     }
