@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using FuncScaler.Learned;
 using FuncScaler.Policies;
 using FuncScaler.Policies.Basic;
@@ -43,6 +44,9 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>What a former run has left and is not taken over yet, by function.</summary>
     private readonly Dictionary<MetaKey, List<(FunctionMeta Function, RestoredSlot Slot)>> _later = [];
 
+    /// <summary>Grants that have left already.</summary>
+    private readonly List<Effect> _left = [];
+
     private readonly Queue<MetaKey> _laterInTurn = new();
     private readonly WakeQueue<SlotPool> _wakes = new();
     private readonly SlotPool _orphans;
@@ -51,6 +55,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     private long _workedUs;
     private SlotPool? _unsettled;
     private long _unsettledUs;
+    private RequestId? _granted;
     private bool _followed;
     private bool _draining;
     private bool _sharedRead;
@@ -132,15 +137,22 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             pools = AddPools(nowUs, function, effects);
         }
 
+        if (pools.NextGrant is { } next && next.Function == function)
+        {
+            effects.Add(next.For(request));
+            (_unsettled, _unsettledUs, _granted, _followed) = (pools.Current, nowUs, request, true);
+            return;
+        }
+
         var pool = pools.Current;
-        if (pools.HasFormer || (!ReferenceEquals(pool.Function, function) && pool.Function != function))
+        if (pools.HasFormer || pool.Function != function)
         {
             pool = PoolFor(nowUs, pools, function, request, effects);
         }
 
         if (pool.AssignFirst(nowUs, request, deadlineUs, effects))
         {
-            (_unsettled, _unsettledUs, _followed) = (pool, nowUs, _groups.FollowingOf(function.Key).Count > 0);
+            (_unsettled, _unsettledUs, _followed) = (pool, nowUs, true);
         }
         else
         {
@@ -154,6 +166,14 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         if (_unsettled is { } pool)
         {
             _unsettled = null;
+            if (_granted is { } request)
+            {
+                _granted = null;
+                pool.AssignFirst(_unsettledUs, request, long.MaxValue, _left);
+                Debug.Assert(_left is [{ Kind: EffectKind.Grant }] && _left[0] == pool.Pools!.NextGrant!.Value.For(request), "the pool decides as was foreseen");
+                _left.Clear();
+            }
+
             pool.Settle(effects);
             Finish(_unsettledUs, pool, effects);
             if (_followed)
@@ -459,6 +479,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
         Invariant.Holds(_pools.Values.All(pools => pools.Former.All(p => p.IsFormer && !p.IsEmpty)), "a pool of former settings has slots or requests");
         Invariant.Holds(_pools.Values.All(pools => !pools.Current.IsFormer), "the pool that the last request used is not a former one");
+        Invariant.Holds(_pools.Values.All(pools => pools.NextGrant is null || pools.NextGrant == pools.Current.NextGrant), "a grant that is ready is what its pool would give");
         Invariant.Holds(_registry.Waiting == All.Sum(p => p.WaiterCount), "those who wait are counted");
         Invariant.Holds(_empty.Count <= _options.MostRemembered, "no more empty pools are remembered than may be");
     }
@@ -646,6 +667,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>Keeps the lists of empty pools and of those that wait for the backend; forgets what has been empty for long enough.</summary>
     private void Tidy(long nowUs, SlotPool pool)
     {
+        pool.Pools!.Prepare();
         if (pool.AwaitsBackend && !pool.IsAwaiting)
         {
             pool.IsAwaiting = true;

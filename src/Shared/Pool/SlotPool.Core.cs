@@ -15,6 +15,18 @@ public sealed partial class SlotPool
     /// </summary>
     internal bool KnowsNothing => Statistics.Init.Count == 0 && !_plansAhead && !_pause.Failing && _pause.UntilUs <= _nowUs;
 
+    /// <summary>The pools of its function.</summary>
+    internal FunctionPools? Pools { get; set; }
+
+    /// <summary>
+    /// The grant of the next request, whichever it is; null where that is to be decided when it comes. What is written down is so before its caller
+    /// is told: else the next run would give the instance away again.
+    /// </summary>
+    internal Effect? NextGrant =>
+        BusyCount == 0 && _line.Count == 0 && !_draining && !Suspended && _registry.Journal is null && _options.Placement is null && _inventory.LastFreed is { } slot
+            ? Effect.Grant(Function, default, slot.Ticket, slot.Instance, slot.BackendId, GrantKind.Warm, slot.Address)
+            : null;
+
     /// <summary>Whether the core has let it go.</summary>
     internal bool IsForgotten { get; private set; }
 
