@@ -71,7 +71,7 @@ public readonly record struct Effect
 
     public InstanceId Instance { get; private init; }
 
-    public RequestId Request { get; private init; }
+    public RequestId Request { get; internal init; }
 
     /// <summary>Where the granted instance is reached; null where the platform has no addresses.</summary>
     public Uri? Address { get; private init; }
@@ -100,9 +100,6 @@ public readonly record struct Effect
 
     public static Effect Grant(FunctionMeta function, RequestId request, SlotTicket ticket, InstanceId instance, BackendSlotId slot, GrantKind kind, Uri? address = null) =>
         new() { Kind = EffectKind.Grant, Function = function, Request = request, Ticket = ticket, Instance = instance, BackendSlot = slot, GrantKind = kind, Address = address };
-
-    /// <summary>The same for another request.</summary>
-    internal Effect For(RequestId request) => this with { Request = request };
 
     public static Effect Reject(FunctionMeta function, RequestId request, RejectReason reason, string message, long retryAfterUs = 0) =>
         new() { Kind = EffectKind.Reject, Function = function, Request = request, RejectReason = reason, Message = message, RetryAfterUs = retryAfterUs };

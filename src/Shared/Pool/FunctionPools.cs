@@ -51,7 +51,7 @@ internal sealed class FunctionPools
 
     /// <summary>The pool whose slot it is; where it is none's, the current one.</summary>
     public SlotPool PoolOf(SlotTicket ticket) =>
-        _former is null || Current.Owns(ticket) ? Current : _former.Find(p => p.Owns(ticket)) ?? Current;
+        _former is null || Current.Find(ticket) is not null ? Current : _former.Find(p => p.Find(ticket) is not null) ?? Current;
 
     /// <summary>The pool whose instances serve requests with these settings; null for none.</summary>
     public SlotPool? Fitting(int memoryMb, string runtime) =>

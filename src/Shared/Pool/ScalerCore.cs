@@ -127,11 +127,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     public void AssignFirst(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {
         Settle(effects);
-        if (_later.Count > 0)
-        {
-            TakeOver(nowUs, function.Key, effects);
-        }
-
+        TakeOver(nowUs, function.Key, effects);
         if (!_pools.TryGetValue(function.Key, out var pools))
         {
             pools = AddPools(nowUs, function, effects);
@@ -139,7 +135,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
         if (pools.NextGrant is { } next && next.Function == function)
         {
-            effects.Add(next.For(request));
+            effects.Add(next with { Request = request });
             (_unsettled, _unsettledUs, _granted, _followed) = (pools.Current, nowUs, request, true);
             return;
         }
@@ -170,7 +166,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             {
                 _granted = null;
                 pool.AssignFirst(_unsettledUs, request, long.MaxValue, _left);
-                Debug.Assert(_left is [{ Kind: EffectKind.Grant }] && _left[0] == pool.Pools!.NextGrant!.Value.For(request), "the pool decides as was foreseen");
+                Debug.Assert(_left is [var left] && left == pool.Pools!.NextGrant!.Value with { Request = request }, "the pool decides as was foreseen");
                 _left.Clear();
             }
 
@@ -217,11 +213,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
         Settle(effects);
-        if (_later.Count > 0)
-        {
-            TakeOver(nowUs, function, effects);
-        }
-
+        TakeOver(nowUs, function, effects);
         if (_pools.GetValueOrDefault(function)?.PoolOf(request, instance) is not { } pool)
         {
             return ReleaseOutcome.UnknownAssignment;
@@ -240,11 +232,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     public void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects)
     {
         Settle(effects);
-        if (_later.Count > 0)
-        {
-            TakeOver(nowUs, function, effects);
-        }
-
+        TakeOver(nowUs, function, effects);
         if (_pools.GetValueOrDefault(function)?.PoolOf(request) is { } pool)
         {
             pool.Abandon(nowUs, request, effects);
@@ -253,51 +241,29 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     }
 
     /// <inheritdoc cref="SlotPool.SlotCreated"/>
-    public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects)
-    {
-        Settle(effects);
-        var pool = PoolOf(function, ticket);
-        pool.SlotCreated(nowUs, ticket, backendId, effects);
-        Finish(nowUs, pool, effects);
-    }
+    public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects) =>
+        OfSlot(nowUs, function, ticket, effects, pool => pool.SlotCreated(nowUs, ticket, backendId, effects));
 
     void IScalerCore.SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects) =>
         SlotReady(nowUs, function, ticket, effects, address);
 
     /// <inheritdoc cref="SlotPool.SlotReady"/>
-    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects, Uri? address = null)
-    {
-        Settle(effects);
-        var pool = PoolOf(function, ticket);
-        pool.SlotReady(nowUs, ticket, effects, address);
-        Finish(nowUs, pool, effects);
-    }
+    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects, Uri? address = null) =>
+        OfSlot(nowUs, function, ticket, effects, pool => pool.SlotReady(nowUs, ticket, effects, address));
 
     /// <inheritdoc cref="SlotPool.SlotFailed"/>
-    public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects)
-    {
-        Settle(effects);
-        var pool = PoolOf(function, ticket);
-        pool.SlotFailed(nowUs, ticket, failure, effects);
-        Finish(nowUs, pool, effects);
-    }
+    public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
+        OfSlot(nowUs, function, ticket, effects, pool => pool.SlotFailed(nowUs, ticket, failure, effects));
 
     /// <inheritdoc cref="SlotPool.SlotDestroyed"/>
-    public void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
-    {
-        Settle(effects);
-        var pool = PoolOf(function, ticket);
-        pool.SlotDestroyed(nowUs, ticket, effects);
-        Finish(nowUs, pool, effects);
-    }
+    public void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        OfSlot(nowUs, function, ticket, effects, pool => pool.SlotDestroyed(nowUs, ticket, effects));
 
     /// <inheritdoc cref="SlotPool.GiveBack"/>
     public bool GiveBack(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
     {
-        Settle(effects);
-        var pool = PoolOf(function, ticket);
-        var given = pool.GiveBack(nowUs, ticket, effects);
-        Finish(nowUs, pool, effects);
+        var given = false;
+        OfSlot(nowUs, function, ticket, effects, pool => given = pool.GiveBack(nowUs, ticket, effects));
         return given;
     }
 
@@ -345,7 +311,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             }
         }
 
-        FinishAll(nowUs, effects);
+        OfEach(nowUs, All, effects);
     }
 
     /// <inheritdoc cref="SlotPool.HoldCreate"/>
@@ -354,10 +320,8 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.KeepHeldCreate"/>
     public bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
     {
-        Settle(effects);
-        var pool = PoolOf(function, ticket);
-        var kept = pool.KeepHeldCreate(nowUs, ticket, effects);
-        Finish(nowUs, pool, effects);
+        var kept = false;
+        OfSlot(nowUs, function, ticket, effects, pool => kept = pool.KeepHeldCreate(nowUs, ticket, effects));
         return kept;
     }
 
@@ -379,7 +343,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             pool.Drain(nowUs, effects);
         }
 
-        FinishAll(nowUs, effects);
+        OfEach(nowUs, All, effects);
     }
 
     /// <inheritdoc cref="SlotPool.RejectWaiting"/>
@@ -391,7 +355,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             pool.RejectWaiting(nowUs, effects);
         }
 
-        FinishAll(nowUs, effects);
+        OfEach(nowUs, All, effects);
     }
 
     /// <summary>Limits of a function from now on, whatever settings its requests come with.</summary>
@@ -414,11 +378,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             pools = AddPools(nowUs, settings, effects);
         }
 
-        foreach (var pool in pools?.All.ToList() ?? [])
-        {
-            pool.SetLimits(nowUs, _limits.Of(key), effects);
-            Finish(nowUs, pool, effects);
-        }
+        OfEach(nowUs, pools?.All ?? [], effects, pool => pool.SetLimits(nowUs, _limits.Of(key), effects));
     }
 
     /// <summary>Limits from now on of each function of which nothing else is said.</summary>
@@ -427,11 +387,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     {
         _limits.SetOthers(limits);
         Settle(effects);
-        foreach (var pool in Pools.Where(p => !_limits.Names(p.Function.Key)).ToList())
-        {
-            pool.SetLimits(nowUs, limits, effects);
-            Finish(nowUs, pool, effects);
-        }
+        OfEach(nowUs, Pools.Where(p => !_limits.Names(p.Function.Key)), effects, pool => pool.SetLimits(nowUs, limits, effects));
     }
 
     /// <summary>Groups of functions that follow each other, from now on in place of the former ones.</summary>
@@ -443,11 +399,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     {
         Settle(effects);
         _groups.Set(groups);
-        foreach (var pool in Pools.ToList())
-        {
-            pool.Expect(nowUs, _groups.ExpectedOf(pool.Function.Key), effects);
-            Finish(nowUs, pool, effects);
-        }
+        OfEach(nowUs, Pools, effects, pool => pool.Expect(nowUs, _groups.ExpectedOf(pool.Function.Key), effects));
     }
 
     /// <summary>No pool asks for a slot before a time: what waits then gets what it still needs.</summary>
@@ -541,6 +493,13 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// </summary>
     private SlotPool PoolOf(MetaKey function, SlotTicket ticket) => _pools.GetValueOrDefault(function)?.PoolOf(ticket) ?? _orphans;
 
+    /// <summary>An event of a slot.</summary>
+    private void OfSlot(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects, Action<SlotPool> happens)
+    {
+        Settle(effects);
+        OfEach(nowUs, [PoolOf(function, ticket)], effects, happens);
+    }
+
     private void AdoptListed(long nowUs, ListedSlot slot, List<Effect> effects)
     {
         // Without a time-out nobody can say when the last request of the former run has ended.
@@ -629,7 +588,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>Takes over what is left of a function, if anything is.</summary>
     private void TakeOver(long nowUs, MetaKey function, List<Effect> effects)
     {
-        if (_later.Remove(function, out var slots))
+        if (_later.Count > 0 && _later.Remove(function, out var slots))
         {
             foreach (var (meta, slot) in slots)
             {
@@ -656,10 +615,12 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         WakeAwaiting(nowUs);
     }
 
-    private void FinishAll(long nowUs, List<Effect> effects)
+    /// <summary>An event of several pools, in turn.</summary>
+    private void OfEach(long nowUs, IEnumerable<SlotPool> pools, List<Effect> effects, Action<SlotPool>? happens = null)
     {
-        foreach (var pool in All.ToList())
+        foreach (var pool in pools.ToList())
         {
+            happens?.Invoke(pool);
             Finish(nowUs, pool, effects);
         }
     }

@@ -7,7 +7,7 @@ public sealed partial class SlotPool
     internal bool IsFormer { get; private set; }
 
     /// <summary>Whether the pool has neither slots nor requests, nor expects any.</summary>
-    internal bool IsEmpty => _inventory.Count == 0 && _line.Count == 0 && (IsFormer || _expected is not { Any: true });
+    internal bool IsEmpty => _inventory.Count == 0 && _line.Count == 0 && (IsFormer || Expected is not { Any: true });
 
     /// <summary>
     /// Whether nothing would be lost with an empty pool: no instance of it was ever ready, its policy plans nothing, and no failure is to be
@@ -47,9 +47,6 @@ public sealed partial class SlotPool
 
     /// <summary>Whether a request waits here or holds an instance.</summary>
     internal bool Knows(RequestId request) => _line.Contains(request) || _inventory.HeldBy(request) is not null || MayHold(request);
-
-    /// <summary>Whether a slot is in this pool's inventory.</summary>
-    internal bool Owns(SlotTicket ticket) => _inventory.Find(ticket) is not null;
 
     /// <summary>Says whether the function's last request came with other settings. Where it did, idle instances are kept for a while at most.</summary>
     internal void BecomeFormer(long nowUs, bool former)
