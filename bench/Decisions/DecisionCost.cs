@@ -30,6 +30,7 @@ internal static class DecisionCost
     [
         ("Assign until it is decided", l => l.AssignNs),
         ("the same, warm", l => l.WarmNs),
+        ("finding the function in a dictionary alone", l => l.FindNs),
         ("Release until it is decided", l => l.ReleaseNs),
         ("what follows, learned after the reply", l => l.SettleNs),
     ];

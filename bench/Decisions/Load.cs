@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using FuncScaler.Policies;
 
 namespace FuncScaler.Benchmarks;
@@ -12,6 +13,7 @@ internal sealed class Load(string policy)
     private readonly ScalerCore _core = new(PolicyCatalog.Parse(policy), new SlotPoolOptions());
     private readonly PriorityQueue<Due, (long AtUs, long Order)> _due = new();
     private readonly Dictionary<RequestId, long> _durations = [];
+    private readonly Dictionary<MetaKey, StrongBox<long>> _beside = [];
     private readonly List<Effect> _effects = [];
     private long _nowUs;
     private long _order;
@@ -22,6 +24,9 @@ internal sealed class Load(string policy)
     /// <summary>The same of those alone that found an idle instance, ns.</summary>
     public List<double> WarmNs { get; } = [];
 
+    /// <summary>What it took to find the function in a dictionary of its own, and to write one number in what is found, ns: a measure for the rest.</summary>
+    public List<double> FindNs { get; } = [];
+
     /// <summary>What each Release took until the instance's next request, if any waited, had its grant, ns.</summary>
     public List<double> ReleaseNs { get; } = [];
 
@@ -31,9 +36,12 @@ internal sealed class Load(string policy)
     /// <summary>Plays requests; the first so many are not timed.</summary>
     public void Play(IEnumerable<(FunctionMeta Function, long AtUs, long DurationUs)> requests, int untimed)
     {
-        foreach (var (function, atUs, durationUs) in requests)
+        foreach (var (known, atUs, durationUs) in requests)
         {
             AdvanceTo(atUs);
+
+            // A host has just read the request: what describes its function are objects of its own.
+            var function = known with { Key = new MetaKey(new string(known.Key.Value.AsSpan())) };
             var request = new RequestId($"r{++_order}");
             _durations.Add(request, durationUs);
             var began = Stopwatch.GetTimestamp();
@@ -41,9 +49,11 @@ internal sealed class Load(string policy)
             var tookNs = SinceNs(began);
             var warm = _effects is [{ Kind: EffectKind.Grant }];
             Settle();
+            var findNs = Find(function.Key);
             if (untimed-- <= 0)
             {
                 AssignNs.Add(tookNs);
+                FindNs.Add(findNs);
                 if (warm)
                 {
                     WarmNs.Add(tookNs);
@@ -60,6 +70,19 @@ internal sealed class Load(string policy)
     }
 
     private static double SinceNs(long began) => (Stopwatch.GetTimestamp() - began) * 1e9 / Stopwatch.Frequency;
+
+    private double Find(MetaKey key)
+    {
+        var began = Stopwatch.GetTimestamp();
+        if (_beside.TryGetValue(key, out var found))
+        {
+            found.Value++;
+            return SinceNs(began);
+        }
+
+        _beside.Add(key, new StrongBox<long>());
+        return SinceNs(began);
+    }
 
     private void Settle()
     {

@@ -71,7 +71,7 @@ public readonly record struct Effect
 
     public InstanceId Instance { get; private init; }
 
-    public RequestId Request { get; private init; }
+    public RequestId Request { get; internal init; }
 
     /// <summary>Where the granted instance is reached; null where the platform has no addresses.</summary>
     public Uri? Address { get; private init; }

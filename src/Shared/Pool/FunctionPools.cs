@@ -4,13 +4,33 @@ namespace FuncScaler.Pool;
 /// The pools of one function, one for each memory and runtime that its requests come with: the pool that the last request used, and those of
 /// other settings until they are empty. Both gateways that differ in settings find warm instances so.
 /// </summary>
-internal sealed class FunctionPools(SlotPool first)
+internal sealed class FunctionPools
 {
+    public FunctionPools(SlotPool first) => Current = first;
+
     /// <summary>The pools of other settings, the one that was used last at the end; null for none.</summary>
     private List<SlotPool>? _former;
 
     /// <summary>The pool that the function's last request used.</summary>
-    public SlotPool Current { get; private set; } = first;
+    public SlotPool Current
+    {
+        get;
+        private set
+        {
+            field = value;
+            value.Pools = this;
+            NextGrant = null;
+        }
+    }
+
+    /// <summary>
+    /// What the next request gets that comes with the settings in it, whichever it is; null where its pool has to decide. Kept here so that a grant
+    /// leaves before the pool is looked at: of many functions, the processor's caches hold only a few.
+    /// </summary>
+    public Effect? NextGrant { get; private set; }
+
+    /// <summary>An event of one of the pools has ended.</summary>
+    public void Prepare() => NextGrant = _former is null ? Current.NextGrant : null;
 
     public bool HasFormer => _former is not null;
 
@@ -31,7 +51,7 @@ internal sealed class FunctionPools(SlotPool first)
 
     /// <summary>The pool whose slot it is; where it is none's, the current one.</summary>
     public SlotPool PoolOf(SlotTicket ticket) =>
-        _former is null || Current.Owns(ticket) ? Current : _former.Find(p => p.Owns(ticket)) ?? Current;
+        _former is null || Current.Find(ticket) is not null ? Current : _former.Find(p => p.Find(ticket) is not null) ?? Current;
 
     /// <summary>The pool whose instances serve requests with these settings; null for none.</summary>
     public SlotPool? Fitting(int memoryMb, string runtime) =>

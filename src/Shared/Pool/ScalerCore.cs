@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using FuncScaler.Learned;
 using FuncScaler.Policies;
 using FuncScaler.Policies.Basic;
@@ -43,6 +44,9 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>What a former run has left and is not taken over yet, by function.</summary>
     private readonly Dictionary<MetaKey, List<(FunctionMeta Function, RestoredSlot Slot)>> _later = [];
 
+    /// <summary>Grants that have left already.</summary>
+    private readonly List<Effect> _left = [];
+
     private readonly Queue<MetaKey> _laterInTurn = new();
     private readonly WakeQueue<SlotPool> _wakes = new();
     private readonly SlotPool _orphans;
@@ -51,6 +55,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     private long _workedUs;
     private SlotPool? _unsettled;
     private long _unsettledUs;
+    private RequestId? _granted;
     private bool _followed;
     private bool _draining;
     private bool _sharedRead;
@@ -122,25 +127,28 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     public void AssignFirst(long nowUs, FunctionMeta function, RequestId request, long deadlineUs, List<Effect> effects)
     {
         Settle(effects);
-        if (_later.Count > 0)
-        {
-            TakeOver(nowUs, function.Key, effects);
-        }
-
+        TakeOver(nowUs, function.Key, effects);
         if (!_pools.TryGetValue(function.Key, out var pools))
         {
             pools = AddPools(nowUs, function, effects);
         }
 
+        if (pools.NextGrant is { } next && next.Function == function)
+        {
+            effects.Add(next with { Request = request });
+            (_unsettled, _unsettledUs, _granted, _followed) = (pools.Current, nowUs, request, true);
+            return;
+        }
+
         var pool = pools.Current;
-        if (pools.HasFormer || (!ReferenceEquals(pool.Function, function) && pool.Function != function))
+        if (pools.HasFormer || pool.Function != function)
         {
             pool = PoolFor(nowUs, pools, function, request, effects);
         }
 
         if (pool.AssignFirst(nowUs, request, deadlineUs, effects))
         {
-            (_unsettled, _unsettledUs, _followed) = (pool, nowUs, _groups.FollowingOf(function.Key).Count > 0);
+            (_unsettled, _unsettledUs, _followed) = (pool, nowUs, true);
         }
         else
         {
@@ -154,6 +162,14 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         if (_unsettled is { } pool)
         {
             _unsettled = null;
+            if (_granted is { } request)
+            {
+                _granted = null;
+                pool.AssignFirst(_unsettledUs, request, long.MaxValue, _left);
+                Debug.Assert(_left is [var left] && left == pool.Pools!.NextGrant!.Value with { Request = request }, "the pool decides as was foreseen");
+                _left.Clear();
+            }
+
             pool.Settle(effects);
             Finish(_unsettledUs, pool, effects);
             if (_followed)
@@ -197,11 +213,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         long nowUs, MetaKey function, RequestId request, InstanceId instance, in ReleaseResult result, List<Effect> effects)
     {
         Settle(effects);
-        if (_later.Count > 0)
-        {
-            TakeOver(nowUs, function, effects);
-        }
-
+        TakeOver(nowUs, function, effects);
         if (_pools.GetValueOrDefault(function)?.PoolOf(request, instance) is not { } pool)
         {
             return ReleaseOutcome.UnknownAssignment;
@@ -220,11 +232,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     public void Abandon(long nowUs, MetaKey function, RequestId request, List<Effect> effects)
     {
         Settle(effects);
-        if (_later.Count > 0)
-        {
-            TakeOver(nowUs, function, effects);
-        }
-
+        TakeOver(nowUs, function, effects);
         if (_pools.GetValueOrDefault(function)?.PoolOf(request) is { } pool)
         {
             pool.Abandon(nowUs, request, effects);
@@ -233,51 +241,29 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     }
 
     /// <inheritdoc cref="SlotPool.SlotCreated"/>
-    public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects)
-    {
-        Settle(effects);
-        var pool = PoolOf(function, ticket);
-        pool.SlotCreated(nowUs, ticket, backendId, effects);
-        Finish(nowUs, pool, effects);
-    }
+    public void SlotCreated(long nowUs, MetaKey function, SlotTicket ticket, BackendSlotId backendId, List<Effect> effects) =>
+        OfSlot(nowUs, function, ticket, effects, pool => pool.SlotCreated(nowUs, ticket, backendId, effects));
 
     void IScalerCore.SlotReady(long nowUs, MetaKey function, SlotTicket ticket, Uri? address, List<Effect> effects) =>
         SlotReady(nowUs, function, ticket, effects, address);
 
     /// <inheritdoc cref="SlotPool.SlotReady"/>
-    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects, Uri? address = null)
-    {
-        Settle(effects);
-        var pool = PoolOf(function, ticket);
-        pool.SlotReady(nowUs, ticket, effects, address);
-        Finish(nowUs, pool, effects);
-    }
+    public void SlotReady(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects, Uri? address = null) =>
+        OfSlot(nowUs, function, ticket, effects, pool => pool.SlotReady(nowUs, ticket, effects, address));
 
     /// <inheritdoc cref="SlotPool.SlotFailed"/>
-    public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects)
-    {
-        Settle(effects);
-        var pool = PoolOf(function, ticket);
-        pool.SlotFailed(nowUs, ticket, failure, effects);
-        Finish(nowUs, pool, effects);
-    }
+    public void SlotFailed(long nowUs, MetaKey function, SlotTicket ticket, SlotFailure failure, List<Effect> effects) =>
+        OfSlot(nowUs, function, ticket, effects, pool => pool.SlotFailed(nowUs, ticket, failure, effects));
 
     /// <inheritdoc cref="SlotPool.SlotDestroyed"/>
-    public void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
-    {
-        Settle(effects);
-        var pool = PoolOf(function, ticket);
-        pool.SlotDestroyed(nowUs, ticket, effects);
-        Finish(nowUs, pool, effects);
-    }
+    public void SlotDestroyed(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects) =>
+        OfSlot(nowUs, function, ticket, effects, pool => pool.SlotDestroyed(nowUs, ticket, effects));
 
     /// <inheritdoc cref="SlotPool.GiveBack"/>
     public bool GiveBack(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
     {
-        Settle(effects);
-        var pool = PoolOf(function, ticket);
-        var given = pool.GiveBack(nowUs, ticket, effects);
-        Finish(nowUs, pool, effects);
+        var given = false;
+        OfSlot(nowUs, function, ticket, effects, pool => given = pool.GiveBack(nowUs, ticket, effects));
         return given;
     }
 
@@ -325,7 +311,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             }
         }
 
-        FinishAll(nowUs, effects);
+        OfEach(nowUs, All, effects);
     }
 
     /// <inheritdoc cref="SlotPool.HoldCreate"/>
@@ -334,10 +320,8 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <inheritdoc cref="SlotPool.KeepHeldCreate"/>
     public bool KeepHeldCreate(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects)
     {
-        Settle(effects);
-        var pool = PoolOf(function, ticket);
-        var kept = pool.KeepHeldCreate(nowUs, ticket, effects);
-        Finish(nowUs, pool, effects);
+        var kept = false;
+        OfSlot(nowUs, function, ticket, effects, pool => kept = pool.KeepHeldCreate(nowUs, ticket, effects));
         return kept;
     }
 
@@ -359,7 +343,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             pool.Drain(nowUs, effects);
         }
 
-        FinishAll(nowUs, effects);
+        OfEach(nowUs, All, effects);
     }
 
     /// <inheritdoc cref="SlotPool.RejectWaiting"/>
@@ -371,7 +355,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             pool.RejectWaiting(nowUs, effects);
         }
 
-        FinishAll(nowUs, effects);
+        OfEach(nowUs, All, effects);
     }
 
     /// <summary>Limits of a function from now on, whatever settings its requests come with.</summary>
@@ -394,11 +378,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
             pools = AddPools(nowUs, settings, effects);
         }
 
-        foreach (var pool in pools?.All.ToList() ?? [])
-        {
-            pool.SetLimits(nowUs, _limits.Of(key), effects);
-            Finish(nowUs, pool, effects);
-        }
+        OfEach(nowUs, pools?.All ?? [], effects, pool => pool.SetLimits(nowUs, _limits.Of(key), effects));
     }
 
     /// <summary>Limits from now on of each function of which nothing else is said.</summary>
@@ -407,11 +387,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     {
         _limits.SetOthers(limits);
         Settle(effects);
-        foreach (var pool in Pools.Where(p => !_limits.Names(p.Function.Key)).ToList())
-        {
-            pool.SetLimits(nowUs, limits, effects);
-            Finish(nowUs, pool, effects);
-        }
+        OfEach(nowUs, Pools.Where(p => !_limits.Names(p.Function.Key)), effects, pool => pool.SetLimits(nowUs, limits, effects));
     }
 
     /// <summary>Groups of functions that follow each other, from now on in place of the former ones.</summary>
@@ -423,11 +399,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     {
         Settle(effects);
         _groups.Set(groups);
-        foreach (var pool in Pools.ToList())
-        {
-            pool.Expect(nowUs, _groups.ExpectedOf(pool.Function.Key), effects);
-            Finish(nowUs, pool, effects);
-        }
+        OfEach(nowUs, Pools, effects, pool => pool.Expect(nowUs, _groups.ExpectedOf(pool.Function.Key), effects));
     }
 
     /// <summary>No pool asks for a slot before a time: what waits then gets what it still needs.</summary>
@@ -459,6 +431,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
         Invariant.Holds(_pools.Values.All(pools => pools.Former.All(p => p.IsFormer && !p.IsEmpty)), "a pool of former settings has slots or requests");
         Invariant.Holds(_pools.Values.All(pools => !pools.Current.IsFormer), "the pool that the last request used is not a former one");
+        Invariant.Holds(_pools.Values.All(pools => pools.NextGrant is null || pools.NextGrant == pools.Current.NextGrant), "a grant that is ready is what its pool would give");
         Invariant.Holds(_registry.Waiting == All.Sum(p => p.WaiterCount), "those who wait are counted");
         Invariant.Holds(_empty.Count <= _options.MostRemembered, "no more empty pools are remembered than may be");
     }
@@ -519,6 +492,13 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// backend may still have of it is destroyed there.
     /// </summary>
     private SlotPool PoolOf(MetaKey function, SlotTicket ticket) => _pools.GetValueOrDefault(function)?.PoolOf(ticket) ?? _orphans;
+
+    /// <summary>An event of a slot.</summary>
+    private void OfSlot(long nowUs, MetaKey function, SlotTicket ticket, List<Effect> effects, Action<SlotPool> happens)
+    {
+        Settle(effects);
+        OfEach(nowUs, [PoolOf(function, ticket)], effects, happens);
+    }
 
     private void AdoptListed(long nowUs, ListedSlot slot, List<Effect> effects)
     {
@@ -608,7 +588,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>Takes over what is left of a function, if anything is.</summary>
     private void TakeOver(long nowUs, MetaKey function, List<Effect> effects)
     {
-        if (_later.Remove(function, out var slots))
+        if (_later.Count > 0 && _later.Remove(function, out var slots))
         {
             foreach (var (meta, slot) in slots)
             {
@@ -635,10 +615,12 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         WakeAwaiting(nowUs);
     }
 
-    private void FinishAll(long nowUs, List<Effect> effects)
+    /// <summary>An event of several pools, in turn.</summary>
+    private void OfEach(long nowUs, IEnumerable<SlotPool> pools, List<Effect> effects, Action<SlotPool>? happens = null)
     {
-        foreach (var pool in All.ToList())
+        foreach (var pool in pools.ToList())
         {
+            happens?.Invoke(pool);
             Finish(nowUs, pool, effects);
         }
     }
@@ -646,6 +628,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     /// <summary>Keeps the lists of empty pools and of those that wait for the backend; forgets what has been empty for long enough.</summary>
     private void Tidy(long nowUs, SlotPool pool)
     {
+        pool.Pools!.Prepare();
         if (pool.AwaitsBackend && !pool.IsAwaiting)
         {
             pool.IsAwaiting = true;

@@ -7,13 +7,25 @@ public sealed partial class SlotPool
     internal bool IsFormer { get; private set; }
 
     /// <summary>Whether the pool has neither slots nor requests, nor expects any.</summary>
-    internal bool IsEmpty => _inventory.Count == 0 && _line.Count == 0 && (IsFormer || _expected is not { Any: true });
+    internal bool IsEmpty => _inventory.Count == 0 && _line.Count == 0 && (IsFormer || Expected is not { Any: true });
 
     /// <summary>
     /// Whether nothing would be lost with an empty pool: no instance of it was ever ready, its policy plans nothing, and no failure is to be
     /// remembered.
     /// </summary>
     internal bool KnowsNothing => Statistics.Init.Count == 0 && !_plansAhead && !_pause.Failing && _pause.UntilUs <= _nowUs;
+
+    /// <summary>The pools of its function.</summary>
+    internal FunctionPools? Pools { get; set; }
+
+    /// <summary>
+    /// The grant of the next request, whichever it is; null where that is to be decided when it comes. What is written down is so before its caller
+    /// is told: else the next run would give the instance away again.
+    /// </summary>
+    internal Effect? NextGrant =>
+        BusyCount == 0 && _line.Count == 0 && !_draining && !Suspended && _registry.Journal is null && _options.Placement is null && _inventory.LastFreed is { } slot
+            ? Effect.Grant(Function, default, slot.Ticket, slot.Instance, slot.BackendId, GrantKind.Warm, slot.Address)
+            : null;
 
     /// <summary>Whether the core has let it go.</summary>
     internal bool IsForgotten { get; private set; }
@@ -35,9 +47,6 @@ public sealed partial class SlotPool
 
     /// <summary>Whether a request waits here or holds an instance.</summary>
     internal bool Knows(RequestId request) => _line.Contains(request) || _inventory.HeldBy(request) is not null || MayHold(request);
-
-    /// <summary>Whether a slot is in this pool's inventory.</summary>
-    internal bool Owns(SlotTicket ticket) => _inventory.Find(ticket) is not null;
 
     /// <summary>Says whether the function's last request came with other settings. Where it did, idle instances are kept for a while at most.</summary>
     internal void BecomeFormer(long nowUs, bool former)

@@ -38,13 +38,12 @@ public sealed partial class SlotPool
     /// <summary>Places in ready instances that nobody has; fewer are counted while requests hold what is to be destroyed.</summary>
     private int FreePlaces => (IdleCount * Places) + Math.Max(0, ((BusyCount - _inventory.Doomed) * Places) - ExecutingCount);
 
-    private int MissingToExpected => _expected?.Wanted is > 0 and var wanted
+    private int MissingToExpected => Expected?.Wanted is > 0 and var wanted
         ? (wanted + Places - 1 - (FreePlaces + (InFlightCount * Places) - _line.Count)) / Places
         : 0;
 
-    private bool ExpectedHolds => _expected?.Wanted is > 0 and var wanted && FreePlaces - Places < wanted;
+    private bool ExpectedHolds => Expected?.Wanted is > 0 and var wanted && FreePlaces - Places < wanted;
 
-    private ExpectedRequests? _expected;
     private int _wantedBefore;
 
     /// <summary>Whether there are more instances than the ceiling lets be.</summary>
@@ -59,7 +58,7 @@ public sealed partial class SlotPool
     /// <summary>What the limits have cost so far against what the policy would have done; null where there never was a floor, a ceiling or a group.</summary>
     public LimitsCost? LimitsCost(long nowUs)
     {
-        if (Limits is { MinInstances: 0, MaxInstances: 0 } && _expected is null && _floorMbUs == 0 && _ceilingWaitUs == 0)
+        if (Limits is { MinInstances: 0, MaxInstances: 0 } && Expected is null && _floorMbUs == 0 && _ceilingWaitUs == 0)
         {
             return CostAtLedger;
         }
@@ -89,26 +88,22 @@ public sealed partial class SlotPool
         }
 
         slot.HeldByFloorUs = _nowUs;
-        return _expected?.NextEndUs ?? long.MaxValue;
+        return Expected?.NextEndUs ?? long.MaxValue;
     }
 
     /// <summary>The requests that are expected because of the function's groups; null where it is in none.</summary>
-    internal ExpectedRequests? Expected
-    {
-        get => _expected;
-        init => _expected = value;
-    }
+    internal ExpectedRequests? Expected { get; set; }
 
     /// <summary>Other requests are expected from now on.</summary>
     internal void Expect(long nowUs, ExpectedRequests? expected, List<Effect> effects)
     {
-        if (expected is null && _expected is null)
+        if (expected is null && Expected is null)
         {
             return;
         }
 
         Advance(nowUs);
-        _expected = expected;
+        Expected = expected;
         if (_delaysRead is not null && expected is not null)
         {
             expected.TakeIn(_delaysRead);
@@ -125,7 +120,7 @@ public sealed partial class SlotPool
     /// <summary>Where fewer requests are expected than before, the idle instances that only the floor holds are looked at again.</summary>
     private void FollowExpected(List<Effect> effects)
     {
-        var wanted = _expected?.Wanted ?? 0;
+        var wanted = Expected?.Wanted ?? 0;
         var fewer = wanted < _wantedBefore;
         _wantedBefore = wanted;
         for (var i = 0; fewer && i < IdleCount;)

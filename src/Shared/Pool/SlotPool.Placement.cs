@@ -27,29 +27,7 @@ public sealed partial class SlotPool
     }
 
     /// <summary>The instance that the next request gets: the fullest with a free place, else the idle one that stands best; null for none.</summary>
-    private Slot? NextUsable()
-    {
-        if (_options.Placement is not { } placement || IdleCount < 2)
-        {
-            return _inventory.Usable(Places);
-        }
-
-        if (_inventory.FullestFree(Places) is { } shared)
-        {
-            return shared;
-        }
-
-        var best = _inventory.IdleAt(IdleCount - 1);
-        var most = placement.Preference(best.Ticket);
-        for (var i = IdleCount - 2; i >= 0; i--)
-        {
-            var slot = _inventory.IdleAt(i);
-            if (placement.Preference(slot.Ticket) is var preference && preference > most)
-            {
-                (best, most) = (slot, preference);
-            }
-        }
-
-        return best;
-    }
+    private Slot? NextUsable() => _options.Placement is null || IdleCount < 2 || _inventory.FullestFree(Places) is not null
+        ? _inventory.Usable(Places)
+        : Enumerable.Range(1, IdleCount).Select(depth => _inventory.IdleAt(IdleCount - depth)).MaxBy(slot => _options.Placement.Preference(slot.Ticket));
 }

@@ -35,9 +35,9 @@ public sealed partial class SlotPool
             writer.Part($"{aiming.LearnedName} {SloPart}", MostSloBytes, slo.WriteLearned);
         }
 
-        if (_expected is { HasLearned: true })
+        if (Expected is { HasLearned: true })
         {
-            writer.Part(GroupsPart, Part(MostGroupsBytes), _expected.WriteLearned);
+            writer.Part(GroupsPart, Part(MostGroupsBytes), Expected.WriteLearned);
         }
 
         mostBytes -= writer.Length;

@@ -176,7 +176,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             Failing = Failing,
             Concurrency = ExplainConcurrency(),
             Limits = Limits == FunctionLimits.None ? null : Limits,
-            Groups = _expected?.Explain(Math.Max(nowUs, _nowUs)),
+            Groups = Expected?.Explain(Math.Max(nowUs, _nowUs)),
             LimitsCost = LimitsCost(nowUs),
         }
         : null;
@@ -244,7 +244,7 @@ public sealed partial class SlotPool : IPoolState, IWakeable
         Statistics.RequestArrived(_nowUs);
         _lessor?.RequestCame(_nowUs);
         _policy.RequestArrived(View);
-        _expected?.ChildCame(_nowUs);
+        Expected?.ChildCame(_nowUs);
         if (free is { } slot)
         {
             Grant(slot, request, GrantKind.Warm, waitedUs: 0, callers: 1, effects);
@@ -649,8 +649,8 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             CreateOrOwe(1, effects);
         }
 
-        _expected?.Advance(_nowUs);
-        if ((_policy.HasStandby || Limits.MinInstances > 0 || _expected is not null) && !_draining)
+        Expected?.Advance(_nowUs);
+        if ((_policy.HasStandby || Limits.MinInstances > 0 || Expected is not null) && !_draining)
         {
             Prepare(effects);
         }
@@ -682,8 +682,8 @@ public sealed partial class SlotPool : IPoolState, IWakeable
             }
         }
 
-        WakeBy(Math.Max(Math.Min(plan.ReviewAtUs, _expected?.NextChangeUs ?? long.MaxValue), _nowUs + 1));
-        if (_expected is not null)
+        WakeBy(Math.Max(Math.Min(plan.ReviewAtUs, Expected?.NextChangeUs ?? long.MaxValue), _nowUs + 1));
+        if (Expected is not null)
         {
             FollowExpected(effects);
         }

@@ -23,6 +23,25 @@ public class ScalerCoreTests
         Assert.Equal((1, 1), (core.Find(F.Key)!.IdleCount, core.Find(G.Key)!.WaiterCount));
     }
 
+    [Theory]
+    [InlineData(false, 0)]
+    [InlineData(true, 1)]
+    public void A_warm_grant_leaves_before_its_pool_is_touched_unless_a_journal_has_to_know_first(bool journal, int busyBefore)
+    {
+        var core = new ScalerCore(PolicyCatalog.Parse("ttl:60"), new SlotPoolOptions(), journal ? new ScalerCoreState { Journal = new Journal() } : null);
+        ColdStart(core, F, "r1", 1);
+        core.Release(0, F.Key, new RequestId("r1"), new InstanceId("i-1"), default, _effects);
+        _effects.Clear();
+
+        core.AssignFirst(0, F with { }, new RequestId("r2"), long.MaxValue, _effects);
+        Assert.Equal(("r2", "i-1"), (Assert.Single(_effects).Request.Value, _effects[0].Instance.Value));
+        Assert.Equal(busyBefore, core.Find(F.Key)!.BusyCount);
+
+        core.Settle(_effects);
+        Assert.Single(_effects);
+        Assert.Equal(1, core.Find(F.Key)!.BusyCount);
+    }
+
     [Fact]
     public void One_backend_slot_is_not_used_by_two_functions()
     {
@@ -123,6 +142,11 @@ public class ScalerCoreTests
         core.SlotCreated(0, function.Key, new SlotTicket(ticket), new BackendSlotId($"s{ticket}"), _effects);
         core.SlotReady(0, function.Key, new SlotTicket(ticket), _effects);
         _effects.Clear();
+    }
+
+    private sealed class Journal : ISlotJournal
+    {
+        public void SlotChanged(SlotEntry slot) => slot.Changed = true;
     }
 
     /// <summary>Has its partner reviewed whenever it is asked itself.</summary>

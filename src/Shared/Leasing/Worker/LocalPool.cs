@@ -483,7 +483,7 @@ public partial class LocalPool : ISlotLessor, IWakeable
 
         Invariant.Holds(_pools.Former.All(p => !p.IsEmpty), "a pool of former settings has slots or requests");
         Invariant.Holds(
-            _leases.Count == Pools.Sum(p => p.SlotCount) && _leases.Keys.All(t => _pools.PoolOf(t).Owns(t)), "each slot of the pools is leased or asked for");
+            _leases.Count == Pools.Sum(p => p.SlotCount) && _leases.Keys.All(t => _pools.PoolOf(t).Find(t) is not null), "each slot of the pools is leased or asked for");
         Invariant.Holds(
             Leased.All(s => _leases[s.Ticket].Epoch > 0 == s.State is SlotState.Idle or SlotState.Busy), "an instance has a lease, others have none yet");
         Invariant.Holds(_destroys.Count == 0, "what is to be destroyed was handed out");
