@@ -11,9 +11,9 @@ public static class Eventually
     {
         ArgumentNullException.ThrowIfNull(condition);
         using var limit = new CancellationTokenSource(Limit);
-        while (!condition())
+        for (var looks = 0; !condition(); looks++)
         {
-            await Task.Delay(1, limit.Token);
+            await Task.Delay(Pause(looks), limit.Token);
         }
     }
 
@@ -22,9 +22,12 @@ public static class Eventually
     {
         ArgumentNullException.ThrowIfNull(condition);
         using var limit = new CancellationTokenSource(Limit);
-        while (!await condition())
+        for (var looks = 0; !await condition(); looks++)
         {
-            await Task.Delay(1, limit.Token);
+            await Task.Delay(Pause(looks), limit.Token);
         }
     }
+
+    /// <summary>Ever longer, up to 20 ms: what takes long would only be held up by being looked at.</summary>
+    private static int Pause(int looks) => Math.Clamp(looks / 10, 1, 20);
 }

@@ -8,8 +8,8 @@ namespace FuncScaler.Tests;
 /// </summary>
 internal static class Schedules
 {
-    /// <summary>How many; 2,000, or 100,000 in long runs, unless told otherwise.</summary>
-    public static long Count => TestLength.Count("FUNCSCALER_SCHEDULES", 2_000, 100_000);
+    /// <summary>How many; 300, or 100,000 in long runs, unless told otherwise.</summary>
+    public static long Count => TestLength.Count("FUNCSCALER_SCHEDULES", 300, 100_000);
 
     /// <summary>The first seed; 1 unless told otherwise.</summary>
     public static long First => Number("FUNCSCALER_SCHEDULE_SEED", 1);

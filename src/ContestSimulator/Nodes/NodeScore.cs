@@ -5,11 +5,8 @@ namespace FuncScaler.ContestSimulator.Nodes;
 /// <param name="Nodes">W2, from 0.</param>
 public readonly record struct NodeWeights(double Latency, double Nodes)
 {
-    /// <summary>The statement's first pair.</summary>
+    /// <summary>The statement's first pair; its second is 0.75 and 0.25.</summary>
     public static NodeWeights Even { get; } = new(0.5, 0.5);
-
-    /// <summary>The statement's second pair.</summary>
-    public static NodeWeights Quick { get; } = new(0.75, 0.25);
 
     public override string ToString() => FormattableString.Invariant($"{Latency:0.##}/{Nodes:0.##}");
 }

@@ -99,7 +99,7 @@ public sealed class NodeWorld
             Kill(container, nowUs);
         }
 
-        _warm += _options.ReturnedNodesStayWarm ? 1 : 0;
+        _warm++;
         _ended.Add(new NodeTerm(node, released.ReservedUs, nowUs));
         return true;
     }

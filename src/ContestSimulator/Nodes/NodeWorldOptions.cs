@@ -15,13 +15,12 @@ public sealed record NodeWorldOptions
     /// <value>The default is 20.</value>
     public int MostNodes { get; init; } = 20;
 
-    /// <summary>Nodes that were started before the run, so that reserving them is quick.</summary>
+    /// <summary>
+    /// Nodes that were started before the run, so that reserving them is quick. So is one that was given back (assumed: participants saw low latencies
+    /// whenever a node was to be had).
+    /// </summary>
     /// <value>The default is 10 (participants).</value>
     public int WarmNodes { get; init; } = 10;
-
-    /// <summary>Whether a node that was given back can be reserved quickly again: it runs still.</summary>
-    /// <value>The default is true (assumed: participants saw low latencies whenever a node was to be had).</value>
-    public bool ReturnedNodesStayWarm { get; init; } = true;
 
     /// <summary>The least and the most that reserving a warm node takes, s.</summary>
     /// <value>The default is 0.1 to 0.3 (assumed: participants saw low latencies).</value>

@@ -12,7 +12,7 @@ public class NodeContestTests
     [InlineData(NodePresets.Turns)]
     public void The_same_seed_gives_the_same_run_and_the_product_beats_the_baseline_and_not_the_bound(string load)
     {
-        var trace = NodePresets.Generate(load, seed: 3, lengthSeconds: 300);
+        var trace = NodePresets.Generate(load, seed: 3, lengthSeconds: TestLength.Count(150, 300));
         var baseline = Play(NodeSchedulers.Baseline);
         var own = Play(NodeSchedulers.Own);
         var again = Play(NodeSchedulers.Own);

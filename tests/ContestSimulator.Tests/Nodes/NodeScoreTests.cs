@@ -20,7 +20,7 @@ public class NodeScoreTests
     public void It_is_as_the_statement_works_it_out(double[] callSeconds, double nodeSeconds, double even, double quick)
     {
         Assert.Equal(even, NodeScore.Of(NodeWeights.Even, callSeconds, nodeSeconds, Baseline, 40), 9);
-        Assert.Equal(quick, NodeScore.Of(NodeWeights.Quick, callSeconds, nodeSeconds, Baseline, 40), 9);
+        Assert.Equal(quick, NodeScore.Of(new NodeWeights(0.75, 0.25), callSeconds, nodeSeconds, Baseline, 40), 9);
     }
 
     [Fact]

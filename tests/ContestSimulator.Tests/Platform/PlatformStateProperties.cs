@@ -11,7 +11,7 @@ namespace FuncScaler.Tests.Platform;
 /// </summary>
 public sealed class PlatformStateProperties
 {
-    private static readonly Config Thorough = Config.QuickThrowOnFailure.WithMaxTest(400).WithEndSize(800);
+    private static readonly Config Thorough = Config.QuickThrowOnFailure.WithMaxTest(Properties.Often(400)).WithEndSize(800);
 
     [Fact]
     public void Answers_misuses_and_the_bill_agree_with_a_plain_recount() =>

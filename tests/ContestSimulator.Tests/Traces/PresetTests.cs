@@ -58,11 +58,12 @@ public sealed class PresetTests
     [MemberData(nameof(Names))]
     public void Requests_are_in_order_in_range_and_in_whole_milliseconds(string name)
     {
-        var trace = PresetCatalog.Create(name, 5, 5000);
+        var seconds = TestLength.Count(1000, 5000);
+        var trace = PresetCatalog.Create(name, 5, seconds);
         var previousUs = PresetTrace.BeginMs * 1000;
         foreach (var request in trace.ReadRequests())
         {
-            Assert.True(request.StartUs >= previousUs && request.StartUs < (PresetTrace.BeginMs + 5_000_000) * 1000);
+            Assert.True(request.StartUs >= previousUs && request.StartUs < (PresetTrace.BeginMs + (seconds * 1000)) * 1000);
             Assert.True(request.StartUs % 1000 == 0 && request.DurationUs % 1000 == 0 && request.DurationUs is >= 0 and < 1_000_000_000);
             Assert.InRange(request.Function, 0, trace.Functions.Count - 1);
             previousUs = request.StartUs;
@@ -90,8 +91,9 @@ public sealed class PresetTests
     [InlineData("smoke")]
     public void A_long_edition_has_the_same_arrivals_in_the_opposite_cost_regime(string name)
     {
-        var normal = PresetCatalog.Create(name, 4, 3000);
-        var slow = PresetCatalog.Create(name + "-long", 4, 3000);
+        var seconds = TestLength.Count(600, 3000);
+        var normal = PresetCatalog.Create(name, 4, seconds);
+        var slow = PresetCatalog.Create(name + "-long", 4, seconds);
 
         Assert.Equal(
             normal.ReadRequests().Select(r => (r.Function, r.StartUs, r.StatusCode)),

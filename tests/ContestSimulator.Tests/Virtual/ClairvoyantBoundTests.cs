@@ -123,7 +123,7 @@ public sealed class ClairvoyantBoundTests
             Assert.InRange(result.Score.ExecutionGbSeconds, 0, result.Score.SlotGbSeconds);
             Assert.Equal(result.Score.ExecutionGbSeconds, result.Functions.Sum(f => f.ExecutionGbSeconds), 6);
         },
-        tests: 60,
+        tests: Properties.Often(60),
         size: 60);
 
     [Fact]
@@ -135,7 +135,7 @@ public sealed class ClairvoyantBoundTests
                 var seed = bytes.Aggregate(17, (sum, b) => unchecked((sum * 31) + b));
                 AssertBounded(From(bytes), new PolicyChoice("random", meta => new RandomPolicy(unchecked(seed + meta.MemoryMb))));
             },
-            tests: 500,
+            tests: Properties.Often(500),
             size: 60);
 
     /// <summary>
@@ -165,7 +165,7 @@ public sealed class ClairvoyantBoundTests
 
                 Assert.Equal(schedules.CheapestWithoutWaiting(), bound.Overheads.Last().OverheadGbSeconds, 9);
             },
-            tests: 150,
+            tests: Properties.Often(150),
             size: 12);
 
     private static ClairvoyantBound Bound(params TraceRequest[] requests) =>

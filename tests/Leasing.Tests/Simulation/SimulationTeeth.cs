@@ -24,7 +24,7 @@ public class SimulationTeeth(ITestOutputHelper output)
         ["LeaseFromSending"] = 12556,
         ["LedgerFirst"] = 166,
         ["LedgersBeforeWorkers"] = 34,
-        ["NewBeatsRenew"] = 2259,
+        ["NewBeatsRenew"] = 2382,
         ["Reservation"] = 160,
     };
 

@@ -104,7 +104,8 @@ internal sealed class PersistentCallers : IDisposable
             }
             catch (Exception e) when (e is HttpRequestException or TaskCanceledException or System.Text.Json.JsonException or IOException)
             {
-                await Task.Delay(10);
+                // Nobody listens while it starts: sixteen who ask without end would take a processor from it.
+                await Task.Delay(100);
             }
         }
     }

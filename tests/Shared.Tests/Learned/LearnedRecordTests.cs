@@ -24,14 +24,14 @@ public class LearnedRecordTests
         Assert.Equal(core.Find(F.Key)!.Statistics.ColdStartUs, again.Find(F.Key)!.Statistics.ColdStartUs, 1.0);
         AssertSame(memory[F.Key], again.Find(F.Key)!.WriteLearned(nowUs));
         AssertSame(memory[new MetaKey("")], again.WriteShared(nowUs)!);
-    }, tests: 15);
+    }, tests: Properties.Often(15));
 
     [Fact]
     public void What_is_written_of_one_function_is_bounded_however_many_requests_it_has()
     {
         var core = new ScalerCore(PolicyCatalog.Parse("adaptive"), new SlotPoolOptions());
         var world = new Driver(core);
-        for (var round = 0; round < 4; round++)
+        for (var round = 0; round < TestLength.Count(3, 4); round++)
         {
             // More at a time each round, at odd times: many ranks with gaps of all lengths.
             world.Burst(F, 300 * (round + 1), durationUs: 10_000 + (777 * round));
@@ -76,7 +76,7 @@ public class LearnedRecordTests
             Assert.Single(memory.Why);
             Assert.Equal(0, again.Find(F.Key)?.Statistics.Arrivals ?? 0);
         }
-    }, tests: 15);
+    }, tests: Properties.Often(15));
 
     /// <summary>Whoever can write the file can write a right checksum too: then what is read is nonsense, and still nothing breaks.</summary>
     [Fact]
@@ -104,7 +104,7 @@ public class LearnedRecordTests
         world.Pass(5_000_000);
         world.Burst(F, 3, durationUs: 10_000);
         again.CheckInvariants();
-    }, tests: 100);
+    }, tests: Properties.Often(100));
 
     [Fact]
     public void A_policy_reads_nothing_that_another_one_has_written()
