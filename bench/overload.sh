@@ -24,7 +24,7 @@ for times in ${TIMES:-1 3 10 30}; do
   taskset -c 1 dotnet "$client" 127.0.0.1:50983 "${pids[1]}" "${RATE:-500}" "$times" "${SECONDS_OVER:-60}" "${EXECUTE_MS:-20}" >"$out/$times.tsv" & load=$!
   if [ -n "${QUOTA:-}" ]; then
     # A client of one core cannot send thirty times what a server of one core sustains, so the server gets less, once it has been compiled.
-    sleep 10
+    sleep 25
     mkdir -p "$group"
     echo 20000 >"$group/cpu.cfs_period_us"
     echo $((QUOTA * 200)) >"$group/cpu.cfs_quota_us"

@@ -11,7 +11,8 @@ if (args.Length != 6)
 {
     Console.Error.WriteLine("""
         usage: overload HOST:PORT PID RATE TIMES SECONDS EXECUTE_MS
-        The load is RATE requests a second for 20 s, TIMES as much for SECONDS, and RATE again for 15 s. PID is the server's process.
+        The load is ten times RATE requests a second for 15 s, so that the server's code is compiled, and RATE for 25 s. Then it is TIMES as much for SECONDS,
+        and RATE again for 15 s. PID is the server's process.
         Prints a line for each second: phase, due, served within 1 s, refused, served later, failed, p50 and p99 in ms, server's MB.
         """);
     return 64;
@@ -21,7 +22,7 @@ const double WithinMs = 1000;
 const double TimeoutS = 2;
 var (pid, rate, times) = (Int(1), Number(2), Number(3));
 var (seconds, executeS) = (Int(4), Number(5) / 1000);
-const int WarmUp = 20, Recovery = 15;
+const int Compiling = 15, CompilingTimes = 10, WarmUp = 40, Recovery = 15;
 const string Assign = "/serverless.simulator.Scaler/Assign", Idle = "/serverless.simulator.Scaler/Idle";
 using var server = Process.GetProcessById(pid);
 var connections = Enumerable.Range(0, 4).Select(_ => new LoadConnection(IPEndPoint.Parse(args[0]))).ToList();
@@ -33,7 +34,7 @@ var lost = 0;
 var began = Stopwatch.GetTimestamp();
 for (var second = 0; second < table.Length; second++)
 {
-    var perSecond = second >= WarmUp && second < WarmUp + seconds ? rate * times : rate;
+    var perSecond = rate * (second < Compiling ? CompilingTimes : second >= WarmUp && second < WarmUp + seconds ? times : 1);
     var sent = 0;
     while (sent < (int)perSecond)
     {

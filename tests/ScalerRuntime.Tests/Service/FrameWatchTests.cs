@@ -52,6 +52,30 @@ public sealed class FrameWatchTests
         Assert.Equal(64 * Frame(1, 5, 1, Assign).Length, peer.Got);
     }
 
+    /// <summary>The clock stands still: whoever waits here for more to come, while something is there, waits for ever.</summary>
+    [Fact]
+    public async Task Releases_between_refused_assigns_are_handed_on_without_a_pause()
+    {
+        var time = new ManualTimeProvider();
+        using var admission = new Admission(new AdmissionOptions { MaxMemoryBytes = 1000 }, time, _ => { }, () => 2000, beats: false);
+        time.Advance(TimeSpan.FromSeconds(1));
+        admission.Observe(TimeSpan.Zero);
+        await using var peer = new Peer(time, admission, _ => { });
+
+        await peer.SendAsync(Enumerable.Range(0, 100).SelectMany(i => (byte[])[.. Frame(1, 5, (4 * i) + 1, Assign), .. Frame(1, 5, (4 * i) + 3, Idle)]));
+
+        await peer.GotAsync(100 * Frame(1, 5, 1, Idle).Length);
+
+        // What comes later, its end too, is read after a pause.
+        var end = peer.EndAsync();
+        await Eventually.HoldsAsync(() =>
+        {
+            time.Advance(TimeSpan.FromMilliseconds(20));
+            return end.IsCompleted;
+        });
+        Assert.Equal(100, (await end).Count);
+    }
+
     /// <summary>In an overload all callers reset their streams, when their deadlines pass.</summary>
     [Theory]
     [InlineData(2000, false)]

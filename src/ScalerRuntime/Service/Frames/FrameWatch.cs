@@ -97,7 +97,7 @@ public static class FrameWatch
                 if (shedding?.IsBusy == true)
                 {
                     _fullSinceTicks = null;
-                    if (!_isMore)
+                    if (!_isMore && _lookedAt == 0)
                     {
                         await Task.Delay(Gathering, time, cancellationToken).ConfigureAwait(false);
                     }
