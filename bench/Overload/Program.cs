@@ -13,7 +13,7 @@ if (args.Length != 6)
         usage: overload HOST:PORT PID RATE TIMES SECONDS EXECUTE_MS
         The load is ten times RATE requests a second for 15 s, so that the server's code is compiled, and RATE for 25 s. Then it is TIMES as much for SECONDS,
         and RATE again for 15 s. PID is the server's process.
-        Prints a line for each second: phase, due, served within 1 s, refused, served later, failed, p50 and p99 in ms, server's MB.
+        Prints a line for each second but the first 15: phase, due, served within 1 s, refused, served later, failed, p50 and p99 in ms, server's MB.
         """);
     return 64;
 }
@@ -56,7 +56,7 @@ while (Now() < table.Length + TimeoutS + 1)
     GoOn();
 }
 
-for (var second = 0; second < table.Length; second++)
+for (var second = Compiling; second < table.Length; second++)
 {
     Console.WriteLine($"{(second < WarmUp ? "before" : second < WarmUp + seconds ? "during" : "after")}\t{table[second]}");
 }

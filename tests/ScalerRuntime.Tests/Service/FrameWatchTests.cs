@@ -97,6 +97,12 @@ public sealed class FrameWatchTests
             await peer.GotAsync(sent);
         }
 
+        if (isFlood)
+        {
+            // The connection learns of its end a moment later.
+            await Eventually.HoldsAsync(() => peer.IsCut);
+        }
+
         Assert.Equal(isFlood, peer.IsCut);
     }
 
