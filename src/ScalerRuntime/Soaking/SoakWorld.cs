@@ -94,7 +94,7 @@ internal sealed class SoakWorld : IDisposable
         _limits = world.Percent(15) ? new FunctionLimits { MinInstances = world.Next(3), MaxInstances = 3 } : null;
         _disk = leftOut is LeftOut.Intents or LeftOut.Holders || world.Percent(75) ? new SoakDisk(_dice, log, real: world.Percent(2)) : null;
         _marks = world.Percent(80) ? ManyMarks : FewMarks;
-        var kind = world.Percent(4) ? SoakBackend.Aci : SoakBackend.Simulator;
+        var kind = world.Percent(2) ? SoakBackend.Aci : SoakBackend.Simulator;
         _backend = (on ?? kind) switch
         {
             SoakBackend.Aci => new SimulatedAzure(_dice, world, _clock, log) { Unruly = unruly, KeepsDestroyed = leftOut == LeftOut.Destroys },
