@@ -7,14 +7,10 @@ public static class Eventually
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     /// <summary>Returns once the condition holds; throws <see cref="OperationCanceledException"/> after two minutes.</summary>
-    public static async Task HoldsAsync(Func<bool> condition)
+    public static Task HoldsAsync(Func<bool> condition)
     {
         ArgumentNullException.ThrowIfNull(condition);
-        using var limit = new CancellationTokenSource(Limit);
-        for (var looks = 0; !condition(); looks++)
-        {
-            await Task.Delay(Pause(looks), limit.Token);
-        }
+        return HoldsAsync(() => Task.FromResult(condition()));
     }
 
     /// <inheritdoc cref="HoldsAsync(Func{bool})"/>

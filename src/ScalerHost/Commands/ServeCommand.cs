@@ -108,7 +108,14 @@ internal static class ServeCommand
             }
 
             // Code is compiled meanwhile: with many functions to read, that is as much work as reading them.
-            var poolOptions = MakePoolOptions(waiting: !parsed.GetValue(noWait));
+            var poolOptions = MakePoolOptions(waiting: !parsed.GetValue(noWait)) with
+            {
+                LatencyPriceGbs = price.Read(parsed),
+                LatencyPricesGbs = price.ReadOwn(parsed),
+                PriceNowGbs = nodes is null ? null : key => nodes.Price.PriceGbs(key),
+                MaxWaiting = parsed.GetValue(maxWaiting) / 2,
+                MaxWaitingInTotal = parsed.GetValue(maxWaiting),
+            };
             var rehearsal = Task.Run(() => Rehearsal.RunAsync(chosen, poolOptions, TimeProvider.System, cancellationToken), cancellationToken);
             using var kept = parsed.GetValue(state) is { } stateFile ? OpenState(stateFile, TimeSpan.FromDays(parsed.GetValue(forget)), loggers.CreateLogger<DurableState>()) : null;
             platformAddress = nodes?.ResourceManager ?? platformAddress;
@@ -123,16 +130,9 @@ internal static class ServeCommand
                 Runtime = new ScalerRuntimeOptions
                 {
                     State = kept,
-                    Pool = opened.Limits.Apply(poolOptions with
-                    {
-                        // Tickets go on where the former process ended, so that no id comes twice.
-                        InstancePrefix = kept is null ? ScalerRuntimeOptions.NewInstancePrefix() : $"i-{kept.Run}-",
-                        LatencyPriceGbs = price.Read(parsed),
-                        LatencyPricesGbs = price.ReadOwn(parsed),
-                        PriceNowGbs = nodes is null ? null : key => nodes.Price.PriceGbs(key),
-                        MaxWaiting = parsed.GetValue(maxWaiting) / 2,
-                        MaxWaitingInTotal = parsed.GetValue(maxWaiting),
-                    }),
+
+                    // Tickets go on where the former process ended, so that no id comes twice.
+                    Pool = opened.Limits.Apply(kept is null ? poolOptions : poolOptions with { InstancePrefix = $"i-{kept.Run}-" }),
                     ReconcileInterval = opened.Limits.ReconcileInterval,
                 },
                 Security = watch,

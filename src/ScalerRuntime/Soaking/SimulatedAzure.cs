@@ -106,7 +106,7 @@ internal sealed class SimulatedAzure : SimulatedPlatform
         }
     }
 
-    protected override Exception Failing(SoakFault fault, string call) => fault switch
+    protected override Exception Failing(SoakFault fault) => fault switch
     {
         SoakFault.Storm => new AnswerException(429, "TooManyRequests", 2),
         SoakFault.Throttled => new AnswerException(429, "TooManyRequests", Dice.Pick<int?>([null, 1, 10])),
@@ -149,7 +149,7 @@ internal sealed class SimulatedAzure : SimulatedPlatform
             return new HttpResponseMessage(HttpStatusCode.NoContent);
         }
 
-        // Of five, two have a long or bad end.
+        // Of twenty, one fails and one never ends.
         var fate = _well ? 0 : Dice.Next(20);
         var takes = TimeSpan.FromMilliseconds(Dice.Between(0, 5000));
         _arm.Deleting = fate == 19 ? Never : takes;

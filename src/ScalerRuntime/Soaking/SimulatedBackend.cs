@@ -104,7 +104,7 @@ internal sealed class SimulatedBackend(Dice dice, SimulatedBudget? budget, SoakL
         base.CallerEnded();
     }
 
-    protected override Exception Failing(SoakFault fault, string call) => fault switch
+    protected override Exception Failing(SoakFault fault) => fault switch
     {
         SoakFault.Storm => Failure(FailureKind.Throttled, "throttled in a storm"),
         SoakFault.Throttled => Failure(FailureKind.Throttled, "throttled"),

@@ -62,7 +62,7 @@ internal abstract class SimulatedPlatform(Dice dice, SoakLog log)
         if (!well && Storm && call.MayStorm)
         {
             Log.Count(SoakFault.Throttled);
-            call.Answer(false, Failing(SoakFault.Storm, call.Name));
+            call.Answer(false, Failing(SoakFault.Storm));
             return;
         }
 
@@ -78,8 +78,7 @@ internal abstract class SimulatedPlatform(Dice dice, SoakLog log)
                 _pending.Add(call with { Answer = call.Unheard() });
                 break;
             case < 70:
-                Log.Count(SoakFault.Late);
-                call.Answer(false, Failing(SoakFault.Late, call.Name));
+                Fail(SoakFault.Late);
                 _pending.Add(call with { Answer = call.Unheard() });
                 break;
             case < 72:
@@ -87,29 +86,29 @@ internal abstract class SimulatedPlatform(Dice dice, SoakLog log)
                 _hanging.Add(call);
                 break;
             case < 80:
-                Log.Count(SoakFault.CallFails);
-                call.Answer(false, Failing(SoakFault.CallFails, call.Name));
+                Fail(SoakFault.CallFails);
                 break;
             case < 84:
-                Log.Count(SoakFault.Throttled);
-                call.Answer(false, Failing(SoakFault.Throttled, call.Name));
+                Fail(SoakFault.Throttled);
                 break;
             case < 86:
-                Log.Count(SoakFault.Refused);
-                call.Answer(false, Failing(SoakFault.Refused, call.Name));
+                Fail(SoakFault.Refused);
                 break;
             case < 90:
-                Log.Count(SoakFault.AnswerLost);
-                call.Answer(true, Failing(SoakFault.AnswerLost, call.Name));
+                Fail(SoakFault.AnswerLost, takesEffect: true);
                 break;
             case < 95:
-                Log.Count(SoakFault.Unforeseen);
-                call.Answer(true, Failing(SoakFault.Unforeseen, call.Name));
+                Fail(SoakFault.Unforeseen, takesEffect: true);
                 break;
             default:
-                Log.Count(SoakFault.GivenUp);
-                call.Answer(false, Failing(SoakFault.GivenUp, call.Name));
+                Fail(SoakFault.GivenUp);
                 break;
+        }
+
+        void Fail(SoakFault fault, bool takesEffect = false)
+        {
+            Log.Count(fault);
+            call.Answer(takesEffect, Failing(fault));
         }
     }
 
@@ -146,7 +145,7 @@ internal abstract class SimulatedPlatform(Dice dice, SoakLog log)
     }
 
     /// <summary>How a call fails.</summary>
-    protected abstract Exception Failing(SoakFault fault, string call);
+    protected abstract Exception Failing(SoakFault fault);
 
     /// <summary>A call: nothing happens until the world answers it.</summary>
     /// <param name="name">For the log.</param>

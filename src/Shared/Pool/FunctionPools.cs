@@ -6,10 +6,10 @@ namespace FuncScaler.Pool;
 /// </summary>
 internal sealed class FunctionPools
 {
-    public FunctionPools(SlotPool first) => Current = first;
-
     /// <summary>The pools of other settings, the one that was used last at the end; null for none.</summary>
     private List<SlotPool>? _former;
+
+    public FunctionPools(SlotPool first) => Current = first;
 
     /// <summary>The pool that the function's last request used.</summary>
     public SlotPool Current

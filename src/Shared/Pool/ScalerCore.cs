@@ -56,7 +56,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
     private SlotPool? _unsettled;
     private long _unsettledUs;
     private RequestId? _granted;
-    private bool _followed;
+    private bool _requestCame;
     private bool _draining;
     private bool _sharedRead;
 
@@ -136,7 +136,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
         if (pools.NextGrant is { } next && next.Function == function)
         {
             effects.Add(next with { Request = request });
-            (_unsettled, _unsettledUs, _granted, _followed) = (pools.Current, nowUs, request, true);
+            (_unsettled, _unsettledUs, _granted, _requestCame) = (pools.Current, nowUs, request, true);
             return;
         }
 
@@ -148,7 +148,7 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
         if (pool.AssignFirst(nowUs, request, deadlineUs, effects))
         {
-            (_unsettled, _unsettledUs, _followed) = (pool, nowUs, true);
+            (_unsettled, _unsettledUs, _requestCame) = (pool, nowUs, true);
         }
         else
         {
@@ -172,9 +172,9 @@ public sealed class ScalerCore : IScalerCore, IPolicyHost
 
             pool.Settle(effects);
             Finish(_unsettledUs, pool, effects);
-            if (_followed)
+            if (_requestCame)
             {
-                _followed = false;
+                _requestCame = false;
                 Expect(_unsettledUs, pool.Function.Key, effects);
             }
         }
