@@ -215,7 +215,8 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
     {
         lock (_gate)
         {
-            if (_active is not null || _stopping.IsCancellationRequested)
+            // Whoever reads that a run has ended may begin another at once.
+            if (_active is { HasEnded: false } || _stopping.IsCancellationRequested)
             {
                 return false;
             }
@@ -247,8 +248,11 @@ public sealed partial class ContestPlatformServer : IAsyncDisposable
         {
             lock (_gate)
             {
-                _last = replay.Snapshot();
-                _active = null;
+                if (_active == replay)
+                {
+                    _last = replay.Snapshot();
+                    _active = null;
+                }
             }
         }
     }

@@ -101,13 +101,17 @@ public sealed class ContestReplay
         lock (_platform.Gate)
         {
             report = ReportLocked(_options.TimeProvider.GetUtcNow(), error);
-            _final = report;
         }
 
         // What an early end leaves under way is cut off, and must be gone before another run begins.
         stop.Cancel();
         await _allEnded.Task.ConfigureAwait(false);
         await reporting.ConfigureAwait(false);
+        lock (_platform.Gate)
+        {
+            _final = report;
+        }
+
         if (_fault is { } fault)
         {
             ExceptionDispatchInfo.Throw(fault);
@@ -115,6 +119,18 @@ public sealed class ContestReplay
 
         progress?.Report(ProgressOf(report));
         return report;
+    }
+
+    /// <summary>Whether the final report is there: nothing of the run is under way any more, and another may begin.</summary>
+    public bool HasEnded
+    {
+        get
+        {
+            lock (_platform.Gate)
+            {
+                return _final is not null;
+            }
+        }
     }
 
     /// <summary>What the run has come to so far; its final report once it has ended.</summary>

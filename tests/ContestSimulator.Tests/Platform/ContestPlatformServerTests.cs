@@ -177,6 +177,24 @@ public sealed class ContestPlatformServerTests : IAsyncLifetime, IDisposable
         Assert.Equal("fourth", (await EndAsync()).GetProperty("id").GetString());
     }
 
+    [Fact]
+    public async Task Another_run_can_begin_as_soon_as_the_report_says_that_one_has_ended()
+    {
+        Task<RunReport>? next = null;
+        var progress = new AtOnce(() =>
+        {
+            if (_platform.Report!.EndTime is not null)
+            {
+                next ??= _platform.RunAsync(new ContestRun("next", Short));
+            }
+        });
+
+        await _platform.RunAsync(new ContestRun("first", Short), progress);
+
+        Assert.Equal("next", (await next!).Id);
+        Assert.Equal("next", _platform.Report!.Id);
+    }
+
     [Theory]
     [InlineData("null", "JSON")]
     [InlineData("[1]", "JSON")]
@@ -347,5 +365,10 @@ public sealed class ContestPlatformServerTests : IAsyncLifetime, IDisposable
                 return result;
             }
         }
+    }
+
+    private sealed class AtOnce(Action report) : IProgress<RunProgress>
+    {
+        public void Report(RunProgress value) => report();
     }
 }
