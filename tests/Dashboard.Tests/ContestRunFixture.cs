@@ -16,10 +16,10 @@ public sealed class ContestRunFixture : IAsyncLifetime
     private readonly CancellationTokenSource _end = new();
     private ContestPlatformServer? _platform;
     private ScalerServer? _scaler;
-    private IPlaywright? _playwright;
+    private readonly BrowserFixture _browser = new();
     private Task _run = Task.CompletedTask;
 
-    public IBrowser Browser { get; private set; } = null!;
+    public IBrowser Browser => _browser.Browser;
 
     public Uri Address { get; private set; } = null!;
 
@@ -33,7 +33,7 @@ public sealed class ContestRunFixture : IAsyncLifetime
             return;
         }
 
-        Browser = await LaunchAsync();
+        await _browser.InitializeAsync();
         var trace = PresetCatalog.Create("dense", 1, 600);
         _platform = PlatformDashboard.AddTo(new ContestPlatformOptions
         {
@@ -73,24 +73,7 @@ public sealed class ContestRunFixture : IAsyncLifetime
             await _platform!.DisposeAsync();
         }
 
-        if (Browser is not null)
-        {
-            await Browser.DisposeAsync();
-        }
-
-        _playwright?.Dispose();
+        await _browser.DisposeAsync();
         _end.Dispose();
-    }
-
-    private async Task<IBrowser> LaunchAsync()
-    {
-        _playwright = await Playwright.CreateAsync();
-        return await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
-        {
-            ExecutablePath = Chromium.Path,
-
-            // Chromium refuses to run as root with its sandbox, and what it shows here is ours.
-            ChromiumSandbox = false,
-        });
     }
 }

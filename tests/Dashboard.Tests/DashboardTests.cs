@@ -157,6 +157,7 @@ public sealed class DashboardTests(ContestRunFixture contest) : IClassFixture<Co
                 HttpPort = 0,
                 Policy = PolicyCatalog.Parse("ttl:300"),
                 Runtime = new ScalerRuntimeOptions(),
+                DrainTimeout = TimeSpan.Zero,
                 LogLevel = LogLevel.None,
             },
             TimeProvider.System);

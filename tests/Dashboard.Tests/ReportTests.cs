@@ -6,7 +6,7 @@ using static Microsoft.Playwright.Assertions;
 namespace FuncScaler.Tests;
 
 /// <summary>The report of <c>simulate --out</c> in a browser.</summary>
-public sealed class ReportTests(ContestRunFixture browser, ReportFixture report) : IClassFixture<ContestRunFixture>, IClassFixture<ReportFixture>
+public sealed class ReportTests(BrowserFixture browser, ReportFixture report) : IClassFixture<BrowserFixture>, IClassFixture<ReportFixture>
 {
     [BrowserTheory]
     [InlineData(1280, ColorScheme.Light)]
@@ -50,7 +50,7 @@ public sealed class ReportTests(ContestRunFixture browser, ReportFixture report)
     {
         await using var tab = await Tab.OpenAsync(browser.Browser, report.Page);
         var page = tab.Page;
-        foreach (var (name, value) in new[] { ("Seed", "3"), ("Tail", "300 s"), ("Price of waiting", "none"), ("Part", "from 0 s, 150 s long") })
+        foreach (var (name, value) in new[] { ("Seed", "3"), ("Tail", "300 s"), ("Price of waiting", "none"), ("Part", "from 0 s, 60 s long") })
         {
             await Expect(page.Locator($".facts div:has(dt:text-is('{name}')) dd")).ToHaveTextAsync(value);
         }
@@ -92,7 +92,7 @@ public sealed class ReportFixture : IAsyncLifetime, IDisposable
     public async Task InitializeAsync()
     {
         var code = await SimulateCommand.Create()
-            .Parse(["--preset", Environment.GetEnvironmentVariable("REPORT_PRESET") ?? "faas", "--seed", "3", "--length", "150", "--out", Folder])
+            .Parse(["--preset", Environment.GetEnvironmentVariable("REPORT_PRESET") ?? "faas", "--seed", "3", "--length", "60", "--out", Folder])
             .InvokeAsync();
         Assert.Equal(0, code);
     }

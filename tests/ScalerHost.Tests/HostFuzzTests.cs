@@ -30,7 +30,7 @@ public sealed class HostFuzzTests : IAsyncLifetime
     {
         _scaler = new ScalerServer(
             new FakeBackend(TimeProvider.System),
-            new ScalerServerOptions { GrpcPort = 0, HttpPort = 0, Policy = PolicyCatalog.Parse("ttl:300"), LogLevel = LogLevel.None },
+            new ScalerServerOptions { GrpcPort = 0, HttpPort = 0, Policy = PolicyCatalog.Parse("ttl:300"), DrainTimeout = TimeSpan.Zero, LogLevel = LogLevel.None },
             TimeProvider.System);
         await _scaler.StartAsync(CancellationToken.None);
         _http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{_scaler.HttpPort}") };

@@ -14,7 +14,7 @@ public sealed class NodeContestApiTests
     public async Task Whoever_likes_calls_functions_by_the_contest_s_APIServer()
     {
         using var port = new ReservedPort();
-        await using var contest = FuncScalerCommand.Start("contest", "--edition", "2020", "--length", "8", "--api-port", $"{port.Number}", "--json");
+        await using var contest = FuncScalerCommand.Start("contest", "--edition", "2020", "--length", "4", "--api-port", $"{port.Number}", "--worlds", "0", "--json");
         using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{port.Number}");
         var client = new APIServer.APIServerClient(channel);
         ListFunctionsReply? functions = null;

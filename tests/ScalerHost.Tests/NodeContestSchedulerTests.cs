@@ -15,7 +15,7 @@ public sealed class NodeContestSchedulerTests
             "serve", "--contract", "2020", "--platform", $"127.0.0.1:{resources.Number}", "--grpc-port", $"{scheduler.Number}", "--http-port", "0", "--platform-timeout", "60", "--max-delay", "0");
 
         var result = await FuncScalerCommand.RunAsync(
-            "contest", "--edition", "2020", "--length", "4", "--scaler", $"127.0.0.1:{scheduler.Number}", "--port", $"{resources.Number}", "--json");
+            "contest", "--edition", "2020", "--length", "3", "--scaler", $"127.0.0.1:{scheduler.Number}", "--port", $"{resources.Number}", "--worlds", "0", "--json");
 
         Assert.Equal(0, result.ExitCode);
         var live = JsonNode.Parse(result.Output)!["runs"]![0]!;

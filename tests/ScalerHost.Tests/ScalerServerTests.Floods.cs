@@ -40,9 +40,9 @@ public sealed partial class ScalerServerTests
     {
         using var flooder = await Http2Socket.ConnectAsync(_scaler.GrpcPort, AssignPath);
 
-        await flooder.FloodAsync(Enumerable.Range(0, 40_000).Select(i => flooder.Open(2 * i + 1)));
+        await flooder.FloodAsync(Enumerable.Range(0, 18_000).Select(i => flooder.Open(2 * i + 1)));
 
-        await Eventually.HoldsAsync(() => flooder.Refused >= 40_000 - 16_384);
+        await Eventually.HoldsAsync(() => flooder.Refused >= 18_000 - 16_384);
         await IdleAsync((await AssignAsync("after")).Assigment);
     }
 

@@ -30,9 +30,7 @@ public sealed partial class ScalerServerTests : IAsyncLifetime
 
     public async Task DisposeAsync()
     {
-        _grpc.Dispose();
-        _http.Dispose();
-        await _scaler.DisposeAsync();
+        await DisposeScalerAsync();
         await _platform.DisposeAsync();
     }
 
@@ -281,6 +279,9 @@ public sealed partial class ScalerServerTests : IAsyncLifetime
     {
         _grpc.Dispose();
         _http.Dispose();
+
+        // Tests leave requests open; nobody releases them any more.
+        await _scaler.StopAsync(new CancellationToken(canceled: true));
         await _scaler.DisposeAsync();
     }
 

@@ -32,6 +32,9 @@ internal static class Python
 internal sealed class PythonFactAttribute : FactAttribute
 {
     public PythonFactAttribute() => Skip = Python.Missing;
+
+    /// <param name="takesMinutes">Whether it runs only where long tests are asked for.</param>
+    public PythonFactAttribute(bool takesMinutes) => Skip = Python.Missing ?? (takesMinutes ? TestLength.NotAsked : null);
 }
 
 /// <inheritdoc cref="PythonFactAttribute"/>

@@ -23,3 +23,10 @@ internal static class TestLength
     /// <summary>How often, or how long, something is tried that no variable of its own sets.</summary>
     public static long Count(long usual, long full) => IsLong ? full : usual;
 }
+
+/// <summary>A test that runs only where long tests are asked for, and is reported as skipped elsewhere.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class LongFactAttribute : FactAttribute
+{
+    public LongFactAttribute() => Skip = TestLength.NotAsked;
+}

@@ -40,9 +40,11 @@ internal static class ContestCommand
         var load = new Option<string>("--load") { Description = $"With --edition 2020: what is played: {string.Join(", ", NodePresets.Names)}", HelpName = "LOAD", DefaultValueFactory = _ => NodePresets.Mixed };
         var weights = NodeServing.Weights("With --edition 2020: the weights of calls and of nodes", NodeWeights.Even);
         var apiPort = CommonOptions.OptionalPort("--api-port", "With --edition 2020: serve the contest's APIServer at this port while the load is played (the contest's is 10500); 0 for any free one");
+        var worlds = CommonOptions.Whole(
+            "--worlds", "With --edition 2020: also play the load in this many worlds that draw other times, in virtual time, and say what chance does to the score; 0 for none", NodeContestRun.Worlds, 0, 1000, "is no number of worlds", "give a whole number from 0 to 1000");
         var command = new Command("contest", "Play the contest: replay a trace in real time against the scaler over gRPC, and score it");
         trace.AddTo(command);
-        foreach (var option in new Option[] { policy, noWait, tail, scaler, wait, port, output, watch, json, edition, load, weights, apiPort })
+        foreach (var option in new Option[] { policy, noWait, tail, scaler, wait, port, output, watch, json, edition, load, weights, apiPort, worlds })
         {
             command.Options.Add(option);
         }
@@ -66,6 +68,7 @@ internal static class ContestCommand
                         parsed.GetResult(port) is null or { Implicit: true } ? NodeServing.ResourceManagerPort : parsed.GetValue(port),
                         parsed.GetValue(watch),
                         (int?)parsed.GetValue(apiPort),
+                        parsed.GetValue(worlds),
                         cancellationToken).ConfigureAwait(false),
                 ];
                 if (parsed.GetValue(json))
@@ -80,7 +83,7 @@ internal static class ContestCommand
                 return 0;
             }
 
-            if (Array.Find((Option[])[load, weights, apiPort], o => IsTyped(parsed, o)) is { } of2020)
+            if (Array.Find((Option[])[load, weights, apiPort, worlds], o => IsTyped(parsed, o)) is { } of2020)
             {
                 throw new CommandException(CommandException.BadUsage, $"{of2020.Name} is for the contest on nodes: give --edition {NodeServing.Edition} too, or leave it out.");
             }

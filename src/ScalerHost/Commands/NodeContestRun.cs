@@ -13,10 +13,10 @@ internal static class NodeContestRun
     public const double LengthSeconds = 120;
 
     /// <summary>
-    /// In so many further worlds the product plays the same load in virtual time. Creations take 3 to 4 s, drawn in the order in which they are
+    /// In so many further worlds the product plays the same load in virtual time unless told otherwise. Creations take 3 to 4 s, drawn in the order in which they are
     /// asked for, so a run that differs by a millisecond draws others: what that alone does to the score has to be known.
     /// </summary>
-    private const int OtherWorlds = 20;
+    public const int Worlds = 20;
 
     private const int FirstOtherSeed = 1_000_000;
 
@@ -30,6 +30,7 @@ internal static class NodeContestRun
     /// <param name="port">With another scheduler: the port of the ResourceManager.</param>
     /// <param name="watch">Whether to serve the dashboard of our own scheduler, on any free port, and say where.</param>
     /// <param name="apiPort">The port of the APIServer, 0 for any; null for none.</param>
+    /// <param name="worlds">In how many further worlds the load is played; with fewer than two nothing is said of chance.</param>
     /// <param name="cancellationToken">Ends it early.</param>
     public static async Task<NodeComparison> RunAsync(
         string load,
@@ -41,6 +42,7 @@ internal static class NodeContestRun
         int port,
         bool watch,
         int? apiPort,
+        int worlds,
         CancellationToken cancellationToken)
     {
         var world = new NodeWorldOptions();
@@ -59,13 +61,13 @@ internal static class NodeContestRun
         var live = await LiveAsync(trace, world, seed, weights, policy, scheduler, port, watch, apiPort, progress, cancellationToken).ConfigureAwait(false);
         var baseline = NodeContest.Run(trace, NodeSchedulers.Make(NodeSchedulers.Baseline, weights, world), world, seed, cancellationToken);
         var own = NodeContest.Run(trace, NodeSchedulers.Make(policy, weights, world), world, seed, cancellationToken);
-        var others = new double[OtherWorlds];
-        Parallel.For(0, OtherWorlds, new ParallelOptions { CancellationToken = cancellationToken }, i => others[i] = NodeContest
+        var others = new double[worlds];
+        Parallel.For(0, worlds, new ParallelOptions { CancellationToken = cancellationToken }, i => others[i] = NodeContest
             .Run(trace, NodeSchedulers.Make(policy, weights, world), world, seed + FirstOtherSeed + i, cancellationToken)
             .ScoreAgainst(baseline, weights));
         return new NodeComparison(load, seed, weights, baseline, [live, own with { Scheduler = $"{policy}, virtual time" }, baseline, NodeBound.Of(trace, world)])
         {
-            Chance = Chance.Of(others),
+            Chance = worlds > 1 ? Chance.Of(others) : null,
         };
     }
 

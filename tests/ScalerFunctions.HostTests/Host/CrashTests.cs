@@ -89,7 +89,7 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
         listener.Start();
     }
 
-    [HostFact]
+    [HostFact(takesMinutes: true)]
     public async Task A_worker_that_dies_in_an_entity_operation_does_not_hold_the_entity_up()
     {
         await using var host = await App.StartAsync(Options());
@@ -106,7 +106,7 @@ public sealed class CrashTests(StorageFixture storage, ITestOutputHelper output)
         await Waiting.UntilAsync("the next wish is carried out", App.Limit, () => _platform!.Groups.Count == 2, _log.ToString);
     }
 
-    [HostFact]
+    [HostFact(takesMinutes: true)]
     public async Task A_worker_that_hangs_holds_an_entity_up_for_the_functions_timeout_at_most()
     {
         var timeout = TimeSpan.FromSeconds(4);

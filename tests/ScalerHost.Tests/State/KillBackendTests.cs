@@ -10,7 +10,7 @@ public sealed class KillBackendTests(ITestOutputHelper output) : KilledScaler(ou
     private const string PythonServer =
         "import http.server as h,os\\nclass H(h.BaseHTTPRequestHandler):\\n def do_GET(s): s.send_response(200); s.end_headers()\\n def log_message(s,*a): pass\\nh.HTTPServer(('127.0.0.1',int(os.environ['PORT'])),H).serve_forever()";
 
-    [PythonFact]
+    [PythonFact(takesMinutes: true)]
     public async Task Killed_under_load_with_instances_that_are_processes()
     {
         var settings = Path.Combine(Folder.Path, "functions.json");
@@ -21,7 +21,7 @@ public sealed class KillBackendTests(ITestOutputHelper output) : KilledScaler(ou
         await KillAgainAndAgainAsync(["--backend", "process", "--functions", settings], between: null, slotsThatExist: null);
     }
 
-    [Fact]
+    [LongFact]
     public async Task Killed_under_load_with_instances_that_are_container_groups()
     {
         await using var fake = await FakeArmServer.StartAsync();

@@ -17,7 +17,7 @@ public sealed class KillTests(ITestOutputHelper output) : KilledScaler(output)
         Assert.Empty(platform.Slots);
     }
 
-    [Fact]
+    [LongFact]
     public async Task With_its_log_torn_at_each_start_it_serves_on()
     {
         var platform = new IdempotentPlatform();

@@ -12,7 +12,7 @@ public sealed class RuntimeSimulationTests
     private static long FirstSeed => long.TryParse(Environment.GetEnvironmentVariable("FUNCSCALER_SEED"), out var seed) ? seed : 0;
 
     /// <summary>Schedules run by default; CI asks for more.</summary>
-    private static int Schedules => (int)Math.Max(1, TestLength.Count("FUNCSCALER_SCHEDULES", 40 * 300, 200_000) / 40);
+    private static int Schedules => (int)Math.Max(1, TestLength.Count("FUNCSCALER_SCHEDULES", 40 * 150, 200_000) / 40);
 
     [Fact]
     public void Whatever_happens_every_promise_is_kept()
@@ -57,11 +57,11 @@ public sealed class RuntimeSimulationTests
     [InlineData(LeftOut.Holders, "was given to")]
     [InlineData(LeftOut.Answers, "callers have no answer")]
     [InlineData(LeftOut.DestroyAnswers, "does not come to rest")]
-    [InlineData(LeftOut.Destroys, "left on the platform", SoakBackend.Aci)]
-    internal void Each_promise_is_seen_to_be_broken(LeftOut rule, string expected, SoakBackend backend = SoakBackend.Simulator)
+    [InlineData(LeftOut.Destroys, "left on the platform", SoakBackend.Aci, 2)]
+    internal void Each_promise_is_seen_to_be_broken(LeftOut rule, string expected, SoakBackend backend = SoakBackend.Simulator, int firstSeed = 0)
     {
         var said = new HashSet<string>();
-        for (var seed = 0; seed < 1000; seed++)
+        for (var seed = firstSeed; seed < firstSeed + 1000; seed++)
         {
             try
             {

@@ -93,7 +93,7 @@ public class PoolProperties(ITestOutputHelper output)
     public void The_invariants_hold_whatever_happens()
     {
         var seen = new Dictionary<string, int>();
-        Properties.Check(Scenario.Any, scenario => new World(scenario, seen).Run(), tests: (int)TestLength.Count(200, 400));
+        Properties.Check(Scenario.Any, scenario => new World(scenario, seen).Run(), tests: (int)TestLength.Count(100, 400));
         Assert.Equal([], Interesting.Except(seen.Keys));
     }
 

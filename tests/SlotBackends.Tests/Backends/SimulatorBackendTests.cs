@@ -127,7 +127,7 @@ public class SimulatorBackendTests : RemoteSlotBackendContract
     public async Task A_create_that_takes_too_long_has_an_unknown_outcome_and_is_not_repeated()
     {
         await using var platform = await TestPlatform.StartAsync();
-        await using var backend = Connect(platform.Address, options: new SimulatorBackendOptions { CreateTimeout = TimeSpan.FromMilliseconds(50) });
+        await using var backend = Connect(platform.Address, options: new SimulatorBackendOptions { CreateTimeout = TimeSpan.FromSeconds(1) });
         Fill(platform.Creates, Fault.Hang);
 
         var e = await Assert.ThrowsAsync<SlotBackendException>(() => backend.CreateAsync(new SlotTicket(1), Function, CancellationToken.None));

@@ -27,7 +27,7 @@ public class OutputLogTests
         {
             for (var line = 0; line < OutputLog.MostOfFunction; line++)
             {
-                _log.Add(new MetaKey($"f{i}"), new InstanceId("i"), "stderr", new string('x', 100_000));
+                _log.Add(new MetaKey($"f{i}"), new InstanceId("i"), "stderr", new string('x', 5_000));
             }
         }
 
