@@ -244,7 +244,7 @@ public sealed class AdaptivePolicy : ILearningPolicy, IExplainablePolicy, IPolic
         }
 
         _settledUs = nowUs;
-        _gaps.TellOpen(_statistics, nowUs);
+        _gaps.TellOpen(_statistics, nowUs, _priceIsGiven ? (long)_shared.MeanColdUs : 0);
         var plans = new PlansMade(_plans);
 
         // Arrivals whose rank is not known yet are applied later, with the time they came at. Costs after that time must not be entered

@@ -15,6 +15,15 @@ internal sealed class GapsTold(SharedGaps shared, HazardHistogram similar, Funct
     /// <summary>The most ranks that are written down.</summary>
     private const int MostWritten = 64;
 
+    /// <summary>Gaps that began within this part of a mean cold start began together: an eighth.</summary>
+    private const int TogetherOfCold = 8;
+
+    /// <summary>For so many mean cold starts they count as one. A longer gap counts on its own.</summary>
+    private const int TogetherForCold = 30;
+
+    /// <summary>A gap that is told up to this bin counts as one that has begun, and says nothing of its length.</summary>
+    private const byte Begun = 1;
+
     /// <summary>For each rank, the bin up to which its open gap has been told.</summary>
     private byte[] _toldBins = [];
 
@@ -39,8 +48,15 @@ internal sealed class GapsTold(SharedGaps shared, HazardHistogram similar, Funct
         }
     }
 
-    /// <summary>Tells how long the open gaps have become.</summary>
-    public void TellOpen(FunctionStatistics? statistics, long nowUs)
+    /// <summary>
+    /// Tells how long the open gaps have become. Gaps that began together are one observation while they are short: what silences many functions
+    /// at once may call them all again. So one of them is told, and the others only that they have begun. Ranks that share a histogram are all
+    /// told, because <see cref="GapHazards"/> counts gaps of theirs as one.
+    /// </summary>
+    /// <param name="statistics">The function's statistics; null for none.</param>
+    /// <param name="nowUs">The time, µs.</param>
+    /// <param name="coldUs">The mean cold start, µs; 0 where each gap is told.</param>
+    public void TellOpen(FunctionStatistics? statistics, long nowUs, long coldUs)
     {
         var ranks = statistics is null ? 0 : Math.Min(MaxRanks, statistics.RanksSeen);
         for (var rank = 1; rank <= ranks; rank++)
@@ -56,10 +72,16 @@ internal sealed class GapsTold(SharedGaps shared, HazardHistogram similar, Funct
             }
 
             ref var told = ref _toldBins[rank - 1];
+            var group = FunctionStatistics.GroupOf(rank);
             var bin = LogHistogram.BinOf(nowUs - freedAtUs);
+            if (told <= Begun && bin > Begun && rank <= FunctionStatistics.SingleRanks && nowUs - freedAtUs < TogetherForCold * coldUs)
+            {
+                bin = told < Begun && shared.StandsForOthers(group, freedAtUs / Math.Max(1, coldUs / TogetherOfCold)) ? bin : Begun;
+            }
+
             if (bin > told)
             {
-                shared.Reached(similar, FunctionStatistics.GroupOf(rank), function.MemoryMb, told, bin);
+                shared.Reached(similar, group, function.MemoryMb, told, bin);
                 told = (byte)bin;
             }
         }

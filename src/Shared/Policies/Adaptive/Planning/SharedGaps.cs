@@ -16,12 +16,18 @@ internal sealed class SharedGaps
     /// </summary>
     private const int MostKinds = 1024;
 
+    /// <summary>How many spans of time are remembered.</summary>
+    private const int Spans = 1024;
+
     /// <summary>Gaps of the first rank, by runtime and memory.</summary>
     private readonly Dictionary<(string Runtime, int MemoryClass), HazardHistogram> _firstRank = [];
 
     /// <summary>Gaps of the further ranks that have histograms of their own, by rank and memory.</summary>
     private HazardHistogram?[] _furtherRanks = new HazardHistogram?[FunctionStatistics.SingleRanks * MemoryClasses];
     private HazardHistogram?[] _all = new HazardHistogram?[FunctionStatistics.GroupCount];
+
+    /// <summary>Spans of time in which a gap has begun that stands for the others, by rank. A later span takes an earlier one's place.</summary>
+    private readonly long[] _spans = new long[Spans];
 
     /// <summary>The first rank's gaps of functions with the same runtime and about the same memory.</summary>
     public HazardHistogram SimilarTo(FunctionMeta function)
@@ -47,6 +53,21 @@ internal sealed class SharedGaps
     {
         Of(similar, group, memoryMb)?.Reach(fromBin, untilBin);
         OfAll(group).Reach(fromBin, untilBin);
+    }
+
+    /// <summary>
+    /// Whether an open gap stands for all gaps of its group that began in one span of time: whether none of the others has asked before. Only the
+    /// last spans are remembered, so a gap that asks late may stand for an old span once more.
+    /// </summary>
+    /// <param name="group">The group of ranks, less than <see cref="FunctionStatistics.SingleRanks"/>.</param>
+    /// <param name="span">The number of the span of time.</param>
+    public bool StandsForOthers(int group, long span)
+    {
+        var key = 1 + (span * FunctionStatistics.SingleRanks) + group;
+        ref var known = ref _spans[(int)((ulong)key % Spans)];
+        var isFirst = known != key;
+        known = key;
+        return isFirst;
     }
 
     /// <summary>The gaps of these ranks in similar functions, else in all functions; null if there are too few.</summary>
