@@ -26,6 +26,8 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
     private readonly ITimer _timer;
     private readonly ITimer _reports;
     private readonly long _origin;
+    private readonly Action<Func<Task>> _start;
+    private readonly TaskCreationOptions _continuations;
     private int _calls;
     private TaskCompletionSource? _quiet;
 
@@ -33,9 +35,14 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
     /// <param name="options">Rules of the fleet.</param>
     /// <param name="time">The clock and its timers.</param>
     /// <param name="price">What a second of waiting is worth; told how long creations take. Null for none.</param>
-    public NodeBackend(INodePlatform platform, NodeFleetOptions options, TimeProvider time, SharedNodePrice? price = null)
+    /// <param name="start">
+    /// Starts work, without running any of it before it returns; waiters then go on where they are answered. Null for the thread pool.
+    /// </param>
+    public NodeBackend(INodePlatform platform, NodeFleetOptions options, TimeProvider time, SharedNodePrice? price = null, Action<Func<Task>>? start = null)
     {
         ArgumentNullException.ThrowIfNull(time);
+        _start = start ?? (static work => _ = Task.Run(work));
+        _continuations = start is null ? TaskCreationOptions.RunContinuationsAsynchronously : TaskCreationOptions.None;
         _platform = platform;
         _time = time;
         _price = price;
@@ -73,7 +80,7 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
     public async Task<BackendSlotId> CreateAsync(SlotTicket ticket, FunctionMeta function, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var created = new TaskCompletionSource<BackendSlotId>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var created = new TaskCompletionSource<BackendSlotId>(_continuations);
         lock (_gate)
         {
             _slots[ticket] = new Entry(function) { Created = created };
@@ -125,10 +132,10 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
                 return false;
             }
 
-            gone = entry.Gone ??= new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            gone = entry.Gone ??= new TaskCompletionSource<bool>(_continuations);
             if (gone.Task.IsFaulted)
             {
-                gone = entry.Gone = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+                gone = entry.Gone = new TaskCompletionSource<bool>(_continuations);
             }
         }
 
@@ -304,24 +311,30 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
                 if (Forget(effect.Slot) is { } lost)
                 {
                     lost.Gone?.TrySetResult(false);
-                    _ = Task.Run(() => SlotLost?.Invoke(new LostSlot(effect.Slot, lost.Id, effect.Failure!.Message)));
+                    _start(() =>
+                    {
+                        SlotLost?.Invoke(new LostSlot(effect.Slot, lost.Id, effect.Failure!.Message));
+                        return Task.CompletedTask;
+                    });
                 }
 
                 break;
             default:
                 // Not on this thread: it may be the core's own, which holds the core's lock.
-                _ = Task.Run(() =>
+                _start(() =>
                 {
                     if (SlotWantedBack?.Invoke(effect.Function!.Key, effect.Slot) != true)
                     {
                         Do((fleet, nowUs, effects) => fleet.StillUsed(nowUs, effect.Slot, effects));
                     }
+
+                    return Task.CompletedTask;
                 });
                 break;
         }
     }
 
-    private void Call(Func<Task> call) => _ = Task.Run(async () =>
+    private void Call(Func<Task> call) => _start(async () =>
     {
         try
         {
