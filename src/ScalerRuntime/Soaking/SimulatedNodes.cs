@@ -24,6 +24,7 @@ internal sealed class SimulatedNodes : SimulatedPlatform, INodePlatform
     private readonly Dictionary<InstanceId, (string Node, string Container)> _places = [];
     private int _calls;
     private bool _over;
+    private NodeBackend? _backend;
 
     /// <param name="dice">Decides what happens.</param>
     /// <param name="world">Decides how the platform is set.</param>
@@ -51,7 +52,7 @@ internal sealed class SimulatedNodes : SimulatedPlatform, INodePlatform
     public override IReadOnlyCollection<string> Left => [.. _nodes.Where(n => n.Value.IsKnown).Select(n => n.Key)];
 
     public override ISlotBackend Begin() => new Watched(
-        new NodeBackend(
+        _backend = new NodeBackend(
             this,
             new NodeFleetOptions { MostNodes = _mostNodes, NodeMemoryMb = _memoryMb, OverCommit = OverCommits ? 16 : 1 },
             _clock,
@@ -63,6 +64,10 @@ internal sealed class SimulatedNodes : SimulatedPlatform, INodePlatform
 
     /// <summary>No node has more on it than it has memory.</summary>
     public void Check() => SoakException.Unless(!_over, "a node has more containers on it than it has memory for");
+
+    /// <summary>When no call is under way, the fleet waits for none.</summary>
+    public void CheckAtRest() =>
+        SoakException.Unless(_backend!.Nodes.All(n => n.State != NodeState.Reserving), "the fleet waits for a node, and no call for one is under way");
 
     public override void LoseOne()
     {

@@ -385,6 +385,7 @@ internal sealed class SoakWorld : IDisposable
             SoakException.Unless(saved.Slots.Count == 0, () => $"when all has ended the state still has {string.Join(", ", saved.Slots)}");
         }
 
+        (_backend as SimulatedNodes)?.CheckAtRest();
         (_backend as SimulatedNodes)?.AnswersAtOnce = true;
         _runtime.DisposeAsync().AsTask().GetAwaiter().GetResult();
 

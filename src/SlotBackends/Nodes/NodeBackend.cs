@@ -241,7 +241,7 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
             {
                 await _platform.ReleaseAsync(node, last.Token).ConfigureAwait(false);
             }
-            catch (Exception e) when (e is SlotBackendException or OperationCanceledException)
+            catch (Exception)
             {
                 // One that cannot be given back must not keep the others from it.
             }
@@ -270,6 +270,11 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
                 if (effect.Kind is FleetEffectKind.ReserveNode or FleetEffectKind.ReleaseNode or FleetEffectKind.CreateContainer or FleetEffectKind.RemoveContainer)
                 {
                     _calls++;
+                }
+
+                if (effect.Kind == FleetEffectKind.CreateContainer && _slots.GetValueOrDefault(effect.Slot) is { } creating)
+                {
+                    creating.IsBeingCreated = true;
                 }
             }
         }
@@ -365,9 +370,9 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
 
             Do((fleet, nowUs, effects) => fleet.NodeReserved(nowUs, ticket, node.MemoryMb, effects));
         }
-        catch (SlotBackendException e)
+        catch (Exception e)
         {
-            Do((fleet, nowUs, effects) => fleet.ReserveFailed(nowUs, ticket, e.Failure, effects));
+            Do((fleet, nowUs, effects) => fleet.ReserveFailed(nowUs, ticket, Failed(e).Failure, effects));
         }
     }
 
@@ -393,7 +398,7 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
 
             Do((fleet, nowUs, effects) => fleet.NodeReleased(nowUs, ticket, effects));
         }
-        catch (SlotBackendException)
+        catch (Exception)
         {
             Do((fleet, nowUs, effects) => fleet.ReleaseFailed(nowUs, ticket, effects));
         }
@@ -417,6 +422,7 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
             {
                 if (_slots.TryGetValue(effect.Slot, out entry))
                 {
+                    entry.IsBeingCreated = false;
                     entry.Container = container;
                     entry.Node = node;
                     entry.Id = new BackendSlotId($"{node!.Id}/{container}");
@@ -426,21 +432,27 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
 
             Do((fleet, nowUs, effects) => fleet.ContainerCreated(nowUs, effect.Slot, effects));
             entry?.Created.TrySetResult(entry.Id);
+            RemoveIfAsked(effect.Slot, entry);
         }
-        catch (SlotBackendException e)
+        catch (Exception thrown) when (!IsStop(thrown))
         {
+            var e = Failed(thrown);
             Do((fleet, nowUs, effects) => fleet.ContainerFailed(nowUs, effect.Slot, e.Failure, effects));
             Entry? entry;
             lock (_gate)
             {
-                entry = _slots.GetValueOrDefault(effect.Slot);
-                if (!e.Failure.OutcomeUnknown)
+                if (_slots.TryGetValue(effect.Slot, out entry))
                 {
-                    _slots.Remove(effect.Slot);
+                    entry.IsBeingCreated = false;
+                    if (!e.Failure.OutcomeUnknown && entry.Gone is null)
+                    {
+                        _slots.Remove(effect.Slot);
+                    }
                 }
             }
 
             entry?.Created.TrySetException(e);
+            RemoveIfAsked(effect.Slot, entry);
         }
         catch (OperationCanceledException)
         {
@@ -448,12 +460,31 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
         }
     }
 
+    /// <summary>A removal that was asked for during the creation has waited for its end: until then the memory stays promised.</summary>
+    private void RemoveIfAsked(SlotTicket ticket, Entry? entry)
+    {
+        if (entry?.Gone is not null)
+        {
+            Do((fleet, nowUs, effects) => fleet.Remove(nowUs, ticket, effects));
+        }
+    }
+
+    private bool IsStop(Exception e) => e is OperationCanceledException && _stopping.IsCancellationRequested;
+
+    /// <summary>What nobody foresaw may have taken effect.</summary>
+    private static SlotBackendException Failed(Exception e) =>
+        e as SlotBackendException ?? new SlotBackendException(new SlotFailure(FailureKind.Transient, $"the call ended unforeseen: {e.Message}", OutcomeUnknown: true), e);
+
     private async Task RemoveContainerAsync(FleetEffect effect)
     {
         Entry? entry;
         lock (_gate)
         {
             entry = _slots.GetValueOrDefault(effect.Slot);
+            if (entry?.IsBeingCreated == true)
+            {
+                return;
+            }
         }
 
         try
@@ -465,9 +496,9 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
 
             Do((fleet, nowUs, effects) => fleet.ContainerRemoved(nowUs, effect.Slot, effects));
         }
-        catch (SlotBackendException e)
+        catch (Exception e) when (!IsStop(e))
         {
-            entry?.Gone?.TrySetException(e);
+            entry?.Gone?.TrySetException(Failed(e));
         }
         catch (OperationCanceledException)
         {
@@ -529,7 +560,7 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
                 }
             });
         }
-        catch (SlotBackendException e)
+        catch (Exception e) when (!IsStop(e))
         {
             if (Silent(ticket, silences: null) >= MostSilences)
             {
@@ -572,5 +603,8 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
         public InstanceId Instance { get; set; }
 
         public BackendSlotId Id { get; set; }
+
+        /// <summary>Whether the call that creates it is under way.</summary>
+        public bool IsBeingCreated { get; set; }
     }
 }

@@ -43,6 +43,7 @@ public sealed class RuntimeSimulationTests
     [Theory]
     [InlineData(SoakBackend.Simulator, 30)]
     [InlineData(SoakBackend.Aci, 3)]
+    [InlineData(SoakBackend.Nodes, 3)]
     public void A_seed_always_tells_the_same_story(SoakBackend backend, int seeds)
     {
         for (var seed = 1; seed <= TestLength.Count(seeds / 3, seeds); seed++)
@@ -58,6 +59,9 @@ public sealed class RuntimeSimulationTests
     [InlineData(LeftOut.Answers, "callers have no answer")]
     [InlineData(LeftOut.DestroyAnswers, "does not come to rest")]
     [InlineData(LeftOut.Destroys, "left on the platform", SoakBackend.Aci, 2)]
+    [InlineData(LeftOut.Destroys, "left on the platform", SoakBackend.Nodes)]
+    [InlineData(LeftOut.NodeMemory, "than it has memory for", SoakBackend.Nodes)]
+    [InlineData(LeftOut.LostAnswers, "than it has memory for", SoakBackend.Nodes)]
     internal void Each_promise_is_seen_to_be_broken(LeftOut rule, string expected, SoakBackend backend = SoakBackend.Simulator, int firstSeed = 0)
     {
         var said = new HashSet<string>();
