@@ -31,13 +31,14 @@ public sealed class RuntimeSimulationTests
     /// <summary>
     /// Found by fresh seeds. Of a full instance one leaves and another comes, both after the last save: one who left cannot be told from who is there.
     /// A PUT of a killed process comes after the deletion of its group. A destruction waits for its budget when the slot is gone already, as a list
-    /// shows, or as a former call tells that took too long.
+    /// shows, or as a former call tells that took too long. A reservation of a node ends in an error that nobody foresaw.
     /// </summary>
     [Theory]
     [InlineData(1796059570317, SoakBackend.Simulator)]
     [InlineData(127, SoakBackend.Aci)]
     [InlineData(6, SoakBackend.Aci)]
     [InlineData(1111, SoakBackend.Aci)]
+    [InlineData(1, SoakBackend.Nodes)]
     public void What_was_found_once_stays_mended(long seed, SoakBackend backend) => new Soak { Backend = backend }.Play(seed);
 
     [Theory]
