@@ -427,5 +427,5 @@ internal sealed class SoakWorld : IDisposable
 
     /// <remarks>The end of the stop is told on another thread, after the last slot has gone.</remarks>
     private bool IsAtRest(Task stopped, Task reconciled) =>
-        (stopped.IsCompleted || (_runtime.GetInventory().Count == 0 && stopped.Wait(TimeSpan.FromSeconds(10)))) && reconciled.IsCompleted && _callers.Waiting == 0 && NothingUnderWay && _runtime.GetInventory().Count == 0;
+        reconciled.IsCompleted && _callers.Waiting == 0 && NothingUnderWay && _runtime.GetInventory().Count == 0 && (stopped.IsCompleted || stopped.Wait(TimeSpan.FromSeconds(10)));
 }
