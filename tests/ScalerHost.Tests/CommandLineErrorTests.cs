@@ -88,7 +88,7 @@ public class CommandLineErrorTests
     [InlineData("serve", "--state-forget-days", "0", "is no number of days: give 1 to 36500")]
     [InlineData("soak", "--seed", "-1", "is no seed: give a whole number from 0")]
     [InlineData("soak", "--minutes", "0", "is no time that can be used: give a number of minutes above 0")]
-    [InlineData("soak", "--backend", "7", "is nothing that worlds can be played on: give simulator or aci")]
+    [InlineData("soak", "--backend", "7", "is nothing that worlds can be played on: give simulator, aci or nodes")]
     [InlineData("soak", "--schedules", "0", "is no number of worlds: give a whole number from 1")]
     [InlineData("simulate", "--rpc-ms", "-1", "is no number of milliseconds that can be used: give 0 to 1000000")]
     [InlineData("simulate", "--rpc-ms", "NaN", "give 0 to 1000000")]

@@ -32,7 +32,7 @@ internal static class SoakCommand
             "--schedules", "How many worlds are played, instead of --minutes", 1, LargestSeed, "is no number of worlds", $"give a whole number from 1 to {LargestSeed}");
         var backend = CommonOptions.Read<SoakBackend?>(
             "--backend",
-            "What the scalers stand on: simulator, or aci for the adapter of Azure Container Instances [default: what the seed says]",
+            "What the scalers stand on: simulator, aci for the adapter of Azure Container Instances, or nodes for instances on nodes [default: what the seed says]",
             "NAME",
             static (string text, out SoakBackend? value) =>
             {
@@ -41,7 +41,7 @@ internal static class SoakCommand
                 return read;
             },
             "is nothing that worlds can be played on",
-            "give simulator or aci, or leave it out");
+            "give simulator, aci or nodes, or leave it out");
         var verbose = new Option<bool>("--verbose") { Description = "Tell what happens in each world" };
         var command = new Command("soak", "Play whole scalers in simulated worlds full of faults, by seed, and check that every promise is kept");
         foreach (var option in (Option[])[seed, minutes, schedules, backend, verbose])

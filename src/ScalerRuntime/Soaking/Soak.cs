@@ -8,6 +8,9 @@ public enum SoakBackend
 
     /// <summary>The adapter of Azure Container Instances, on a simulated Resource Manager.</summary>
     Aci,
+
+    /// <summary>The backend of nodes, on a simulated platform that rents nodes out.</summary>
+    Nodes,
 }
 
 /// <summary>

@@ -27,6 +27,12 @@ internal enum LeftOut
 
     /// <summary>The backend never answers a destruction.</summary>
     DestroyAnswers,
+
+    /// <summary>More memory is promised on a node than it has.</summary>
+    NodeMemory,
+
+    /// <summary>A call for a node or a container whose answer was lost is taken to have done nothing.</summary>
+    LostAnswers,
 }
 
 /// <summary>
@@ -40,6 +46,7 @@ internal enum LeftOut
 internal sealed class SoakWorld : IDisposable
 {
     private const int Steps = 150;
+    private const long NodesDraw = 0x6E6F646573;
 
     /// <summary>A slot takes more calls where each of an adapter's own is one.</summary>
     private const int AdapterSteps = 500;
@@ -92,12 +99,24 @@ internal sealed class SoakWorld : IDisposable
         _waiting = world.Percent(80);
         _reconcileInterval = world.Percent(50) ? TimeSpan.FromSeconds(world.Between(1, 30)) : null;
         _limits = world.Percent(15) ? new FunctionLimits { MinInstances = world.Next(3), MaxInstances = 3 } : null;
-        _disk = leftOut is LeftOut.Intents or LeftOut.Holders || world.Percent(75) ? new SoakDisk(_dice, log, real: world.Percent(2)) : null;
+
+        // A draw of its own: seeds mean the same otherwise as before there were nodes.
+        on ??= new Dice(seed ^ NodesDraw).Percent(2) ? SoakBackend.Nodes : null;
+
+        // Nodes cannot be listed, so that a scaler on them keeps no state and has nothing to take over after a kill.
+        _disk = on == SoakBackend.Nodes ? null : leftOut is LeftOut.Intents or LeftOut.Holders || world.Percent(75) ? new SoakDisk(_dice, log, real: world.Percent(2)) : null;
         _marks = world.Percent(80) ? ManyMarks : FewMarks;
         var kind = world.Percent(2) ? SoakBackend.Aci : SoakBackend.Simulator;
         _backend = (on ?? kind) switch
         {
             SoakBackend.Aci => new SimulatedAzure(_dice, world, _clock, log) { Unruly = unruly, KeepsDestroyed = leftOut == LeftOut.Destroys },
+            SoakBackend.Nodes => new SimulatedNodes(_dice, world, _clock, log, _started.Add)
+            {
+                Unruly = unruly,
+                KeepsDestroyed = leftOut == LeftOut.Destroys,
+                OverCommits = leftOut == LeftOut.NodeMemory,
+                ForgetsLostAnswers = leftOut == LeftOut.LostAnswers,
+            },
             _ => new SimulatedBackend(_dice, _budget, log)
             {
                 Lists = lists,
@@ -109,7 +128,7 @@ internal sealed class SoakWorld : IDisposable
         };
         _steps = _backend is SimulatedBackend ? Steps : AdapterSteps;
         _callers = new SimulatedCallers(() => (_runtime!, "r"), _backend, _dice, log, concurrency);
-        log.Add(string.Create(CultureInfo.InvariantCulture, $"seed {seed}: {policy}, {concurrency} at a time, {(_disk is null ? "no state" : "a state")}{(_backend is SimulatedAzure ? ", on container instances" : "")}"));
+        log.Add(string.Create(CultureInfo.InvariantCulture, $"seed {seed}: {policy}, {concurrency} at a time, {(_disk is null ? "no state" : "a state")}{_backend switch { SimulatedAzure => ", on container instances", SimulatedNodes => ", on nodes", _ => "" }}"));
         _runtime = Begin();
     }
 
@@ -247,6 +266,7 @@ internal sealed class SoakWorld : IDisposable
     {
         _callers.Observe();
         _runtime.CheckInvariants();
+        (_backend as SimulatedNodes)?.Check();
     }
 
     /// <summary>What other threads do while one saves a batch.</summary>
@@ -348,7 +368,11 @@ internal sealed class SoakWorld : IDisposable
         SoakException.Unless(
             IsAtRest(stopped, reconciled),
             () => $"the runtime does not come to rest: it has {string.Join(", ", _runtime.GetInventory())}; {_started.Count} to start, {_backend.PendingCount} calls under way, stopped: {stopped.Status}, compared: {reconciled.Status}");
-        SoakException.Unless(_backend.Left.Count == 0, () => $"left on the platform: {string.Join(", ", _backend.Left)}");
+        if (_backend is not SimulatedNodes)
+        {
+            NothingIsLeft();
+        }
+
         var stats = _runtime.GetStats();
         SoakException.Unless(
             (stats.Slots.Total, stats.Slots.Busy, stats.Requests.Waiting, stats.Budget?.HeldCreates ?? 0, stats.Budget?.HeldDestroys ?? 0) == (0, 0, 0, 0, 0),
@@ -361,8 +385,15 @@ internal sealed class SoakWorld : IDisposable
             SoakException.Unless(saved.Slots.Count == 0, () => $"when all has ended the state still has {string.Join(", ", saved.Slots)}");
         }
 
+        (_backend as SimulatedNodes)?.CheckAtRest();
+        (_backend as SimulatedNodes)?.AnswersAtOnce = true;
         _runtime.DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+        // Nodes are given back at the latest when the backend is disposed.
+        NothingIsLeft();
     }
+
+    private void NothingIsLeft() => SoakException.Unless(_backend.Left.Count == 0, () => $"left on the platform: {string.Join(", ", _backend.Left)}");
 
     /// <summary>Lets everything go well, until nothing is left to be done.</summary>
     private void Rounds(int most, Func<bool> done)
@@ -396,5 +427,5 @@ internal sealed class SoakWorld : IDisposable
 
     /// <remarks>The end of the stop is told on another thread, after the last slot has gone.</remarks>
     private bool IsAtRest(Task stopped, Task reconciled) =>
-        (stopped.IsCompleted || (_runtime.GetInventory().Count == 0 && stopped.Wait(TimeSpan.FromSeconds(10)))) && reconciled.IsCompleted && _callers.Waiting == 0 && NothingUnderWay && _runtime.GetInventory().Count == 0;
+        reconciled.IsCompleted && _callers.Waiting == 0 && NothingUnderWay && _runtime.GetInventory().Count == 0 && (stopped.IsCompleted || stopped.Wait(TimeSpan.FromSeconds(10)));
 }

@@ -121,19 +121,26 @@ public sealed class NodeFleet : ISlotPlacement
     public void ContainerFailed(long nowUs, SlotTicket ticket, SlotFailure failure, List<FleetEffect> effects)
     {
         ArgumentNullException.ThrowIfNull(failure);
-        if (_slots.GetValueOrDefault(ticket) is { State: FleetSlotState.Creating } slot)
+        if (_slots.GetValueOrDefault(ticket) is { State: FleetSlotState.Creating or FleetSlotState.Removing } slot)
         {
             if (failure.OutcomeUnknown)
             {
                 // Nobody knows its name: what may stand there goes with the node, which takes nothing further.
-                Become(slot, FleetSlotState.Idle, nowUs);
-                slot.WantedBack = true;
+                if (slot.State == FleetSlotState.Creating)
+                {
+                    Become(slot, FleetSlotState.Idle, nowUs);
+                    slot.WantedBack = true;
+                }
+
                 slot.Node!.State = NodeState.Draining;
                 slot.Node.IsTainted = true;
                 return;
             }
 
-            Forget(slot, nowUs, effects);
+            if (slot.State == FleetSlotState.Creating)
+            {
+                Forget(slot, nowUs, effects);
+            }
         }
     }
 

@@ -26,6 +26,8 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
     private readonly ITimer _timer;
     private readonly ITimer _reports;
     private readonly long _origin;
+    private readonly Action<Func<Task>> _start;
+    private readonly TaskCreationOptions _continuations;
     private int _calls;
     private TaskCompletionSource? _quiet;
 
@@ -33,9 +35,14 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
     /// <param name="options">Rules of the fleet.</param>
     /// <param name="time">The clock and its timers.</param>
     /// <param name="price">What a second of waiting is worth; told how long creations take. Null for none.</param>
-    public NodeBackend(INodePlatform platform, NodeFleetOptions options, TimeProvider time, SharedNodePrice? price = null)
+    /// <param name="start">
+    /// Starts work, without running any of it before it returns; waiters then go on where they are answered. Null for the thread pool.
+    /// </param>
+    public NodeBackend(INodePlatform platform, NodeFleetOptions options, TimeProvider time, SharedNodePrice? price = null, Action<Func<Task>>? start = null)
     {
         ArgumentNullException.ThrowIfNull(time);
+        _start = start ?? (static work => _ = Task.Run(work));
+        _continuations = start is null ? TaskCreationOptions.RunContinuationsAsynchronously : TaskCreationOptions.None;
         _platform = platform;
         _time = time;
         _price = price;
@@ -73,7 +80,7 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
     public async Task<BackendSlotId> CreateAsync(SlotTicket ticket, FunctionMeta function, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var created = new TaskCompletionSource<BackendSlotId>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var created = new TaskCompletionSource<BackendSlotId>(_continuations);
         lock (_gate)
         {
             _slots[ticket] = new Entry(function) { Created = created };
@@ -125,10 +132,10 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
                 return false;
             }
 
-            gone = entry.Gone ??= new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            gone = entry.Gone ??= new TaskCompletionSource<bool>(_continuations);
             if (gone.Task.IsFaulted)
             {
-                gone = entry.Gone = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+                gone = entry.Gone = new TaskCompletionSource<bool>(_continuations);
             }
         }
 
@@ -234,7 +241,7 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
             {
                 await _platform.ReleaseAsync(node, last.Token).ConfigureAwait(false);
             }
-            catch (Exception e) when (e is SlotBackendException or OperationCanceledException)
+            catch (Exception)
             {
                 // One that cannot be given back must not keep the others from it.
             }
@@ -263,6 +270,11 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
                 if (effect.Kind is FleetEffectKind.ReserveNode or FleetEffectKind.ReleaseNode or FleetEffectKind.CreateContainer or FleetEffectKind.RemoveContainer)
                 {
                     _calls++;
+                }
+
+                if (effect.Kind == FleetEffectKind.CreateContainer && _slots.GetValueOrDefault(effect.Slot) is { } creating)
+                {
+                    creating.IsBeingCreated = true;
                 }
             }
         }
@@ -304,24 +316,30 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
                 if (Forget(effect.Slot) is { } lost)
                 {
                     lost.Gone?.TrySetResult(false);
-                    _ = Task.Run(() => SlotLost?.Invoke(new LostSlot(effect.Slot, lost.Id, effect.Failure!.Message)));
+                    _start(() =>
+                    {
+                        SlotLost?.Invoke(new LostSlot(effect.Slot, lost.Id, effect.Failure!.Message));
+                        return Task.CompletedTask;
+                    });
                 }
 
                 break;
             default:
                 // Not on this thread: it may be the core's own, which holds the core's lock.
-                _ = Task.Run(() =>
+                _start(() =>
                 {
                     if (SlotWantedBack?.Invoke(effect.Function!.Key, effect.Slot) != true)
                     {
                         Do((fleet, nowUs, effects) => fleet.StillUsed(nowUs, effect.Slot, effects));
                     }
+
+                    return Task.CompletedTask;
                 });
                 break;
         }
     }
 
-    private void Call(Func<Task> call) => _ = Task.Run(async () =>
+    private void Call(Func<Task> call) => _start(async () =>
     {
         try
         {
@@ -352,9 +370,9 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
 
             Do((fleet, nowUs, effects) => fleet.NodeReserved(nowUs, ticket, node.MemoryMb, effects));
         }
-        catch (SlotBackendException e)
+        catch (Exception e)
         {
-            Do((fleet, nowUs, effects) => fleet.ReserveFailed(nowUs, ticket, e.Failure, effects));
+            Do((fleet, nowUs, effects) => fleet.ReserveFailed(nowUs, ticket, Failed(e).Failure, effects));
         }
     }
 
@@ -380,7 +398,7 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
 
             Do((fleet, nowUs, effects) => fleet.NodeReleased(nowUs, ticket, effects));
         }
-        catch (SlotBackendException)
+        catch (Exception)
         {
             Do((fleet, nowUs, effects) => fleet.ReleaseFailed(nowUs, ticket, effects));
         }
@@ -404,6 +422,7 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
             {
                 if (_slots.TryGetValue(effect.Slot, out entry))
                 {
+                    entry.IsBeingCreated = false;
                     entry.Container = container;
                     entry.Node = node;
                     entry.Id = new BackendSlotId($"{node!.Id}/{container}");
@@ -413,21 +432,27 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
 
             Do((fleet, nowUs, effects) => fleet.ContainerCreated(nowUs, effect.Slot, effects));
             entry?.Created.TrySetResult(entry.Id);
+            RemoveIfAsked(effect.Slot, entry);
         }
-        catch (SlotBackendException e)
+        catch (Exception thrown) when (!IsStop(thrown))
         {
+            var e = Failed(thrown);
             Do((fleet, nowUs, effects) => fleet.ContainerFailed(nowUs, effect.Slot, e.Failure, effects));
             Entry? entry;
             lock (_gate)
             {
-                entry = _slots.GetValueOrDefault(effect.Slot);
-                if (!e.Failure.OutcomeUnknown)
+                if (_slots.TryGetValue(effect.Slot, out entry))
                 {
-                    _slots.Remove(effect.Slot);
+                    entry.IsBeingCreated = false;
+                    if (!e.Failure.OutcomeUnknown && entry.Gone is null)
+                    {
+                        _slots.Remove(effect.Slot);
+                    }
                 }
             }
 
             entry?.Created.TrySetException(e);
+            RemoveIfAsked(effect.Slot, entry);
         }
         catch (OperationCanceledException)
         {
@@ -435,12 +460,31 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
         }
     }
 
+    /// <summary>A removal that was asked for during the creation has waited for its end: until then the memory stays promised.</summary>
+    private void RemoveIfAsked(SlotTicket ticket, Entry? entry)
+    {
+        if (entry?.Gone is not null)
+        {
+            Do((fleet, nowUs, effects) => fleet.Remove(nowUs, ticket, effects));
+        }
+    }
+
+    private bool IsStop(Exception e) => e is OperationCanceledException && _stopping.IsCancellationRequested;
+
+    /// <summary>What nobody foresaw may have taken effect.</summary>
+    private static SlotBackendException Failed(Exception e) =>
+        e as SlotBackendException ?? new SlotBackendException(new SlotFailure(FailureKind.Transient, $"the call ended unforeseen: {e.Message}", OutcomeUnknown: true), e);
+
     private async Task RemoveContainerAsync(FleetEffect effect)
     {
         Entry? entry;
         lock (_gate)
         {
             entry = _slots.GetValueOrDefault(effect.Slot);
+            if (entry?.IsBeingCreated == true)
+            {
+                return;
+            }
         }
 
         try
@@ -452,9 +496,9 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
 
             Do((fleet, nowUs, effects) => fleet.ContainerRemoved(nowUs, effect.Slot, effects));
         }
-        catch (SlotBackendException e)
+        catch (Exception e) when (!IsStop(e))
         {
-            entry?.Gone?.TrySetException(e);
+            entry?.Gone?.TrySetException(Failed(e));
         }
         catch (OperationCanceledException)
         {
@@ -516,7 +560,7 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
                 }
             });
         }
-        catch (SlotBackendException e)
+        catch (Exception e) when (!IsStop(e))
         {
             if (Silent(ticket, silences: null) >= MostSilences)
             {
@@ -559,5 +603,8 @@ public sealed class NodeBackend : ISlotBackend, ISlotPlacement
         public InstanceId Instance { get; set; }
 
         public BackendSlotId Id { get; set; }
+
+        /// <summary>Whether the call that creates it is under way.</summary>
+        public bool IsBeingCreated { get; set; }
     }
 }

@@ -31,18 +31,20 @@ public sealed class RuntimeSimulationTests
     /// <summary>
     /// Found by fresh seeds. Of a full instance one leaves and another comes, both after the last save: one who left cannot be told from who is there.
     /// A PUT of a killed process comes after the deletion of its group. A destruction waits for its budget when the slot is gone already, as a list
-    /// shows, or as a former call tells that took too long.
+    /// shows, or as a former call tells that took too long. A reservation of a node ends in an error that nobody foresaw.
     /// </summary>
     [Theory]
     [InlineData(1796059570317, SoakBackend.Simulator)]
     [InlineData(127, SoakBackend.Aci)]
     [InlineData(6, SoakBackend.Aci)]
     [InlineData(1111, SoakBackend.Aci)]
+    [InlineData(1, SoakBackend.Nodes)]
     public void What_was_found_once_stays_mended(long seed, SoakBackend backend) => new Soak { Backend = backend }.Play(seed);
 
     [Theory]
     [InlineData(SoakBackend.Simulator, 30)]
     [InlineData(SoakBackend.Aci, 3)]
+    [InlineData(SoakBackend.Nodes, 3)]
     public void A_seed_always_tells_the_same_story(SoakBackend backend, int seeds)
     {
         for (var seed = 1; seed <= TestLength.Count(seeds / 3, seeds); seed++)
@@ -58,6 +60,9 @@ public sealed class RuntimeSimulationTests
     [InlineData(LeftOut.Answers, "callers have no answer")]
     [InlineData(LeftOut.DestroyAnswers, "does not come to rest")]
     [InlineData(LeftOut.Destroys, "left on the platform", SoakBackend.Aci, 2)]
+    [InlineData(LeftOut.Destroys, "left on the platform", SoakBackend.Nodes)]
+    [InlineData(LeftOut.NodeMemory, "than it has memory for", SoakBackend.Nodes)]
+    [InlineData(LeftOut.LostAnswers, "than it has memory for", SoakBackend.Nodes)]
     internal void Each_promise_is_seen_to_be_broken(LeftOut rule, string expected, SoakBackend backend = SoakBackend.Simulator, int firstSeed = 0)
     {
         var said = new HashSet<string>();

@@ -16,6 +16,12 @@ internal sealed class MemoryNodePlatform : INodePlatform
     /// <summary>What the next reservation fails with; null for success.</summary>
     public SlotFailure? NextReserveFails { get; set; }
 
+    /// <summary>What the next reservation ends in that the contract does not foresee; null for nothing.</summary>
+    public Exception? NextReserveThrows { get; set; }
+
+    /// <summary>Creations of containers wait for it.</summary>
+    public Task CreatesWaitFor { get; set; } = Task.CompletedTask;
+
     public IReadOnlyCollection<string> Nodes => [.. _nodes.Keys];
 
     /// <summary>Containers as node/container.</summary>
@@ -31,6 +37,12 @@ internal sealed class MemoryNodePlatform : INodePlatform
             throw new SlotBackendException(failure);
         }
 
+        if (NextReserveThrows is { } thrown)
+        {
+            NextReserveThrows = null;
+            throw thrown;
+        }
+
         var id = $"n{Interlocked.Increment(ref _last)}";
         _nodes[id] = new ConcurrentDictionary<string, byte>();
         return Task.FromResult(new ReservedNode(id, new Uri($"http://{id}:1"), 4096));
@@ -42,7 +54,7 @@ internal sealed class MemoryNodePlatform : INodePlatform
         return Task.CompletedTask;
     }
 
-    public Task<string> CreateContainerAsync(ReservedNode node, SlotTicket ticket, FunctionMeta function, CancellationToken cancellationToken)
+    public async Task<string> CreateContainerAsync(ReservedNode node, SlotTicket ticket, FunctionMeta function, CancellationToken cancellationToken)
     {
         if (NextCreateFails is { } failure)
         {
@@ -50,9 +62,10 @@ internal sealed class MemoryNodePlatform : INodePlatform
             throw new SlotBackendException(failure);
         }
 
+        await CreatesWaitFor;
         var id = $"c{ticket}";
         _nodes[node.Id][id] = 0;
-        return Task.FromResult(id);
+        return id;
     }
 
     public Task RemoveContainerAsync(ReservedNode node, string container, CancellationToken cancellationToken)

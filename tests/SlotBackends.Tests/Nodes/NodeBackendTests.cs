@@ -59,6 +59,34 @@ public class NodeBackendTests : SlotBackendContract
     }
 
     [Fact]
+    public async Task A_reservation_that_ends_unforeseen_is_asked_for_again()
+    {
+        var platform = new MemoryNodePlatform { NextReserveThrows = new UriFormatException("no address") };
+        await using var backend = new NodeBackend(platform, new NodeFleetOptions { RetryDelay = TimeSpan.FromMilliseconds(1) }, TimeProvider.System);
+
+        await backend.CreateAsync(new SlotTicket(1), Function, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(30));
+
+        Assert.Single(platform.Nodes);
+    }
+
+    [Fact]
+    public async Task A_removal_during_the_creation_waits_for_it_and_leaves_no_container()
+    {
+        var created = new TaskCompletionSource();
+        var platform = new MemoryNodePlatform { CreatesWaitFor = created.Task };
+        await using var backend = new NodeBackend(platform, new NodeFleetOptions(), TimeProvider.System);
+        _ = backend.CreateAsync(new SlotTicket(1), Function, CancellationToken.None);
+        Assert.True(SpinWait.SpinUntil(() => backend.Nodes.Any(n => n.PromisedMb > 0), TimeSpan.FromSeconds(30)));
+
+        var gone = backend.DestroyAsync(new SlotTicket(1), default, "given up", CancellationToken.None);
+        created.SetResult();
+
+        Assert.True(await gone.WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.Empty(platform.Containers);
+        Assert.Equal(0, backend.Nodes.Sum(n => n.PromisedMb));
+    }
+
+    [Fact]
     public async Task An_idle_instance_is_asked_back_when_another_function_needs_its_memory()
     {
         await using var backend = new NodeBackend(new MemoryNodePlatform(), new NodeFleetOptions { MostNodes = 1 }, TimeProvider.System);
