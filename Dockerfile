@@ -2,6 +2,8 @@
 #   docker build -t funcscaler .                           a service: no shell, not root; who may call stands in /settings/security.json
 #   docker build -t funcscaler-contest --target contest .  as the contest starts scalers, by ./run.sh
 FROM mcr.microsoft.com/dotnet/sdk:10.0-noble AS build
+# The processor that the image is for, as BuildKit says it: code is compiled for it beforehand.
+ARG TARGETARCH
 WORKDIR /source
 # First what restoring depends on, so that a change of code alone restores nothing.
 COPY global.json Directory.*.props Directory.*.targets ./
@@ -10,10 +12,10 @@ COPY src/SlotBackends/SlotBackends.csproj src/SlotBackends/
 COPY src/ScalerRuntime/ScalerRuntime.csproj src/ScalerRuntime/
 COPY src/ContestSimulator/ContestSimulator.csproj src/ContestSimulator/
 COPY src/ScalerHost/ScalerHost.csproj src/ScalerHost/
-RUN dotnet restore src/ScalerHost
+RUN dotnet restore src/ScalerHost -a $TARGETARCH
 COPY .editorconfig ./
 COPY src src
-RUN dotnet publish src/ScalerHost -c Release --no-restore -o /app
+RUN dotnet publish src/ScalerHost -c Release -a $TARGETARCH --self-contained false --no-restore -o /app
 
 FROM mcr.microsoft.com/dotnet/aspnet:10.0-noble AS contest
 WORKDIR /app
